@@ -1,0 +1,59 @@
+// Strict reading of YAML: every key is known, every value has the right type and unit, and whatever is wrong
+// is named with file and line. A policy decides about nodes; a typing error in it must never pass silently.
+#pragma once
+
+#include <yaml-cpp/yaml.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mlc {
+
+// what() is "FILE:LINE: MESSAGE".
+struct PolicyError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// One mapping of a document. Keys asked for are remembered; finish() rejects the others and suggests the
+// nearest known key.
+class YamlMap {
+ public:
+  YamlMap(YAML::Node node, std::string file);
+
+  bool has(std::string_view key);
+  std::string text(std::string_view key);                              // required
+  std::optional<std::string> text_if(std::string_view key);
+  std::optional<std::int64_t> integer_if(std::string_view key, std::int64_t least, std::int64_t most);
+  std::optional<double> number_if(std::string_view key, double least, double most);
+  std::optional<bool> boolean_if(std::string_view key);
+  std::vector<std::string> texts_if(std::string_view key);             // a list of scalars; empty if absent
+  std::optional<YamlMap> map_if(std::string_view key);
+  std::vector<YamlMap> maps_if(std::string_view key);                  // a list of mappings; empty if absent
+  std::vector<std::pair<std::string, YAML::Node>> entries();           // all of them, for free-form mappings
+
+  // Throws PolicyError at the line of `key` (or of the mapping, if absent).
+  [[noreturn]] void reject(std::string_view key, const std::string& message) const;
+  void finish();  // throws PolicyError for the first unknown key
+  const std::string& file() const { return file_; }
+  YAML::Node node() const { return node_; }
+
+ private:
+  std::optional<YAML::Node> scalar(std::string_view key);
+  YAML::Node node_;
+  std::string file_;
+  std::set<std::string, std::less<>> asked_;
+};
+
+// Parses a whole document; syntax errors become PolicyError with the line.
+YamlMap parse_yaml(const std::string& content, const std::string& file);
+
+// "FILE:LINE: MESSAGE" for a node.
+[[noreturn]] void reject_at(const std::string& file, const YAML::Node& node, const std::string& message);
+
+}  // namespace mlc
