@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mlc {
 
@@ -35,5 +36,6 @@ std::optional<double> parse_seconds(std::string_view text);
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> known);
 
 std::string join(std::span<const std::string> parts, std::string_view separator);
+std::vector<std::string> split_words(std::string_view text);  // at runs of blanks
 
 }  // namespace mlc

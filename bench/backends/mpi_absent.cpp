@@ -1,0 +1,10 @@
+#include "bench/backends/mpi.hpp"
+
+namespace mlc {
+
+std::string mpi_absent() { return MLC_WHY_NO_MPI; }
+std::string mpi_version() { return {}; }
+std::string mpi_launcher() { return {}; }
+std::unique_ptr<MpiSession> start_mpi() { throw BackendError("mpi: " + mpi_absent()); }
+
+}  // namespace mlc

@@ -1,0 +1,85 @@
+// Measures one cell after another, on every rank in step: rank 0 decides when to stop, all obey.
+//
+// A cell runs in windows. Each window starts with verified iterations on fresh data with poisoned receive buffers, goes on
+// with timed iterations, and (out of place, where the result stays put) verifies what the last timed one left. Nothing but
+// the operation itself is inside the timed region. The slowest rank's time is the iteration's.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/backends/communicator.hpp"
+#include "bench/engine/clock.hpp"
+#include "bench/engine/fault.hpp"
+#include "bench/engine/sweep.hpp"
+#include "bench/watch/pulse.hpp"
+#include "reports/series.hpp"
+
+namespace mlc {
+
+// The threshold question of a cell. A sample is the bus bandwidth of a batch of iterations (at least `bound`), or its mean
+// time in microseconds (at most `bound`).
+struct Question {
+  enum class Metric { busbw_gb_s, time_us } metric = Metric::busbw_gb_s;
+  double bound = 0;
+  double false_admit = 1e-3, false_reject = 1e-2;
+  int max_batches = 60;
+  double batch_s = 0.02;
+};
+
+struct RunnerOptions {
+  std::optional<int> iterations;  // -n: exactly so many timed iterations; empty: adaptive
+  std::optional<int> warmup;      // -w: exactly so many; empty: until two windows agree
+  int check = 1;                  // -c: verified iterations at the start of each window; 0: none
+  double precision = 0.02;        // adaptive: stop when half the interval of the median is below this share of it
+  double max_seconds = 1;         // adaptive: time for one cell, without a question
+  double max_seconds_question = 20;
+  std::uint64_t seed = 1;
+  std::optional<Fault> fault;
+};
+
+class Runner {
+ public:
+  // `nodes` by rank, for names. `live` (rank 0 only, may be empty) hears of progress: a text and the samples so far.
+  Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options, std::vector<std::string> nodes,
+         std::function<void(const std::string&)> live = {});
+
+  // Allocates for the largest cell. Throws BackendError or std::bad_alloc.
+  void prepare(const std::vector<Cell>& cells);
+
+  // Called on every rank with equal arguments; the series is complete on rank 0 only.
+  Series measure(const Cell& cell, const std::optional<Question>& question);
+
+ private:
+  struct Buffers {
+    Call call;
+    Layout layout;
+    std::vector<Segment> received;
+    std::byte* recv() const { return static_cast<std::byte*>(call.recv); }
+  };
+  struct Wrong;  // what a rank found
+  Buffers buffers_for(const Cell& cell) const;
+  void fill(const Cell& cell, const Buffers& buffers);
+  void verify(const Cell& cell, const Buffers& buffers, Wrong& wrong);
+  void operate(const Call& call, const Collective& collective);
+  void verified_iterations(const Cell& cell, const Buffers& buffers, Wrong& wrong);
+  std::vector<double> timed(const Cell& cell, const Buffers& buffers, int iterations, std::vector<double>& own, std::uint64_t& slowest);
+  std::vector<double> warm_up(const Cell& cell, const Buffers& buffers, bool& drifting);
+
+  Communicator& communicator_;
+  Clock& clock_;
+  Pulse& pulse_;
+  RunnerOptions options_;
+  std::vector<std::string> nodes_;
+  std::function<void(const std::string&)> live_;
+  std::shared_ptr<std::byte> send_, recv_;
+  std::uint64_t capacity_ = 0;      // bytes of each, without the guard zones
+  std::uint32_t iteration_ = 0;     // of the recipe: fresh data each time
+  std::uint64_t operations_ = 0;    // begun on this rank
+  bool fault_is_mine_ = false;
+  bool flipped_ = false;
+};
+
+}  // namespace mlc

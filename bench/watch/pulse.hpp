@@ -1,0 +1,37 @@
+// What one rank is doing, written by the thread that works and read by the one that watches.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace mlc {
+
+class Pulse {
+ public:
+  // A new phase, in words an operator understands: "allreduce 1 MiB out-of-place: timed iterations".
+  void enter(std::string phase) {
+    const std::lock_guard lock(mutex_);
+    phase_ = std::move(phase);
+    sequence_.fetch_add(1, std::memory_order_relaxed);
+  }
+  // Progress within the phase. Cheap enough between timed operations.
+  void tick() noexcept { sequence_.fetch_add(1, std::memory_order_relaxed); }
+
+  struct State {
+    std::uint64_t sequence = 0;
+    std::string phase;
+  };
+  State state() const {
+    const std::lock_guard lock(mutex_);
+    return {sequence_.load(std::memory_order_relaxed), phase_};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string phase_ = "starting";
+  std::atomic<std::uint64_t> sequence_{0};
+};
+
+}  // namespace mlc
