@@ -2,7 +2,7 @@
 add_library(mlc_flags INTERFACE)
 target_include_directories(mlc_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(mlc_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${MLC_WERROR}>>:-Werror>)
 if(MLC_SANITIZE)
   target_compile_options(mlc_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${MLC_SANITIZE} -fno-omit-frame-pointer>)

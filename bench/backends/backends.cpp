@@ -1,0 +1,22 @@
+#include "bench/backends/backends.hpp"
+
+#include "bench/backends/mpi.hpp"
+#include "bench/backends/nccl.hpp"
+
+namespace mlc {
+
+std::vector<BackendInfo> all_backends() {
+  return {
+      {"nccl", "GPU memory, one process per GPU, launched by MPI", nccl_absent(), nccl_version()},
+      {"mpi", "host memory, one process per rank", mpi_absent(), mpi_version()},
+      {"loopback", "host memory, ranks are threads of one process", "", ""},
+  };
+}
+
+std::string default_backend() {
+  for (const auto& backend : all_backends())
+    if (backend.absent.empty()) return backend.name;
+  return "loopback";
+}
+
+}  // namespace mlc

@@ -1,0 +1,32 @@
+// GPU memory over NCCL, one process a GPU. nccl.cpp where CUDA and NCCL were found when the program was built,
+// nccl_absent.cpp elsewhere.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/backends/communicator.hpp"
+#include "reports/report.hpp"
+
+namespace mlc {
+
+// Why NCCL cannot be used here: not built in, no driver, no GPU. Empty if it can.
+std::string nccl_absent();
+std::string nccl_version();
+int gpu_count();  // visible to this process; 0 where there is no driver
+
+struct NcclOptions {
+  double timeout_s = 60;
+  bool register_buffers = false;  // user buffers registered with NCCL (-R 1)
+};
+
+// Collective over `control`. Sets this process's GPU (by its rank among those of its node), initialises NCCL without
+// blocking and polls; throws BackendError after the deadline.
+std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control> control, const NcclOptions& options);
+
+// The GPU that make_nccl chose, for the report.
+std::vector<Gpu> nccl_gpus();
+
+}  // namespace mlc

@@ -1,0 +1,51 @@
+// What was typed after a collective's name, and what it means.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/cli/output_options.hpp"
+#include "bench/cli/thresholds.hpp"
+#include "bench/engine/runner.hpp"
+#include "bench/engine/sweep.hpp"
+#include "validators/policy.hpp"
+
+namespace mlc {
+
+struct CollectiveOptions {
+  const Collective* collective = nullptr;
+  // As typed; request_of() makes sense of them.
+  std::string begin, end, step, factor, sizes, dtype = "float", redop = "sum", iterations = "auto", warmup = "auto", max_time, timeout = "60s", fault, placement = "both";
+  int root = 0, check = 1;
+  double precision = 2;  // per cent
+  std::uint64_t seed = 1;
+  std::string backend = "auto";
+  int ranks = 0;  // 0: decided by the machine
+  std::string hosts, hostfile;
+  std::string policy = "local";
+  bool register_buffers = false;
+  OutputOptions output;
+
+  void add_to(CLI::App& command);
+};
+
+// The same, understood and checked as far as that is possible before the ranks are known.
+struct CollectiveRequest {
+  SweepRequest sweep;
+  bool sizes_given = false;  // else the policy's sizes are added
+  RunnerOptions runner;
+  Policy policy;
+  std::string backend;
+  std::vector<std::string> hosts;
+  double timeout_s = 60;
+};
+
+// Throws UsageError or PolicyError.
+CollectiveRequest request_of(const CollectiveOptions& options);
+
+// Adds the policy's sizes where the user gave none, and plans. Throws UsageError.
+Sweep plan_for(const CollectiveRequest& request, const RunShape& shape);
+
+}  // namespace mlc

@@ -1,0 +1,25 @@
+// The subcommands. Each adds itself to the program and, when it was the one typed, sets what to run.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/exit_code.hpp"
+
+namespace mlc {
+
+struct Invocation {
+  std::vector<std::string> arguments;   // as typed, without the program
+  std::function<ExitCode()> run;        // set by the subcommand that was parsed
+};
+
+void add_collective_commands(CLI::App& program, Invocation& invocation);
+void add_list_command(CLI::App& program, Invocation& invocation);
+void add_explain_command(CLI::App& program, Invocation& invocation);
+
+// Parses and runs; every error is said on stderr. What main returns.
+int run_program(int argc, char** argv);
+
+}  // namespace mlc

@@ -1,0 +1,26 @@
+// What a report says of the machine it ran on.
+#pragma once
+
+#include <string>
+
+#include "bench/backends/control.hpp"
+#include "reports/report.hpp"
+
+namespace mlc {
+
+// The Kubernetes node where the downward API gave NODE_NAME, else the host name.
+std::string node_name();
+
+Node this_node();
+
+// Every rank's node, grouped: the same on all ranks.
+std::vector<Node> gather_nodes(Control& control, const Node& mine);
+
+// The variables that change what is measured (NCCL_*, OMPI_MCA_*, UCX_*, CUDA_VISIBLE_DEVICES), never the whole
+// environment; values of names that look like secrets are left out.
+std::map<std::string, std::string> telling_variables();
+
+// Processors this process may run on.
+int usable_cpus();
+
+}  // namespace mlc

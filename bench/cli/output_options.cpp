@@ -1,0 +1,157 @@
+#include "bench/cli/output_options.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include "bench/engine/sweep.hpp"
+#include "bench/launch/launched_as.hpp"
+#include "bench/launch/launcher.hpp"
+#include "bench/watch/file_descriptor.hpp"
+#include "reports/csv.hpp"
+#include "reports/json.hpp"
+#include "reports/prometheus.hpp"
+#include "reports/terminal.hpp"
+#include "reports/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Format>, 4> formats{
+    {{"text", Format::text}, {"json", Format::json}, {"csv", Format::csv}, {"prometheus", Format::prometheus}}};
+
+std::optional<Format> format_named(std::string_view name) {
+  for (const auto& [known, format] : formats)
+    if (known == name) return format;
+  return std::nullopt;
+}
+
+void one_of(const std::string& option, const std::string& value, std::initializer_list<std::string_view> allowed) {
+  for (auto word : allowed)
+    if (word == value) return;
+  std::vector<std::string> words(allowed.begin(), allowed.end());
+  const auto near = nearest(value, words);
+  throw UsageError(option + " '" + printable(value) + "' is none of " + join(words, ", "), near ? "did you mean '" + *near + "'?" : "");
+}
+
+bool launcher_terminal_has(std::string_view word) {
+  const auto terminal = from_environment(terminal_variable);
+  return terminal && terminal->find(word) != std::string::npos;
+}
+
+// Devices, pipes and the like are written to as they are.
+bool replaceable(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
+}
+
+[[noreturn]] void cannot_write(const std::string& path) {
+  throw std::runtime_error("cannot write " + printable(path) + ": " + std::strerror(errno));
+}
+
+void write_all(int fd, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t wrote = ::write(fd, content.data(), content.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) cannot_write(path);
+    content.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+}
+
+std::string partial_of(const std::string& path) { return path + ".partial." + std::to_string(::getpid()); }
+
+}  // namespace
+
+void OutputOptions::add_to(CLI::App& command) {
+  command.add_option("--format", format, "text, json, csv or prometheus (default: by the ending of --output, else text)")->group("Output");
+  command.add_option("--output", output, "file to write, or - for stdout; with a file, the table still goes to stdout")->group("Output");
+  command.add_flag("-q,--quiet", quiet, "nothing but the result")->group("Output");
+  command.add_option("--progress", progress, "auto or never: a live line on a terminal")->group("Output");
+  command.add_option("--color", color, "auto, always or never; NO_COLOR is honoured")->group("Output");
+}
+
+void OutputOptions::check() const {
+  if (!format.empty()) one_of("--format", format, {"text", "json", "csv", "prometheus"});
+  one_of("--progress", progress, {"auto", "never"});
+  one_of("--color", color, {"auto", "always", "never"});
+  if (!to_file()) return;
+  if (output.empty()) throw UsageError("--output needs a file name, or - for stdout");
+  if (std::filesystem::is_directory(output)) throw UsageError("cannot write " + printable(output) + ": it is a directory");
+  const bool replace = replaceable(output);
+  const std::string tried = replace ? partial_of(output) : output;
+  const FileDescriptor fd(::open(tried.c_str(), O_WRONLY | O_CLOEXEC | (replace ? O_CREAT | O_EXCL : 0), 0644));
+  if (!fd) throw UsageError("cannot write " + printable(output) + ": " + std::strerror(errno), "choose another --output; nothing has been measured yet");
+  if (replace) ::unlink(tried.c_str());
+}
+
+Format OutputOptions::chosen() const {
+  if (!format.empty()) return format_named(format).value_or(Format::text);
+  if (to_file()) {
+    const std::string ending = std::filesystem::path(output).extension().string();
+    if (ending == ".csv") return Format::csv;
+    if (ending == ".prom") return Format::prometheus;
+    if (ending == ".txt") return Format::text;
+    return Format::json;
+  }
+  return Format::text;
+}
+
+Style OutputOptions::style() const {
+  if (color == "always") return {true};
+  const auto no_color = from_environment("NO_COLOR");
+  if (color == "never" || (no_color && !no_color->empty())) return {};
+  const auto term = from_environment("TERM");
+  // Ranks under our own mpirun write to its pipes; what counts is the terminal of the launcher.
+  if (from_environment(terminal_variable)) return {launcher_terminal_has("colour")};
+  return {::isatty(STDOUT_FILENO) == 1 && term && *term != "dumb"};
+}
+
+bool OutputOptions::live() const {
+  if (quiet || progress == "never") return false;
+  if (from_environment(terminal_variable)) return launcher_terminal_has("live");
+  const auto term = from_environment("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && term && *term != "dumb";
+}
+
+std::string OutputOptions::terminal() const {
+  return std::string("terminal") + (style().colour ? ",colour" : "") + (live() ? ",live" : "");
+}
+
+std::string render(const Report& report, Format format, const Style& style) {
+  switch (format) {
+    case Format::json: return to_json(report);
+    case Format::csv: return to_csv(report);
+    case Format::prometheus: return to_prometheus(report);
+    case Format::text: break;
+  }
+  return to_text(report, style);
+}
+
+void write_whole(const std::string& path, const std::string& content) {
+  if (!replaceable(path)) {
+    const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!fd) cannot_write(path);
+    write_all(fd.get(), content, path);
+    return;
+  }
+  const std::string partial = partial_of(path);
+  try {
+    const FileDescriptor fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!fd) cannot_write(path);
+    write_all(fd.get(), content, path);
+    if (::fsync(fd.get()) != 0 && errno != EINVAL) cannot_write(path);
+    if (::rename(partial.c_str(), path.c_str()) != 0) cannot_write(path);
+  } catch (...) {
+    ::unlink(partial.c_str());
+    throw;
+  }
+}
+
+}  // namespace mlc

@@ -1,0 +1,36 @@
+// Where results go and in which face: the options that commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "reports/report.hpp"
+#include "reports/style.hpp"
+
+namespace mlc {
+
+enum class Format { text, json, csv, prometheus };
+
+struct OutputOptions {
+  std::string format;           // as typed; empty: by the ending of --output, else text
+  std::string output = "-";     // file, or - for stdout
+  bool quiet = false;           // nothing but the result
+  std::string progress = "auto", color = "auto";
+
+  void add_to(CLI::App& command);
+  // Throws UsageError: an unknown format, or an output that cannot be written (tried now, before anything is measured).
+  void check() const;
+  Format chosen() const;
+  bool to_file() const { return output != "-"; }
+  // Of stdout and stderr, after --color, --progress, NO_COLOR and whether they are terminals (or the launcher's was).
+  Style style() const;
+  bool live() const;
+  std::string terminal() const;  // for the ranks that this process launches
+};
+
+std::string render(const Report& report, Format format, const Style& style);
+
+// Replaces `path` in one step, so that a reader sees the old file or the whole new one. Throws std::runtime_error.
+void write_whole(const std::string& path, const std::string& content);
+
+}  // namespace mlc

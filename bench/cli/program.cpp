@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "bench/backends/communicator.hpp"
+#include "bench/cli/commands.hpp"
+#include "bench/engine/sweep.hpp"
+#include "reports/terminal.hpp"
+#include "reports/text.hpp"
+#include "validators/yaml_reader.hpp"
+
+namespace mlc {
+
+namespace {
+
+int complain(ExitCode code, const std::string& what, const std::string& hint = {}) {
+  std::fputs(error_text({.what = what, .where = {}, .phase = {}, .hint = hint}, {}).c_str(), stderr);
+  return static_cast<int>(code);
+}
+
+// Long options and subcommands of a parsed command, for suggestions.
+std::vector<std::string> known_words(const CLI::App& command) {
+  std::vector<std::string> words;
+  for (const auto* option : command.get_options()) {
+    for (const auto& name : option->get_lnames()) words.push_back("--" + name);
+    for (const auto& name : option->get_snames()) words.push_back("-" + name);
+  }
+  for (const auto* sub : command.get_subcommands({})) words.push_back(sub->get_name());
+  return words;
+}
+
+std::string suggestion(const CLI::App& command, const std::string& word) {
+  const auto near = nearest(word.substr(0, word.find('=')), known_words(command));
+  const std::string name = command.get_parent() == nullptr ? "" : command.get_name() + " ";
+  return near ? "did you mean '" + *near + "'?" : "mlc-bench " + name + "--help lists what there is";
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App program{"Measures collectives over the interconnect and says whether a node may train.", "mlc-bench"};
+  program.set_version_flag("--version", "mlc-bench " MLC_VERSION);
+  program.set_help_flag("-h,--help", "this text");
+  program.require_subcommand(1);
+  program.footer("Exit codes: 0 pass, 1 the node or a threshold failed, 2 inconclusive, 3 the tool failed, 64 usage, 130 interrupted.");
+  Invocation invocation{{argv + 1, argv + argc}, {}};
+  add_collective_commands(program, invocation);
+  add_list_command(program, invocation);
+  add_explain_command(program, invocation);
+  if (argc < 2) {
+    std::fputs(program.help().c_str(), stdout);
+    return static_cast<int>(ExitCode::usage);
+  }
+  const std::string first = argv[1];
+  const auto named = [&](const CLI::App* command) { return command->get_name() == first; };
+  if (!first.starts_with('-') && std::ranges::none_of(program.get_subcommands({}), named))
+    return complain(ExitCode::usage, "there is no command '" + printable(first) + "'", suggestion(program, first));
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    program.exit(request);  // --help, --version
+    return 0;
+  } catch (const CLI::ExtrasError& error) {
+    const CLI::App* command = program.get_subcommands().empty() ? &program : program.get_subcommands().front();
+    const auto extras = command->remaining(true);
+    const std::string word = extras.empty() ? "" : extras.front();
+    return complain(ExitCode::usage, word.empty() ? error.what() : "'" + printable(word) + "' is not understood here", suggestion(*command, word));
+  } catch (const CLI::ParseError& error) {
+    const std::string command = program.get_subcommands().empty() ? "" : " " + program.get_subcommands().front()->get_name();
+    return complain(ExitCode::usage, error.what(), "mlc-bench" + command + " --help");
+  }
+  try {
+    return static_cast<int>(invocation.run());
+  } catch (const UsageError& error) {
+    return complain(ExitCode::usage, error.what(), error.hint);
+  } catch (const PolicyError& error) {
+    return complain(ExitCode::usage, std::string("policy: ") + error.what());
+  } catch (const BackendError& error) {
+    return complain(ExitCode::tool, error.what());
+  } catch (const std::bad_alloc&) {
+    return complain(ExitCode::tool, "out of memory", "take a smaller largest size (-e)");
+  } catch (const std::exception& error) {
+    return complain(ExitCode::tool, error.what());
+  }
+}
+
+}  // namespace mlc

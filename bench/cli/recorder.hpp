@@ -1,0 +1,53 @@
+// The report in the making, on rank 0: prints and saves each series when it is done, and, should the run end before its
+// time, an honest report of what there is. Used by the working thread and by the watch.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "bench/cli/output_options.hpp"
+#include "bench/exit_code.hpp"
+#include "bench/watch/watch.hpp"
+#include "reports/progress.hpp"
+#include "reports/terminal.hpp"
+#include "validators/policy.hpp"
+
+namespace mlc {
+
+class Recorder {
+ public:
+  // `directory`: the launcher's, for the checkpoint and the exit code; empty: none.
+  Recorder(OutputOptions options, Policy policy, Report report, std::string directory);
+
+  void environment(Environment environment, int ranks);            // once it is known
+  void heading(const TableHead& head, const std::string& what);    // prints it, with the CSV header
+  void add(const Series& series);
+  void live(const std::string& text);
+  void note(const std::string& warning);                           // to stderr
+  ExitCode finish(const std::vector<std::string>& unmeasured);     // verdict, final faces; throws if they cannot be written
+  ExitCode end(const Ending& ending);                              // the run ends early
+
+ private:
+  void checkpoint();
+  ExitCode conclude(const std::vector<std::string>& unmeasured);
+  void to_stdout(const std::string& text);
+  void seconds_now();
+
+  std::mutex mutex_;
+  OutputOptions options_;
+  Policy policy_;
+  Report report_;
+  std::string directory_;
+  Style style_;
+  Format stdout_format_;
+  Progress progress_;
+  TableHead head_;
+  bool headed_ = false;
+  double started_ = 0, last_checkpoint_ = 0, checkpoint_cost_ = 0;
+};
+
+// RFC 3339 in UTC, of now.
+std::string timestamp();
+
+}  // namespace mlc
