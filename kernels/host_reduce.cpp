@@ -11,35 +11,56 @@ namespace mlc {
 namespace {
 
 // C++ types of the formats that have one, for the operators below.
-template <class F> struct Native { using type = void; };
-template <> struct Native<pattern::Single> { using type = float; };
-template <> struct Native<pattern::Double> { using type = double; };
+template <class F>
+struct Native {
+  using type = void;
+};
+template <>
+struct Native<pattern::Single> {
+  using type = float;
+};
+template <>
+struct Native<pattern::Double> {
+  using type = double;
+};
 
 template <Redop op, class T>
 T combine(T a, T b) {
-  if constexpr (op == Redop::prod) return a * b;
-  else if constexpr (op == Redop::min) return std::min(a, b);
-  else if constexpr (op == Redop::max) return std::max(a, b);
-  else return a + b;
+  if constexpr (op == Redop::prod)
+    return a * b;
+  else if constexpr (op == Redop::min)
+    return std::min(a, b);
+  else if constexpr (op == Redop::max)
+    return std::max(a, b);
+  else
+    return a + b;
 }
 
 template <Redop op, class T>
 MLC_HOST_CLONES void reduce_native(T* inout, const T* in, std::uint64_t count) {
-  for (std::uint64_t i = 0; i < count; ++i) inout[i] = combine<op>(in[i], inout[i]);
+  for (std::uint64_t i = 0; i < count; ++i)
+    inout[i] = combine<op>(in[i], inout[i]);
 }
 
 // Integers wrap: sums and products on unsigned 64-bit words, order by value.
 template <Redop op, class F>
-MLC_HOST_CLONES void reduce_integers(typename F::Bits* inout, const typename F::Bits* in, std::uint64_t count) {
+MLC_HOST_CLONES void reduce_integers(typename F::Bits* inout, const typename F::Bits* in,
+                                     std::uint64_t count) {
   using Bits = typename F::Bits;
   for (std::uint64_t i = 0; i < count; ++i) {
-    if constexpr (op == Redop::min) inout[i] = pattern::smaller<F>(in[i], inout[i]);
-    else if constexpr (op == Redop::max) inout[i] = pattern::larger<F>(in[i], inout[i]);
-    else inout[i] = static_cast<Bits>(combine<op>(static_cast<std::uint64_t>(in[i]), static_cast<std::uint64_t>(inout[i])));
+    if constexpr (op == Redop::min)
+      inout[i] = pattern::smaller<F>(in[i], inout[i]);
+    else if constexpr (op == Redop::max)
+      inout[i] = pattern::larger<F>(in[i], inout[i]);
+    else
+      inout[i] = static_cast<Bits>(
+          combine<op>(static_cast<std::uint64_t>(in[i]), static_cast<std::uint64_t>(inout[i])));
   }
 }
 
-inline float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+inline float bfloat16_value(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
 
 inline std::uint16_t bfloat16_bits(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
@@ -50,19 +71,22 @@ inline std::uint16_t bfloat16_bits(float value) {
 
 template <Redop op>
 MLC_HOST_CLONES void reduce_bfloat16(std::uint16_t* inout, const std::uint16_t* in, std::uint64_t count) {
-  for (std::uint64_t i = 0; i < count; ++i) inout[i] = bfloat16_bits(combine<op>(bfloat16_value(in[i]), bfloat16_value(inout[i])));
+  for (std::uint64_t i = 0; i < count; ++i)
+    inout[i] = bfloat16_bits(combine<op>(bfloat16_value(in[i]), bfloat16_value(inout[i])));
 }
 
 template <Redop op>
 MLC_HOST_CLONES void reduce_half(std::uint16_t* inout, const std::uint16_t* in, std::uint64_t count) {
 #if defined(__FLT16_MAX__)
   for (std::uint64_t i = 0; i < count; ++i) {
-    const auto a = static_cast<float>(std::bit_cast<_Float16>(in[i])), b = static_cast<float>(std::bit_cast<_Float16>(inout[i]));
+    const auto a = static_cast<float>(std::bit_cast<_Float16>(in[i])),
+               b = static_cast<float>(std::bit_cast<_Float16>(inout[i]));
     inout[i] = std::bit_cast<std::uint16_t>(static_cast<_Float16>(combine<op>(a, b)));
   }
 #else
   for (std::uint64_t i = 0; i < count; ++i)
-    inout[i] = pattern::round_from<pattern::Half>(combine<op>(pattern::decode<pattern::Half>(in[i]), pattern::decode<pattern::Half>(inout[i])));
+    inout[i] = pattern::round_from<pattern::Half>(
+        combine<op>(pattern::decode<pattern::Half>(in[i]), pattern::decode<pattern::Half>(inout[i])));
 #endif
 }
 
@@ -73,8 +97,9 @@ const std::array<std::uint8_t, 65536>& results_of() {
     auto results = std::make_unique<std::array<std::uint8_t, 65536>>();
     for (std::uint32_t a = 0; a < 256; ++a)
       for (std::uint32_t b = 0; b < 256; ++b)
-        (*results)[a << 8 | b] = pattern::round_from<F>(
-            combine<op>(pattern::decode<F>(static_cast<std::uint8_t>(a)), pattern::decode<F>(static_cast<std::uint8_t>(b))));
+        (*results)[a << 8 | b] =
+            pattern::round_from<F>(combine<op>(pattern::decode<F>(static_cast<std::uint8_t>(a)),
+                                               pattern::decode<F>(static_cast<std::uint8_t>(b))));
     return results;
   }();
   return *table;
@@ -83,11 +108,15 @@ const std::array<std::uint8_t, 65536>& results_of() {
 template <class Call>
 void with_redop(Redop redop, Call&& f) {
   switch (redop) {
-    case Redop::prod: return f.template operator()<Redop::prod>();
-    case Redop::min: return f.template operator()<Redop::min>();
-    case Redop::max: return f.template operator()<Redop::max>();
+    case Redop::prod:
+      return f.template operator()<Redop::prod>();
+    case Redop::min:
+      return f.template operator()<Redop::min>();
+    case Redop::max:
+      return f.template operator()<Redop::max>();
     case Redop::sum:
-    case Redop::avg: return f.template operator()<Redop::sum>();
+    case Redop::avg:
+      return f.template operator()<Redop::sum>();
   }
 }
 
@@ -110,7 +139,8 @@ void reduce_into(void* inout, const void* in, std::uint64_t count, Dtype dtype, 
         reduce_half<op>(to, from, count);
       } else {
         const auto& results = results_of<F, op>();
-        for (std::uint64_t i = 0; i < count; ++i) to[i] = results[static_cast<std::size_t>(from[i] << 8 | to[i])];
+        for (std::uint64_t i = 0; i < count; ++i)
+          to[i] = results[static_cast<std::size_t>(from[i] << 8 | to[i])];
       }
     });
   });
@@ -121,9 +151,15 @@ void divide(void* data, std::uint64_t count, Dtype dtype, int ranks) {
     using Bits = typename F::Bits;
     auto* values = static_cast<Bits*>(data);
     for (std::uint64_t i = 0; i < count; ++i) {
-      if constexpr (F::floating) values[i] = pattern::round_from<F>(pattern::decode<F>(values[i]) / ranks);
-      else if constexpr (F::is_signed) values[i] = static_cast<Bits>(static_cast<std::make_signed_t<Bits>>(values[i]) / static_cast<std::int64_t>(ranks));
-      else values[i] = static_cast<Bits>(values[i] / static_cast<std::uint64_t>(ranks));
+      if constexpr (F::floating && F::width >= 4)
+        static_cast<typename Native<F>::type*>(data)[i] /= static_cast<typename Native<F>::type>(ranks);
+      else if constexpr (F::floating)
+        values[i] = pattern::round_from<F>(pattern::decode<F>(values[i]) / ranks);
+      else if constexpr (F::is_signed)
+        values[i] = static_cast<Bits>(static_cast<std::make_signed_t<Bits>>(values[i]) /
+                                      static_cast<std::int64_t>(ranks));
+      else
+        values[i] = static_cast<Bits>(values[i] / static_cast<std::uint64_t>(ranks));
     }
   });
 }

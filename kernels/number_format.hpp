@@ -15,9 +15,10 @@
 namespace mlc::pattern {
 
 template <int Width>
-using UnsignedOf = std::conditional_t<Width == 1, std::uint8_t,
-                   std::conditional_t<Width == 2, std::uint16_t,
-                   std::conditional_t<Width == 4, std::uint32_t, std::uint64_t>>>;
+using UnsignedOf =
+    std::conditional_t<Width == 1, std::uint8_t,
+                       std::conditional_t<Width == 2, std::uint16_t,
+                                          std::conditional_t<Width == 4, std::uint32_t, std::uint64_t>>>;
 
 // Two's complement or unsigned integers of Width bytes; arithmetic is modulo 2^(8 Width), on unsigned words.
 template <int Width, bool Signed>
@@ -26,6 +27,11 @@ struct Integer {
   static constexpr bool is_signed = Signed;
   static constexpr int width = Width;
   using Bits = UnsignedOf<Width>;
+  static constexpr Bits sign_bit = static_cast<Bits>(Bits{1} << (8 * Width - 1));
+  // For 8-bit sums, which are kept from overflowing (pattern.hpp): magnitudes together stay within
+  // 2^significand_bits.
+  static constexpr int significand_bits = Signed ? 6 : 7;
+  using Wide = std::int32_t;
 };
 
 // Binary floating point: 1 sign bit, ExponentBits, MantissaBits (hidden bit not counted).
@@ -58,30 +64,36 @@ using Double = Float<11, 52>;
 using Fp8E4M3 = Float<4, 3>;
 using Fp8E5M2 = Float<5, 2>;
 
-// m x 2^exponent, which must be exactly representable and normal (or zero). Without a branch, for vectorisation.
+// m x 2^exponent (of integers: m), which must be exactly representable and normal (or zero). Without a
+// branch, for vectorisation.
 template <class F>
 MLC_HD constexpr typename F::Bits encode_exact(typename F::Wide m, int exponent) {
   using Bits = typename F::Bits;
-  if constexpr (F::width == 8) {
+  if constexpr (!F::floating) {
+    return static_cast<Bits>(m);
+  } else if constexpr (F::width == 8) {
     const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(m));
     const auto scaled = bits + (static_cast<std::uint64_t>(static_cast<std::int64_t>(exponent)) << 52);
     return scaled & (std::uint64_t{0} - static_cast<std::uint64_t>(m != 0));
   } else {
     const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(m));  // exact: |m| <= 2^24
     const std::uint32_t sign = bits >> 31 << (8 * F::width - 1);
-    const std::uint32_t magnitude = (bits & 0x7fffffffu) + (static_cast<std::uint32_t>(exponent + F::bias - 127) << 23);
+    const std::uint32_t magnitude =
+        (bits & 0x7fffffffu) + (static_cast<std::uint32_t>(exponent + F::bias - 127) << 23);
     const std::uint32_t nonzero = 0u - static_cast<std::uint32_t>(m != 0);
     return static_cast<Bits>((sign | (magnitude & 0x7fffffffu) >> (23 - F::mantissa_bits)) & nonzero);
   }
 }
 
-// The value of finite bits (subnormals included). Infinities and NaNs of IEEE-like formats come out as such; E4M3 has
-// no infinity and one NaN magnitude.
+// The value of finite bits (subnormals included). Infinities and NaNs of IEEE-like formats come out as such;
+// E4M3 has no infinity and one NaN magnitude.
 template <class F>
 MLC_HD constexpr double decode(typename F::Bits bits) {
   if constexpr (!F::floating) {
-    if constexpr (F::is_signed) return static_cast<double>(static_cast<std::make_signed_t<typename F::Bits>>(bits));
-    else return static_cast<double>(bits);
+    if constexpr (F::is_signed)
+      return static_cast<double>(static_cast<std::make_signed_t<typename F::Bits>>(bits));
+    else
+      return static_cast<double>(bits);
   } else if constexpr (F::width == 8) {
     return std::bit_cast<double>(bits);
   } else {
@@ -94,10 +106,13 @@ MLC_HD constexpr double decode(typename F::Bits bits) {
       const std::uint64_t special = 0x7ff0000000000000u | (e4m3 || mantissa != 0 ? 0x8000000000000u : 0u);
       return std::bit_cast<double>(special | static_cast<std::uint64_t>(negative) << 63);
     }
-    double value = field == 0 ? mantissa : mantissa + (1u << F::mantissa_bits);
-    int exponent = static_cast<int>(field == 0 ? 1 : field) - F::bias - F::mantissa_bits;
-    for (; exponent > 0; --exponent) value *= 2;
-    for (; exponent < 0; ++exponent) value /= 2;
+    if (field != 0)
+      return std::bit_cast<double>(static_cast<std::uint64_t>(negative) << 63 |
+                                   static_cast<std::uint64_t>(field + 1023 - F::bias) << 52 |
+                                   static_cast<std::uint64_t>(mantissa) << (52 - F::mantissa_bits));
+    double value = mantissa;
+    for (int e = 1 - F::bias - F::mantissa_bits; e < 0; ++e)
+      value /= 2;
     return negative ? -value : value;
   }
 }
@@ -114,7 +129,8 @@ MLC_HD constexpr typename F::Bits round_from(double value) {
     const auto sign = static_cast<Bits>((bits >> 63) << (8 * F::width - 1));
     const int source_exponent = static_cast<int>(bits >> 52 & 0x7ff) - 1023;
     constexpr auto top = static_cast<Bits>(((1u << F::exponent_bits) - 1) << F::mantissa_bits);
-    if (source_exponent == 1024) return static_cast<Bits>(sign | top | ((bits & 0xfffffffffffffu) != 0 ? F::mantissa_mask : 0));
+    if (source_exponent == 1024)
+      return static_cast<Bits>(sign | top | ((bits & 0xfffffffffffffu) != 0 ? F::mantissa_mask : 0));
     if (source_exponent == -1023) return sign;
     const std::uint64_t significand = (bits & 0xfffffffffffffu) | std::uint64_t{1} << 52;
     const int exponent = source_exponent < 1 - F::bias ? 1 - F::bias : source_exponent;
@@ -126,7 +142,8 @@ MLC_HD constexpr typename F::Bits round_from(double value) {
     // A carry out of the mantissa runs into the exponent field by itself; the hidden bit is one field step.
     const std::uint64_t field = static_cast<std::uint64_t>(exponent + F::bias - 1) << F::mantissa_bits;
     const std::uint64_t result = field + rounded;
-    return static_cast<Bits>(sign | (result >= top && !(F::exponent_bits == 4) ? top : static_cast<Bits>(result)));
+    return static_cast<Bits>(sign |
+                             (result >= top && !(F::exponent_bits == 4) ? top : static_cast<Bits>(result)));
   }
 }
 
@@ -134,9 +151,13 @@ MLC_HD constexpr typename F::Bits round_from(double value) {
 template <class F>
 MLC_HD constexpr typename F::Bits order_key(typename F::Bits bits) {
   using Bits = typename F::Bits;
-  if constexpr (F::floating) return static_cast<Bits>(bits & F::sign_bit ? static_cast<Bits>(~bits) : static_cast<Bits>(bits | F::sign_bit));
-  else if constexpr (F::is_signed) return static_cast<Bits>(bits ^ static_cast<Bits>(Bits{1} << (8 * F::width - 1)));
-  else return bits;
+  if constexpr (F::floating)
+    return static_cast<Bits>(bits & F::sign_bit ? static_cast<Bits>(~bits)
+                                                : static_cast<Bits>(bits | F::sign_bit));
+  else if constexpr (F::is_signed)
+    return static_cast<Bits>(bits ^ static_cast<Bits>(Bits{1} << (8 * F::width - 1)));
+  else
+    return bits;
 }
 
 }  // namespace mlc::pattern

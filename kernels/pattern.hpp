@@ -1,13 +1,14 @@
 // Data for collectives, generated and verified in place, bit for bit, from (seed, iteration, rank, index).
 //
-// Reductions use the closing-rank scheme: for each block of elements a target value is drawn, every rank but one
-// contributes its own random value, and the one "closing" rank contributes what is missing. So the expected result is
-// the target: verifying costs one hash a word whatever the number of ranks, and no buffer of expected values exists.
-// For floating-point sums all contributions are integers times one power of two per block, with the sum of their
-// magnitudes within the significand: every partial sum, in any order or tree, is exact, and comparison is bitwise.
+// Reductions use the closing-rank scheme: for each block of elements a target value is drawn, every rank but
+// one contributes its own random value, and the one "closing" rank contributes what is missing. So the
+// expected result is the target: verifying costs one hash a word whatever the number of ranks, and no buffer
+// of expected values exists. For floating-point sums all contributions are integers times one power of two
+// per block, with the sum of their magnitudes within the significand: every partial sum, in any order or
+// tree, is exact, and comparison is bitwise.
 //
-// Work is in blocks of 32 words of 32 bits (128 bytes), whatever the element format; functions take a slice of a
-// block, so that a host loop takes whole blocks, a GPU thread 16 bytes, and a report one element.
+// Work is in blocks of 32 words of 32 bits (128 bytes), whatever the element format; functions take a slice
+// of a block, so that a host loop takes whole blocks, a GPU thread 16 bytes, and a report one element.
 #pragma once
 
 #include "kernels/number_format.hpp"
@@ -38,10 +39,13 @@ MLC_HD constexpr std::uint64_t stream_of(const Recipe& recipe, std::uint32_t sou
   return mix64(mix64(recipe.seed) ^ (static_cast<std::uint64_t>(recipe.iteration) << 32 | source));
 }
 
-MLC_HD constexpr std::uint64_t block_key(std::uint64_t stream, std::uint64_t block) { return mix64(stream + block); }
+MLC_HD constexpr std::uint64_t block_key(std::uint64_t stream, std::uint64_t block) {
+  return mix64(stream + block);
+}
 
-// The i-th random word of a block: a 32-bit mixer (multipliers: C. Wellons, "lowbias32"), because 32-bit multiplication
-// is what both CPUs' vector units and GPUs have. Both halves of the key enter, at different depths.
+// The i-th random word of a block: a 32-bit mixer (multipliers: C. Wellons, "lowbias32"), because 32-bit
+// multiplication is what both CPUs' vector units and GPUs have. Both halves of the key enter, at different
+// depths.
 MLC_HD constexpr std::uint32_t word(std::uint64_t key, std::uint32_t i) {
   std::uint32_t x = static_cast<std::uint32_t>(key) + i * 0x9e3779b9u;
   x = (x ^ x >> 16) * 0x7feb352du;
@@ -54,11 +58,17 @@ MLC_HD constexpr std::uint32_t word(std::uint64_t key, std::uint32_t i) {
 template <class F, int Words>
 MLC_HD constexpr void random_elements(std::uint64_t key, std::uint32_t first_word, typename F::Bits* out) {
   // Words first, then the same bytes as elements: both loops vectorise.
-  struct Hashes { std::uint32_t at[Words]; } hashes{};
-  struct Elements { typename F::Bits at[Words * 4 / F::width]; };
-  for (int i = 0; i < Words; ++i) hashes.at[i] = word(key, first_word + static_cast<std::uint32_t>(i));
+  struct Hashes {
+    std::uint32_t at[Words];
+  } hashes{};
+  struct Elements {
+    typename F::Bits at[Words * 4 / F::width];
+  };
+  for (int i = 0; i < Words; ++i)
+    hashes.at[i] = word(key, first_word + static_cast<std::uint32_t>(i));
   const auto elements = std::bit_cast<Elements>(hashes);
-  for (int i = 0; i < Words * 4 / F::width; ++i) out[i] = elements.at[i];
+  for (int i = 0; i < Words * 4 / F::width; ++i)
+    out[i] = elements.at[i];
 }
 
 // Elements in a slice of Words words.
@@ -70,16 +80,24 @@ inline constexpr int elements_per_block = elements_in<F, words_per_block>;
 
 MLC_HD constexpr std::uint64_t floor_power_of_two(std::uint64_t x) {
   std::uint64_t power = 1;
-  while (power <= x / 2) power *= 2;
+  while (power <= x / 2)
+    power *= 2;
   return power;
 }
 
-// How far the magnitudes of a floating-point sum may go: with B = 2^significand_bits and N ranks, others contribute
+// Sums and averages whose magnitudes are budgeted: floats, so that every partial sum is exact, and 8-bit
+// integers, so that none overflows (Open MPI's vector code saturates 8-bit sums where scalar code wraps;
+// wider integers wrap everywhere).
+template <class F, Op op>
+inline constexpr bool budgeted = (op == Op::sum || op == Op::avg) && (F::floating || F::width == 1);
+
+// How far the magnitudes of a budgeted sum may go: with B = 2^significand_bits and N ranks, others contribute
 // 1..q, the target is 1..y, and y + 2 (A - 1) q <= B, so no partial sum leaves the significand.
 template <class F>
 struct SumRange {
   std::uint32_t active = 0;  // A: ranks that contribute, closer included; fewer than N only where B < 2 N
   typename F::Wide other_mask = 0, target_mask = 0;
+  typename F::Wide target_offset = 0;  // unsigned: the target is at least what the others may add up to
 };
 
 template <class F>
@@ -89,29 +107,35 @@ MLC_HD constexpr SumRange<F> sum_range(std::uint32_t ranks) {
   const bool all = 2 * static_cast<std::uint64_t>(ranks) <= budget;
   const std::uint64_t active = all ? ranks : budget / 2;
   const std::uint64_t q = all ? floor_power_of_two(budget / (2 * static_cast<std::uint64_t>(ranks))) : 1;
-  const std::uint64_t y = floor_power_of_two(budget - 2 * (active - 1) * q);
-  return {static_cast<std::uint32_t>(active), static_cast<Wide>(q - 1), static_cast<Wide>(y - 1)};
+  const std::uint64_t others = (active - 1) * q;
+  const std::uint64_t y = floor_power_of_two(budget - (F::is_signed ? 2 : 1) * others);
+  return {static_cast<std::uint32_t>(active), static_cast<Wide>(q - 1), static_cast<Wide>(y - 1),
+          static_cast<Wide>(F::is_signed ? 0 : others)};
 }
 
-// Averages: NCCL scales each contribution by 1/N before adding, which rounds. Two contributions of one sign keep that
-// within 2 units in the last place; with N a power of two everything is exact.
+// Averages: NCCL scales each contribution by 1/N before adding, which rounds. Two contributions of one sign
+// keep that within 2 units in the last place; with N a power of two everything is exact.
 template <class F>
 MLC_HD constexpr SumRange<F> average_range(std::uint32_t ranks) {
   using Wide = typename F::Wide;
   const auto quarter = static_cast<Wide>(Wide{1} << (F::significand_bits - 2));
-  return {ranks < 2 ? ranks : 2, static_cast<Wide>(quarter - 1), static_cast<Wide>(quarter - 1)};
+  return {ranks < 2 ? ranks : 2, static_cast<Wide>(quarter - 1), static_cast<Wide>(quarter - 1), 0};
 }
 
 // The common power of two of a block, in a range that keeps sums finite and single values normal.
 template <class F>
 MLC_HD constexpr int block_exponent(std::uint64_t key, Op op) {
-  // Highest: 2^significand_bits x 2^high is below the largest finite value. Lowest: 1 x 2^low is normal; averages
-  // start at 1, so that the target over N is normal too for N up to 2^(bias - 1).
-  constexpr int high = F::bias - F::significand_bits < 32 ? F::bias - F::significand_bits : 32;
-  constexpr int low = 1 - F::bias > -32 ? 1 - F::bias : -32;
-  const int from = op == Op::avg ? (high < 0 ? high : 0) : low;
-  const auto span = static_cast<std::uint32_t>(high - from + 1);
-  return from + static_cast<int>((key >> 40 & 0xffff) * span >> 16);
+  // Highest: 2^significand_bits x 2^high is below the largest finite value. Lowest: 1 x 2^low is normal;
+  // averages start at 1, so that the target over N is normal too for N up to 2^(bias - 1).
+  if constexpr (!F::floating) {
+    return 0;
+  } else {
+    constexpr int high = F::bias - F::significand_bits < 32 ? F::bias - F::significand_bits : 32;
+    constexpr int low = 1 - F::bias > -32 ? 1 - F::bias : -32;
+    const int from = op == Op::avg ? (high < 0 ? high : 0) : low;
+    const auto span = static_cast<std::uint32_t>(high - from + 1);
+    return from + static_cast<int>((key >> 40 & 0xffff) * span >> 16);
+  }
 }
 
 MLC_HD constexpr std::uint32_t closing_rank(std::uint64_t key, std::uint32_t ranks) {
@@ -123,12 +147,13 @@ MLC_HD constexpr std::uint32_t place_of(std::uint32_t rank, std::uint32_t closer
   return rank >= closer ? rank - closer : rank + ranks - closer;
 }
 
-// +-(1 + low bits), the sign from the top bit; without a branch, for vectorisation.
+// +-(1 + low bits), the sign from the top bit (unsigned: none); without a branch, for vectorisation.
 template <class F>
 MLC_HD constexpr typename F::Wide signed_magnitude(typename F::Bits u, typename F::Wide mask) {
   using Wide = typename F::Wide;
   const auto magnitude = static_cast<Wide>(1 + (static_cast<Wide>(u) & mask));
-  const auto minus = static_cast<Wide>(-static_cast<Wide>(u >> (8 * F::width - 1)));  // 0 or all ones
+  const auto minus =
+      static_cast<Wide>(F::is_signed ? -static_cast<Wide>(u >> (8 * F::width - 1)) : 0);  // 0 or all ones
   return static_cast<Wide>((magnitude ^ minus) - minus);
 }
 
@@ -141,7 +166,8 @@ MLC_HD constexpr typename F::Bits finite_from(typename F::Bits u) {
   } else {
     const auto magnitude = static_cast<Bits>(u & static_cast<Bits>(~F::sign_bit));
     const auto field = static_cast<Bits>((magnitude >> (F::mantissa_bits + 1)) + 1);
-    return static_cast<Bits>((u & F::sign_bit) | static_cast<Bits>(field << F::mantissa_bits) | (u & F::mantissa_mask));
+    return static_cast<Bits>((u & F::sign_bit) | static_cast<Bits>(field << F::mantissa_bits) |
+                             (u & F::mantissa_mask));
   }
 }
 
@@ -162,15 +188,18 @@ MLC_HD constexpr typename F::Bits with_exponent(typename F::Bits u, int exponent
   return static_cast<Bits>((u & (F::sign_bit | F::mantissa_mask)) | field);
 }
 
-// Inverse of an odd word modulo its width, by Newton's iteration (each step doubles the correct bits, from 3).
+// Inverse of an odd word modulo its width, by Newton's iteration (each step doubles the correct bits, from
+// 3).
 template <class Bits>
 MLC_HD constexpr Bits inverse_of_odd(Bits odd) {
   std::uint64_t x = odd;
-  for (int i = 0; i < 5; ++i) x *= 2 - static_cast<std::uint64_t>(odd) * x;
+  for (int i = 0; i < 5; ++i)
+    x *= 2 - static_cast<std::uint64_t>(odd) * x;
   return static_cast<Bits>(x);
 }
 
-// Products of floats: only the closer has a mantissa, two ranks after it may carry a factor of two, the rest are +-1.
+// Products of floats: only the closer has a mantissa, two ranks after it may carry a factor of two, the rest
+// are +-1.
 inline constexpr std::uint32_t doubling_places = 2;
 
 struct Nothing {};
@@ -178,20 +207,20 @@ struct Nothing {};
 // What is the same for all elements of a buffer, worked out once.
 template <class F, Op op>
 struct Plan {
-  static constexpr bool ranged = F::floating && (op == Op::sum || op == Op::avg);
   Recipe recipe;
   std::uint64_t target_stream;
-  [[no_unique_address]] std::conditional_t<ranged, SumRange<F>, Nothing> range{};
+  [[no_unique_address]] std::conditional_t<budgeted<F, op>, SumRange<F>, Nothing> range{};
 
   MLC_HD constexpr explicit Plan(const Recipe& of) : recipe(of), target_stream(stream_of(of, target_source)) {
-    if constexpr (ranged) range = op == Op::avg ? average_range<F>(of.ranks) : sum_range<F>(of.ranks);
+    if constexpr (budgeted<F, op>)
+      range = op == Op::avg && F::floating ? average_range<F>(of.ranks) : sum_range<F>(of.ranks);
   }
 };
 
 // What `rank` contributes to the elements in `Words` words of a block, from `first_word` on.
 template <class F, Op op, int Words>
-MLC_HD constexpr void contribution(const Plan<F, op>& plan, std::uint32_t rank, std::uint64_t block, std::uint32_t first_word,
-                                   typename F::Bits* out) {
+MLC_HD constexpr void contribution(const Plan<F, op>& plan, std::uint32_t rank, std::uint64_t block,
+                                   std::uint32_t first_word, typename F::Bits* out) {
   using Bits = typename F::Bits;
   const Recipe& recipe = plan.recipe;
   constexpr int n = elements_in<F, Words>;
@@ -216,16 +245,19 @@ MLC_HD constexpr void contribution(const Plan<F, op>& plan, std::uint32_t rank, 
         const Bits t = finite_from<F>(target[i]), v = finite_from<F>(u[i]);
         out[i] = op == Op::min ? larger<F>(t, v) : smaller<F>(t, v);
       }
-    } else if constexpr (!F::floating) {
+    } else if constexpr (!F::floating && !budgeted<F, op>) {
       if constexpr (op == Op::prod)
-        for (int i = 0; i < n; ++i) u[i] |= 1;  // odd factors can be divided out again and never make a zero
-      for (int i = 0; i < n; ++i) out[i] = u[i];
+        for (int i = 0; i < n; ++i)
+          u[i] |= 1;  // odd factors can be divided out again and never make a zero
+      for (int i = 0; i < n; ++i)
+        out[i] = u[i];
       if (place == 0)
         for (std::uint32_t at = 1; at < recipe.ranks; ++at) {
           random_elements<F, Words>(other_key(at), first_word, u);
           for (int i = 0; i < n; ++i) {
             if constexpr (op == Op::prod)
-              out[i] = static_cast<Bits>(static_cast<std::uint64_t>(out[i]) * inverse_of_odd(static_cast<Bits>(u[i] | 1)));
+              out[i] = static_cast<Bits>(static_cast<std::uint64_t>(out[i]) *
+                                         inverse_of_odd(static_cast<Bits>(u[i] | 1)));
             else
               out[i] = static_cast<Bits>(out[i] - u[i]);
           }
@@ -239,7 +271,8 @@ MLC_HD constexpr void contribution(const Plan<F, op>& plan, std::uint32_t rank, 
         }
       } else {
         int exponent[n]{};
-        for (int i = 0; i < n; ++i) exponent[i] = static_cast<int>(u[i] & 1), out[i] = u[i];
+        for (int i = 0; i < n; ++i)
+          exponent[i] = static_cast<int>(u[i] & 1), out[i] = u[i];
         for (std::uint32_t at = 1; at < recipe.ranks; ++at) {
           random_elements<F, Words>(other_key(at), first_word, u);
           for (int i = 0; i < n; ++i) {
@@ -247,42 +280,50 @@ MLC_HD constexpr void contribution(const Plan<F, op>& plan, std::uint32_t rank, 
             if (at <= doubling_places) exponent[i] -= static_cast<int>(u[i] & 1);
           }
         }
-        for (int i = 0; i < n; ++i) out[i] = with_exponent<F>(out[i], exponent[i]);
+        for (int i = 0; i < n; ++i)
+          out[i] = with_exponent<F>(out[i], exponent[i]);
       }
     } else {
       using Wide = typename F::Wide;
       const auto& range = plan.range;
       const int exponent = block_exponent<F>(key, op);
       if (place >= range.active) {
-        for (int i = 0; i < n; ++i) out[i] = 0;
-      } else if constexpr (op == Op::avg) {
+        for (int i = 0; i < n; ++i)
+          out[i] = 0;
+      } else if constexpr (op == Op::avg && F::floating) {
         // Both active ranks take the sign of the target.
         Bits target[n]{};
         random_elements<F, Words>(key, first_word, target);
         const Wide mask = place == 0 ? range.target_mask : range.other_mask;
         for (int i = 0; i < n; ++i) {
-          const auto signed_u = static_cast<Bits>((u[i] & static_cast<Bits>(~F::sign_bit)) | (target[i] & F::sign_bit));
+          const auto signed_u =
+              static_cast<Bits>((u[i] & static_cast<Bits>(~F::sign_bit)) | (target[i] & F::sign_bit));
           out[i] = encode_exact<F>(signed_magnitude<F>(signed_u, mask), exponent);
         }
       } else {
         Wide m[n]{};
-        for (int i = 0; i < n; ++i) m[i] = signed_magnitude<F>(u[i], place == 0 ? range.target_mask : range.other_mask);
+        for (int i = 0; i < n; ++i)
+          m[i] =
+              static_cast<Wide>(signed_magnitude<F>(u[i], place == 0 ? range.target_mask : range.other_mask) +
+                                (place == 0 ? range.target_offset : 0));
         if (place == 0)
           for (std::uint32_t at = 1; at < range.active; ++at) {
             random_elements<F, Words>(other_key(at), first_word, u);
-            for (int i = 0; i < n; ++i) m[i] -= signed_magnitude<F>(u[i], range.other_mask);
+            for (int i = 0; i < n; ++i)
+              m[i] -= signed_magnitude<F>(u[i], range.other_mask);
           }
-        for (int i = 0; i < n; ++i) out[i] = encode_exact<F>(m[i], exponent);
+        for (int i = 0; i < n; ++i)
+          out[i] = encode_exact<F>(m[i], exponent);
       }
     }
   }
 }
 
-// What the reduction over all ranks must give, bit for bit (averages over a number of ranks that is no power of two:
-// within 2 units in the last place). For op copy, what `source` sent.
+// What the reduction over all ranks must give, bit for bit (averages over a number of ranks that is no power
+// of two: within 2 units in the last place). For op copy, what `source` sent.
 template <class F, Op op, int Words>
-MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source, std::uint64_t block, std::uint32_t first_word,
-                                  typename F::Bits* out) {
+MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source, std::uint64_t block,
+                                  std::uint32_t first_word, typename F::Bits* out) {
   using Bits = typename F::Bits;
   const Recipe& recipe = plan.recipe;
   constexpr int n = elements_in<F, Words>;
@@ -292,26 +333,35 @@ MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source,
     const std::uint64_t key = block_key(plan.target_stream, block);
     random_elements<F, Words>(key, first_word, out);
     if constexpr (op == Op::min || op == Op::max) {
-      for (int i = 0; i < n; ++i) out[i] = finite_from<F>(out[i]);
+      for (int i = 0; i < n; ++i)
+        out[i] = finite_from<F>(out[i]);
     } else if constexpr (!F::floating) {
       if constexpr (op == Op::prod)
-        for (int i = 0; i < n; ++i) out[i] |= 1;
+        for (int i = 0; i < n; ++i)
+          out[i] |= 1;
+      if constexpr (budgeted<F, op>)
+        for (int i = 0; i < n; ++i)
+          out[i] = static_cast<Bits>(signed_magnitude<F>(out[i], plan.range.target_mask) +
+                                     plan.range.target_offset);
       if constexpr (op == Op::avg)
         for (int i = 0; i < n; ++i) {
           // The sum is modulo the width; the quotient truncates towards zero as C's does.
           if constexpr (F::is_signed) {
             using Signed = std::make_signed_t<Bits>;
-            out[i] = static_cast<Bits>(static_cast<std::int64_t>(static_cast<Signed>(out[i])) / static_cast<std::int64_t>(recipe.ranks));
+            out[i] = static_cast<Bits>(static_cast<std::int64_t>(static_cast<Signed>(out[i])) /
+                                       static_cast<std::int64_t>(recipe.ranks));
           } else {
             out[i] = static_cast<Bits>(out[i] / recipe.ranks);
           }
         }
     } else if constexpr (op == Op::prod) {
-      for (int i = 0; i < n; ++i) out[i] = with_exponent<F>(out[i], static_cast<int>(out[i] & 1));
+      for (int i = 0; i < n; ++i)
+        out[i] = with_exponent<F>(out[i], static_cast<int>(out[i] & 1));
     } else if constexpr (op == Op::sum) {
       const auto& range = plan.range;
       const int exponent = block_exponent<F>(key, op);
-      for (int i = 0; i < n; ++i) out[i] = encode_exact<F>(signed_magnitude<F>(out[i], range.target_mask), exponent);
+      for (int i = 0; i < n; ++i)
+        out[i] = encode_exact<F>(signed_magnitude<F>(out[i], range.target_mask), exponent);
     } else {
       const auto& range = plan.range;
       const int exponent = block_exponent<F>(key, op);
@@ -323,16 +373,22 @@ MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source,
       }
       const bool exact = (recipe.ranks & (recipe.ranks - 1)) == 0;
       int halvings = 0;
-      while ((1u << halvings) < recipe.ranks) ++halvings;
+      while ((1u << halvings) < recipe.ranks)
+        ++halvings;
       for (int i = 0; i < n; ++i) {
-        auto m = static_cast<typename F::Wide>(1 + (static_cast<typename F::Wide>(out[i]) & range.target_mask));
+        auto m =
+            static_cast<typename F::Wide>(1 + (static_cast<typename F::Wide>(out[i]) & range.target_mask));
         if (recipe.ranks > 1) m += 1 + (static_cast<typename F::Wide>(other[i]) & range.other_mask);
         if ((out[i] & F::sign_bit) != 0) m = -m;
         double scale = 1;
-        for (int e = exponent; e > 0; --e) scale *= 2;
-        for (int e = exponent; e < 0; ++e) scale /= 2;
-        if (exact && exponent - halvings >= 1 - F::bias) out[i] = encode_exact<F>(m, exponent - halvings);
-        else out[i] = round_from<F>(static_cast<double>(m) * scale / recipe.ranks);
+        for (int e = exponent; e > 0; --e)
+          scale *= 2;
+        for (int e = exponent; e < 0; ++e)
+          scale /= 2;
+        if (exact && exponent - halvings >= 1 - F::bias)
+          out[i] = encode_exact<F>(m, exponent - halvings);
+        else
+          out[i] = round_from<F>(static_cast<double>(m) * scale / recipe.ranks);
       }
     }
   }
@@ -340,20 +396,24 @@ MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source,
 
 // One element, for reports and tests.
 template <class F, Op op>
-MLC_HD constexpr typename F::Bits contribution_at(const Recipe& recipe, std::uint32_t rank, std::uint64_t index) {
+MLC_HD constexpr typename F::Bits contribution_at(const Recipe& recipe, std::uint32_t rank,
+                                                  std::uint64_t index) {
   constexpr int words = F::width == 8 ? 2 : 1, n = elements_in<F, words>;
   typename F::Bits out[n]{};
   const std::uint64_t in_block = index % elements_per_block<F>;
-  contribution<F, op, words>(Plan<F, op>(recipe), rank, index / elements_per_block<F>, static_cast<std::uint32_t>(in_block / n * words), out);
+  contribution<F, op, words>(Plan<F, op>(recipe), rank, index / elements_per_block<F>,
+                             static_cast<std::uint32_t>(in_block / n * words), out);
   return out[in_block % n];
 }
 
 template <class F, Op op>
-MLC_HD constexpr typename F::Bits expectation_at(const Recipe& recipe, std::uint32_t source, std::uint64_t index) {
+MLC_HD constexpr typename F::Bits expectation_at(const Recipe& recipe, std::uint32_t source,
+                                                 std::uint64_t index) {
   constexpr int words = F::width == 8 ? 2 : 1, n = elements_in<F, words>;
   typename F::Bits out[n]{};
   const std::uint64_t in_block = index % elements_per_block<F>;
-  expectation<F, op, words>(Plan<F, op>(recipe), source, index / elements_per_block<F>, static_cast<std::uint32_t>(in_block / n * words), out);
+  expectation<F, op, words>(Plan<F, op>(recipe), source, index / elements_per_block<F>,
+                            static_cast<std::uint32_t>(in_block / n * words), out);
   return out[in_block % n];
 }
 

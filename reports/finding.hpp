@@ -11,18 +11,23 @@ enum class Status { pass, warn, fail, skip, unknown };
 
 constexpr std::string_view to_string(Status status) {
   switch (status) {
-    case Status::pass: return "pass";
-    case Status::warn: return "warn";
-    case Status::fail: return "fail";
-    case Status::skip: return "skip";
-    case Status::unknown: return "unknown";
+    case Status::pass:
+      return "pass";
+    case Status::warn:
+      return "warn";
+    case Status::fail:
+      return "fail";
+    case Status::skip:
+      return "skip";
+    case Status::unknown:
+      return "unknown";
   }
   return "unknown";
 }
 
 struct Finding {
-  std::string check;     // "room.subject", e.g. "rdma.link-state"
-  std::string subject;   // what was looked at: "mlx5_3/1", "rail 2 (ens3f1v0)"
+  std::string check;    // "room.subject", e.g. "rdma.link-state"
+  std::string subject;  // what was looked at: "mlx5_3/1", "rail 2 (ens3f1v0)"
   Status status = Status::unknown;
   std::string observed;  // in the words of the source: "1: DOWN"
   std::string expected;  // "4: ACTIVE"; empty where nothing is expected

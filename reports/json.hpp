@@ -15,7 +15,9 @@ struct ReportError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-std::string to_json(const Report& report);  // two-space indented, with a final newline; broken UTF-8 is replaced
-Report report_from_json(std::string_view text);  // throws ReportError; unknown keys are ignored (a later minor version)
+std::string to_json(
+    const Report& report);  // two-space indented, with a final newline; broken UTF-8 is replaced
+Report report_from_json(
+    std::string_view text);  // throws ReportError; unknown keys are ignored (a later minor version)
 
 }  // namespace mlc

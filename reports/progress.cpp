@@ -14,7 +14,8 @@ void Progress::show(const std::string& text) {
   if (!live_ || (shown_ && now - last_ < std::chrono::milliseconds(100))) return;
   last_ = now;
   winsize size{};
-  const std::size_t width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  const std::size_t width =
+      ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
   std::string line;
   for (std::size_t i = 0, used = 0; i < text.size(); ++i) {
     if ((text[i] & 0xc0) != 0x80 && ++used >= width) break;

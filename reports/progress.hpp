@@ -1,5 +1,5 @@
-// One live line on a terminal's stderr, overwritten in place and cleared before anything else is printed; nothing at all
-// elsewhere.
+// One live line on a terminal's stderr, overwritten in place and cleared before anything else is printed;
+// nothing at all elsewhere.
 #pragma once
 
 #include <chrono>

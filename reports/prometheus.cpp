@@ -30,7 +30,12 @@ std::string family(const std::string& name, const std::string& help) {
 }
 
 Labels labels_of(const Series& s) {
-  return {{"collective", s.collective}, {"dtype", s.dtype}, {"redop", s.redop}, {"placement", s.placement}, {"size_bytes", std::to_string(s.bytes)}, {"ranks", std::to_string(s.ranks)}};
+  return {{"collective", s.collective},
+          {"dtype", s.dtype},
+          {"redop", s.redop},
+          {"placement", s.placement},
+          {"size_bytes", std::to_string(s.bytes)},
+          {"ranks", std::to_string(s.ranks)}};
 }
 
 }  // namespace
@@ -38,21 +43,33 @@ Labels labels_of(const Series& s) {
 std::string to_prometheus(const Report& report) {
   std::string text = family("mlc_bench_verdict", "1 for the decision of the last run, 0 for the others");
   for (Decision decision : {Decision::pass, Decision::fail, Decision::inconclusive})
-    text += sample("mlc_bench_verdict", {{"decision", std::string(to_string(decision))}, {"policy", report.run.policy}}, report.verdict.decision == decision ? "1" : "0");
+    text += sample("mlc_bench_verdict",
+                   {{"decision", std::string(to_string(decision))}, {"policy", report.run.policy}},
+                   report.verdict.decision == decision ? "1" : "0");
   text += family("mlc_bench_run_info", "what ran");
-  text += sample("mlc_bench_run_info", {{"version", report.tool.version}, {"backend", report.run.backend}, {"run_id", report.run.id}, {"nodes", std::to_string(report.run.nodes)}}, "1");
-  text += family("mlc_bench_run_duration_seconds", "how long the run took") + "mlc_bench_run_duration_seconds " + shortest(report.run.duration_s) + "\n";
-  text += family("mlc_bench_run_errors", "things that the tool could not do") + "mlc_bench_run_errors " + std::to_string(report.errors.size()) + "\n";
+  text += sample("mlc_bench_run_info",
+                 {{"version", report.tool.version},
+                  {"backend", report.run.backend},
+                  {"run_id", report.run.id},
+                  {"nodes", std::to_string(report.run.nodes)}},
+                 "1");
+  text += family("mlc_bench_run_duration_seconds", "how long the run took") +
+          "mlc_bench_run_duration_seconds " + shortest(report.run.duration_s) + "\n";
+  text += family("mlc_bench_run_errors", "things that the tool could not do") + "mlc_bench_run_errors " +
+          std::to_string(report.errors.size()) + "\n";
 
   const std::vector<std::tuple<std::string, std::string, std::function<std::string(const Series&)>>> metrics{
-      {"mlc_bench_collective_bus_bandwidth_bytes_per_second", "bus bandwidth at the median time", [](const Series& s) { return shortest(s.busbw_gb_s * 1e9); }},
-      {"mlc_bench_collective_wrong_elements", "elements that were not what they had to be", [](const Series& s) { return s.wrong ? std::to_string(*s.wrong) : std::string(); }},
+      {"mlc_bench_collective_bus_bandwidth_bytes_per_second", "bus bandwidth at the median time",
+       [](const Series& s) { return shortest(s.busbw_gb_s * 1e9); }},
+      {"mlc_bench_collective_wrong_elements", "elements that were not what they had to be",
+       [](const Series& s) { return s.wrong ? std::to_string(*s.wrong) : std::string(); }},
   };
   if (!report.series.empty()) {
     const std::string time = "mlc_bench_collective_time_seconds";
     text += family(time, "time of one operation on its slowest rank");
     for (const auto& s : report.series)
-      for (const auto& [quantile, us] : {std::pair{"0.5", s.time_us.p50}, {"0.95", s.time_us.p95}, {"0.99", s.time_us.p99}}) {
+      for (const auto& [quantile, us] :
+           {std::pair{"0.5", s.time_us.p50}, {"0.95", s.time_us.p95}, {"0.99", s.time_us.p99}}) {
         Labels labels = labels_of(s);
         labels.emplace_back("quantile", quantile);
         text += sample(time, labels, shortest(us / 1e6));
@@ -67,7 +84,9 @@ std::string to_prometheus(const Report& report) {
     const std::string name = "mlc_bench_check_status";
     text += family(name, "1 for the status that a check found");
     for (const auto& f : report.findings)
-      text += sample(name, {{"check", f.check}, {"subject", f.subject}, {"status", std::string(to_string(f.status))}}, "1");
+      text += sample(
+          name, {{"check", f.check}, {"subject", f.subject}, {"status", std::string(to_string(f.status))}},
+          "1");
   }
   return text;
 }

@@ -1,4 +1,5 @@
-// Prometheus text format 0.0.4, for the textfile collector or a scrape: names in base units, one sample a series.
+// Prometheus text format 0.0.4, for the textfile collector or a scrape: names in base units, one sample a
+// series.
 #pragma once
 
 #include <string>

@@ -27,8 +27,8 @@ struct Run {
   double duration_s = 0;
   int ranks = 1;
   int nodes = 1;
-  std::string backend;               // "loopback", "mpi", "nccl"; empty for commands without one
-  std::string policy;                // name of the policy judged against
+  std::string backend;  // "loopback", "mpi", "nccl"; empty for commands without one
+  std::string policy;   // name of the policy judged against
   bool operator==(const Run&) const = default;
 };
 
@@ -40,10 +40,10 @@ struct Gpu {
 
 struct Node {
   std::string name, kernel, os, cpu;
-  int cpus = 0;                            // online logical processors this process may use
+  int cpus = 0;                                 // online logical processors this process may use
   std::map<std::string, std::string> versions;  // "driver", "firmware", "kubelet", ...: what may drift
   std::vector<Gpu> gpus;
-  std::vector<int> ranks;                  // world ranks that ran here
+  std::vector<int> ranks;  // world ranks that ran here
   bool operator==(const Node&) const = default;
 };
 

@@ -24,7 +24,7 @@ struct Mismatch {
   std::uint64_t index = 0;  // element index in that rank's receive buffer
   std::string expected;     // value and bits: "0.375 (0x3ec00000)"
   std::string actual;
-  std::string kind;         // "bit 22 flipped", "never written", "contribution of rank 3 missing", ...
+  std::string kind;  // "bit 22 flipped", "never written", "contribution of rank 3 missing", ...
   bool operator==(const Mismatch&) const = default;
 };
 
@@ -38,31 +38,31 @@ struct Slowest {
 
 // What the policy asks of this series, and the answer.
 struct Judgement {
-  std::string metric;      // "busbw_gb_s" (at least) or "time_us" (at most)
-  double bound = 0;        // in the metric's unit
+  std::string metric;               // "busbw_gb_s" (at least) or "time_us" (at most)
+  double bound = 0;                 // in the metric's unit
   Status status = Status::unknown;  // pass, fail or unknown (not decided)
-  std::string why;         // "median 363.40 is 1.8 % under 370", "undecided after 60 batches"
+  std::string why;                  // "median 363.40 is 1.8 % under 370", "undecided after 60 batches"
   bool operator==(const Judgement&) const = default;
 };
 
 struct Series {
-  std::string collective, dtype, redop;   // redop is empty where the collective reduces nothing
-  std::string placement = "out_of_place"; // or "in_place"
-  std::optional<int> root;                // for rooted collectives
-  std::uint64_t bytes = 0;                // size measured, after rounding to whole chunks per rank
-  std::uint64_t requested_bytes = 0;      // size asked for
+  std::string collective, dtype, redop;    // redop is empty where the collective reduces nothing
+  std::string placement = "out_of_place";  // or "in_place"
+  std::optional<int> root;                 // for rooted collectives
+  std::uint64_t bytes = 0;                 // size measured, after rounding to whole chunks per rank
+  std::uint64_t requested_bytes = 0;       // size asked for
   int ranks = 0;
-  std::uint64_t samples = 0;              // timed iterations
+  std::uint64_t samples = 0;  // timed iterations
   Distribution time_us;
   std::array<double, 2> ci_us{};          // 95 % confidence interval of the median
   double cv = 0;                          // standard deviation over mean of the samples
   double algbw_gb_s = 0, busbw_gb_s = 0;  // from the median time; GB/s is 1e9 bytes per second
   std::optional<std::uint64_t> wrong;     // wrong elements over all ranks; empty: not verified
   std::optional<Mismatch> mismatch;
-  std::string stop;                       // why sampling ended: "precise", "decided", "fixed", "time", ...
+  std::string stop;  // why sampling ended: "precise", "decided", "fixed", "time", ...
   std::optional<Slowest> slowest;
   std::optional<Judgement> threshold;
-  std::vector<std::string> warnings;      // "first iteration took 6.1 x the median"
+  std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"
 
   bool operator==(const Series&) const = default;
 };

@@ -14,7 +14,8 @@ std::string fixed(double value, int decimals) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   std::array<char, 400> buffer{};
-  const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed, decimals);
+  const auto [end, error] =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed, decimals);
   return error == std::errc{} ? std::string(buffer.data(), end) : std::string("overflow");
 }
 
@@ -27,7 +28,8 @@ std::string shortest(double value) {
 std::string bytes_text(std::uint64_t bytes) {
   static constexpr std::array<std::string_view, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;
-  while (unit + 1 < units.size() && bytes >= 1024 && bytes % 1024 == 0) bytes /= 1024, ++unit;
+  while (unit + 1 < units.size() && bytes >= 1024 && bytes % 1024 == 0)
+    bytes /= 1024, ++unit;
   return std::to_string(bytes) + " " + std::string(units[unit]);
 }
 
@@ -45,7 +47,8 @@ std::string rank_list(std::span<const int> ranks) {
   std::string text;
   for (std::size_t first = 0; first < ranks.size();) {
     std::size_t last = first;
-    while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1) ++last;
+    while (last + 1 < ranks.size() && ranks[last + 1] == ranks[last] + 1)
+      ++last;
     if (!text.empty()) text += ", ";
     text += std::to_string(ranks[first]);
     if (last > first) text += (last == first + 1 ? ", " : "-") + std::to_string(ranks[last]);
@@ -91,16 +94,21 @@ std::string printable(std::string_view text, std::size_t most) {
       continue;
     }
     std::array<char, 8> escape{};
-    if (c == '\n') safe += "\\n";
-    else if (c == '\t') safe += "\\t";
-    else safe.append(escape.data(), static_cast<std::size_t>(std::snprintf(escape.data(), escape.size(), "\\x%02x", c)));
+    if (c == '\n')
+      safe += "\\n";
+    else if (c == '\t')
+      safe += "\\t";
+    else
+      safe.append(escape.data(),
+                  static_cast<std::size_t>(std::snprintf(escape.data(), escape.size(), "\\x%02x", c)));
     text.remove_prefix(1);
   }
   return safe;
 }
 
 std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string pad_left(std::string_view text, std::size_t width) {
@@ -122,15 +130,19 @@ struct NumberAndUnit {
 
 std::optional<NumberAndUnit> split_number(std::string_view text) {
   const auto trim = [](std::string_view view) {
-    while (!view.empty() && view.front() == ' ') view.remove_prefix(1);
-    while (!view.empty() && view.back() == ' ') view.remove_suffix(1);
+    while (!view.empty() && view.front() == ' ')
+      view.remove_prefix(1);
+    while (!view.empty() && view.back() == ' ')
+      view.remove_suffix(1);
     return view;
   };
   text = trim(text);
   NumberAndUnit result{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result.number, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), result.number, std::chars_format::fixed);
   if (error != std::errc{} || !std::isfinite(result.number)) return std::nullopt;
-  for (char c : trim(text.substr(static_cast<std::size_t>(end - text.data())))) result.unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char c : trim(text.substr(static_cast<std::size_t>(end - text.data()))))
+    result.unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return result;
 }
 
@@ -141,14 +153,21 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   if (!parts || parts->number < 0) return std::nullopt;
   double scale = 0;
   const std::string& unit = parts->unit;
-  if (unit.empty() || unit == "b") scale = 1;
-  else if (unit == "k" || unit == "kib") scale = 1024.0;
-  else if (unit == "m" || unit == "mib") scale = 1024.0 * 1024;
-  else if (unit == "g" || unit == "gib") scale = 1024.0 * 1024 * 1024;
-  else if (unit == "t" || unit == "tib") scale = 1024.0 * 1024 * 1024 * 1024;
-  else return std::nullopt;
+  if (unit.empty() || unit == "b")
+    scale = 1;
+  else if (unit == "k" || unit == "kib")
+    scale = 1024.0;
+  else if (unit == "m" || unit == "mib")
+    scale = 1024.0 * 1024;
+  else if (unit == "g" || unit == "gib")
+    scale = 1024.0 * 1024 * 1024;
+  else if (unit == "t" || unit == "tib")
+    scale = 1024.0 * 1024 * 1024 * 1024;
+  else
+    return std::nullopt;
   const double bytes = parts->number * scale;
-  if (bytes != std::floor(bytes) || bytes > 9.0e15) return std::nullopt;  // above 2^53 a double is no longer exact
+  if (bytes != std::floor(bytes) || bytes > 9.0e15)
+    return std::nullopt;  // above 2^53 a double is no longer exact
   return static_cast<std::uint64_t>(bytes);
 }
 
@@ -168,12 +187,14 @@ namespace {
 // Damerau-Levenshtein (adjacent transposition counts one): what people mistype.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t i = 0; i <= a.size(); ++i)
+    d[i][0] = i;
   std::iota(d[0].begin(), d[0].end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i)
     for (std::size_t j = 1; j <= b.size(); ++j) {
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }

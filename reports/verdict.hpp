@@ -11,9 +11,12 @@ enum class Decision { pass, fail, inconclusive };
 
 constexpr std::string_view to_string(Decision decision) {
   switch (decision) {
-    case Decision::pass: return "pass";
-    case Decision::fail: return "fail";
-    case Decision::inconclusive: return "inconclusive";
+    case Decision::pass:
+      return "pass";
+    case Decision::fail:
+      return "fail";
+    case Decision::inconclusive:
+      return "inconclusive";
   }
   return "inconclusive";
 }

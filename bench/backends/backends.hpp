@@ -8,7 +8,7 @@ namespace mlc {
 
 struct BackendInfo {
   std::string name, summary;
-  std::string absent;   // why it cannot be used here; empty if it can
+  std::string absent;  // why it cannot be used here; empty if it can
   std::string version;
 };
 

@@ -16,8 +16,8 @@
 
 namespace mlc {
 
-// One operation on this rank. `count` is in elements: of the whole message for allreduce, reduce, broadcast and
-// sendrecv, of one rank's chunk for the others (as the NCCL calls have it).
+// One operation on this rank. `count` is in elements: of the whole message for allreduce, reduce, broadcast
+// and sendrecv, of one rank's chunk for the others (as the NCCL calls have it).
 struct Call {
   const void* send = nullptr;
   void* recv = nullptr;
@@ -54,9 +54,9 @@ class Communicator {
   virtual void scatter(const Call& call) = 0;
   virtual void send_recv(const Call& call) = 0;  // to rank + 1, from rank - 1
 
-  // Runs `operation` seconds.size() times and stores this rank's time of each. Host backends enter each operation from
-  // a barrier that is not timed, so that a rank's time is its own and not that of waiting for a late one; a stream
-  // backend enqueues them back to back between events.
+  // Runs `operation` seconds.size() times and stores this rank's time of each. Host backends enter each
+  // operation from a barrier that is not timed, so that a rank's time is its own and not that of waiting for
+  // a late one; a stream backend enqueues them back to back between events.
   virtual void measure(Clock& clock, const std::function<void()>& operation, std::span<double> seconds) {
     for (double& time : seconds) {
       control().barrier();

@@ -13,7 +13,8 @@ std::vector<std::string> gather_text(Control& control, const std::string& text) 
   std::string all(longest * lengths.size(), '\0');
   if (longest > 0) control.all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
   std::vector<std::string> texts;
-  for (std::size_t i = 0; i < lengths.size(); ++i) texts.push_back(all.substr(i * longest, lengths[i]));
+  for (std::size_t i = 0; i < lengths.size(); ++i)
+    texts.push_back(all.substr(i * longest, lengths[i]));
   return texts;
 }
 

@@ -1,4 +1,5 @@
-// How ranks agree: small messages outside every timed region. Blocking; the watchdog covers a peer that never comes.
+// How ranks agree: small messages outside every timed region. Blocking; the watchdog covers a peer that never
+// comes.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +16,10 @@ class Control {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   virtual void barrier() = 0;
-  virtual void broadcast(std::span<std::byte> bytes, int root) = 0;                           // in place, equal lengths
-  virtual void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) = 0;     // all = size() x mine
-  virtual void maximum(std::span<double> values) = 0;                                         // element-wise, in place
+  virtual void broadcast(std::span<std::byte> bytes, int root) = 0;  // in place, equal lengths
+  virtual void all_gather(std::span<const std::byte> mine,
+                          std::span<std::byte> all) = 0;  // all = size() x mine
+  virtual void maximum(std::span<double> values) = 0;     // element-wise, in place
 };
 
 // Rank 0's value, on every rank.

@@ -18,7 +18,9 @@ class HostMemory final : public Memory {
     return {static_cast<std::byte*>(at), [](std::byte* p) { std::free(p); }};
   }
   void fill(void* at, std::uint64_t count, const DataSpec& spec) override { mlc::fill(at, count, spec); }
-  VerifyResult verify(const void* at, std::uint64_t count, const DataSpec& spec) override { return mlc::verify(at, count, spec); }
+  VerifyResult verify(const void* at, std::uint64_t count, const DataSpec& spec) override {
+    return mlc::verify(at, count, spec);
+  }
   void set(void* at, std::uint64_t bytes, std::uint8_t value) override { std::memset(at, value, bytes); }
   std::uint64_t count_other_than(const void* at, std::uint64_t bytes, std::uint8_t value) override {
     const auto* first = static_cast<const std::uint8_t*>(at);

@@ -47,7 +47,8 @@ class BreakableBarrier {
 
 // What the ranks share: a slot each, read by the others between two barriers.
 struct World {
-  explicit World(int ranks) : barrier(ranks), calls(static_cast<std::size_t>(ranks)), messages(static_cast<std::size_t>(ranks)) {}
+  explicit World(int ranks)
+      : barrier(ranks), calls(static_cast<std::size_t>(ranks)), messages(static_cast<std::size_t>(ranks)) {}
   BreakableBarrier barrier;
   std::vector<Call> calls;
   std::vector<std::span<const std::byte>> messages;
@@ -69,7 +70,8 @@ class LoopbackControl final : public Control {
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) override {
     publish(mine);
     auto out = all.begin();
-    for (const auto& message : world_.messages) out = std::ranges::copy(message, out).out;
+    for (const auto& message : world_.messages)
+      out = std::ranges::copy(message, out).out;
     barrier();
   }
 
@@ -127,12 +129,13 @@ class Loopback final : public Communicator {
     exchange(call, call.count, [&] { take(call.root, call.count * control_.rank(), 0); });
   }
   void send_recv(const Call& call) override {
-    exchange(call, call.count, [&] { take((control_.rank() + control_.size() - 1) % control_.size(), 0, 0); });
+    exchange(call, call.count,
+             [&] { take((control_.rank() + control_.size() - 1) % control_.size(), 0, 0); });
   }
 
  private:
-  // Shows this rank's call to the others, builds the result from theirs in scratch memory, and stores it once nobody
-  // reads any more: so in place needs no case of its own.
+  // Shows this rank's call to the others, builds the result from theirs in scratch memory, and stores it once
+  // nobody reads any more: so in place needs no case of its own.
   template <class Build>
   void exchange(const Call& call, std::uint64_t result_count, Build&& build) {
     call_ = call, width_ = static_cast<std::uint64_t>(width_of(call.dtype));
@@ -145,18 +148,22 @@ class Loopback final : public Communicator {
   }
 
   const std::byte* sent_by(int rank, std::uint64_t element) const {
-    return static_cast<const std::byte*>(world_.calls[static_cast<std::size_t>(rank)].send) + element * width_;
+    return static_cast<const std::byte*>(world_.calls[static_cast<std::size_t>(rank)].send) +
+           element * width_;
   }
-  // One chunk of call_.count elements of `rank`, from `element` of its send buffer, to chunk `at` of the result.
+  // One chunk of call_.count elements of `rank`, from `element` of its send buffer, to chunk `at` of the
+  // result.
   void take(int rank, std::uint64_t element, std::uint64_t at) {
     std::memcpy(scratch_.data() + at * call_.count * width_, sent_by(rank, element), call_.count * width_);
   }
   void take_all(std::uint64_t element) {
-    for (int rank = 0; rank < control_.size(); ++rank) take(rank, element, static_cast<std::uint64_t>(rank));
+    for (int rank = 0; rank < control_.size(); ++rank)
+      take(rank, element, static_cast<std::uint64_t>(rank));
   }
   void reduce_range(std::uint64_t element) {
     take(0, element, 0);
-    for (int rank = 1; rank < control_.size(); ++rank) reduce_into(scratch_.data(), sent_by(rank, element), call_.count, call_.dtype, call_.redop);
+    for (int rank = 1; rank < control_.size(); ++rank)
+      reduce_into(scratch_.data(), sent_by(rank, element), call_.count, call_.dtype, call_.redop);
     if (call_.redop == Redop::avg) divide(scratch_.data(), call_.count, call_.dtype, control_.size());
   }
 

@@ -41,7 +41,9 @@ OwnedComm duplicate_world() {
 }
 
 int int_count(std::uint64_t count) {
-  if (count > INT_MAX) throw BackendError("mpi: " + std::to_string(count) + " elements in one chunk; MPI 3 counts end at 2147483647");
+  if (count > INT_MAX)
+    throw BackendError("mpi: " + std::to_string(count) +
+                       " elements in one chunk; MPI 3 counts end at 2147483647");
   return static_cast<int>(count);
 }
 
@@ -62,7 +64,8 @@ class MpiControl final : public Control {
     check_mpi(MPI_Allgather(mine.data(), bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, *communicator_));
   }
   void maximum(std::span<double> values) override {
-    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), int_count(values.size()), MPI_DOUBLE, MPI_MAX, *communicator_));
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), int_count(values.size()), MPI_DOUBLE, MPI_MAX,
+                            *communicator_));
   }
 
  private:
@@ -72,33 +75,48 @@ class MpiControl final : public Control {
 
 MPI_Datatype datatype_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::int8: return MPI_INT8_T;
-    case Dtype::uint8: return MPI_UINT8_T;
-    case Dtype::int32: return MPI_INT32_T;
-    case Dtype::uint32: return MPI_UINT32_T;
-    case Dtype::int64: return MPI_INT64_T;
-    case Dtype::uint64: return MPI_UINT64_T;
+    case Dtype::int8:
+      return MPI_INT8_T;
+    case Dtype::uint8:
+      return MPI_UINT8_T;
+    case Dtype::int32:
+      return MPI_INT32_T;
+    case Dtype::uint32:
+      return MPI_UINT32_T;
+    case Dtype::int64:
+      return MPI_INT64_T;
+    case Dtype::uint64:
+      return MPI_UINT64_T;
     case Dtype::half:
-    case Dtype::bfloat16: return MPI_UINT16_T;  // MPI 3 has neither: carried as words, combined by operators of our own
-    case Dtype::float32: return MPI_FLOAT;
-    case Dtype::float64: return MPI_DOUBLE;
+    case Dtype::bfloat16:
+      return MPI_UINT16_T;  // MPI 3 has neither: carried as words, combined by operators of our own
+    case Dtype::float32:
+      return MPI_FLOAT;
+    case Dtype::float64:
+      return MPI_DOUBLE;
     case Dtype::fp8_e4m3:
-    case Dtype::fp8_e5m2: return MPI_UINT8_T;
+    case Dtype::fp8_e5m2:
+      return MPI_UINT8_T;
   }
   return MPI_BYTE;
 }
 
 bool native_to_mpi(Dtype dtype) {
-  return dtype != Dtype::half && dtype != Dtype::bfloat16 && dtype != Dtype::fp8_e4m3 && dtype != Dtype::fp8_e5m2;
+  return dtype != Dtype::half && dtype != Dtype::bfloat16 && dtype != Dtype::fp8_e4m3 &&
+         dtype != Dtype::fp8_e5m2;
 }
 
 MPI_Op native_op(Redop redop) {
   switch (redop) {
-    case Redop::prod: return MPI_PROD;
-    case Redop::min: return MPI_MIN;
-    case Redop::max: return MPI_MAX;
+    case Redop::prod:
+      return MPI_PROD;
+    case Redop::min:
+      return MPI_MIN;
+    case Redop::max:
+      return MPI_MAX;
     case Redop::sum:
-    case Redop::avg: return MPI_SUM;
+    case Redop::avg:
+      return MPI_SUM;
   }
   return MPI_SUM;
 }
@@ -112,21 +130,29 @@ void combine_words(void* in, void* inout, int* count, MPI_Datatype*) {
 template <Dtype dtype>
 MPI_User_function* operator_for(Redop redop) {
   switch (redop) {
-    case Redop::prod: return &combine_words<dtype, Redop::prod>;
-    case Redop::min: return &combine_words<dtype, Redop::min>;
-    case Redop::max: return &combine_words<dtype, Redop::max>;
+    case Redop::prod:
+      return &combine_words<dtype, Redop::prod>;
+    case Redop::min:
+      return &combine_words<dtype, Redop::min>;
+    case Redop::max:
+      return &combine_words<dtype, Redop::max>;
     case Redop::sum:
-    case Redop::avg: return &combine_words<dtype, Redop::sum>;
+    case Redop::avg:
+      return &combine_words<dtype, Redop::sum>;
   }
   return nullptr;
 }
 
 MPI_User_function* operator_for(Dtype dtype, Redop redop) {
   switch (dtype) {
-    case Dtype::half: return operator_for<Dtype::half>(redop);
-    case Dtype::bfloat16: return operator_for<Dtype::bfloat16>(redop);
-    case Dtype::fp8_e4m3: return operator_for<Dtype::fp8_e4m3>(redop);
-    default: return operator_for<Dtype::fp8_e5m2>(redop);
+    case Dtype::half:
+      return operator_for<Dtype::half>(redop);
+    case Dtype::bfloat16:
+      return operator_for<Dtype::bfloat16>(redop);
+    case Dtype::fp8_e4m3:
+      return operator_for<Dtype::fp8_e4m3>(redop);
+    default:
+      return operator_for<Dtype::fp8_e5m2>(redop);
   }
 }
 
@@ -137,7 +163,8 @@ class Mpi final : public Communicator {
     int finalized = 0;
     MPI_Finalized(&finalized);
     if (finalized == 0)
-      for (auto& [key, op] : ops_) MPI_Op_free(&op);
+      for (auto& [key, op] : ops_)
+        MPI_Op_free(&op);
   }
   std::string_view backend() const override { return "mpi"; }
   Control& control() override { return control_; }
@@ -146,7 +173,8 @@ class Mpi final : public Communicator {
 
   void all_reduce(const Call& call) override {
     in_pieces(call, [&](const std::byte* send, std::byte* recv, int count) {
-      return MPI_Allreduce(call.in_place ? MPI_IN_PLACE : send, recv, count, type(call), op(call), *communicator_);
+      return MPI_Allreduce(call.in_place ? MPI_IN_PLACE : send, recv, count, type(call), op(call),
+                           *communicator_);
     });
     average(call, call.count, true);
   }
@@ -154,7 +182,8 @@ class Mpi final : public Communicator {
   void reduce(const Call& call) override {
     const bool root = control_.rank() == call.root;
     in_pieces(call, [&](const std::byte* send, std::byte* recv, int count) {
-      return MPI_Reduce(root && call.in_place ? MPI_IN_PLACE : send, recv, count, type(call), op(call), call.root, *communicator_);
+      return MPI_Reduce(root && call.in_place ? MPI_IN_PLACE : send, recv, count, type(call), op(call),
+                        call.root, *communicator_);
     });
     average(call, call.count, root);
   }
@@ -163,25 +192,29 @@ class Mpi final : public Communicator {
   void broadcast(const Call& call) override {
     const bool root = control_.rank() == call.root;
     in_pieces(call, [&](const std::byte* send, std::byte* recv, int count) {
-      return MPI_Bcast(root ? const_cast<std::byte*>(send) : recv, count, type(call), call.root, *communicator_);
+      return MPI_Bcast(root ? const_cast<std::byte*>(send) : recv, count, type(call), call.root,
+                       *communicator_);
     });
     if (root && !call.in_place) std::memcpy(call.recv, call.send, bytes(call));
   }
 
   void send_recv(const Call& call) override {
-    const int next = (control_.rank() + 1) % control_.size(), previous = (control_.rank() + control_.size() - 1) % control_.size();
+    const int next = (control_.rank() + 1) % control_.size(),
+              previous = (control_.rank() + control_.size() - 1) % control_.size();
     in_pieces(call, [&](const std::byte* send, std::byte* recv, int count) {
-      return MPI_Sendrecv(send, count, type(call), next, 0, recv, count, type(call), previous, 0, *communicator_, MPI_STATUS_IGNORE);
+      return MPI_Sendrecv(send, count, type(call), next, 0, recv, count, type(call), previous, 0,
+                          *communicator_, MPI_STATUS_IGNORE);
     });
   }
 
   void all_gather(const Call& call) override {
     const int count = int_count(call.count);
-    check_mpi(MPI_Allgather(call.in_place ? MPI_IN_PLACE : call.send, count, type(call), call.recv, count, type(call), *communicator_));
+    check_mpi(MPI_Allgather(call.in_place ? MPI_IN_PLACE : call.send, count, type(call), call.recv, count,
+                            type(call), *communicator_));
   }
 
-  // In place, MPI leaves the result at the start of the buffer, NCCL at the rank's own chunk: moved there, inside the
-  // timed operation, because a user of MPI who wants it there pays the same.
+  // In place, MPI leaves the result at the start of the buffer, NCCL at the rank's own chunk: moved there,
+  // inside the timed operation, because a user of MPI who wants it there pays the same.
   void reduce_scatter(const Call& call) override {
     const int count = int_count(call.count);
     if (call.in_place) {
@@ -202,18 +235,22 @@ class Mpi final : public Communicator {
   void gather(const Call& call) override {
     const int count = int_count(call.count);
     const bool root = control_.rank() == call.root;
-    check_mpi(MPI_Gather(root && call.in_place ? MPI_IN_PLACE : call.send, count, type(call), call.recv, count, type(call), call.root, *communicator_));
+    check_mpi(MPI_Gather(root && call.in_place ? MPI_IN_PLACE : call.send, count, type(call), call.recv,
+                         count, type(call), call.root, *communicator_));
   }
 
   void scatter(const Call& call) override {
     const int count = int_count(call.count);
     const bool root = control_.rank() == call.root;
-    check_mpi(MPI_Scatter(call.send, count, type(call), root && call.in_place ? MPI_IN_PLACE : call.recv, count, type(call), call.root, *communicator_));
+    check_mpi(MPI_Scatter(call.send, count, type(call), root && call.in_place ? MPI_IN_PLACE : call.recv,
+                          count, type(call), call.root, *communicator_));
   }
 
  private:
   static MPI_Datatype type(const Call& call) { return datatype_of(call.dtype); }
-  static std::uint64_t bytes(const Call& call) { return call.count * static_cast<std::uint64_t>(width_of(call.dtype)); }
+  static std::uint64_t bytes(const Call& call) {
+    return call.count * static_cast<std::uint64_t>(width_of(call.dtype));
+  }
 
   MPI_Op op(const Call& call) {
     if (native_to_mpi(call.dtype)) return native_op(call.redop);
@@ -230,7 +267,8 @@ class Mpi final : public Communicator {
     std::uint64_t done = 0;
     do {
       const std::uint64_t now = std::min(most, call.count - done);
-      check_mpi(piece(static_cast<const std::byte*>(call.send) + done * width, static_cast<std::byte*>(call.recv) + done * width, static_cast<int>(now)));
+      check_mpi(piece(static_cast<const std::byte*>(call.send) + done * width,
+                      static_cast<std::byte*>(call.recv) + done * width, static_cast<int>(now)));
       done += now;
     } while (done < call.count);
   }

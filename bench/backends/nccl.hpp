@@ -1,5 +1,5 @@
-// GPU memory over NCCL, one process a GPU. nccl.cpp where CUDA and NCCL were found when the program was built,
-// nccl_absent.cpp elsewhere.
+// GPU memory over NCCL, one process a GPU. nccl.cpp where CUDA and NCCL were found when the program was
+// built, nccl_absent.cpp elsewhere.
 #pragma once
 
 #include <functional>
@@ -22,8 +22,8 @@ struct NcclOptions {
   bool register_buffers = false;  // user buffers registered with NCCL (-R 1)
 };
 
-// Collective over `control`. Sets this process's GPU (by its rank among those of its node), initialises NCCL without
-// blocking and polls; throws BackendError after the deadline.
+// Collective over `control`. Sets this process's GPU (by its rank among those of its node), initialises NCCL
+// without blocking and polls; throws BackendError after the deadline.
 std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control> control, const NcclOptions& options);
 
 // The GPU that make_nccl chose, for the report.

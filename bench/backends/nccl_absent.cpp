@@ -5,7 +5,9 @@ namespace mlc {
 std::string nccl_absent() { return MLC_WHY_NO_NCCL; }
 std::string nccl_version() { return {}; }
 int gpu_count() { return 0; }
-std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control>, const NcclOptions&) { throw BackendError("nccl: " + nccl_absent()); }
+std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control>, const NcclOptions&) {
+  throw BackendError("nccl: " + nccl_absent());
+}
 std::vector<Gpu> nccl_gpus() { return {}; }
 
 }  // namespace mlc

@@ -28,9 +28,12 @@ Report new_report(const CollectiveRequest& request, const std::vector<std::strin
   Report report;
   report.tool.version = MLC_VERSION;
   for (const auto& backend : all_backends())
-    if (backend.name != "loopback") report.tool.built[backend.name] = backend.absent.empty() ? backend.version : "absent: " + backend.absent;
+    if (backend.name != "loopback")
+      report.tool.built[backend.name] =
+          backend.absent.empty() ? backend.version : "absent: " + backend.absent;
   report.run.started = timestamp();
-  report.run.id = node_name() + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+  report.run.id =
+      node_name() + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
   report.run.command = arguments;
   report.run.command.insert(report.run.command.begin(), "mlc-bench");
   report.run.backend = request.backend;
@@ -46,18 +49,29 @@ std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged) {
   std::set<Dtype> dtypes;
   std::set<Redop> redops;
   std::set<Placement> placements;
-  for (const auto& cell : sweep.cells) dtypes.insert(cell.dtype), redops.insert(cell.redop), placements.insert(cell.placement);
+  for (const auto& cell : sweep.cells)
+    dtypes.insert(cell.dtype), redops.insert(cell.redop), placements.insert(cell.placement);
   const Cell& first = sweep.cells.front();
-  const TableHead head{.collective = std::string(first.collective->name), .several_dtypes = dtypes.size() > 1, .several_redops = redops.size() > 1, .both_placements = placements.size() > 1, .judged = judged};
-  std::string what = dtypes.size() > 1 ? std::to_string(dtypes.size()) + " dtypes" : std::string(to_string(first.dtype));
-  if (first.collective->reduces) what += redops.size() > 1 ? " · " + std::to_string(redops.size()) + " ops" : " " + std::string(to_string(first.redop));
+  const TableHead head{.collective = std::string(first.collective->name),
+                       .several_dtypes = dtypes.size() > 1,
+                       .several_redops = redops.size() > 1,
+                       .both_placements = placements.size() > 1,
+                       .judged = judged};
+  std::string what =
+      dtypes.size() > 1 ? std::to_string(dtypes.size()) + " dtypes" : std::string(to_string(first.dtype));
+  if (first.collective->reduces)
+    what += redops.size() > 1 ? " · " + std::to_string(redops.size()) + " ops"
+                              : " " + std::string(to_string(first.redop));
   if (first.collective->rooted) what += " · root " + std::to_string(first.root);
-  what += placements.size() > 1 ? " · out of place and in place" : first.placement == Placement::in_place ? " · in-place" : " · out-of-place";
+  what += placements.size() > 1                    ? " · out of place and in place"
+          : first.placement == Placement::in_place ? " · in-place"
+                                                   : " · out-of-place";
   return {head, what};
 }
 
 // Measures everything, on every rank alike; rank 0 records. The verdict is the same on all ranks.
-ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorder, const CollectiveRequest& request) {
+ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorder,
+                     const CollectiveRequest& request) {
   Control& control = communicator.control();
   Node mine = this_node();
   if (communicator.backend() == "nccl") mine.gpus = nccl_gpus();
@@ -67,15 +81,21 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   const Sweep sweep = plan_for(request, shape);
   std::vector<std::string> node_of_rank(static_cast<std::size_t>(control.size()));
   for (const auto& node : nodes)
-    for (int rank : node.ranks) node_of_rank[static_cast<std::size_t>(rank)] = node.name;
+    for (int rank : node.ranks)
+      node_of_rank[static_cast<std::size_t>(rank)] = node.name;
 
   for (const auto& cell : sweep.cells)
-    if (const auto why = communicator.unsupported(cell.dtype, cell.redop); !why.empty()) throw UsageError(std::string(communicator.backend()) + ": " + why, "mlc-bench list dtypes; -d names the dtypes to measure");
+    if (const auto why = communicator.unsupported(cell.dtype, cell.redop); !why.empty())
+      throw UsageError(std::string(communicator.backend()) + ": " + why,
+                       "mlc-bench list dtypes; -d names the dtypes to measure");
   std::function<void(const std::string&)> live;
   if (leader) {
     recorder.environment({nodes, telling_variables()}, control.size());
-    for (std::uint64_t size : sweep.too_small) recorder.note(bytes_text(size) + " over " + std::to_string(shape.ranks) + " ranks rounds to nothing and is left out");
-    const bool judged = std::ranges::any_of(sweep.cells, [&](const Cell& cell) { return question_for(cell, request.policy, shape).has_value(); });
+    for (std::uint64_t size : sweep.too_small)
+      recorder.note(bytes_text(size) + " over " + std::to_string(shape.ranks) +
+                    " ranks rounds to nothing and is left out");
+    const bool judged = std::ranges::any_of(
+        sweep.cells, [&](const Cell& cell) { return question_for(cell, request.policy, shape).has_value(); });
     const auto [head, what] = heading_of(sweep, judged);
     recorder.heading(head, what);
     live = [&recorder](const std::string& text) { recorder.live(text); };
@@ -89,19 +109,24 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   }
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
-  if (leader) code = recorder.finish(unmeasured(sweep.cells, request.policy, *request.sweep.collective, shape));
+  if (leader)
+    code = recorder.finish(unmeasured(sweep.cells, request.policy, *request.sweep.collective, shape));
   return agree(control, code);
 }
 
-ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOptions& options, const std::vector<std::string>& arguments) {
+ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOptions& options,
+                        const std::vector<std::string>& arguments) {
   const int ranks = options.ranks > 0 ? options.ranks : std::clamp(usable_cpus(), 2, 4);
-  (void)plan_for(request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
+  (void)plan_for(
+      request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
   Recorder recorder(options.output, request.policy, new_report(request, arguments), "");
-  Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks}, [&](const Ending& ending) { recorder.end(ending); });
+  Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
+              [&](const Ending& ending) { recorder.end(ending); });
   ExitCode code = ExitCode::tool;
   run_loopback(ranks, [&](Communicator& communicator) {
-    const ExitCode mine = measure_all(communicator, watch.pulse(communicator.control().rank()), recorder, request);
+    const ExitCode mine =
+        measure_all(communicator, watch.pulse(communicator.control().rank()), recorder, request);
     if (communicator.control().rank() == 0) code = mine;
   });
   return code;
@@ -112,21 +137,43 @@ void check_world(const LaunchedAs& as, int world_size) {
   const auto expected = from_environment(ranks_variable);
   const int size = expected ? std::atoi(expected->c_str()) : as.size;
   if (world_size == size) return;
-  throw BackendError("mpi: started as one of " + std::to_string(size) + " ranks by " + as.by + ", but MPI sees " + std::to_string(world_size) +
-                     (world_size == 1 ? ": each rank would measure alone. The launcher belongs to another MPI than this program (" + mpi_version() + "): use its mpirun, or srun --mpi=pmix" : ""));
+  throw BackendError(
+      "mpi: started as one of " + std::to_string(size) + " ranks by " + as.by + ", but MPI sees " +
+      std::to_string(world_size) +
+      (world_size == 1
+           ? ": each rank would measure alone. The launcher belongs to another MPI than this program (" +
+                 mpi_version() + "): use its mpirun, or srun --mpi=pmix"
+           : ""));
 }
 
-ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, const CollectiveOptions& options, const std::vector<std::string>& arguments) {
-  if (request.backend == "loopback") throw UsageError("the loopback backend is one process with threads for ranks, but " + as.by + " started " + std::to_string(as.size) + " processes", "run it bare, or take --backend mpi");
-  if (options.ranks > 0 && options.ranks != as.size) throw UsageError("--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size), "leave --ranks to the launcher");
-  if (!mpi_absent().empty()) throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " + mpi_absent() + ": each would measure alone");
+ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, const CollectiveOptions& options,
+                     const std::vector<std::string>& arguments) {
+  if (request.backend == "loopback")
+    throw UsageError("the loopback backend is one process with threads for ranks, but " + as.by +
+                         " started " + std::to_string(as.size) + " processes",
+                     "run it bare, or take --backend mpi");
+  if (options.ranks > 0 && options.ranks != as.size)
+    throw UsageError(
+        "--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size),
+        "leave --ranks to the launcher");
+  if (!mpi_absent().empty())
+    throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
+                       mpi_absent() + ": each would measure alone");
   block_signals();
-  Recorder recorder(options.output, request.policy, new_report(request, arguments), as.rank == 0 ? directory() : "");
-  Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .rank = as.rank, .size = as.size, .local_size = as.local_size, .job = as.job},
+  Recorder recorder(options.output, request.policy, new_report(request, arguments),
+                    as.rank == 0 ? directory() : "");
+  Watch watch({.timeout_s = request.timeout_s,
+               .node = node_name(),
+               .rank = as.rank,
+               .size = as.size,
+               .local_size = as.local_size,
+               .job = as.job},
               [&](const Ending& ending) {
                 // Only rank 0 has a report; another rank speaks up when rank 0 cannot.
-                if (as.rank == 0) recorder.end(ending);
-                else std::fputs(error_text(ending.error, options.output.style()).c_str(), stderr);
+                if (as.rank == 0)
+                  recorder.end(ending);
+                else
+                  std::fputs(error_text(ending.error, options.output.error_style()).c_str(), stderr);
               });
   watch.pulse().enter("launch and MPI initialisation");
   std::exception_ptr usage;
@@ -140,37 +187,59 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     try {
       watch.pulse().enter("communicator initialisation");
       std::unique_ptr<Communicator> communicator;
-      if (request.backend == "nccl") communicator = make_nccl(std::move(control), {request.timeout_s, options.register_buffers});
-      else communicator = session->make_communicator();
+      if (request.backend == "nccl")
+        communicator = make_nccl(std::move(control), {request.timeout_s, options.register_buffers});
+      else
+        communicator = session->make_communicator();
       code = measure_all(*communicator, watch.pulse(), recorder, request);
     } catch (const UsageError&) {
       usage = std::current_exception();  // the same on all ranks: end in order
     }
   } catch (const std::bad_alloc&) {
-    watch.failed({.what = "out of memory", .where = rank_on_node(as.rank, node_name()), .phase = watch.pulse().state().phase, .hint = "take a smaller largest size (-e) or fewer ranks"});
+    watch.failed({.what = "out of memory",
+                  .where = rank_on_node(as.rank, node_name()),
+                  .phase = watch.pulse().state().phase,
+                  .hint = "take a smaller largest size (-e) or fewer ranks"});
   } catch (const std::exception& error) {
-    watch.failed({.what = error.what(), .where = rank_on_node(as.rank, node_name()), .phase = watch.pulse().state().phase, .hint = {}});
+    watch.failed({.what = error.what(),
+                  .where = rank_on_node(as.rank, node_name()),
+                  .phase = watch.pulse().state().phase,
+                  .hint = {}});
   }
   if (usage) std::rethrow_exception(usage);
   return code;
 }
 
-ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions& options, const std::vector<std::string>& arguments) {
-  LaunchRequest launch_request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()), .program = std::filesystem::canonical("/proc/self/exe").string(), .arguments = arguments};
-  if (launch_request.mpirun.empty()) throw BackendError("no mpirun was found when this was built; run it under one (mpirun -n 2 mlc-bench ...), or take --backend loopback");
+ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions& options,
+                      const std::vector<std::string>& arguments) {
+  LaunchRequest launch_request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
+                               .program = std::filesystem::canonical("/proc/self/exe").string(),
+                               .arguments = arguments};
+  if (launch_request.mpirun.empty())
+    throw BackendError(
+        "no mpirun was found when this was built; run it under one (mpirun -n 2 mlc-bench ...), or take "
+        "--backend loopback");
   const bool gpus = request.backend == "nccl";
-  launch_request.cpus = usable_cpus(), launch_request.root = ::geteuid() == 0, launch_request.timeout_s = request.timeout_s;
+  launch_request.cpus = usable_cpus(), launch_request.root = ::geteuid() == 0,
+  launch_request.timeout_s = request.timeout_s;
   launch_request.hosts = request.hosts, launch_request.hostfile = options.hostfile;
   const bool local = request.hosts.empty() && options.hostfile.empty();
   const int here = gpus ? gpu_count() : local ? std::clamp(launch_request.cpus, 2, 4) : 1;
-  if (!options.hostfile.empty() && options.ranks == 0) throw UsageError("--hostfile needs --ranks N: how many ranks to start over its hosts");
-  launch_request.ranks = options.ranks > 0 ? options.ranks : here * static_cast<int>(std::max<std::size_t>(request.hosts.size(), 1));
+  if (!options.hostfile.empty() && options.ranks == 0)
+    throw UsageError("--hostfile needs --ranks N: how many ranks to start over its hosts");
+  launch_request.ranks = options.ranks > 0
+                             ? options.ranks
+                             : here * static_cast<int>(std::max<std::size_t>(request.hosts.size(), 1));
   if (gpus && local && launch_request.ranks > gpu_count())
-    throw UsageError(std::to_string(launch_request.ranks) + " ranks, but this node has " + std::to_string(gpu_count()) + " GPUs; each rank needs one of its own", "take fewer --ranks, or --backend mpi for host memory");
-  (void)plan_for(request, {request.backend, launch_request.ranks, std::max<int>(1, static_cast<int>(request.hosts.size()))});
+    throw UsageError(std::to_string(launch_request.ranks) + " ranks, but this node has " +
+                         std::to_string(gpu_count()) + " GPUs; each rank needs one of its own",
+                     "take fewer --ranks, or --backend mpi for host memory");
+  (void)plan_for(request, {request.backend, launch_request.ranks,
+                           std::max<int>(1, static_cast<int>(request.hosts.size()))});
   for (const auto& [name, value] : telling_variables())
     if (!name.starts_with("OMPI_")) launch_request.exported.push_back(name);
-  for (const char* name : {job_variable, ranks_variable, terminal_variable}) launch_request.exported.emplace_back(name);
+  for (const char* name : {job_variable, ranks_variable, terminal_variable})
+    launch_request.exported.emplace_back(name);
 
   block_signals();
   const LaunchResult result = launch(launch_request, options.output.terminal());
@@ -183,20 +252,28 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
     report.errors.clear();  // "had not finished": said better below
   }
   report.run.ranks = launch_request.ranks;
-  const std::string where = rank_on_node(0, local ? node_name() : request.hosts.empty() ? "the first host" : request.hosts.front());
+  const std::string where = rank_on_node(0, local                   ? node_name()
+                                            : request.hosts.empty() ? "the first host"
+                                                                    : request.hosts.front());
   Recorder recorder(options.output, request.policy, std::move(report), "");
-  return recorder.end({result.interrupted ? ExitCode::interrupted : ExitCode::tool,
-                       {.what = result.interrupted ? "interrupted" : where + " ended without a result: " + result.what,
-                        .where = where,
-                        .phase = "",
-                        .hint = result.interrupted ? "" : "what mpirun and the ranks said is above; 'mlc-bench list backends' shows what is built in"}});
+  return recorder.end(
+      {result.interrupted ? ExitCode::interrupted : ExitCode::tool,
+       {.what = result.interrupted ? "interrupted" : where + " ended without a result: " + result.what,
+        .where = where,
+        .phase = "",
+        .hint = result.interrupted ? ""
+                                   : "what mpirun and the ranks said is above; 'mlc-bench list backends' "
+                                     "shows what is built in"}});
 }
 
 ExitCode run_collective(const CollectiveOptions& options, const std::vector<std::string>& arguments) {
   const CollectiveRequest request = request_of(options);
   if (const auto as = launched_as(from_environment)) return run_as_rank(*as, request, options, arguments);
-  if (from_environment(job_variable)) throw BackendError("started by mlc-bench as a rank, but no launcher's variables are set; is " + mpi_launcher() + " Open MPI's?");
-  return request.backend == "loopback" ? run_as_threads(request, options, arguments) : launch_ranks(request, options, arguments);
+  if (from_environment(job_variable))
+    throw BackendError("started by mlc-bench as a rank, but no launcher's variables are set; is " +
+                       mpi_launcher() + " Open MPI's?");
+  return request.backend == "loopback" ? run_as_threads(request, options, arguments)
+                                       : launch_ranks(request, options, arguments);
 }
 
 }  // namespace
@@ -208,7 +285,9 @@ void add_collective_commands(CLI::App& program, Invocation& invocation) {
     options->collective = collective;
     options->add_to(*command);
     command->group("Collectives");
-    command->callback([&invocation, options] { invocation.run = [&invocation, options] { return run_collective(*options, invocation.arguments); }; });
+    command->callback([&invocation, options] {
+      invocation.run = [&invocation, options] { return run_collective(*options, invocation.arguments); };
+    });
   }
 }
 

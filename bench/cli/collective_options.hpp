@@ -17,7 +17,9 @@ namespace mlc {
 struct CollectiveOptions {
   const Collective* collective = nullptr;
   // As typed; request_of() makes sense of them.
-  std::string begin, end, step, factor, sizes, dtype = "float", redop = "sum", iterations = "auto", warmup = "auto", max_time, timeout = "60s", fault, placement = "both";
+  std::string begin, end, step, factor, sizes, dtype = "float", redop = "sum", iterations = "auto",
+                                               warmup = "auto", max_time, timeout = "60s", fault,
+                                               placement = "both";
   int root = 0, check = 1;
   double precision = 2;  // per cent
   std::uint64_t seed = 1;

@@ -11,8 +11,8 @@
 namespace mlc {
 
 struct Invocation {
-  std::vector<std::string> arguments;   // as typed, without the program
-  std::function<ExitCode()> run;        // set by the subcommand that was parsed
+  std::vector<std::string> arguments;  // as typed, without the program
+  std::function<ExitCode()> run;       // set by the subcommand that was parsed
 };
 
 void add_collective_commands(CLI::App& program, Invocation& invocation);

@@ -25,7 +25,8 @@ std::string value_in(const std::string& path, const std::string& key, char separ
     if (!line.starts_with(key)) continue;
     std::string value = line.substr(std::min(line.find(separator), line.size() - 1) + 1);
     std::erase(value, '"');
-    while (value.starts_with(' ')) value.erase(0, 1);
+    while (value.starts_with(' '))
+      value.erase(0, 1);
     return printable(value, 120);
   }
   return {};
@@ -53,29 +54,42 @@ Node this_node() {
   node.os = value_in("/etc/os-release", "PRETTY_NAME", '=');
   node.cpu = value_in("/proc/cpuinfo", "model name", ':');
   node.cpus = usable_cpus();
-  if (const auto driver = value_in("/proc/driver/nvidia/version", "NVRM version", ':'); !driver.empty()) node.versions["nvidia"] = driver;
-  if (const auto driver = value_in("/sys/module/mlx5_core/version", "", '\n'); !driver.empty()) node.versions["mlx5_core"] = driver;
+  if (const auto driver = value_in("/proc/driver/nvidia/version", "NVRM version", ':'); !driver.empty())
+    node.versions["nvidia"] = driver;
+  if (const auto driver = value_in("/sys/module/mlx5_core/version", "", '\n'); !driver.empty())
+    node.versions["mlx5_core"] = driver;
   return node;
 }
 
 std::vector<Node> gather_nodes(Control& control, const Node& mine) {
   nlohmann::json gpus = nlohmann::json::array();
-  for (const auto& gpu : mine.gpus) gpus.push_back({gpu.index, gpu.name, gpu.uuid, gpu.pci, gpu.driver});
+  for (const auto& gpu : mine.gpus)
+    gpus.push_back({gpu.index, gpu.name, gpu.uuid, gpu.pci, gpu.driver});
   const nlohmann::json packed{mine.name, mine.kernel, mine.os, mine.cpu, mine.cpus, mine.versions, gpus};
-  const auto all = gather_text(control, packed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const auto all =
+      gather_text(control, packed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::vector<Node> nodes;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const auto j = nlohmann::json::parse(all[rank]);
     const auto name = j[0].get<std::string>();
     auto node = std::ranges::find(nodes, name, &Node::name);
     if (node == nodes.end()) {
-      Node added{.name = name, .kernel = j[1], .os = j[2], .cpu = j[3], .cpus = j[4], .versions = j[5].get<std::map<std::string, std::string>>(), .gpus = {}, .ranks = {}};
+      Node added{.name = name,
+                 .kernel = j[1],
+                 .os = j[2],
+                 .cpu = j[3],
+                 .cpus = j[4],
+                 .versions = j[5].get<std::map<std::string, std::string>>(),
+                 .gpus = {},
+                 .ranks = {}};
       node = nodes.insert(nodes.end(), std::move(added));
     }
-    // Under mpirun each rank may be bound to a processor of its own: the node has at least the most that any may use.
+    // Under mpirun each rank may be bound to a processor of its own: the node has at least the most that any
+    // may use.
     node->cpus = std::max(node->cpus, j[4].get<int>());
     node->ranks.push_back(static_cast<int>(rank));
-    for (const auto& g : j[6]) node->gpus.push_back({.index = g[0], .name = g[1], .uuid = g[2], .pci = g[3], .driver = g[4]});
+    for (const auto& g : j[6])
+      node->gpus.push_back({.index = g[0], .name = g[1], .uuid = g[2], .pci = g[3], .driver = g[4]});
   }
   return nodes;
 }
@@ -85,11 +99,17 @@ std::map<std::string, std::string> telling_variables() {
   for (char** at = environ; *at != nullptr; ++at) {
     const std::string_view entry(*at);
     const auto name = std::string(entry.substr(0, entry.find('=')));
-    const bool ours = name.starts_with("NCCL_") || name.starts_with("OMPI_MCA_") || name.starts_with("UCX_") || name == "CUDA_VISIBLE_DEVICES" || name == "OMP_NUM_THREADS";
+    const bool ours = name.starts_with("NCCL_") || name.starts_with("OMPI_MCA_") ||
+                      name.starts_with("UCX_") || name == "CUDA_VISIBLE_DEVICES" || name == "OMP_NUM_THREADS";
     // Open MPI passes its own state (addresses, keys) in variables of the same prefix.
-    const bool internal = name.starts_with("OMPI_MCA_orte") || name.starts_with("OMPI_MCA_ess") || name.starts_with("OMPI_MCA_pmix") || name.starts_with("OMPI_MCA_initial") || name == "OMPI_MCA_shmem_RUNTIME_QUERY_hint";
-    const bool secret = std::ranges::any_of(std::array{"TOKEN", "SECRET", "PASSW", "KEY", "CRED"}, [&](const char* word) { return name.find(word) != std::string::npos; });
-    if (ours && !internal && !secret) telling[name] = printable(entry.substr(std::min(name.size() + 1, entry.size())));
+    const bool internal = name.starts_with("OMPI_MCA_orte") || name.starts_with("OMPI_MCA_ess") ||
+                          name.starts_with("OMPI_MCA_pmix") || name.starts_with("OMPI_MCA_initial") ||
+                          name == "OMPI_MCA_shmem_RUNTIME_QUERY_hint";
+    const bool secret =
+        std::ranges::any_of(std::array{"TOKEN", "SECRET", "PASSW", "KEY", "CRED"},
+                            [&](const char* word) { return name.find(word) != std::string::npos; });
+    if (ours && !internal && !secret)
+      telling[name] = printable(entry.substr(std::min(name.size() + 1, entry.size())));
   }
   return telling;
 }

@@ -16,8 +16,8 @@ Node this_node();
 // Every rank's node, grouped: the same on all ranks.
 std::vector<Node> gather_nodes(Control& control, const Node& mine);
 
-// The variables that change what is measured (NCCL_*, OMPI_MCA_*, UCX_*, CUDA_VISIBLE_DEVICES), never the whole
-// environment; values of names that look like secrets are left out.
+// The variables that change what is measured (NCCL_*, OMPI_MCA_*, UCX_*, CUDA_VISIBLE_DEVICES), never the
+// whole environment; values of names that look like secrets are left out.
 std::map<std::string, std::string> telling_variables();
 
 // Processors this process may run on.

@@ -24,8 +24,10 @@ namespace mlc {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 4> formats{
-    {{"text", Format::text}, {"json", Format::json}, {"csv", Format::csv}, {"prometheus", Format::prometheus}}};
+constexpr std::array<std::pair<std::string_view, Format>, 4> formats{{{"text", Format::text},
+                                                                      {"json", Format::json},
+                                                                      {"csv", Format::csv},
+                                                                      {"prometheus", Format::prometheus}}};
 
 std::optional<Format> format_named(std::string_view name) {
   for (const auto& [known, format] : formats)
@@ -33,22 +35,27 @@ std::optional<Format> format_named(std::string_view name) {
   return std::nullopt;
 }
 
-void one_of(const std::string& option, const std::string& value, std::initializer_list<std::string_view> allowed) {
+void one_of(const std::string& option, const std::string& value,
+            std::initializer_list<std::string_view> allowed) {
   for (auto word : allowed)
     if (word == value) return;
   std::vector<std::string> words(allowed.begin(), allowed.end());
   const auto near = nearest(value, words);
-  throw UsageError(option + " '" + printable(value) + "' is none of " + join(words, ", "), near ? "did you mean '" + *near + "'?" : "");
+  throw UsageError(option + " '" + printable(value) + "' is none of " + join(words, ", "),
+                   near ? "did you mean '" + *near + "'?" : "");
 }
 
-bool launcher_terminal_has(std::string_view word) {
-  const auto terminal = from_environment(terminal_variable);
-  return terminal && terminal->find(word) != std::string::npos;
+bool is_terminal(int fd, std::string_view word) {
+  if (const auto launcher = from_environment(terminal_variable))
+    return launcher->find(word) != std::string::npos;
+  if (launched_as(from_environment)) return false;
+  const auto term = from_environment("TERM");
+  return ::isatty(fd) == 1 && term && *term != "dumb";
 }
 
 // Devices, pipes and the like are written to as they are.
 bool replaceable(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
 }
 
@@ -70,8 +77,14 @@ std::string partial_of(const std::string& path) { return path + ".partial." + st
 }  // namespace
 
 void OutputOptions::add_to(CLI::App& command) {
-  command.add_option("--format", format, "text, json, csv or prometheus (default: by the ending of --output, else text)")->group("Output");
-  command.add_option("--output", output, "file to write, or - for stdout; with a file, the table still goes to stdout")->group("Output");
+  command
+      .add_option("--format", format,
+                  "text, json, csv or prometheus (default: by the ending of --output, else text)")
+      ->group("Output");
+  command
+      .add_option("--output", output,
+                  "file to write, or - for stdout; with a file, the table still goes to stdout")
+      ->group("Output");
   command.add_flag("-q,--quiet", quiet, "nothing but the result")->group("Output");
   command.add_option("--progress", progress, "auto or never: a live line on a terminal")->group("Output");
   command.add_option("--color", color, "auto, always or never; NO_COLOR is honoured")->group("Output");
@@ -83,11 +96,15 @@ void OutputOptions::check() const {
   one_of("--color", color, {"auto", "always", "never"});
   if (!to_file()) return;
   if (output.empty()) throw UsageError("--output needs a file name, or - for stdout");
-  if (std::filesystem::is_directory(output)) throw UsageError("cannot write " + printable(output) + ": it is a directory");
+  if (std::filesystem::is_directory(output))
+    throw UsageError("cannot write " + printable(output) + ": it is a directory");
   const bool replace = replaceable(output);
   const std::string tried = replace ? partial_of(output) : output;
-  const FileDescriptor fd(::open(tried.c_str(), O_WRONLY | O_CLOEXEC | (replace ? O_CREAT | O_EXCL : 0), 0644));
-  if (!fd) throw UsageError("cannot write " + printable(output) + ": " + std::strerror(errno), "choose another --output; nothing has been measured yet");
+  const FileDescriptor fd(
+      ::open(tried.c_str(), O_WRONLY | O_CLOEXEC | (replace ? O_CREAT | O_EXCL : 0), 0644));
+  if (!fd)
+    throw UsageError("cannot write " + printable(output) + ": " + std::strerror(errno),
+                     "choose another --output; nothing has been measured yet");
   if (replace) ::unlink(tried.c_str());
 }
 
@@ -103,33 +120,34 @@ Format OutputOptions::chosen() const {
   return Format::text;
 }
 
-Style OutputOptions::style() const {
-  if (color == "always") return {true};
+bool OutputOptions::coloured(int fd, std::string_view word) const {
+  if (color == "always") return true;
   const auto no_color = from_environment("NO_COLOR");
-  if (color == "never" || (no_color && !no_color->empty())) return {};
-  const auto term = from_environment("TERM");
-  // Ranks under our own mpirun write to its pipes; what counts is the terminal of the launcher.
-  if (from_environment(terminal_variable)) return {launcher_terminal_has("colour")};
-  return {::isatty(STDOUT_FILENO) == 1 && term && *term != "dumb"};
+  if (color == "never" || (no_color && !no_color->empty())) return false;
+  return is_terminal(fd, word);
 }
 
+Style OutputOptions::style() const { return {coloured(STDOUT_FILENO, "out-colour")}; }
+Style OutputOptions::error_style() const { return {coloured(STDERR_FILENO, "error-colour")}; }
 bool OutputOptions::live() const {
-  if (quiet || progress == "never") return false;
-  if (from_environment(terminal_variable)) return launcher_terminal_has("live");
-  const auto term = from_environment("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && term && *term != "dumb";
+  return !quiet && progress != "never" && is_terminal(STDERR_FILENO, "live");
 }
 
 std::string OutputOptions::terminal() const {
-  return std::string("terminal") + (style().colour ? ",colour" : "") + (live() ? ",live" : "");
+  return std::string("terminal") + (style().colour ? ",out-colour" : "") +
+         (error_style().colour ? ",error-colour" : "") + (live() ? ",live" : "");
 }
 
 std::string render(const Report& report, Format format, const Style& style) {
   switch (format) {
-    case Format::json: return to_json(report);
-    case Format::csv: return to_csv(report);
-    case Format::prometheus: return to_prometheus(report);
-    case Format::text: break;
+    case Format::json:
+      return to_json(report);
+    case Format::csv:
+      return to_csv(report);
+    case Format::prometheus:
+      return to_prometheus(report);
+    case Format::text:
+      break;
   }
   return to_text(report, style);
 }

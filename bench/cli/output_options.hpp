@@ -12,25 +12,33 @@ namespace mlc {
 enum class Format { text, json, csv, prometheus };
 
 struct OutputOptions {
-  std::string format;           // as typed; empty: by the ending of --output, else text
-  std::string output = "-";     // file, or - for stdout
-  bool quiet = false;           // nothing but the result
+  std::string format;        // as typed; empty: by the ending of --output, else text
+  std::string output = "-";  // file, or - for stdout
+  bool quiet = false;        // nothing but the result
   std::string progress = "auto", color = "auto";
 
   void add_to(CLI::App& command);
-  // Throws UsageError: an unknown format, or an output that cannot be written (tried now, before anything is measured).
+  // Throws UsageError: an unknown format, or an output that cannot be written (tried now, before anything is
+  // measured).
   void check() const;
   Format chosen() const;
   bool to_file() const { return output != "-"; }
-  // Of stdout and stderr, after --color, --progress, NO_COLOR and whether they are terminals (or the launcher's was).
+  // After --color, --progress, NO_COLOR and whether stdout or stderr is a terminal. Ranks write into a
+  // launcher's pipes (mpirun even makes them look like terminals): for those that we launched, our own
+  // terminal counts, for others none.
   Style style() const;
+  Style error_style() const;
   bool live() const;
   std::string terminal() const;  // for the ranks that this process launches
+
+ private:
+  bool coloured(int fd, std::string_view word) const;
 };
 
 std::string render(const Report& report, Format format, const Style& style);
 
-// Replaces `path` in one step, so that a reader sees the old file or the whole new one. Throws std::runtime_error.
+// Replaces `path` in one step, so that a reader sees the old file or the whole new one. Throws
+// std::runtime_error.
 void write_whole(const std::string& path, const std::string& content);
 
 }  // namespace mlc

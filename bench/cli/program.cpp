@@ -23,10 +23,13 @@ int complain(ExitCode code, const std::string& what, const std::string& hint = {
 std::vector<std::string> known_words(const CLI::App& command) {
   std::vector<std::string> words;
   for (const auto* option : command.get_options()) {
-    for (const auto& name : option->get_lnames()) words.push_back("--" + name);
-    for (const auto& name : option->get_snames()) words.push_back("-" + name);
+    for (const auto& name : option->get_lnames())
+      words.push_back("--" + name);
+    for (const auto& name : option->get_snames())
+      words.push_back("-" + name);
   }
-  for (const auto* sub : command.get_subcommands({})) words.push_back(sub->get_name());
+  for (const auto* sub : command.get_subcommands({}))
+    words.push_back(sub->get_name());
   return words;
 }
 
@@ -40,11 +43,14 @@ std::string suggestion(const CLI::App& command, const std::string& word) {
 
 int run_program(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App program{"Measures collectives over the interconnect and says whether a node may train.", "mlc-bench"};
+  CLI::App program{"Measures collectives over the interconnect and says whether a node may train.",
+                   "mlc-bench"};
   program.set_version_flag("--version", "mlc-bench " MLC_VERSION);
   program.set_help_flag("-h,--help", "this text");
   program.require_subcommand(1);
-  program.footer("Exit codes: 0 pass, 1 the node or a threshold failed, 2 inconclusive, 3 the tool failed, 64 usage, 130 interrupted.");
+  program.footer(
+      "Exit codes: 0 pass, 1 the node or a threshold failed, 2 inconclusive, 3 the tool failed, 64 usage, "
+      "130 interrupted.");
   Invocation invocation{{argv + 1, argv + argc}, {}};
   add_collective_commands(program, invocation);
   add_list_command(program, invocation);
@@ -56,19 +62,24 @@ int run_program(int argc, char** argv) {
   const std::string first = argv[1];
   const auto named = [&](const CLI::App* command) { return command->get_name() == first; };
   if (!first.starts_with('-') && std::ranges::none_of(program.get_subcommands({}), named))
-    return complain(ExitCode::usage, "there is no command '" + printable(first) + "'", suggestion(program, first));
+    return complain(ExitCode::usage, "there is no command '" + printable(first) + "'",
+                    suggestion(program, first));
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& request) {
     program.exit(request);  // --help, --version
     return 0;
   } catch (const CLI::ExtrasError& error) {
-    const CLI::App* command = program.get_subcommands().empty() ? &program : program.get_subcommands().front();
+    const CLI::App* command =
+        program.get_subcommands().empty() ? &program : program.get_subcommands().front();
     const auto extras = command->remaining(true);
     const std::string word = extras.empty() ? "" : extras.front();
-    return complain(ExitCode::usage, word.empty() ? error.what() : "'" + printable(word) + "' is not understood here", suggestion(*command, word));
+    return complain(ExitCode::usage,
+                    word.empty() ? error.what() : "'" + printable(word) + "' is not understood here",
+                    suggestion(*command, word));
   } catch (const CLI::ParseError& error) {
-    const std::string command = program.get_subcommands().empty() ? "" : " " + program.get_subcommands().front()->get_name();
+    const std::string command =
+        program.get_subcommands().empty() ? "" : " " + program.get_subcommands().front()->get_name();
     return complain(ExitCode::usage, error.what(), "mlc-bench" + command + " --help");
   }
   try {

@@ -27,9 +27,15 @@ std::string timestamp() {
 }
 
 Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::string directory)
-    : options_(std::move(options)), policy_(std::move(policy)), report_(std::move(report)), directory_(std::move(directory)), style_(options_.style()),
+    : options_(std::move(options)),
+      policy_(std::move(policy)),
+      report_(std::move(report)),
+      directory_(std::move(directory)),
+      style_(options_.style()),
       // With a file to write to, a person at the terminal still sees the table.
-      stdout_format_(options_.to_file() ? Format::text : options_.chosen()), progress_(options_.live()), started_(now()) {}
+      stdout_format_(options_.to_file() ? Format::text : options_.chosen()),
+      progress_(options_.live()),
+      started_(now()) {}
 
 void Recorder::to_stdout(const std::string& text) {
   if (options_.to_file() && options_.quiet) return;
@@ -61,7 +67,8 @@ void Recorder::add(const Series& series) {
   progress_.clear();
   if (!options_.quiet)
     for (const auto& warning : series.warnings)
-      std::fprintf(stderr, "%s %s: %s\n", style_.yellow("warning:").c_str(), bytes_text(series.bytes).c_str(), warning.c_str());
+      std::fprintf(stderr, "%s %s: %s\n", options_.error_style().yellow("warning:").c_str(),
+                   bytes_text(series.bytes).c_str(), warning.c_str());
   // Writing everything anew each time must not cost more than a tenth of the run.
   if (now() - last_checkpoint_ >= 10 * checkpoint_cost_) checkpoint();
 }
@@ -74,7 +81,8 @@ void Recorder::live(const std::string& text) {
 void Recorder::note(const std::string& warning) {
   const std::lock_guard lock(mutex_);
   progress_.clear();
-  if (!options_.quiet) std::fprintf(stderr, "%s %s\n", style_.yellow("warning:").c_str(), warning.c_str());
+  if (!options_.quiet)
+    std::fprintf(stderr, "%s %s\n", options_.error_style().yellow("warning:").c_str(), warning.c_str());
 }
 
 // What is on disk says of itself that the run is not over, until it is.
@@ -82,14 +90,15 @@ void Recorder::checkpoint() {
   const double start = now();
   Report unfinished = report_;
   unfinished.run.duration_s = start - started_;
-  unfinished.errors.push_back({.what = "the run had not finished when this was written", .where = {}, .phase = {}, .hint = {}});
+  unfinished.errors.push_back(
+      {.what = "the run had not finished when this was written", .where = {}, .phase = {}, .hint = {}});
   unfinished.verdict = decide(unfinished, policy_, {});
   try {
     if (options_.to_file()) write_whole(options_.output, render(unfinished, options_.chosen(), {}));
     if (!directory_.empty()) write_whole(directory_ + "/report.json", to_json(unfinished));
   } catch (const std::exception& error) {
     // A full disk must not end the measuring; the final writing fails loudly.
-    std::fprintf(stderr, "%s %s\n", style_.yellow("warning:").c_str(), error.what());
+    std::fprintf(stderr, "%s %s\n", options_.error_style().yellow("warning:").c_str(), error.what());
   }
   last_checkpoint_ = now(), checkpoint_cost_ = last_checkpoint_ - start;
 }
@@ -97,8 +106,10 @@ void Recorder::checkpoint() {
 ExitCode Recorder::conclude(const std::vector<std::string>& unmeasured) {
   report_.run.duration_s = now() - started_;
   report_.verdict = decide(report_, policy_, unmeasured);
-  if (stdout_format_ == Format::text) to_stdout((headed_ ? table_ending(report_, head_, style_) : std::string()));
-  else if (stdout_format_ != Format::csv) to_stdout(render(report_, stdout_format_, style_));
+  if (stdout_format_ == Format::text)
+    to_stdout((headed_ ? table_ending(report_, head_, style_) : std::string()));
+  else if (stdout_format_ != Format::csv)
+    to_stdout(render(report_, stdout_format_, style_));
   if (options_.to_file()) write_whole(options_.output, render(report_, options_.chosen(), {}));
   return exit_code_of(report_.verdict.decision);
 }
@@ -124,10 +135,11 @@ ExitCode Recorder::end(const Ending& ending) {
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }
-  std::fputs(error_text(ending.error, style_).c_str(), stderr);
+  std::fputs(error_text(ending.error, options_.error_style()).c_str(), stderr);
   try {
     if (!directory_.empty()) write_whole(directory_ + "/exit", std::to_string(static_cast<int>(ending.code)));
-  } catch (const std::exception&) {}  // the launcher then takes mpirun's status
+  } catch (const std::exception&) {
+  }  // the launcher then takes mpirun's status
   return ending.code;
 }
 

@@ -1,5 +1,5 @@
-// The report in the making, on rank 0: prints and saves each series when it is done, and, should the run end before its
-// time, an honest report of what there is. Used by the working thread and by the watch.
+// The report in the making, on rank 0: prints and saves each series when it is done, and, should the run end
+// before its time, an honest report of what there is. Used by the working thread and by the watch.
 #pragma once
 
 #include <functional>
@@ -20,13 +20,14 @@ class Recorder {
   // `directory`: the launcher's, for the checkpoint and the exit code; empty: none.
   Recorder(OutputOptions options, Policy policy, Report report, std::string directory);
 
-  void environment(Environment environment, int ranks);            // once it is known
-  void heading(const TableHead& head, const std::string& what);    // prints it, with the CSV header
+  void environment(Environment environment, int ranks);          // once it is known
+  void heading(const TableHead& head, const std::string& what);  // prints it, with the CSV header
   void add(const Series& series);
   void live(const std::string& text);
-  void note(const std::string& warning);                           // to stderr
-  ExitCode finish(const std::vector<std::string>& unmeasured);     // verdict, final faces; throws if they cannot be written
-  ExitCode end(const Ending& ending);                              // the run ends early
+  void note(const std::string& warning);  // to stderr
+  ExitCode finish(
+      const std::vector<std::string>& unmeasured);  // verdict, final faces; throws if they cannot be written
+  ExitCode end(const Ending& ending);               // the run ends early
 
  private:
   void checkpoint();

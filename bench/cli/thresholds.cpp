@@ -9,20 +9,24 @@ namespace mlc {
 namespace {
 
 bool applies_to_run(const Threshold& t, const Collective& collective, const RunShape& shape) {
-  return t.collective == collective.name && (t.backend.empty() || t.backend == shape.backend) && (!t.nodes || *t.nodes == shape.nodes) && (!t.ranks || *t.ranks == shape.ranks);
+  return t.collective == collective.name && (t.backend.empty() || t.backend == shape.backend) &&
+         (!t.nodes || *t.nodes == shape.nodes) && (!t.ranks || *t.ranks == shape.ranks);
 }
 
 bool applies_to_cell(const Threshold& t, const Cell& cell) {
   if (!t.dtype.empty() && parse_dtype(t.dtype) != cell.dtype) return false;
   if (cell.collective->reduces && !t.redop.empty() && parse_redop(t.redop) != cell.redop) return false;
   if (!t.placement.empty() && t.placement != to_string(cell.placement)) return false;
-  if (!t.sizes.empty()) return std::ranges::find(t.sizes, cell.requested_bytes) != t.sizes.end() || std::ranges::find(t.sizes, cell.bytes) != t.sizes.end();
+  if (!t.sizes.empty())
+    return std::ranges::find(t.sizes, cell.requested_bytes) != t.sizes.end() ||
+           std::ranges::find(t.sizes, cell.bytes) != t.sizes.end();
   return cell.bytes >= t.min_size.value_or(0) && cell.bytes <= t.max_size.value_or(UINT64_MAX);
 }
 
 }  // namespace
 
-std::vector<std::uint64_t> policy_sizes(const Policy& policy, const Collective& collective, const RunShape& shape) {
+std::vector<std::uint64_t> policy_sizes(const Policy& policy, const Collective& collective,
+                                        const RunShape& shape) {
   std::vector<std::uint64_t> sizes;
   for (const auto& t : policy.thresholds)
     if (applies_to_run(t, collective, shape)) sizes.insert(sizes.end(), t.sizes.begin(), t.sizes.end());
@@ -48,14 +52,20 @@ std::optional<Question> question_for(const Cell& cell, const Policy& policy, con
   return strictest;
 }
 
-std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy, const Collective& collective, const RunShape& shape) {
+std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy,
+                                    const Collective& collective, const RunShape& shape) {
   std::vector<std::string> missing;
   for (const auto& t : policy.thresholds) {
     if (!applies_to_run(t, collective, shape)) continue;
     const auto judged = [&](std::uint64_t size) {
-      return std::ranges::any_of(cells, [&](const Cell& cell) { return applies_to_cell(t, cell) && (size == 0 || cell.requested_bytes == size || cell.bytes == size); });
+      return std::ranges::any_of(cells, [&](const Cell& cell) {
+        return applies_to_cell(t, cell) && (size == 0 || cell.requested_bytes == size || cell.bytes == size);
+      });
     };
-    const auto name = [&](const std::string& size) { return t.collective + size + (t.placement.empty() ? "" : " " + t.placement) + (t.dtype.empty() ? "" : " " + t.dtype) + ", " + t.asked + " (policy " + policy.name + ")"; };
+    const auto name = [&](const std::string& size) {
+      return t.collective + size + (t.placement.empty() ? "" : " " + t.placement) +
+             (t.dtype.empty() ? "" : " " + t.dtype) + ", " + t.asked + " (policy " + policy.name + ")";
+    };
     if (t.sizes.empty() && !judged(0)) missing.push_back(name(""));
     for (std::uint64_t size : t.sizes)
       if (!judged(size)) missing.push_back(name(" " + bytes_text(size)));

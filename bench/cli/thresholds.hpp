@@ -15,13 +15,17 @@ struct RunShape {
   int ranks = 1, nodes = 1;
 };
 
-// Sizes that the policy names for this collective, backend and shape: part of the sweep where the user gives no sizes.
-std::vector<std::uint64_t> policy_sizes(const Policy& policy, const Collective& collective, const RunShape& shape);
+// Sizes that the policy names for this collective, backend and shape: part of the sweep where the user gives
+// no sizes.
+std::vector<std::uint64_t> policy_sizes(const Policy& policy, const Collective& collective,
+                                        const RunShape& shape);
 
-// The strictest threshold that applies to a cell. Time and bandwidth are two ways to say the same, so one suffices.
+// The strictest threshold that applies to a cell. Time and bandwidth are two ways to say the same, so one
+// suffices.
 std::optional<Question> question_for(const Cell& cell, const Policy& policy, const RunShape& shape);
 
 // Thresholds that apply to this run but match none of the cells, in words.
-std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy, const Collective& collective, const RunShape& shape);
+std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy,
+                                    const Collective& collective, const RunShape& shape);
 
 }  // namespace mlc

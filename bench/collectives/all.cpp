@@ -2,11 +2,13 @@
 
 namespace mlc {
 
-extern const Collective allreduce, allgather, reducescatter, alltoall, broadcast, reduce, gather_to_root, scatter_from_root, sendrecv;
+extern const Collective allreduce, allgather, reducescatter, alltoall, broadcast, reduce, gather_to_root,
+    scatter_from_root, sendrecv;
 
 const std::vector<const Collective*>& all_collectives() {
   static const std::vector<const Collective*> table{
-      &allreduce, &allgather, &reducescatter, &alltoall, &broadcast, &reduce, &gather_to_root, &scatter_from_root, &sendrecv,
+      &allreduce, &allgather,      &reducescatter,     &alltoall, &broadcast,
+      &reduce,    &gather_to_root, &scatter_from_root, &sendrecv,
   };
   return table;
 }
@@ -24,7 +26,8 @@ std::uint64_t count_of(const Collective& collective, std::uint64_t bytes, int ra
 }
 
 std::uint64_t bytes_of(const Collective& collective, std::uint64_t count, int ranks, int width) {
-  return count * static_cast<std::uint64_t>(width) * (collective.chunked ? static_cast<std::uint64_t>(ranks) : 1);
+  return count * static_cast<std::uint64_t>(width) *
+         (collective.chunked ? static_cast<std::uint64_t>(ranks) : 1);
 }
 
 }  // namespace mlc

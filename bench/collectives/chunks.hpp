@@ -12,7 +12,8 @@ inline double share_of_others(int ranks) { return static_cast<double>(ranks - 1)
 inline std::vector<Segment> chunks_of_all(const Shape& shape) {
   std::vector<Segment> segments;
   for (int source = 0; source < shape.ranks; ++source)
-    segments.push_back({.offset = shape.count * source, .count = shape.count, .source = static_cast<std::uint32_t>(source)});
+    segments.push_back(
+        {.offset = shape.count * source, .count = shape.count, .source = static_cast<std::uint32_t>(source)});
   return segments;
 }
 

@@ -9,11 +9,15 @@ extern const Collective reducescatter{
     .reduces = true,
     .chunked = true,
     .bus_factor = share_of_others,
-    .layout = [](const Shape& s) {
-      const std::uint64_t all = s.count * s.ranks;
-      return Layout{.send = all, .recv = s.count, .recv_at = s.count * s.rank, .whole = all};
-    },
-    .received = [](const Shape& s) { return std::vector{Segment{.count = s.count, .reduced = true, .index = s.count * s.rank}}; },
+    .layout =
+        [](const Shape& s) {
+          const std::uint64_t all = s.count * s.ranks;
+          return Layout{.send = all, .recv = s.count, .recv_at = s.count * s.rank, .whole = all};
+        },
+    .received =
+        [](const Shape& s) {
+          return std::vector{Segment{.count = s.count, .reduced = true, .index = s.count * s.rank}};
+        },
     .run = [](Communicator& communicator, const Call& call) { communicator.reduce_scatter(call); },
 };
 

@@ -13,7 +13,9 @@ class Clock {
 
 class SteadyClock final : public Clock {
  public:
-  double now() override { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+  double now() override {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
 };
 
 }  // namespace mlc

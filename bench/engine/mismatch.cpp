@@ -14,7 +14,9 @@ namespace {
 using pattern::Op;
 
 template <class F, Op op>
-std::uint64_t expected_at(DataSpec spec) { return pattern::expectation_at<F, op>(spec.recipe, spec.source, spec.index); }
+std::uint64_t expected_at(DataSpec spec) {
+  return pattern::expectation_at<F, op>(spec.recipe, spec.source, spec.index);
+}
 
 std::string flipped(std::uint64_t difference) {
   std::vector<std::string> bits;
@@ -40,10 +42,12 @@ std::string kind_of(const WrongElement& e) {
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
       DataSpec other = e.spec;
       other.source = rank;
-      if (rank != e.spec.source && expected_at<F, op>(other) == actual) return "data of rank " + std::to_string(rank) + " in its place";
+      if (rank != e.spec.source && expected_at<F, op>(other) == actual)
+        return "data of rank " + std::to_string(rank) + " in its place";
       for (std::uint64_t shift = 1; e.chunk > 0 && shift < ranks; ++shift) {
         other.index = (e.spec.index % e.chunk) + e.chunk * ((e.spec.index / e.chunk + shift) % ranks);
-        if (expected_at<F, op>(other) == actual) return "data of rank " + std::to_string(rank) + " for another chunk in its place";
+        if (expected_at<F, op>(other) == actual)
+          return "data of rank " + std::to_string(rank) + " for another chunk in its place";
         other.index = e.spec.index;
       }
     }
@@ -53,10 +57,12 @@ std::string kind_of(const WrongElement& e) {
       if (part == 0) continue;
       bool missing, twice;
       if constexpr (F::floating) {
-        const double expected = pattern::decode<F>(static_cast<Bits>(e.expected)), got = pattern::decode<F>(actual), x = pattern::decode<F>(part);
+        const double expected = pattern::decode<F>(static_cast<Bits>(e.expected)),
+                     got = pattern::decode<F>(actual), x = pattern::decode<F>(part);
         missing = got == expected - x, twice = got == expected + x;
       } else {
-        missing = actual == static_cast<Bits>(e.expected - part), twice = actual == static_cast<Bits>(e.expected + part);
+        missing = actual == static_cast<Bits>(e.expected - part),
+        twice = actual == static_cast<Bits>(e.expected + part);
       }
       if (missing) return "contribution of rank " + std::to_string(rank) + " missing";
       if (twice) return "contribution of rank " + std::to_string(rank) + " added twice";
@@ -72,16 +78,21 @@ std::string kind_of(const WrongElement& e) {
 }  // namespace
 
 std::string likely_kind(const WrongElement& element) {
-  return with_format_and_op(element.spec.dtype, element.spec.op, [&]<class F, Op op>() { return kind_of<F, op>(element); });
+  return with_format_and_op(element.spec.dtype, element.spec.op,
+                            [&]<class F, Op op>() { return kind_of<F, op>(element); });
 }
 
 std::string value_and_bits(Dtype dtype, std::uint64_t bits) {
   char hex[32];
   std::snprintf(hex, sizeof hex, "0x%0*llx", 2 * width_of(dtype), static_cast<unsigned long long>(bits));
   const std::string value = with_format(dtype, [&]<class F>() -> std::string {
-    if constexpr (F::floating) return shortest(pattern::decode<F>(static_cast<typename F::Bits>(bits)));
-    else if constexpr (F::is_signed) return std::to_string(static_cast<std::int64_t>(static_cast<std::make_signed_t<typename F::Bits>>(bits)));
-    else return std::to_string(static_cast<typename F::Bits>(bits));
+    if constexpr (F::floating)
+      return shortest(pattern::decode<F>(static_cast<typename F::Bits>(bits)));
+    else if constexpr (F::is_signed)
+      return std::to_string(
+          static_cast<std::int64_t>(static_cast<std::make_signed_t<typename F::Bits>>(bits)));
+    else
+      return std::to_string(static_cast<typename F::Bits>(bits));
   });
   return value + " (" + hex + ")";
 }

@@ -1,4 +1,5 @@
-// What a wrong element looks like: the likely kind, from the one value that is there and all that could have been. Pure.
+// What a wrong element looks like: the likely kind, from the one value that is there and all that could have
+// been. Pure.
 #pragma once
 
 #include <string>
@@ -7,13 +8,14 @@
 
 namespace mlc {
 
-inline constexpr std::uint8_t poison_byte = 0xff;  // receive buffers before an operation: NaN in every float format
+inline constexpr std::uint8_t poison_byte =
+    0xff;  // receive buffers before an operation: NaN in every float format
 
 struct WrongElement {
-  DataSpec spec;                 // of the stretch it lies in; spec.index is the element's own stream index
+  DataSpec spec;  // of the stretch it lies in; spec.index is the element's own stream index
   std::uint64_t expected = 0, actual = 0;
   std::uint64_t wrong_in_stretch = 1;
-  std::uint64_t chunk = 0;       // elements of a rank's chunk, to look for data of a neighbouring chunk; 0: none
+  std::uint64_t chunk = 0;  // elements of a rank's chunk, to look for data of a neighbouring chunk; 0: none
 };
 
 // "never written (still poison)", "left over from the previous iteration", "contribution of rank 2 missing",

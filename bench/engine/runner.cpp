@@ -18,7 +18,7 @@ namespace mlc {
 
 namespace {
 
-constexpr std::uint64_t guard = 4096;         // bytes either side of the receive buffer
+constexpr std::uint64_t guard = 4096;  // bytes either side of the receive buffer
 constexpr std::uint8_t guard_byte = 0xa5;
 constexpr double window_seconds = 0.05;
 constexpr int most_in_window = 5000, least_in_window = 5;
@@ -31,7 +31,8 @@ struct Runner::Wrong {
   std::uint64_t first = 0, expected = 0, actual = 0;
   std::array<char, 128> kind{};
 
-  void note(std::uint64_t count, std::uint64_t index, std::uint64_t want, std::uint64_t got, const std::string& text) {
+  void note(std::uint64_t count, std::uint64_t index, std::uint64_t want, std::uint64_t got,
+            const std::string& text) {
     if (elements == 0) {
       first = index, expected = want, actual = got;
       std::strncpy(kind.data(), text.c_str(), kind.size() - 1);
@@ -40,9 +41,14 @@ struct Runner::Wrong {
   }
 };
 
-Runner::Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options, std::vector<std::string> nodes,
-               std::function<void(const std::string&)> live)
-    : communicator_(communicator), clock_(clock), pulse_(pulse), options_(std::move(options)), nodes_(std::move(nodes)), live_(std::move(live)),
+Runner::Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options,
+               std::vector<std::string> nodes, std::function<void(const std::string&)> live)
+    : communicator_(communicator),
+      clock_(clock),
+      pulse_(pulse),
+      options_(std::move(options)),
+      nodes_(std::move(nodes)),
+      live_(std::move(live)),
       fault_is_mine_(options_.fault && options_.fault->rank == communicator.control().rank()) {}
 
 void Runner::prepare(const std::vector<Cell>& cells) {
@@ -79,7 +85,8 @@ Runner::Buffers Runner::buffers_for(const Cell& cell) const {
   return buffers;
 }
 
-// Fresh data, the receive buffer poisoned, the guard zones behind it renewed (an earlier, larger cell wrote there).
+// Fresh data, the receive buffer poisoned, the guard zones behind it renewed (an earlier, larger cell wrote
+// there).
 void Runner::fill(const Cell& cell, const Buffers& buffers) {
   Memory& memory = communicator_.memory();
   const auto width = static_cast<std::uint64_t>(width_of(cell.dtype));
@@ -90,33 +97,39 @@ void Runner::fill(const Cell& cell, const Buffers& buffers) {
   memory.set(whole, elements * width, poison_byte);
   memory.set(whole + elements * width, guard, guard_byte);
   if (buffers.layout.send > 0)
-    memory.fill(const_cast<void*>(buffers.call.send), buffers.layout.send,
-                {.dtype = cell.dtype,
-                 .op = cell.collective->reduces ? op_of(cell.redop) : pattern::Op::copy,
-                 .recipe = {options_.seed, iteration_, static_cast<std::uint32_t>(communicator_.control().size())},
-                 .source = static_cast<std::uint32_t>(communicator_.control().rank())});
+    memory.fill(
+        const_cast<void*>(buffers.call.send), buffers.layout.send,
+        {.dtype = cell.dtype,
+         .op = cell.collective->reduces ? op_of(cell.redop) : pattern::Op::copy,
+         .recipe = {options_.seed, iteration_, static_cast<std::uint32_t>(communicator_.control().size())},
+         .source = static_cast<std::uint32_t>(communicator_.control().rank())});
 }
 
 void Runner::verify(const Cell& cell, const Buffers& buffers, Wrong& wrong) {
   Memory& memory = communicator_.memory();
   const auto width = static_cast<std::uint64_t>(width_of(cell.dtype));
   for (const Segment& segment : buffers.received) {
-    DataSpec spec{.dtype = cell.dtype,
-                  .op = segment.reduced ? op_of(cell.redop) : pattern::Op::copy,
-                  .recipe = {options_.seed, iteration_, static_cast<std::uint32_t>(communicator_.control().size())},
-                  .source = segment.source,
-                  .index = segment.index};
+    DataSpec spec{
+        .dtype = cell.dtype,
+        .op = segment.reduced ? op_of(cell.redop) : pattern::Op::copy,
+        .recipe = {options_.seed, iteration_, static_cast<std::uint32_t>(communicator_.control().size())},
+        .source = segment.source,
+        .index = segment.index};
     const VerifyResult result = memory.verify(buffers.recv() + segment.offset * width, segment.count, spec);
     if (result.wrong == 0) continue;
     spec.index += result.first;
-    const std::string kind = likely_kind({.spec = spec, .expected = result.expected, .actual = result.actual, .wrong_in_stretch = result.wrong,
+    const std::string kind = likely_kind({.spec = spec,
+                                          .expected = result.expected,
+                                          .actual = result.actual,
+                                          .wrong_in_stretch = result.wrong,
                                           .chunk = cell.collective->chunked ? cell.count : 0});
     wrong.note(result.wrong, segment.offset + result.first, result.expected, result.actual, kind);
   }
   const bool in_place = cell.placement == Placement::in_place;
   const std::uint64_t elements = in_place ? buffers.layout.whole : buffers.layout.recv;
-  const std::uint64_t outside = memory.count_other_than(recv_.get(), guard, guard_byte) +
-                                memory.count_other_than(recv_.get() + guard + elements * width, guard, guard_byte);
+  const std::uint64_t outside =
+      memory.count_other_than(recv_.get(), guard, guard_byte) +
+      memory.count_other_than(recv_.get() + guard + elements * width, guard, guard_byte);
   if (outside > 0) wrong.note(outside, elements, 0, 0, "bytes outside the receive buffer were overwritten");
 }
 
@@ -124,7 +137,8 @@ void Runner::operate(const Call& call, const Collective& collective) {
   if (fault_is_mine_) [[unlikely]] {
     const Fault& fault = *options_.fault;
     if (fault.kind == Fault::Kind::hang && operations_ >= fault.after)
-      for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+      for (;;)
+        std::this_thread::sleep_for(std::chrono::hours(1));
     if (fault.kind == Fault::Kind::die && operations_ >= fault.after) std::raise(SIGKILL);
   }
   ++operations_;
@@ -132,7 +146,8 @@ void Runner::operate(const Call& call, const Collective& collective) {
   collective.run(communicator_, call);
   if (fault_is_mine_ && options_.fault->kind == Fault::Kind::delay) [[unlikely]] {
     const double until = clock_.now() + options_.fault->delay_us / 1e6;
-    while (clock_.now() < until) {}
+    while (clock_.now() < until) {
+    }
   }
 }
 
@@ -143,8 +158,10 @@ void Runner::verified_iterations(const Cell& cell, const Buffers& buffers, Wrong
     communicator_.control().barrier();  // the others' buffers are ready too
     operate(buffers.call, *cell.collective);
     const auto& fault = options_.fault;
-    if (fault_is_mine_ && fault->kind == Fault::Kind::flip && !flipped_ && fault->index < buffers.layout.recv) {
-      communicator_.memory().flip_bit(buffers.recv() + fault->index * width, static_cast<std::uint64_t>(fault->bit));
+    if (fault_is_mine_ && fault->kind == Fault::Kind::flip && !flipped_ &&
+        fault->index < buffers.layout.recv) {
+      communicator_.memory().flip_bit(buffers.recv() + fault->index * width,
+                                      static_cast<std::uint64_t>(fault->bit));
       flipped_ = true;
     }
     verify(cell, buffers, wrong);
@@ -152,28 +169,35 @@ void Runner::verified_iterations(const Cell& cell, const Buffers& buffers, Wrong
   }
 }
 
-std::vector<double> Runner::timed(const Cell& cell, const Buffers& buffers, int iterations, std::vector<double>& own, std::uint64_t& slowest) {
+std::vector<double> Runner::timed(const Cell& cell, const Buffers& buffers, int iterations,
+                                  std::vector<double>& own, std::uint64_t& slowest) {
   std::vector<double> seconds(static_cast<std::size_t>(iterations));
-  communicator_.measure(clock_, [&] { operate(buffers.call, *cell.collective); }, seconds);
+  communicator_.measure(
+      clock_, [&] { operate(buffers.call, *cell.collective); }, seconds);
   std::vector<double> most = seconds;
   communicator_.control().maximum(most);
-  for (std::size_t i = 0; i < seconds.size(); ++i) slowest += seconds[i] >= most[i] ? 1 : 0;
+  for (std::size_t i = 0; i < seconds.size(); ++i)
+    slowest += seconds[i] >= most[i] ? 1 : 0;
   own.insert(own.end(), seconds.begin(), seconds.end());
   pulse_.tick();
   return most;
 }
 
-// Discards iterations until two successive windows agree within 5 % (their medians), or the time for it is over.
+// Discards iterations until two successive windows agree within 5 % (their medians), or the time for it is
+// over.
 std::vector<double> Runner::warm_up(const Cell& cell, const Buffers& buffers, bool& drifting) {
   Control& control = communicator_.control();
   std::vector<double> own;
   std::uint64_t ignored = 0;
-  if (options_.warmup) return *options_.warmup > 0 ? timed(cell, buffers, *options_.warmup, own, ignored) : std::vector<double>();
+  if (options_.warmup)
+    return *options_.warmup > 0 ? timed(cell, buffers, *options_.warmup, own, ignored)
+                                : std::vector<double>();
   const double start = clock_.now();
   std::vector<double> window = timed(cell, buffers, least_in_window, own, ignored);
   for (;;) {
     const double before = median(window);
-    const int iterations = std::clamp(static_cast<int>(window_seconds / 5 / std::max(before, 1e-9)), least_in_window, 200);
+    const int iterations =
+        std::clamp(static_cast<int>(window_seconds / 5 / std::max(before, 1e-9)), least_in_window, 200);
     window = timed(cell, buffers, iterations, own, ignored);
     const double now = median(window);
     const bool settled = std::fabs(now - before) <= 0.05 * now;
@@ -217,28 +241,38 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
       // How many next; 0 ends the cell, and `stop` says why.
       const double elapsed = clock_.now() - start;
       const auto done = static_cast<int>(samples.size());
-      const auto fitting = typical > 0 ? static_cast<int>(std::min(window_seconds / typical, 1e6)) : least_in_window;
+      const auto fitting =
+          typical > 0 ? static_cast<int>(std::min(window_seconds / typical, 1e6)) : least_in_window;
       iterations = std::clamp(fitting, least_in_window, most_in_window);
       if (options_.iterations) {
         iterations = std::min(iterations, *options_.iterations - done);
         if (iterations == 0) stop = "fixed";
       } else if (judge) {
-        if (judge->decided()) stop = "decided";
-        else if (judge->exhausted()) stop = "batches";
-        else if (elapsed > options_.max_seconds_question) stop = "time";
-        else if (live_) live_(name + "  " + std::to_string(done) + " iterations, against the threshold");
+        if (judge->decided())
+          stop = "decided";
+        else if (judge->exhausted())
+          stop = "batches";
+        else if (elapsed > options_.max_seconds_question)
+          stop = "time";
+        else if (live_)
+          live_(name + "  " + std::to_string(done) + " iterations, against the threshold");
       } else if (done > 0) {
         const Summary so_far = summarise(samples);
         const double half = (so_far.median_ci[1] - so_far.median_ci[0]) / 2 / so_far.p50;
-        if (done >= 20 && half <= options_.precision) stop = "precise";
-        else if (elapsed > options_.max_seconds) stop = "time";
-        else if (live_) live_(name + "  " + std::to_string(done) + " iterations, " + time_text(so_far.p50 * 1e6) + " ± " + percent_text(half));
+        if (done >= 20 && half <= options_.precision)
+          stop = "precise";
+        else if (elapsed > options_.max_seconds)
+          stop = "time";
+        else if (live_)
+          live_(name + "  " + std::to_string(done) + " iterations, " + time_text(so_far.p50 * 1e6) + " ± " +
+                percent_text(half));
       }
       if (!stop.empty()) iterations = 0;
     }
     iterations = agree(control, iterations);
     if (iterations == 0) break;
-    if (!samples.empty()) verified_iterations(cell, buffers, wrong);  // the first window's came before the warm-up
+    if (!samples.empty())
+      verified_iterations(cell, buffers, wrong);  // the first window's came before the warm-up
     const std::vector<double> window = timed(cell, buffers, iterations, own, slowest);
     if (options_.check > 0 && cell.placement == Placement::out_of_place) verify(cell, buffers, wrong);
     samples.insert(samples.end(), window.begin(), window.end());
@@ -260,7 +294,8 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   series.bytes = cell.bytes, series.requested_bytes = cell.requested_bytes;
   series.ranks = control.size();
   series.samples = samples.size();
-  series.time_us = {summary.min * 1e6, summary.p50 * 1e6, summary.p95 * 1e6, summary.p99 * 1e6, summary.max * 1e6};
+  series.time_us = {summary.min * 1e6, summary.p50 * 1e6, summary.p95 * 1e6, summary.p99 * 1e6,
+                    summary.max * 1e6};
   series.ci_us = {summary.median_ci[0] * 1e6, summary.median_ci[1] * 1e6};
   series.cv = std::isfinite(summary.cv) ? summary.cv : 0;
   series.algbw_gb_s = static_cast<double>(cell.bytes) / summary.p50 / 1e9;
@@ -271,8 +306,12 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
     for (std::size_t rank = 0; rank < all_wrong.size(); ++rank) {
       const Wrong& found = all_wrong[rank];
       if (found.elements > 0 && total == 0)
-        series.mismatch = Mismatch{static_cast<int>(rank), nodes_[rank], found.first, value_and_bits(cell.dtype, found.expected),
-                                   value_and_bits(cell.dtype, found.actual), found.kind.data()};
+        series.mismatch = Mismatch{static_cast<int>(rank),
+                                   nodes_[rank],
+                                   found.first,
+                                   value_and_bits(cell.dtype, found.expected),
+                                   value_and_bits(cell.dtype, found.actual),
+                                   found.kind.data()};
       total += found.elements;
     }
     series.wrong = total;
@@ -280,10 +319,13 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   if (const auto slow = find_slow_rank(ranks, samples.size()))
     series.slowest = Slowest{static_cast<int>(slow->rank), nodes_[slow->rank], slow->excess};
   if (judge)
-    series.threshold = judge->judgement(question->metric == Question::Metric::time_us ? series.time_us.p50 : series.busbw_gb_s);
-  if (drifting) series.warnings.push_back("times were still drifting when the warm-up ended; give it more with --warmup");
+    series.threshold = judge->judgement(question->metric == Question::Metric::time_us ? series.time_us.p50
+                                                                                      : series.busbw_gb_s);
+  if (drifting)
+    series.warnings.push_back("times were still drifting when the warm-up ended; give it more with --warmup");
   if (samples.size() >= 5 && samples.front() > 3 * summary.p50)
-    series.warnings.push_back("the first timed iteration took " + fixed(samples.front() / summary.p50, 1) + " times the median");
+    series.warnings.push_back("the first timed iteration took " + fixed(samples.front() / summary.p50, 1) +
+                              " times the median");
   return series;
 }
 

@@ -1,8 +1,9 @@
 // Measures one cell after another, on every rank in step: rank 0 decides when to stop, all obey.
 //
-// A cell runs in windows. Each window starts with verified iterations on fresh data with poisoned receive buffers, goes on
-// with timed iterations, and (out of place, where the result stays put) verifies what the last timed one left. Nothing but
-// the operation itself is inside the timed region. The slowest rank's time is the iteration's.
+// A cell runs in windows. Each window starts with verified iterations on fresh data with poisoned receive
+// buffers, goes on with timed iterations, and (out of place, where the result stays put) verifies what the
+// last timed one left. Nothing but the operation itself is inside the timed region. The slowest rank's time
+// is the iteration's.
 #pragma once
 
 #include <functional>
@@ -19,8 +20,8 @@
 
 namespace mlc {
 
-// The threshold question of a cell. A sample is the bus bandwidth of a batch of iterations (at least `bound`), or its mean
-// time in microseconds (at most `bound`).
+// The threshold question of a cell. A sample is the bus bandwidth of a batch of iterations (at least
+// `bound`), or its mean time in microseconds (at most `bound`).
 struct Question {
   enum class Metric { busbw_gb_s, time_us } metric = Metric::busbw_gb_s;
   double bound = 0;
@@ -33,8 +34,8 @@ struct RunnerOptions {
   std::optional<int> iterations;  // -n: exactly so many timed iterations; empty: adaptive
   std::optional<int> warmup;      // -w: exactly so many; empty: until two windows agree
   int check = 1;                  // -c: verified iterations at the start of each window; 0: none
-  double precision = 0.02;        // adaptive: stop when half the interval of the median is below this share of it
-  double max_seconds = 1;         // adaptive: time for one cell, without a question
+  double precision = 0.02;  // adaptive: stop when half the interval of the median is below this share of it
+  double max_seconds = 1;   // adaptive: time for one cell, without a question
   double max_seconds_question = 20;
   std::uint64_t seed = 1;
   std::optional<Fault> fault;
@@ -42,9 +43,10 @@ struct RunnerOptions {
 
 class Runner {
  public:
-  // `nodes` by rank, for names. `live` (rank 0 only, may be empty) hears of progress: a text and the samples so far.
-  Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options, std::vector<std::string> nodes,
-         std::function<void(const std::string&)> live = {});
+  // `nodes` by rank, for names. `live` (rank 0 only, may be empty) hears of progress: a text and the samples
+  // so far.
+  Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options,
+         std::vector<std::string> nodes, std::function<void(const std::string&)> live = {});
 
   // Allocates for the largest cell. Throws BackendError or std::bad_alloc.
   void prepare(const std::vector<Cell>& cells);
@@ -65,7 +67,8 @@ class Runner {
   void verify(const Cell& cell, const Buffers& buffers, Wrong& wrong);
   void operate(const Call& call, const Collective& collective);
   void verified_iterations(const Cell& cell, const Buffers& buffers, Wrong& wrong);
-  std::vector<double> timed(const Cell& cell, const Buffers& buffers, int iterations, std::vector<double>& own, std::uint64_t& slowest);
+  std::vector<double> timed(const Cell& cell, const Buffers& buffers, int iterations,
+                            std::vector<double>& own, std::uint64_t& slowest);
   std::vector<double> warm_up(const Cell& cell, const Buffers& buffers, bool& drifting);
 
   Communicator& communicator_;
@@ -75,9 +78,9 @@ class Runner {
   std::vector<std::string> nodes_;
   std::function<void(const std::string&)> live_;
   std::shared_ptr<std::byte> send_, recv_;
-  std::uint64_t capacity_ = 0;      // bytes of each, without the guard zones
-  std::uint32_t iteration_ = 0;     // of the recipe: fresh data each time
-  std::uint64_t operations_ = 0;    // begun on this rank
+  std::uint64_t capacity_ = 0;    // bytes of each, without the guard zones
+  std::uint32_t iteration_ = 0;   // of the recipe: fresh data each time
+  std::uint64_t operations_ = 0;  // begun on this rank
   bool fault_is_mine_ = false;
   bool flipped_ = false;
 };

@@ -11,7 +11,8 @@ namespace {
 double log_mean_exp(const std::array<double, 64>& logs) {
   const double most = *std::max_element(logs.begin(), logs.end());
   double sum = 0;
-  for (double x : logs) sum += std::exp(x - most);
+  for (double x : logs)
+    sum += std::exp(x - most);
   return most + std::log(sum / static_cast<double>(logs.size()));
 }
 
@@ -29,7 +30,8 @@ struct Steps {
 
 SequentialTest::SequentialTest(double bound, double alpha, double beta)
     : bound_(bound), log_admit_(-std::log(alpha)), log_reject_(-std::log(beta)) {
-  if (!(alpha > 0 && alpha < 1 && beta > 0 && beta < 1)) throw std::invalid_argument("error rates must be between 0 and 1");
+  if (!(alpha > 0 && alpha < 1 && beta > 0 && beta < 1))
+    throw std::invalid_argument("error rates must be between 0 and 1");
 }
 
 void SequentialTest::add(double sample) {
@@ -41,8 +43,10 @@ void SequentialTest::add(double sample) {
   }
   ++samples_;
   if (answer_ != Answer::undecided) return;
-  if (log_e_plus() >= log_admit_) answer_ = Answer::at_least;
-  else if (log_e_minus() >= log_reject_) answer_ = Answer::below;
+  if (log_e_plus() >= log_admit_)
+    answer_ = Answer::at_least;
+  else if (log_e_minus() >= log_reject_)
+    answer_ = Answer::below;
 }
 
 double SequentialTest::log_e_plus() const { return log_mean_exp(plus_); }

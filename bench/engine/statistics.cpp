@@ -16,7 +16,8 @@ double sorted_median(std::span<const double> sorted) {
 }
 
 double nearest_rank(std::span<const double> sorted, double percent) {
-  const auto position = static_cast<std::size_t>(std::ceil(static_cast<double>(sorted.size()) * percent / 100));
+  const auto position =
+      static_cast<std::size_t>(std::ceil(static_cast<double>(sorted.size()) * percent / 100));
   return sorted[std::clamp<std::size_t>(position, 1, sorted.size()) - 1];
 }
 
@@ -50,15 +51,18 @@ Summary summarise(std::span<const double> samples) {
   summary.p95 = nearest_rank(sorted, 95), summary.p99 = nearest_rank(sorted, 99);
   summary.mean = std::accumulate(sorted.begin(), sorted.end(), 0.0) / n;
   double squares = 0;
-  for (double x : sorted) squares += (x - summary.mean) * (x - summary.mean);
-  summary.cv = sorted.size() < 2 ? std::numeric_limits<double>::infinity() : std::sqrt(squares / (n - 1)) / summary.mean;
+  for (double x : sorted)
+    squares += (x - summary.mean) * (x - summary.mean);
+  summary.cv = sorted.size() < 2 ? std::numeric_limits<double>::infinity()
+                                 : std::sqrt(squares / (n - 1)) / summary.mean;
   summary.median_ci = median_interval(sorted).value_or(std::array{summary.min, summary.max});
   return summary;
 }
 
 double lag1_autocorrelation(std::span<const double> samples) {
   if (samples.size() < 8) return 0;
-  const double mean = std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
+  const double mean =
+      std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
   double variance = 0, covariance = 0;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     variance += (samples[i] - mean) * (samples[i] - mean);
@@ -80,7 +84,8 @@ double log_binomial_tail(std::uint64_t k, std::uint64_t n, double p) {
   if (k == 0) return 0;
   const auto log_term = [&](std::uint64_t i) {
     const auto x = static_cast<double>(i), m = static_cast<double>(n);
-    return std::lgamma(m + 1) - std::lgamma(x + 1) - std::lgamma(m - x + 1) + x * std::log(p) + (m - x) * std::log1p(-p);
+    return std::lgamma(m + 1) - std::lgamma(x + 1) - std::lgamma(m - x + 1) + x * std::log(p) +
+           (m - x) * std::log1p(-p);
   };
   const double first = log_term(k);
   double sum = 0;
@@ -96,7 +101,8 @@ double log_binomial_tail(std::uint64_t k, std::uint64_t n, double p) {
 
 std::optional<SlowRank> find_slow_rank(std::span<const RankTimes> ranks, std::uint64_t iterations) {
   if (ranks.size() < 2 || iterations < 5) return std::nullopt;
-  const auto slowest = std::max_element(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) { return a.slowest < b.slowest; });
+  const auto slowest = std::max_element(ranks.begin(), ranks.end(),
+                                        [](const auto& a, const auto& b) { return a.slowest < b.slowest; });
   std::vector<double> others;
   for (auto it = ranks.begin(); it != ranks.end(); ++it)
     if (it != slowest) others.push_back(it->median);
@@ -104,7 +110,8 @@ std::optional<SlowRank> find_slow_rank(std::span<const RankTimes> ranks, std::ui
   if (!(typical > 0)) return std::nullopt;
   const SlowRank found{static_cast<std::size_t>(slowest - ranks.begin()), slowest->median / typical - 1};
   const auto n = static_cast<double>(ranks.size());
-  const double log_p = log_binomial_tail(std::min(slowest->slowest, iterations), iterations, 1 / n) + std::log(n);
+  const double log_p =
+      log_binomial_tail(std::min(slowest->slowest, iterations), iterations, 1 / n) + std::log(n);
   return found.excess >= 0.02 && log_p < std::log(1e-3) ? std::optional(found) : std::nullopt;
 }
 

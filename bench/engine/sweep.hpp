@@ -13,22 +13,23 @@ namespace mlc {
 
 // Asked for something that cannot be: reported with exit code 64.
 struct UsageError : std::runtime_error {
-  explicit UsageError(const std::string& what, std::string hint_text = {}) : std::runtime_error(what), hint(std::move(hint_text)) {}
+  explicit UsageError(const std::string& what, std::string hint_text = {})
+      : std::runtime_error(what), hint(std::move(hint_text)) {}
   std::string hint;
 };
 
 struct SizeRange {
-  std::optional<std::uint64_t> begin, end;   // default_begin and default_end where absent
-  std::optional<std::uint64_t> step;         // -i: fixed increment
-  std::optional<double> factor;              // -f: multiplication; default_factor where neither is given
-  std::vector<std::uint64_t> explicit_sizes; // --sizes: nothing else then
+  std::optional<std::uint64_t> begin, end;    // default_begin and default_end where absent
+  std::optional<std::uint64_t> step;          // -i: fixed increment
+  std::optional<double> factor;               // -f: multiplication; default_factor where neither is given
+  std::vector<std::uint64_t> explicit_sizes;  // --sizes: nothing else then
 };
 
 inline constexpr std::uint64_t default_begin = 1 << 10, default_end = 64 << 20;
 inline constexpr double default_factor = 4;
 
-// Ascending for a range, as given for a list. Throws UsageError: begin above end, step 0, factor not above 1, a list
-// beside a range, more than 10000 sizes.
+// Ascending for a range, as given for a list. Throws UsageError: begin above end, step 0, factor not above 1,
+// a list beside a range, more than 10000 sizes.
 std::vector<std::uint64_t> sizes_of(const SizeRange& range);
 
 // One thing to measure.
@@ -43,7 +44,8 @@ struct Cell {
 
 struct Sweep {
   std::vector<Cell> cells;
-  std::vector<std::uint64_t> too_small;  // requested sizes that round to nothing for this dtype and number of ranks
+  std::vector<std::uint64_t>
+      too_small;  // requested sizes that round to nothing for this dtype and number of ranks
 };
 
 struct SweepRequest {
@@ -55,8 +57,8 @@ struct SweepRequest {
   int root = 0;
 };
 
-// Sizes that round to the same count are measured once. Throws UsageError where a placement that is asked for alone does
-// not exist, or nothing is left to measure.
+// Sizes that round to the same count are measured once. Throws UsageError where a placement that is asked for
+// alone does not exist, or nothing is left to measure.
 Sweep plan(const SweepRequest& request, int ranks);
 
 // "allreduce 1 MiB float sum out-of-place"

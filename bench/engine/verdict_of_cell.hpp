@@ -10,7 +10,8 @@ namespace mlc {
 
 class CellJudge {
  public:
-  // A batch is at least `thin` iterations and at least question.batch_s long (with `by_time` false: just `thin`).
+  // A batch is at least `thin` iterations and at least question.batch_s long (with `by_time` false: just
+  // `thin`).
   CellJudge(const Question& question, double busbw_bytes, int thin, bool by_time);
   void add(std::span<const double> seconds);
   bool decided() const { return test_.answer() != Answer::undecided; }

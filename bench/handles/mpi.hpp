@@ -16,7 +16,8 @@ inline void check_mpi(int code, std::source_location at = std::source_location::
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  throw BackendError("mpi: " + std::string(text.data(), static_cast<std::size_t>(length)) + " (" + at.file_name() + ":" + std::to_string(at.line()) + ")");
+  throw BackendError("mpi: " + std::string(text.data(), static_cast<std::size_t>(length)) + " (" +
+                     at.file_name() + ":" + std::to_string(at.line()) + ")");
 }
 
 }  // namespace mlc

@@ -17,26 +17,34 @@ std::optional<int> number(const Lookup& lookup, const std::string& name) {
   int value = 0;
   if (!text) return std::nullopt;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  return error == std::errc{} && end == text->data() + text->size() && value >= 0 ? std::optional(value) : std::nullopt;
+  return error == std::errc{} && end == text->data() + text->size() && value >= 0 ? std::optional(value)
+                                                                                  : std::nullopt;
 }
 
 }  // namespace
 
 std::optional<LaunchedAs> launched_as(const Lookup& lookup) {
   const auto job = [&](std::initializer_list<const char*> names) {
+    if (const auto ours = lookup("MLC_JOB"))
+      return *ours;  // our own launcher looks for its ranks by this name
     std::string id;
     for (const char* name : names)
       if (const auto value = lookup(name)) id += (id.empty() ? "" : ".") + *value;
     return id;
   };
-  if (const auto rank = number(lookup, "OMPI_COMM_WORLD_RANK"), size = number(lookup, "OMPI_COMM_WORLD_SIZE"); rank && size)
-    return LaunchedAs{"Open MPI", *rank, *size, number(lookup, "OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size), job({"MLC_JOB", "PMIX_NAMESPACE", "OMPI_MCA_orte_hnp_uri"})};
-  // srun sets these for its tasks; a batch script or salloc shell has SLURM_PROCID too, but no step address. A step of one
-  // task is an interactive shell (srun --pty) and counts as bare.
-  if (const auto rank = number(lookup, "SLURM_PROCID"), size = number(lookup, "SLURM_STEP_NUM_TASKS"); rank && size && *size > 1 && lookup("SLURM_LAUNCH_NODE_IPADDR"))
+  if (const auto rank = number(lookup, "OMPI_COMM_WORLD_RANK"), size = number(lookup, "OMPI_COMM_WORLD_SIZE");
+      rank && size)
+    return LaunchedAs{"Open MPI", *rank, *size, number(lookup, "OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size),
+                      job({"PMIX_NAMESPACE", "OMPI_MCA_orte_hnp_uri"})};
+  // srun sets these for its tasks; a batch script or salloc shell has SLURM_PROCID too, but no step address.
+  // A step of one task is an interactive shell (srun --pty) and counts as bare.
+  if (const auto rank = number(lookup, "SLURM_PROCID"), size = number(lookup, "SLURM_STEP_NUM_TASKS");
+      rank && size && *size > 1 && lookup("SLURM_LAUNCH_NODE_IPADDR"))
     return LaunchedAs{"Slurm (srun)", *rank, *size, *size, job({"SLURM_JOB_ID", "SLURM_STEP_ID"})};
   if (const auto rank = number(lookup, "PMI_RANK"), size = number(lookup, "PMI_SIZE"); rank && size)
-    return LaunchedAs{"a PMI launcher (MPICH, Intel MPI)", *rank, *size, number(lookup, "MPI_LOCALNRANKS").value_or(*size), job({"PMI_ID", "HYDI_CONTROL_FD", "PMI_PORT"})};
+    return LaunchedAs{"a PMI launcher (MPICH, Intel MPI)", *rank, *size,
+                      number(lookup, "MPI_LOCALNRANKS").value_or(*size),
+                      job({"PMI_ID", "HYDI_CONTROL_FD", "PMI_PORT"})};
   return std::nullopt;
 }
 

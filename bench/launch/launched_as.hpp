@@ -1,4 +1,5 @@
-// Whether this process was started as a rank, and by whom, from its environment. Pure over a look-up function.
+// Whether this process was started as a rank, and by whom, from its environment. Pure over a look-up
+// function.
 #pragma once
 
 #include <functional>
@@ -12,7 +13,7 @@ using Lookup = std::function<std::optional<std::string>(const std::string&)>;
 std::optional<std::string> from_environment(const std::string& name);
 
 struct LaunchedAs {
-  std::string by;      // "Open MPI", "Slurm", "a PMI launcher (MPICH, Intel MPI)"
+  std::string by;  // "Open MPI", "Slurm", "a PMI launcher (MPICH, Intel MPI)"
   int rank = 0, size = 1;
   int local_size = 1;  // ranks on this node, as far as the launcher says; else size
   std::string job;     // the same on all ranks of the job, different in another

@@ -18,8 +18,10 @@ struct Address {
 Address address_of(const std::string& job, int rank) {
   Address address;
   address.un.sun_family = AF_UNIX;
-  const std::string name = "mlc-bench/" + std::to_string(::getuid()) + "/" + job.substr(0, 64) + "/" + std::to_string(rank);
-  std::memcpy(address.un.sun_path + 1, name.data(), name.size());  // a leading zero byte: the abstract name space
+  const std::string name =
+      "mlc-bench/" + std::to_string(::getuid()) + "/" + job.substr(0, 64) + "/" + std::to_string(rank);
+  std::memcpy(address.un.sun_path + 1, name.data(),
+              name.size());  // a leading zero byte: the abstract name space
   address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   return address;
 }
@@ -38,7 +40,8 @@ std::vector<int> ranks_present(const std::string& job, int size) {
   for (int rank = 0; rank < size; ++rank) {
     const FileDescriptor fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const Address address = address_of(job, rank);
-    if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.un), address.length) == 0) present.push_back(rank);
+    if (fd && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.un), address.length) == 0)
+      present.push_back(rank);
   }
   return present;
 }

@@ -1,5 +1,5 @@
-// "I have started", told to ranks of the same job on the same node before any of them can communicate: an abstract
-// Unix socket by job and rank. It leaves no file behind and is gone with the process.
+// "I have started", told to ranks of the same job on the same node before any of them can communicate: an
+// abstract Unix socket by job and rank. It leaves no file behind and is gone with the process.
 #pragma once
 
 #include <string>

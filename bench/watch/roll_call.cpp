@@ -49,9 +49,11 @@ std::vector<std::string> own_addresses() {
   if (::getifaddrs(&list) != 0) return {"127.0.0.1"};
   const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owned(list, ::freeifaddrs);
   for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_UP) == 0) continue;
+    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_UP) == 0)
+      continue;
     std::array<char, INET_ADDRSTRLEN> text{};
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr, text.data(), text.size());
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr, text.data(),
+                text.size());
     ((at->ifa_flags & IFF_LOOPBACK) != 0 ? loopback : ordinary).emplace_back(text.data());
   }
   ordinary.insert(ordinary.end(), loopback.begin(), loopback.end());
@@ -82,12 +84,14 @@ std::optional<std::string> LineBuffer::next() {
   return line;
 }
 
-RollCallServer::RollCallServer() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), token_(random_token()) {
+RollCallServer::RollCallServer()
+    : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), token_(random_token()) {
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_addr.s_addr = htonl(INADDR_ANY);
   socklen_t length = sizeof any;
-  if (!listener_ || ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 || ::listen(listener_.get(), 1024) != 0 ||
+  if (!listener_ || ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 ||
+      ::listen(listener_.get(), 1024) != 0 ||
       ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&any), &length) != 0)
     throw std::system_error(errno, std::generic_category(), "roll call: cannot listen");
   port_ = ntohs(any.sin_port);
@@ -99,7 +103,8 @@ void RollCallServer::expect(std::vector<std::string> nodes_by_rank) {
   members_.clear();
   for (std::size_t rank = 0; rank < nodes_by_rank.size(); ++rank) {
     Member member;
-    member.state.rank = static_cast<int>(rank), member.state.node = nodes_by_rank[rank], member.state.phase = "joining";
+    member.state.rank = static_cast<int>(rank), member.state.node = nodes_by_rank[rank],
+    member.state.phase = "joining";
     member.moved = member.heard = Clock::now();
     members_.push_back(member);
   }
@@ -107,7 +112,8 @@ void RollCallServer::expect(std::vector<std::string> nodes_by_rank) {
 
 std::vector<int> RollCallServer::descriptors() const {
   std::vector<int> fds{listener_.get()};
-  for (const auto& connection : connections_) fds.push_back(connection.fd.get());
+  for (const auto& connection : connections_)
+    fds.push_back(connection.fd.get());
   return fds;
 }
 
@@ -134,13 +140,17 @@ std::optional<ErrorEntry> RollCallServer::take(Connection& connection, const std
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), sequence);
     if (error == std::errc{} && sequence != member.state.sequence) {
       member.state.sequence = sequence, member.moved = Clock::now();
-      member.state.phase = printable(std::string_view(rest).substr(std::min(rest.size(), static_cast<std::size_t>(end - rest.data()) + 1)));
+      member.state.phase = printable(std::string_view(rest).substr(
+          std::min(rest.size(), static_cast<std::size_t>(end - rest.data()) + 1)));
     }
   } else if (word == "bye") {
     member.bye = true;
   } else if (word == "failed") {
     member.bye = true;
-    return ErrorEntry{.what = printable(rest, 1000), .where = rank_on_node(member.state.rank, member.state.node), .phase = member.state.phase, .hint = {}};
+    return ErrorEntry{.what = printable(rest, 1000),
+                      .where = rank_on_node(member.state.rank, member.state.node),
+                      .phase = member.state.phase,
+                      .hint = {}};
   }
   return std::nullopt;
 }
@@ -173,11 +183,13 @@ std::optional<ErrorEntry> RollCallServer::serve() {
 }
 
 void RollCallServer::heartbeat() {
-  for (const auto& connection : connections_) send_all(connection.fd.get(), "here\n");
+  for (const auto& connection : connections_)
+    send_all(connection.fd.get(), "here\n");
 }
 
 void RollCallServer::end_all() {
-  for (const auto& connection : connections_) send_all(connection.fd.get(), "end\n");
+  for (const auto& connection : connections_)
+    send_all(connection.fd.get(), "end\n");
 }
 
 std::vector<RankState> RollCallServer::states() const {
@@ -196,7 +208,8 @@ bool RollCallServer::all_said_bye() const {
   return true;
 }
 
-RollCallClient::RollCallClient(const RollCallAddress& address, int rank, double timeout_s) : heard_(Clock::now()) {
+RollCallClient::RollCallClient(const RollCallAddress& address, int rank, double timeout_s)
+    : heard_(Clock::now()) {
   const auto start = Clock::now();
   std::string tried;
   while (!fd_) {
@@ -222,8 +235,10 @@ RollCallClient::RollCallClient(const RollCallAddress& address, int rank, double 
     }
     if (fd_) break;
     if (since(start) > timeout_s) {
-      for (const auto& host : address.addresses) tried += " " + host;
-      throw std::runtime_error("roll call: rank " + std::to_string(rank) + " cannot reach rank 0 at any of" + tried + ", port " + std::to_string(address.port) +
+      for (const auto& host : address.addresses)
+        tried += " " + host;
+      throw std::runtime_error("roll call: rank " + std::to_string(rank) + " cannot reach rank 0 at any of" +
+                               tried + ", port " + std::to_string(address.port) +
                                "; is a firewall between the nodes?");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -238,7 +253,9 @@ void RollCallClient::heartbeat(std::uint64_t sequence, const std::string& phase)
 }
 
 void RollCallClient::bye() { send_line("bye\n"); }
-void RollCallClient::failed(const std::string& message) { send_line("failed " + printable(message, 1000) + "\n"); }
+void RollCallClient::failed(const std::string& message) {
+  send_line("failed " + printable(message, 1000) + "\n");
+}
 
 RollCallClient::Heard RollCallClient::listen() {
   const bool open = lines_.read_from(fd_.get());

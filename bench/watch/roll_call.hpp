@@ -1,9 +1,9 @@
-// Rank 0 hears every other rank's heartbeat over TCP on the ordinary network, apart from whatever carries the data: so a
-// killed rank is known at once (its connection closes), a stopped one or a lost node by its silence, and a stuck one by
-// where it stands. One line a message, four a second.
+// Rank 0 hears every other rank's heartbeat over TCP on the ordinary network, apart from whatever carries the
+// data: so a killed rank is known at once (its connection closes), a stopped one or a lost node by its
+// silence, and a stuck one by where it stands. One line a message, four a second.
 //
-//   rank -> 0:  "mlc-bench TOKEN RANK\n", then "at SEQUENCE PHASE\n", and before it leaves "bye\n" or "failed MESSAGE\n"
-//   0 -> rank:  "here\n", and "end\n" when the run is over before its time
+//   rank -> 0:  "mlc-bench TOKEN RANK\n", then "at SEQUENCE PHASE\n", and before it leaves "bye\n" or "failed
+//   MESSAGE\n" 0 -> rank:  "here\n", and "end\n" when the run is over before its time
 #pragma once
 
 #include <netinet/in.h>
@@ -22,7 +22,7 @@ namespace mlc {
 
 // Where rank 0 listens.
 struct RollCallAddress {
-  std::string token;                 // random: another job's rank, or a stranger, is not let in
+  std::string token;  // random: another job's rank, or a stranger, is not let in
   std::uint16_t port = 0;
   std::vector<std::string> addresses;  // numeric, of this node's interfaces that are up, loopback last
 };
@@ -47,8 +47,8 @@ class RollCallServer {
   std::vector<int> descriptors() const;  // to poll for input
   // Takes what has arrived. Returns the first death or failure found.
   std::optional<ErrorEntry> serve();
-  void heartbeat();  // "here" to all
-  void end_all();    // "end" to all
+  void heartbeat();                       // "here" to all
+  void end_all();                         // "end" to all
   std::vector<RankState> states() const;  // of ranks 1.., as last heard
   bool all_said_bye() const;
 
@@ -69,7 +69,7 @@ class RollCallServer {
   FileDescriptor listener_;
   std::string token_;
   std::uint16_t port_ = 0;
-  std::vector<Member> members_;       // by rank; [0] unused
+  std::vector<Member> members_;  // by rank; [0] unused
   std::deque<Connection> connections_;
 };
 

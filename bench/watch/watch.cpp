@@ -26,7 +26,8 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaddset(&set, signal);
   return set;
 }
 
@@ -55,7 +56,8 @@ struct Watch::State {
 
   [[noreturn]] void end(const Ending& ending, bool speak) {
     if (ended.exchange(true))
-      for (;;) ::pause();  // another thread is ending the process
+      for (;;)
+        ::pause();  // another thread is ending the process
     if (speak) on_end(ending);
     if (server) server->end_all();
     // Not exit(): destructors and atexit handlers wait for the thread that hangs.
@@ -64,7 +66,8 @@ struct Watch::State {
 
   RankState own_state(std::size_t thread_index, SteadyTime now) {
     const auto state = pulses[thread_index]->state();
-    if (state.sequence != last_sequence[thread_index]) last_sequence[thread_index] = state.sequence, last_move[thread_index] = now;
+    if (state.sequence != last_sequence[thread_index])
+      last_sequence[thread_index] = state.sequence, last_move[thread_index] = now;
     return {.rank = options.threads > 1 ? static_cast<int>(thread_index) : options.rank,
             .node = options.node,
             .sequence = state.sequence,
@@ -76,11 +79,13 @@ struct Watch::State {
   void look() {
     const auto now = std::chrono::steady_clock::now();
     std::vector<RankState> states;
-    for (std::size_t i = 0; i < pulses.size(); ++i) states.push_back(own_state(i, now));
+    for (std::size_t i = 0; i < pulses.size(); ++i)
+      states.push_back(own_state(i, now));
     bool stuck = false;
     // Rank 0 judges; the others give it a grace of two seconds and then speak for themselves.
     const double deadline = options.timeout_s + (options.rank > 0 && options.threads == 1 ? 2 : 0);
-    for (const auto& state : states) stuck = stuck || state.unchanged_s > deadline;
+    for (const auto& state : states)
+      stuck = stuck || state.unchanged_s > deadline;
 
     const std::lock_guard lock(mutex);
     if (server) {
@@ -93,14 +98,21 @@ struct Watch::State {
     if (client) client->heartbeat(states.front().sequence, states.front().phase);
     if (!stuck) return;
     if (client) {
-      const RankState zero{.rank = 0, .node = nodes.empty() ? "?" : nodes.front(), .sequence = states.front().sequence, .phase = states.front().phase, .unchanged_s = 0, .silent_s = client->silent_s()};
+      const RankState zero{.rank = 0,
+                           .node = nodes.empty() ? "?" : nodes.front(),
+                           .sequence = states.front().sequence,
+                           .phase = states.front().phase,
+                           .unchanged_s = 0,
+                           .silent_s = client->silent_s()};
       states.push_back(zero);
       end({ExitCode::tool, blame_for_hang(states, options.timeout_s)}, true);
     }
     if (!server && options.size > 1 && options.threads == 1) {
       const auto present = ranks_present(options.job, options.size);
       // Of those that are here, the lowest speaks.
-      end({ExitCode::tool, blame_for_missing(options.size, present, options.local_size, options.node, options.timeout_s)}, present.empty() || present.front() == options.rank);
+      end({ExitCode::tool,
+           blame_for_missing(options.size, present, options.local_size, options.node, options.timeout_s)},
+          present.empty() || present.front() == options.rank);
     }
     end({ExitCode::tool, blame_for_hang(states, options.timeout_s)}, true);
   }
@@ -112,11 +124,18 @@ struct Watch::State {
     if (!client) return;
     switch (client->listen()) {
       case RollCallClient::Heard::nothing:
-      case RollCallClient::Heard::here: return;
-      case RollCallClient::Heard::end: end({ExitCode::tool, {}}, false);
+      case RollCallClient::Heard::here:
+        return;
+      case RollCallClient::Heard::end:
+        end({ExitCode::tool, {}}, false);
       case RollCallClient::Heard::lost: {
         if (stop) return;
-        RankState zero{.rank = 0, .node = nodes.front(), .sequence = 0, .phase = pulses.front()->state().phase, .unchanged_s = 0, .silent_s = 0};
+        RankState zero{.rank = 0,
+                       .node = nodes.front(),
+                       .sequence = 0,
+                       .phase = pulses.front()->state().phase,
+                       .unchanged_s = 0,
+                       .silent_s = 0};
         end({ExitCode::tool, blame_for_death(zero)}, options.rank == 1);
       }
     }
@@ -125,7 +144,8 @@ struct Watch::State {
   void take_signal() {
     signalfd_siginfo info{};
     if (::read(signals.get(), &info, sizeof info) != sizeof info) return;
-    // mpirun ends all ranks when one has died; whoever died is then known from its connection, which closes first.
+    // mpirun ends all ranks when one has died; whoever died is then known from its connection, which closes
+    // first.
     if (options.rank == 0 || options.threads > 1) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       take_messages();
@@ -133,8 +153,11 @@ struct Watch::State {
     const std::lock_guard lock(mutex);
     if (client) client->bye();
     const std::string phase = pulses.front()->state().phase;
-    const std::string name = info.ssi_signo == SIGINT ? "interrupted" : "ended by signal " + std::to_string(info.ssi_signo);
-    end({ExitCode::interrupted, {.what = name, .where = rank_on_node(options.rank, options.node), .phase = phase, .hint = {}}}, options.rank == 0 || options.threads > 1);
+    const std::string name =
+        info.ssi_signo == SIGINT ? "interrupted" : "ended by signal " + std::to_string(info.ssi_signo);
+    end({ExitCode::interrupted,
+         {.what = name, .where = rank_on_node(options.rank, options.node), .phase = phase, .hint = {}}},
+        options.rank == 0 || options.threads > 1);
   }
 
   void run() {
@@ -143,7 +166,8 @@ struct Watch::State {
       {
         const std::lock_guard lock(mutex);
         if (server)
-          for (int fd : server->descriptors()) fds.push_back({fd, POLLIN, 0});
+          for (int fd : server->descriptors())
+            fds.push_back({fd, POLLIN, 0});
         if (client) fds.push_back({client->descriptor(), POLLIN, 0});
       }
       ::poll(fds.data(), fds.size(), 250);
@@ -167,8 +191,10 @@ struct Watch::State {
 Watch::Watch(Options options, std::function<void(const Ending&)> on_end) : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.options = std::move(options), s.on_end = std::move(on_end);
-  for (int i = 0; i < s.options.threads; ++i) s.pulses.push_back(std::make_unique<Pulse>());
-  s.last_sequence.resize(s.pulses.size()), s.last_move.resize(s.pulses.size(), std::chrono::steady_clock::now());
+  for (int i = 0; i < s.options.threads; ++i)
+    s.pulses.push_back(std::make_unique<Pulse>());
+  s.last_sequence.resize(s.pulses.size()),
+      s.last_move.resize(s.pulses.size(), std::chrono::steady_clock::now());
   const sigset_t set = watched_signals();
   s.signals = FileDescriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   s.wake = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -219,9 +245,11 @@ void Watch::join(Control& control) {
     s.server = std::move(server);
   } else {
     auto words = split_words(where);
-    RollCallAddress address{words.at(0), static_cast<std::uint16_t>(std::stoi(words.at(1))), {words.begin() + 2, words.end()}};
+    RollCallAddress address{
+        words.at(0), static_cast<std::uint16_t>(std::stoi(words.at(1))), {words.begin() + 2, words.end()}};
     // Ranks of rank 0's own node try loopback first; it is listed last.
-    if (nodes[static_cast<std::size_t>(control.rank())] == nodes.front()) std::ranges::reverse(address.addresses);
+    if (nodes[static_cast<std::size_t>(control.rank())] == nodes.front())
+      std::ranges::reverse(address.addresses);
     s.client.emplace(address, control.rank(), s.options.timeout_s);
   }
   s.poke();
