@@ -1,0 +1,380 @@
+#include "bench/backends/nccl.hpp"
+
+#include <nccl.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <thread>
+
+#include "bench/backends/cuda_memory.hpp"
+#include "bench/handles/cuda.hpp"
+
+namespace mlc {
+
+namespace {
+
+int devices_or_error(std::string* why) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess && why != nullptr)
+    *why = std::string("no usable GPU: ") + cudaGetErrorString(error);
+  else if (count == 0 && why != nullptr)
+    *why = "no GPU is visible to this process";
+  return error == cudaSuccess ? count : 0;
+}
+
+std::string version_text(int version) {  // 22809 is 2.28.9
+  return "NCCL " + std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
+}  // namespace
+
+std::string nccl_absent() {
+  std::string why;
+  (void)devices_or_error(&why);
+  return why;
+}
+
+std::string nccl_version() {
+  int version = 0;
+  return ncclGetVersion(&version) == ncclSuccess ? version_text(version) : std::string();
+}
+
+int gpu_count() { return devices_or_error(nullptr); }
+
+namespace {
+
+std::vector<Gpu> chosen_gpus;
+
+ncclDataType_t datatype_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::int8:
+      return ncclInt8;
+    case Dtype::uint8:
+      return ncclUint8;
+    case Dtype::int32:
+      return ncclInt32;
+    case Dtype::uint32:
+      return ncclUint32;
+    case Dtype::int64:
+      return ncclInt64;
+    case Dtype::uint64:
+      return ncclUint64;
+    case Dtype::half:
+      return ncclFloat16;
+    case Dtype::bfloat16:
+      return ncclBfloat16;
+    case Dtype::float32:
+      return ncclFloat32;
+    case Dtype::float64:
+      return ncclFloat64;
+    case Dtype::fp8_e4m3:
+      return ncclFloat8e4m3;
+    case Dtype::fp8_e5m2:
+      return ncclFloat8e5m2;
+  }
+  return ncclFloat32;
+}
+
+ncclRedOp_t reduction_of(Redop redop) {
+  switch (redop) {
+    case Redop::sum:
+      return ncclSum;
+    case Redop::prod:
+      return ncclProd;
+    case Redop::min:
+      return ncclMin;
+    case Redop::max:
+      return ncclMax;
+    case Redop::avg:
+      return ncclAvg;
+  }
+  return ncclSum;
+}
+
+// One communicator, non-blocking: every call may return ncclInProgress and is then polled, so that a peer
+// that never comes ends in an error after the deadline and not in a hang.
+class NcclComm {
+ public:
+  explicit NcclComm(double timeout_s) : timeout_s_(timeout_s) {}
+  NcclComm(const NcclComm&) = delete;
+  ~NcclComm() {
+    if (comm_ == nullptr) return;
+    // Finalising waits for the peers; while an error is being thrown they may be gone, and abort is the way
+    // out.
+    if (std::uncaught_exceptions() == 0 && ncclCommFinalize(comm_) != ncclSystemError) {
+      ncclResult_t state = ncclInProgress;
+      const auto start = std::chrono::steady_clock::now();
+      while (ncclCommGetAsyncError(comm_, &state) == ncclSuccess && state == ncclInProgress &&
+             std::chrono::steady_clock::now() - start < std::chrono::seconds(10))
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      (void)ncclCommDestroy(comm_);
+    } else {
+      (void)ncclCommAbort(comm_);
+    }
+  }
+
+  void initialise(int ranks, int rank, const ncclUniqueId& id) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    settle(ncclCommInitRankConfig(&comm_, ranks, id, rank, &config), "ncclCommInitRankConfig");
+  }
+
+  ncclComm_t get() const { return comm_; }
+
+  // Waits until the communicator has taken what was asked of it.
+  void settle(ncclResult_t result, const char* call) {
+    const auto start = std::chrono::steady_clock::now();
+    while (result == ncclInProgress) {
+      if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s_))
+        fail(ncclInProgress, call);
+      if (ncclCommGetAsyncError(comm_, &result) != ncclSuccess) fail(ncclInternalError, call);
+    }
+    if (result != ncclSuccess) fail(result, call);
+  }
+
+  // An error that a peer or the network caused after the call had returned.
+  void check_async(const char* call) {
+    ncclResult_t state = ncclSuccess;
+    if (ncclCommGetAsyncError(comm_, &state) != ncclSuccess ||
+        (state != ncclSuccess && state != ncclInProgress))
+      fail(state, call);
+  }
+
+ private:
+  [[noreturn]] void fail(ncclResult_t result, const char* call) const {
+    const char* last = ncclGetLastError(comm_);
+    throw BackendError(
+        std::string("nccl: ") + call + ": " +
+        (result == ncclInProgress ? "no answer within the deadline" : ncclGetErrorString(result)) +
+        (last != nullptr && *last != '\0' ? std::string("; ") + last : ""));
+  }
+  double timeout_s_;
+  ncclComm_t comm_ = nullptr;
+};
+
+std::string uuid_text(const cudaUUID_t& uuid) {
+  std::string text = "GPU-";
+  for (int i = 0; i < 16; ++i) {
+    std::array<char, 4> hex{};
+    std::snprintf(hex.data(), hex.size(), "%02x", static_cast<unsigned char>(uuid.bytes[i]));
+    text += hex.data();
+    if (i == 3 || i == 5 || i == 7 || i == 9) text += '-';
+  }
+  return text;
+}
+
+Gpu describe_gpu(int device) {
+  cudaDeviceProp properties{};
+  check_cuda(cudaGetDeviceProperties(&properties, device));
+  std::array<char, 32> pci{};
+  check_cuda(cudaDeviceGetPCIBusId(pci.data(), pci.size(), device));
+  int driver = 0;
+  check_cuda(cudaDriverGetVersion(&driver));
+  return {.index = device,
+          .name = properties.name,
+          .uuid = uuid_text(properties.uuid),
+          .pci = pci.data(),
+          .driver = "CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10)};
+}
+
+// The device of this rank: its place among the ranks of its node, unless the launcher showed it only its own
+// GPU.
+int choose_device(Control& control) {
+  const int count = gpu_count();
+  if (count == 0) throw BackendError("nccl: " + nccl_absent());
+  std::array<char, 256> host{};
+  (void)::gethostname(host.data(), host.size() - 1);
+  const auto hosts = gather_text(control, host.data());
+  const auto mine = static_cast<std::size_t>(control.rank());
+  const auto before = static_cast<int>(
+      std::count(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(mine), hosts[mine]));
+  const int device = before % count;
+  const auto uuids = gather_text(control, hosts[mine] + " " + describe_gpu(device).uuid);
+  for (std::size_t other = 0; other < uuids.size(); ++other)
+    if (other != mine && uuids[other] == uuids[mine])
+      throw BackendError("nccl: ranks " + std::to_string(std::min(mine, other)) + " and " +
+                         std::to_string(std::max(mine, other)) + " would share one GPU (" + uuids[mine] +
+                         "); start one rank per GPU: " + std::to_string(count) +
+                         (count == 1 ? " is" : " are") + " visible here");
+  return device;
+}
+
+class Nccl final : public Communicator {
+ public:
+  Nccl(std::unique_ptr<Control> control, const NcclOptions& options)
+      : options_(options), control_(std::move(control)), comm_(options.timeout_s) {
+    device_ = choose_device(*control_);
+    check_cuda(cudaSetDevice(device_));
+    chosen_gpus = {describe_gpu(device_)};
+    cudaDeviceProp properties{};
+    check_cuda(cudaGetDeviceProperties(&properties, device_));
+    // Every rank must refuse the same dtypes: the oldest GPU decides.
+    const auto majors = mlc::gather(*control_, properties.major);
+    oldest_ = *std::min_element(majors.begin(), majors.end());
+    stream_ = make_stream();
+    ncclUniqueId id{};
+    if (control_->rank() == 0 && ncclGetUniqueId(&id) != ncclSuccess)
+      throw BackendError(std::string("nccl: ncclGetUniqueId: ") + ncclGetLastError(nullptr));
+    id = agree(*control_, id);
+    comm_.initialise(control_->size(), control_->rank(), id);
+    memory_ = make_cuda_memory(stream_.get(), [this](std::uint64_t bytes) { return allocate(bytes); });
+  }
+
+  std::string_view backend() const override { return "nccl"; }
+  Control& control() override { return *control_; }
+  Memory& memory() override { return *memory_; }
+
+  std::string unsupported(Dtype dtype, Redop) const override {
+    const bool fp8 = dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp8_e5m2;
+    return fp8 && oldest_ < 9 ? std::string(to_string(dtype)) +
+                                    " needs GPUs of compute capability 9.0 or newer; the oldest here is " +
+                                    std::to_string(oldest_) + ".x"
+                              : "";
+  }
+
+  void all_reduce(const Call& c) override {
+    run(ncclAllReduce(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), comm_.get(),
+                      stream_.get()),
+        "ncclAllReduce");
+  }
+  void reduce(const Call& c) override {
+    run(ncclReduce(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), c.root, comm_.get(),
+                   stream_.get()),
+        "ncclReduce");
+  }
+  void broadcast(const Call& c) override {
+    run(ncclBroadcast(c.send, c.recv, c.count, datatype_of(c.dtype), c.root, comm_.get(), stream_.get()),
+        "ncclBroadcast");
+  }
+  void all_gather(const Call& c) override {
+    run(ncclAllGather(c.send, c.recv, c.count, datatype_of(c.dtype), comm_.get(), stream_.get()),
+        "ncclAllGather");
+  }
+  void reduce_scatter(const Call& c) override {
+    run(ncclReduceScatter(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), comm_.get(),
+                          stream_.get()),
+        "ncclReduceScatter");
+  }
+
+  // The rest as grouped sends and receives, which every NCCL since 2.7 has.
+  void all_to_all(const Call& c) override {
+    grouped([&] {
+      for (int peer = 0; peer < control_->size(); ++peer)
+        send(c, peer, peer), receive(c, peer, peer);
+    });
+  }
+  void gather(const Call& c) override {
+    grouped([&] {
+      send(c, c.root, 0);
+      for (int peer = 0; control_->rank() == c.root && peer < control_->size(); ++peer)
+        receive(c, peer, peer);
+    });
+  }
+  void scatter(const Call& c) override {
+    grouped([&] {
+      for (int peer = 0; control_->rank() == c.root && peer < control_->size(); ++peer)
+        send(c, peer, peer);
+      receive(c, c.root, 0);
+    });
+  }
+  void send_recv(const Call& c) override {
+    const int ranks = control_->size();
+    grouped([&] {
+      send(c, (control_->rank() + 1) % ranks, 0), receive(c, (control_->rank() + ranks - 1) % ranks, 0);
+    });
+  }
+
+  // Back to back on the stream, each between two events: what a training step sees, without a host in
+  // between.
+  void measure(Clock&, const std::function<void()>& operation, std::span<double> seconds) override {
+    while (events_.size() < seconds.size() + 1)
+      events_.push_back(make_event());
+    control_->barrier();
+    measuring_ = true;
+    check_cuda(cudaEventRecord(events_[0].get(), stream_.get()));
+    for (std::size_t i = 0; i < seconds.size(); ++i) {
+      operation();
+      check_cuda(cudaEventRecord(events_[i + 1].get(), stream_.get()));
+    }
+    measuring_ = false;
+    wait("timed operations");
+    for (std::size_t i = 0; i < seconds.size(); ++i) {
+      float milliseconds = 0;
+      check_cuda(cudaEventElapsedTime(&milliseconds, events_[i].get(), events_[i + 1].get()));
+      seconds[i] = milliseconds / 1e3;
+    }
+  }
+
+ private:
+  void run(ncclResult_t result, const char* call) {
+    comm_.settle(result, call);
+    if (!measuring_) wait(call);
+  }
+  template <class Body>
+  void grouped(Body&& body) {
+    if (ncclGroupStart() != ncclSuccess) throw BackendError("nccl: ncclGroupStart failed");
+    body();
+    run(ncclGroupEnd(), "ncclGroupEnd");
+  }
+  // Results of calls inside a group come with ncclGroupEnd.
+  void send(const Call& c, int peer, int chunk) {
+    (void)ncclSend(static_cast<const std::byte*>(c.send) + offset(c, chunk), c.count, datatype_of(c.dtype),
+                   peer, comm_.get(), stream_.get());
+  }
+  void receive(const Call& c, int peer, int chunk) {
+    (void)ncclRecv(static_cast<std::byte*>(c.recv) + offset(c, chunk), c.count, datatype_of(c.dtype), peer,
+                   comm_.get(), stream_.get());
+  }
+  static std::uint64_t offset(const Call& c, int chunk) {
+    return static_cast<std::uint64_t>(chunk) * c.count * static_cast<std::uint64_t>(width_of(c.dtype));
+  }
+
+  // Never cudaStreamSynchronize: it would not see that a peer died.
+  void wait(const char* call) {
+    for (std::uint64_t polls = 0;; ++polls) {
+      const cudaError_t state = cudaStreamQuery(stream_.get());
+      if (state == cudaSuccess) return;
+      if (state != cudaErrorNotReady) check_cuda(state);
+      if (polls % 1024 == 0) comm_.check_async(call);
+    }
+  }
+
+  // ncclMemAlloc's memory can be registered and mapped by NCCL; it is used always, so that --register changes
+  // one thing.
+  std::shared_ptr<std::byte> allocate(std::uint64_t bytes) {
+    void* at = nullptr;
+    if (ncclMemAlloc(&at, std::max<std::uint64_t>(bytes, 1)) != ncclSuccess)
+      throw BackendError("nccl: cannot allocate " + std::to_string(bytes) +
+                         " bytes of GPU memory; take a smaller -e");
+    void* registration = nullptr;
+    if (options_.register_buffers)
+      comm_.settle(ncclCommRegister(comm_.get(), at, bytes, &registration), "ncclCommRegister");
+    return {static_cast<std::byte*>(at), [comm = comm_.get(), registration](std::byte* p) {
+              if (registration != nullptr) (void)ncclCommDeregister(comm, registration);
+              (void)ncclMemFree(p);
+            }};
+  }
+
+  NcclOptions options_;
+  std::unique_ptr<Control> control_;
+  int device_ = 0, oldest_ = 0;
+  Stream stream_;
+  NcclComm comm_;
+  std::unique_ptr<Memory> memory_;
+  std::vector<Event> events_;
+  bool measuring_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control> control, const NcclOptions& options) {
+  return std::make_unique<Nccl>(std::move(control), options);
+}
+std::vector<Gpu> nccl_gpus() { return chosen_gpus; }
+
+}  // namespace mlc

@@ -1,0 +1,46 @@
+// CUDA and NCCL handles that close themselves, and their error codes as exceptions.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <source_location>
+#include <string>
+#include <type_traits>
+
+#include "bench/backends/communicator.hpp"
+
+namespace mlc {
+
+template <auto Close>
+struct Closer {
+  template <class T>
+  void operator()(T* handle) const noexcept {
+    (void)Close(handle);
+  }
+};
+template <class T, auto Close>
+using Handle = std::unique_ptr<T, Closer<Close>>;
+
+using Stream = Handle<std::remove_pointer_t<cudaStream_t>, &cudaStreamDestroy>;
+using Event = Handle<std::remove_pointer_t<cudaEvent_t>, &cudaEventDestroy>;
+
+inline void check_cuda(cudaError_t code, std::source_location at = std::source_location::current()) {
+  if (code == cudaSuccess) return;
+  throw BackendError(std::string("cuda: ") + cudaGetErrorString(code) + " (" + cudaGetErrorName(code) + ", " +
+                     at.file_name() + ":" + std::to_string(at.line()) + ")");
+}
+
+inline Stream make_stream() {
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  return Stream(stream);
+}
+
+inline Event make_event() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreate(&event));
+  return Event(event);
+}
+
+}  // namespace mlc

@@ -1,0 +1,55 @@
+# Sourced by quickstart, runtests and .ci/run: installs what is missing, and nothing when nothing is.
+
+build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-jsonschema)
+# The CUDA toolkit and NCCL as Python wheels: they install without root.
+cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.88
+             nvidia-cuda-cccl==13.0.85 nvidia-nccl-cu13==2.28.9)
+
+say() { printf '%s\n' "$*" >&2; }
+
+need_packages() {
+  local package missing=()
+  if ! command -v dpkg-query >/dev/null; then
+    say "this is no Debian; these packages (or what your system calls them) are needed: $*"
+    return 0
+  fi
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { say "missing packages, and neither root nor sudo to install them: ${missing[*]}"; return 1; }
+    as_root=(sudo)
+  fi
+  say "installing ${missing[*]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >/tmp/mlc-bench-apt.log 2>&1 ||
+    { "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1 &&
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >>/tmp/mlc-bench-apt.log 2>&1; } ||
+    { say "apt-get failed; its last words (all of them in /tmp/mlc-bench-apt.log):"; tail -n 5 /tmp/mlc-bench-apt.log >&2; return 1; }
+}
+
+# .venv/cuda looks like a toolkit (bin/nvcc, include, lib), .venv/nccl like NCCL.
+need_cuda() {
+  if command -v nvcc >/dev/null && [ -z "${MLC_CUDA_WHEELS:-}" ]; then return 0; fi
+  [ -x .venv/cuda/bin/nvcc ] && [ -e .venv/nccl/lib/libnccl.so.2 ] && return 0
+  need_packages python3 python3-venv
+  say "installing the CUDA toolkit and NCCL from Python wheels into .venv (about 0.5 GB)"
+  /usr/bin/env python3 -m venv .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "${cuda_wheels[@]}"
+  local site
+  site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+  ln -sfn "$site/nvidia/cu13" .venv/cuda
+  ln -sfn "$site/nvidia/nccl" .venv/nccl
+  [ -e .venv/cuda/lib64 ] || ln -s lib .venv/cuda/lib64
+}
+
+# configure_and_build DIR [CMAKE OPTION...]
+configure_and_build() {
+  local dir=$1
+  shift
+  cmake -S . -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
+  grep -E '^-- (MPI|CUDA|NCCL|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
+  cmake --build "$dir" >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
+}
