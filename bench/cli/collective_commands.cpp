@@ -160,6 +160,7 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
                        mpi_absent() + ": each would measure alone");
   block_signals();
+  if (as.rank == 0) tell_launcher();
   Recorder recorder(options.output, request.policy, new_report(request, arguments),
                     as.rank == 0 ? directory() : "");
   Watch watch({.timeout_s = request.timeout_s,
@@ -238,7 +239,7 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
                            std::max<int>(1, static_cast<int>(request.hosts.size()))});
   for (const auto& [name, value] : telling_variables())
     if (!name.starts_with("OMPI_")) launch_request.exported.push_back(name);
-  for (const char* name : {job_variable, ranks_variable, terminal_variable})
+  for (const char* name : {job_variable, ranks_variable, launcher_variable, terminal_variable})
     launch_request.exported.emplace_back(name);
 
   block_signals();

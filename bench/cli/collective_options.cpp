@@ -124,7 +124,7 @@ void CollectiveOptions::add_to(CLI::App& c) {
   c.add_option("--precision", precision,
                "auto: stop when the median is known to +- this many per cent (default 2)")
       ->group("Measuring")
-      ->check(CLI::Range(0.01, 100.0))
+      ->check(CLI::Range(1e-6, 100.0))
       ->type_name("PERCENT");
   c.add_option("--max-time", max_time,
                "auto: longest time for one size (default 1s; 20s where a threshold is to be decided)")

@@ -6,6 +6,7 @@
 #include "bench/backends/communicator.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/launch/launched_as.hpp"
 #include "reports/terminal.hpp"
 #include "reports/text.hpp"
 #include "validators/yaml_reader.hpp"
@@ -14,7 +15,10 @@ namespace mlc {
 
 namespace {
 
+// A mistake in the command line is the same on every rank: rank 0 says it for all.
 int complain(ExitCode code, const std::string& what, const std::string& hint = {}) {
+  const auto as = launched_as(from_environment);
+  if (code == ExitCode::usage && as && as->rank > 0) return static_cast<int>(code);
   std::fputs(error_text({.what = what, .where = {}, .phase = {}, .hint = hint}, {}).c_str(), stderr);
   return static_cast<int>(code);
 }

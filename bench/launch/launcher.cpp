@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,10 +15,10 @@
 #include <sstream>
 #include <system_error>
 
-#include "bench/watch/presence.hpp"
+#include "bench/launch/launched_as.hpp"
+#include "bench/watch/file_descriptor.hpp"
+#include "bench/watch/roll_call.hpp"
 #include "reports/text.hpp"
-
-extern char** environ;
 
 namespace mlc {
 
@@ -43,7 +43,6 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request) {
     add({"--oversubscribe"});
     if (request.ranks > request.cpus) add({"--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"});
   } else {
-    add({"--mca", "orte_startup_timeout", std::to_string(static_cast<int>(request.timeout_s) + 1)});
     for (const auto& name : request.exported)
       add({"-x", name});
   }
@@ -92,71 +91,71 @@ std::string how_it_ended(int status) {
   return "mpirun ended with status " + std::to_string(code);
 }
 
-// The environment of this process with variables added or replaced, as posix_spawn wants it.
-class Environment {
- public:
-  explicit Environment(const std::vector<std::pair<std::string, std::string>>& added) {
-    for (char** at = environ; *at != nullptr; ++at) {
-      const std::string_view entry(*at);
-      bool replaced = false;
-      for (const auto& [name, value] : added)
-        replaced = replaced || entry.starts_with(name + "=");
-      if (!replaced) entries_.emplace_back(entry);
-    }
-    for (const auto& [name, value] : added)
-      entries_.push_back(name + "=" + value);
-    for (auto& entry : entries_)
-      pointers_.push_back(entry.data());
-    pointers_.push_back(nullptr);
-  }
-  char** get() { return pointers_.data(); }
-
- private:
-  std::vector<std::string> entries_;
-  std::vector<char*> pointers_;
-};
-
-pid_t spawn(const std::vector<std::string>& command, Environment& environment) {
+// mpirun as a child that ends with us, however we end.
+pid_t spawn(const std::vector<std::string>& command,
+            const std::vector<std::pair<std::string, std::string>>& environment) {
   std::vector<std::string> words = command;
   std::vector<char*> pointers;
   for (auto& word : words)
     pointers.push_back(word.data());
   pointers.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  pid_t pid = -1;
-  const int error =
-      ::posix_spawnp(&pid, pointers[0], &files, &attributes, pointers.data(), environment.get());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
+  int failure[2];
+  if (::pipe2(failure, O_CLOEXEC) != 0)
+    throw std::system_error(errno, std::generic_category(), "cannot start " + command[0]);
+  const FileDescriptor read_end(failure[0]);
+  FileDescriptor write_end(failure[1]);
+  for (const auto& [name, value] : environment)
+    ::setenv(name.c_str(), value.c_str(), 1);
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();  // this process has one thread
+  if (pid == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::setpgid(0,
+              0);  // Ctrl-C comes to us alone, and a launch given up ends with all that mpirun started here
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) ::_exit(127);
+    const int null = ::open("/dev/null", O_RDONLY);
+    if (null >= 0) ::dup2(null, STDIN_FILENO);
+    ::execvp(pointers[0], pointers.data());
+    const int error = errno;
+    (void)!::write(failure[1], &error, sizeof error);
+    ::_exit(127);
+  }
+  write_end = FileDescriptor();
+  int error = pid < 0 ? errno : 0;
+  if (pid > 0 && ::read(read_end.get(), &error, sizeof error) == sizeof error) ::waitpid(pid, nullptr, 0);
   if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start " + command[0]);
   return pid;
 }
 
 }  // namespace
 
+void tell_launcher() {
+  const auto where = from_environment(launcher_variable);
+  if (!where) return;
+  RollCallClient client(address_from_line(*where), 1, 10);
+  client.heartbeat(1, "started");
+}
+
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
-  Environment environment(
-      {{job_variable, job},
-       {directory_variable, scratch.path().string()},
-       {ranks_variable, std::to_string(request.ranks)},
-       {terminal_variable, terminal},
-       // mpirun ends the others when a rank dies; five seconds are enough to say what was measured.
-       {"OMPI_MCA_odls_base_sigkill_timeout", "5"}});
-  const pid_t pid = spawn(mpirun_command(request), environment);
+  RollCallServer started_call;
+  started_call.expect({"launcher", "rank 0"});
+  const pid_t pid = spawn(mpirun_command(request), {{job_variable, job},
+                                                    {directory_variable, scratch.path().string()},
+                                                    {ranks_variable, std::to_string(request.ranks)},
+                                                    {launcher_variable, to_line(started_call.address())},
+                                                    {terminal_variable, terminal},
+                                                    // mpirun ends the others when a rank dies; five seconds
+                                                    // are enough to say what was measured.
+                                                    {"OMPI_MCA_odls_base_sigkill_timeout", "5"}});
 
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();
-  bool started = !request.hosts.empty() || !request.hostfile.empty(), gave_up = false;
+  bool started = false, gave_up = false;
   int status = 0;
   sigset_t signals;
   sigemptyset(&signals);
@@ -165,20 +164,18 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   for (;;) {
     const pid_t ended = ::waitpid(pid, &status, WNOHANG);
     if (ended == pid) break;
-    siginfo_t info{};
     const timespec tick{0, 50'000'000};
-    if (const int signal = ::sigtimedwait(&signals, &info, &tick); signal > 0) {
-      // From the terminal mpirun has had it too, and a second one would make it drop the ranks without a
-      // word.
-      if (info.si_code != SI_KERNEL || result.interrupted) ::kill(pid, signal == SIGHUP ? SIGTERM : signal);
+    if (const int signal = ::sigtimedwait(&signals, nullptr, &tick); signal > 0) {
+      ::kill(pid, signal == SIGHUP ? SIGTERM : signal);
       result.interrupted = true;
     }
     if (started) continue;
-    started = !ranks_present(job, request.ranks).empty();
+    (void)started_call.serve();
+    started = started_call.states().front().sequence > 0;
     if (!started &&
         std::chrono::steady_clock::now() - start > std::chrono::duration<double>(request.timeout_s)) {
       gave_up = true, started = true;
-      ::kill(pid, SIGKILL);
+      ::kill(-pid, SIGKILL);
     }
   }
   const std::string code = read_file(scratch.path() / "exit");

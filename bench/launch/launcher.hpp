@@ -17,8 +17,8 @@ struct LaunchRequest {
   std::vector<std::string> hosts;  // empty: this machine
   std::string hostfile;
   bool root = false;
-  int cpus = 1;  // this process may use
-  double timeout_s = 60;
+  int cpus = 1;                       // this process may use
+  double timeout_s = 60;              // to start rank 0
   std::vector<std::string> exported;  // names of environment variables to carry to other nodes
 };
 
@@ -28,8 +28,10 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request);
 // What the launched ranks find in their environment, and leave behind for the launcher.
 inline constexpr const char* job_variable = "MLC_JOB";  // the job's name, for presence
 inline constexpr const char* directory_variable =
-    "MLC_LAUNCH_DIR";                                             // rank 0 keeps report.json and exit there
-inline constexpr const char* ranks_variable = "MLC_RANKS";        // how many there must be
+    "MLC_LAUNCH_DIR";                                       // rank 0 keeps report.json and exit there
+inline constexpr const char* ranks_variable = "MLC_RANKS";  // how many there must be
+inline constexpr const char* launcher_variable =
+    "MLC_LAUNCHER";  // where rank 0 tells the launcher that it has started
 inline constexpr const char* terminal_variable = "MLC_TERMINAL";  // "colour,live" of the launcher's terminal
 
 struct LaunchResult {
@@ -40,8 +42,12 @@ struct LaunchResult {
   std::string checkpoint;    // rank 0's last report (JSON), if any
 };
 
-// Runs mpirun to its end. Signals must be blocked (watch/watch.hpp). Throws std::system_error if it cannot be
-// started.
+// Rank 0, first of all: tells the launcher that mpirun got so far. Does nothing in a run that we did not
+// launch.
+void tell_launcher();
+
+// Runs mpirun to its end, and gives it up when rank 0 has not started within the deadline. Signals must be
+// blocked (watch/watch.hpp). Throws std::system_error if it cannot be started.
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal);
 
 }  // namespace mlc

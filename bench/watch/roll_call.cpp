@@ -62,6 +62,21 @@ std::vector<std::string> own_addresses() {
 
 }  // namespace
 
+std::string to_line(const RollCallAddress& address) {
+  return address.token + " " + std::to_string(address.port) + " " + join(address.addresses, " ");
+}
+
+RollCallAddress address_from_line(const std::string& line) {
+  const auto words = split_words(line);
+  RollCallAddress address;
+  if (words.size() >= 3) {
+    std::from_chars(words[1].data(), words[1].data() + words[1].size(), address.port);
+    address.token = words[0], address.addresses.assign(words.begin() + 2, words.end());
+  }
+  if (address.port == 0) throw std::runtime_error("roll call: no address in '" + printable(line) + "'");
+  return address;
+}
+
 bool LineBuffer::read_from(int fd) {
   std::array<char, 4096> chunk;
   for (;;) {

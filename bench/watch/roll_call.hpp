@@ -27,6 +27,10 @@ struct RollCallAddress {
   std::vector<std::string> addresses;  // numeric, of this node's interfaces that are up, loopback last
 };
 
+// As one line of words, and back. Throws std::runtime_error.
+std::string to_line(const RollCallAddress& address);
+RollCallAddress address_from_line(const std::string& line);
+
 // Whole lines out of a stream; a line over 4096 bytes ends the connection (nobody of ours sends one).
 class LineBuffer {
  public:

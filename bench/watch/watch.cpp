@@ -233,8 +233,7 @@ void Watch::join(Control& control) {
   if (control.rank() == 0) {
     server.emplace();
     server->expect(nodes);
-    const auto address = server->address();
-    where = address.token + " " + std::to_string(address.port) + " " + mlc::join(address.addresses, " ");
+    where = to_line(server->address());
   }
   where = agree_text(control, where);
   const std::lock_guard lock(s.mutex);
@@ -244,9 +243,7 @@ void Watch::join(Control& control) {
   if (server) {
     s.server = std::move(server);
   } else {
-    auto words = split_words(where);
-    RollCallAddress address{
-        words.at(0), static_cast<std::uint16_t>(std::stoi(words.at(1))), {words.begin() + 2, words.end()}};
+    RollCallAddress address = address_from_line(where);
     // Ranks of rank 0's own node try loopback first; it is listed last.
     if (nodes[static_cast<std::size_t>(control.rank())] == nodes.front())
       std::ranges::reverse(address.addresses);

@@ -1,0 +1,142 @@
+"""Ranks that die, hang, stop or never come: named, within the deadline, with the results so far kept."""
+from program import *
+
+LONG = ["-b", "4K", "-e", "64M", "-f", "2", "--max-time", "400ms", "--precision", "0.001"]
+
+
+@needs_mpi
+class Faults(Case):
+    def run_until_measuring(self, *more, ranks="3", series=1):
+        path = tempfile.mktemp(suffix=".json", dir=self.directory.name)
+        process = start("allreduce", "--backend", "mpi", "--ranks", ranks, *LONG, "--output", path, *more)
+        def measured():
+            try:
+                return len(report(path)["series"]) >= series
+            except (OSError, ValueError):
+                return False
+        wait_for(measured)
+        return process, path
+
+    def check(self, done, path, code, names, within):
+        self.assertEqual(done.code, code, done)
+        self.assertIn(names, done.err, done)
+        self.assertLess(done.seconds, within, done)
+        loaded = report(path)
+        self.assertGreaterEqual(len(loaded["series"]), 1)
+        self.assertEqual(loaded["verdict"]["decision"], "inconclusive")
+        self.assertTrue(any(names in e["what"] for e in loaded["errors"]), loaded["errors"])
+
+    def test_a_killed_rank_is_named_at_once(self):
+        process, path = self.run_until_measuring("-T", "20")
+        began = time.monotonic()
+        os.kill(pid_of_rank(process, 1), signal.SIGKILL)
+        self.check(finish(process, began), path, 3, "rank 1 on", within=10)
+
+    def test_rank_0_killed_is_named_by_the_others_and_reported_by_the_launcher(self):
+        process, path = self.run_until_measuring("-T", "20")
+        began = time.monotonic()
+        os.kill(pid_of_rank(process, 0), signal.SIGKILL)
+        self.check(finish(process, began), path, 3, "rank 0 on", within=10)
+
+    def test_a_stopped_rank_is_named_by_its_silence(self):
+        process, path = self.run_until_measuring("-T", "3")
+        began = time.monotonic()
+        pid = pid_of_rank(process, 2)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            done = finish(process, began)
+        finally:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        self.check(done, path, 3, "rank 2 on", within=20)
+        self.assertIn("silent", done.err)
+
+    def test_a_stuck_rank_is_named(self):
+        for backend in ("mpi", "loopback"):
+            with self.subTest(backend=backend):
+                done = run("allreduce", "--backend", backend, "--ranks", "3", "--sizes", "4K", "-n", "100", "--inject", "hang:rank=1,after=30", "-T", "2")
+                self.assertEqual(done.code, 3, done)
+                self.assertIn("rank 1 on", done.err)
+                self.assertIn("not come to the operation", done.err)
+                self.assertIn("allreduce 4 KiB", done.err)
+
+    def test_a_rank_that_never_comes_is_named(self):
+        script = 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then exec sleep 60; else exec "$0" allreduce --sizes 4K -T 3; fi'
+        began = time.monotonic()
+        done = run("-n", "3", "--oversubscribe", "sh", "-c", script, BENCH, program=MPIRUN)
+        self.assertNotEqual(done.code, 0)
+        self.assertIn("rank 1 on", done.err)
+        self.assertIn("never arrived", done.err)
+        self.assertLess(time.monotonic() - began, 25, done)
+
+    def test_mpirun_that_starts_nothing_is_given_up(self):
+        fake = self.write("mpirun", "#!/bin/sh\nexec sleep 60\n")
+        os.chmod(fake, 0o755)
+        done = run("allreduce", "--backend", "mpi", "--sizes", "4K", "-T", "1", env=clean_environment(MLC_MPIRUN=fake))
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("mpirun started no rank within 1 s", done.err)
+        self.assertLess(done.seconds, 10)
+
+    def test_mpirun_that_is_not_there(self):
+        done = run("allreduce", "--backend", "mpi", "--sizes", "4K", env=clean_environment(MLC_MPIRUN="/no/such/mpirun"))
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("cannot start /no/such/mpirun", done.err)
+
+    def test_two_ranks_as_two_one_rank_jobs_is_an_error(self):
+        done = run("allreduce", "--backend", "mpi", "--sizes", "4K", "-T", "5", env=clean_environment(PMI_RANK="0", PMI_SIZE="2"))
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("each rank would measure alone", done.err)
+
+    def test_the_loopback_backend_under_mpirun_is_refused(self):
+        done = run("-n", "2", "--oversubscribe", BENCH, "allreduce", "--backend", "loopback", "--sizes", "4K", program=MPIRUN)
+        self.assertEqual(done.code, 64, done)
+        self.assertEqual(done.err.count("error: the loopback backend"), 1, done)
+
+    def test_a_slow_rank_is_named(self):
+        path = self.path("r.json")
+        done = run("allreduce", "--backend", "mpi", "--ranks", "2", "--sizes", "4K", "-n", "200", "--placement", "out", "--inject", "delay:rank=1,us=3000", "--output", path)
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(report(path)["series"][0]["slowest"]["rank"], 1)
+
+    def test_terminating_the_launcher_keeps_what_was_measured(self):
+        for name in ("SIGINT", "SIGTERM"):
+            with self.subTest(signal=name):
+                process, path = self.run_until_measuring()
+                began = time.monotonic()
+                process.send_signal(getattr(signal, name))
+                done = finish(process, began)
+                self.assertEqual(done.code, 130, done)
+                self.assertGreaterEqual(len(report(path)["series"]), 1)
+
+    def test_a_killed_launcher_leaves_an_honest_report_and_no_ranks(self):
+        process, path = self.run_until_measuring()
+        ranks = [pid_of_rank(process, r) for r in range(3)]
+        process.kill()
+        process.communicate()
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in ranks))
+        loaded = report(path)
+        self.assertEqual(loaded["verdict"]["decision"], "inconclusive")
+        self.assertGreaterEqual(len(loaded["series"]), 1)
+
+    def test_hosts_through_a_remote_shell(self):
+        # A stand-in for ssh that starts everything here: what is tested is the launch over named hosts.
+        agent = self.write("agent", "#!/bin/sh\nshift\nexec sh -c \"$*\"\n")
+        os.chmod(agent, 0o755)
+        done = run("allreduce", "--backend", "mpi", "--hosts", "node-a,node-b", "--ranks", "4", "--sizes", "4K", "-n", "5",
+                   env=clean_environment(OMPI_MCA_plm_rsh_agent=agent, OMPI_MCA_btl="self,tcp", OMPI_MCA_btl_tcp_if_include="lo", OMPI_MCA_oob_tcp_if_include="lo"))
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("4 ranks", done.out)
+
+    def test_a_host_that_never_answers_ends_within_the_deadline(self):
+        agent = self.write("agent", "#!/bin/sh\nexec sleep 60\n")
+        os.chmod(agent, 0o755)
+        done = run("allreduce", "--backend", "mpi", "--hosts", "node-a,node-b", "--sizes", "4K", "-T", "2", env=clean_environment(OMPI_MCA_plm_rsh_agent=agent))
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("mpirun started no rank within 2 s", done.err)
+        self.assertLess(done.seconds, 30)
+
+
+if __name__ == "__main__":
+    unittest.main()

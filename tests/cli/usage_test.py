@@ -1,0 +1,97 @@
+"""Bad input: a clear error, exit 64, a suggestion, nothing on stdout. And what the program says of itself."""
+from program import *
+
+MISTAKES = [
+    (["allreduec"], "did you mean 'allreduce'?"),
+    (["allreduce", "--itres", "5"], "did you mean '--iters'?"),
+    (["allreduce", "stray"], "'stray' is not understood"),
+    (["allreduce", "-b", "1Q"], "is no size"),
+    (["allreduce", "-b", "1M", "-e", "1K"], "swap -b and -e"),
+    (["allreduce", "-b", "0"], "nothing to measure"),
+    (["allreduce", "-f", "1"], "must be a number from 1.0001"),
+    (["allreduce", "-f", "nan"], "must be above 1"),
+    (["allreduce", "-i", "1K", "-f", "2"], "give one of them"),
+    (["allreduce", "--sizes", "4K", "-b", "1K"], "goes with none of"),
+    (["allreduce", "--sizes", ","], "--sizes is empty"),
+    (["allreduce", "-n", "0"], "-n '0'"),
+    (["allreduce", "-n", "ten"], "-n 'ten'"),
+    (["allreduce", "-w", "-1"], "-w"),
+    (["allreduce", "-c", "-1"], "--check"),
+    (["allreduce", "-d", "flot"], "did you mean 'float'?"),
+    (["allreduce", "-o", "summ"], "did you mean 'sum'?"),
+    (["allreduce", "--placement", "inside"], "none of in, out, both"),
+    (["alltoall", "--placement", "in"], "no in-place form"),
+    (["broadcast", "-r", "9", "--ranks", "2"], "not one of the 2 ranks"),
+    (["allgather", "--sizes", "16", "--ranks", "4"], "no size is large enough"),
+    (["allreduce", "--backend", "mpii"], "did you mean 'mpi'?"),
+    (["allreduce", "--policy", "locale"], "did you mean 'local'?"),
+    (["allreduce", "--policy", "/"], "not a regular file"),
+    (["allreduce", "--output", "/no/such/place.json"], "nothing has been measured yet"),
+    (["allreduce", "--output", "/"], "it is a directory"),
+    (["allreduce", "--format", "jsno"], "did you mean 'json'?"),
+    (["allreduce", "--color", "maybe"], "--color"),
+    (["allreduce", "--timeout", "soon"], "is no time"),
+    (["allreduce", "--hosts", "a", "--hostfile", "b"], "give one of them"),
+    (["allreduce", "--hosts", "a,b", "--backend", "loopback"], "cannot use other hosts"),
+    (["allreduce", "--inject", "flop:rank=1"], "is no fault"),
+    (["allreduce", "--ranks", "0"], "--ranks"),
+    (["list", "colectives"], "did you mean 'collectives'?"),
+    (["explain", "allreduc"], "did you mean 'allreduce'?"),
+    (["list"], "what is required"),
+]
+
+
+class Usage(Case):
+    def test_every_mistake_is_named(self):
+        for arguments, says in MISTAKES:
+            if arguments[0] not in ("list", "explain", "allreduec") and "--backend" not in arguments:
+                arguments = arguments + ["--backend", "loopback"] if "--hosts" not in arguments and "--hostfile" not in arguments else arguments
+            with self.subTest(arguments=arguments):
+                done = run(*arguments)
+                self.assertEqual(done.code, 64, done)
+                self.assertIn(says, done.err, done)
+                self.assertTrue(done.err.startswith("error: "), done)
+                self.assertEqual(done.out, "", done)
+
+    def test_a_malformed_policy_is_named_with_its_line(self):
+        policy = self.write("p.yaml", "policy: x\nthreshold: []\n")
+        done = run("allreduce", "--backend", "loopback", "--policy", policy)
+        self.assertEqual(done.code, 64, done)
+        self.assertIn("p.yaml:2: unknown key 'threshold'; did you mean 'thresholds'?", done.err)
+
+    def test_a_policy_that_names_what_does_not_exist(self):
+        policy = self.write("p.yaml", "policy: x\nthresholds: [{collective: allredcue, busbw_at_least: 1 GB/s}]\n")
+        self.assertEqual(run("allreduce", "--backend", "loopback", "--policy", policy).code, 64)
+
+    def test_an_unreadable_policy(self):
+        self.assertEqual(run("allreduce", "--backend", "loopback", "--policy", self.path("none.yaml")).code, 64)
+
+    def test_hostile_arguments_do_not_reach_the_terminal(self):
+        done = run("allreduce", "--policy", "\x1b[2Jevil\n", "--backend", "loopback")
+        self.assertEqual(done.code, 64)
+        self.assertNotIn("\x1b", done.err)
+
+    def test_help_and_version(self):
+        for arguments in (["--help"], ["allreduce", "--help"], ["--version"], ["list", "collectives"], ["list", "backends"], ["list", "policies"], ["list", "dtypes"], ["explain", "alltoall"]):
+            with self.subTest(arguments=arguments):
+                done = run(*arguments)
+                self.assertEqual(done.code, 0, done)
+                self.assertEqual(done.err, "")
+                self.assertNotEqual(done.out, "")
+        self.assertEqual(run().code, 64)
+
+    def test_help_names_the_nccl_tests_flags(self):
+        text = run("allreduce", "--help").out
+        for flag in ("-b,", "-e,", "-i,", "-f,", "-n,", "-w,", "-d,", "-o,", "-c,", "-T,"):
+            self.assertIn(flag, text)
+
+    def test_a_backend_that_is_absent_says_why(self):
+        done = run("allreduce", "--backend", "nccl")
+        if done.code == 0:
+            self.skipTest("NCCL works here")
+        self.assertEqual(done.code, 64, done)
+        self.assertIn("backend nccl is not here: ", done.err)
+
+
+if __name__ == "__main__":
+    unittest.main()

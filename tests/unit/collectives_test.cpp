@@ -1,0 +1,84 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <mutex>
+
+#include "bench/backends/loopback.hpp"
+#include "tests/unit/every_collective.hpp"
+
+namespace mlc {
+namespace {
+
+class EveryCollective : public testing::TestWithParam<int> {};
+
+TEST_P(EveryCollective, IsRightOverLoopbackForAllDtypesOpsAndPlacements) {
+  std::mutex mutex;
+  std::vector<std::string> failures;
+  std::uint64_t least = UINT64_MAX;
+  run_loopback(GetParam(), [&](Communicator& communicator) {
+    std::uint64_t checked = 0;
+    const auto mine = verify_everything(communicator, checked);
+    const std::lock_guard lock(mutex);
+    failures.insert(failures.end(), mine.begin(), mine.end());
+    least = std::min(least, checked);
+  });
+  EXPECT_THAT(failures, testing::IsEmpty());
+  // 3 reducing collectives x 12 dtypes x 5 ops and 6 others x 12, 4 counts, two placements but for two of the
+  // others.
+  EXPECT_EQ(least, 4u * 12 * (3 * 5 * 2 + 4 * 2 + 2));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, EveryCollective, testing::Values(1, 2, 3, 4, 7));
+
+// A rank whose operation silently does nothing must be seen: the test of the test.
+TEST(EveryCollectiveCheck, SeesAnOperationThatDoesNothing) {
+  static const Collective idle = [] {
+    Collective copy = *find_collective("allreduce");
+    copy.run = [](Communicator&, const Call&) {};
+    return copy;
+  }();
+  run_loopback(2, [&](Communicator& communicator) {
+    EXPECT_NE(verify_one(communicator, idle, 100, Dtype::float32, Redop::sum, 0, false, 1), "");
+    EXPECT_NE(verify_one(communicator, idle, 100, Dtype::float32, Redop::sum, 0, true, 1), "");
+  });
+}
+
+// The published factors and roundings (nccl-tests v2.19.6, src/<op>.cu).
+TEST(Collective, BusFactorsAreThePublishedOnes) {
+  const auto factor = [](const char* name, int ranks) { return find_collective(name)->bus_factor(ranks); };
+  EXPECT_DOUBLE_EQ(factor("allreduce", 16), 1.875);
+  EXPECT_DOUBLE_EQ(factor("allgather", 8), 0.875);
+  EXPECT_DOUBLE_EQ(factor("reducescatter", 8), 0.875);
+  EXPECT_DOUBLE_EQ(factor("alltoall", 4), 0.75);
+  EXPECT_DOUBLE_EQ(factor("gather", 4), 0.75);
+  EXPECT_DOUBLE_EQ(factor("scatter", 4), 0.75);
+  for (const char* name : {"broadcast", "reduce", "sendrecv"})
+    EXPECT_DOUBLE_EQ(factor(name, 5), 1);
+}
+
+TEST(Collective, ChunkedSizesRoundDownToSixteenBytesARank) {
+  const Collective& allgather = *find_collective("allgather");
+  EXPECT_EQ(count_of(allgather, 1 << 20, 3, 4),
+            87380u);  // 1 MiB / 4 / 3 = 87381.3, down to a multiple of 4 elements
+  EXPECT_EQ(bytes_of(allgather, 87380, 3, 4), 1048560u);
+  EXPECT_EQ(count_of(allgather, 40, 3, 4), 0u);
+  EXPECT_EQ(count_of(allgather, 48, 3, 4), 4u);
+  EXPECT_EQ(count_of(allgather, 48, 3, 1), 16u);
+  EXPECT_EQ(count_of(allgather, 100, 3, 8), 4u);
+  const Collective& allreduce = *find_collective("allreduce");
+  EXPECT_EQ(count_of(allreduce, 1'000'003, 3, 4), 250'000u);
+  EXPECT_EQ(bytes_of(allreduce, 250'000, 3, 4), 1'000'000u);
+}
+
+TEST(Loopback, ARankThatThrowsReleasesTheOthers) {
+  EXPECT_THROW(run_loopback(3,
+                            [](Communicator& communicator) {
+                              if (communicator.control().rank() == 1) throw std::runtime_error("no more");
+                              for (;;)
+                                communicator.control().barrier();
+                            }),
+               std::exception);
+}
+
+}  // namespace
+}  // namespace mlc

@@ -1,0 +1,65 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "bench/launch/launched_as.hpp"
+#include "bench/launch/launcher.hpp"
+
+namespace mlc {
+namespace {
+
+std::optional<LaunchedAs> with(std::map<std::string, std::string> variables) {
+  return launched_as([variables](const std::string& name) {
+    return variables.contains(name) ? std::optional(variables.at(name)) : std::nullopt;
+  });
+}
+
+TEST(LaunchedAs, KnowsItsLaunchers) {
+  const auto ompi = with({{"OMPI_COMM_WORLD_RANK", "3"},
+                          {"OMPI_COMM_WORLD_SIZE", "8"},
+                          {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
+                          {"PMIX_NAMESPACE", "77"}});
+  ASSERT_TRUE(ompi);
+  EXPECT_EQ(ompi->rank, 3);
+  EXPECT_EQ(ompi->size, 8);
+  EXPECT_EQ(ompi->local_size, 4);
+  EXPECT_EQ(ompi->job, "77");
+  const auto slurm = with({{"SLURM_PROCID", "1"},
+                           {"SLURM_STEP_NUM_TASKS", "2"},
+                           {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.1"},
+                           {"SLURM_JOB_ID", "5"},
+                           {"SLURM_STEP_ID", "0"}});
+  ASSERT_TRUE(slurm);
+  EXPECT_EQ(slurm->job, "5.0");
+  EXPECT_TRUE(with({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}}));
+}
+
+TEST(LaunchedAs, BareIsBareAlsoInsideAnAllocation) {
+  EXPECT_FALSE(with({}));
+  EXPECT_FALSE(with({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "8"}, {"SLURM_JOB_ID", "5"}}));  // sbatch script
+  EXPECT_FALSE(with({{"SLURM_PROCID", "0"},
+                     {"SLURM_STEP_NUM_TASKS", "1"},
+                     {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.1"}}));  // srun --pty
+  EXPECT_FALSE(with({{"OMPI_COMM_WORLD_RANK", "x"}, {"OMPI_COMM_WORLD_SIZE", "2"}}));
+}
+
+TEST(MpirunCommand, HandlesRootOversubscriptionAndHosts) {
+  using testing::ElementsAre;
+  EXPECT_THAT(mpirun_command(
+                  {.mpirun = "mpirun", .program = "/m", .arguments = {"allreduce"}, .ranks = 2, .cpus = 4}),
+              ElementsAre("mpirun", "--quiet", "-n", "2", "--oversubscribe", "/m", "allreduce"));
+  EXPECT_THAT(mpirun_command({.mpirun = "mpirun", .program = "/m", .ranks = 4, .root = true, .cpus = 2}),
+              ElementsAre("mpirun", "--quiet", "-n", "4", "--allow-run-as-root", "--oversubscribe",
+                          "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "/m"));
+  EXPECT_THAT(mpirun_command({.mpirun = "mpirun",
+                              .program = "/m",
+                              .ranks = 3,
+                              .hosts = {"a", "b"},
+                              .timeout_s = 60,
+                              .exported = {"NCCL_ALGO"}}),
+              ElementsAre("mpirun", "--quiet", "-n", "3", "--host", "a:2,b:2", "-x", "NCCL_ALGO", "/m"));
+}
+
+}  // namespace
+}  // namespace mlc
