@@ -130,6 +130,20 @@ pid_t spawn(const std::vector<std::string>& command,
   return pid;
 }
 
+// What mpirun leaves behind when it is killed (remote shells, ranks) becomes our child, being orphaned, and
+// is ended here.
+void end_orphans() {
+  for (int round = 0; round < 100; ++round) {
+    std::istringstream children(read_file("/proc/thread-self/children"));
+    bool any = false;
+    for (pid_t child = 0; children >> child; any = true) {
+      ::kill(child, SIGKILL);
+      ::waitpid(child, nullptr, 0);
+    }
+    if (!any) return;
+  }
+}
+
 }  // namespace
 
 void tell_launcher() {
@@ -142,6 +156,7 @@ void tell_launcher() {
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   RollCallServer started_call;
   started_call.expect({"launcher", "rank 0"});
   const pid_t pid = spawn(mpirun_command(request), {{job_variable, job},
@@ -175,9 +190,10 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
     if (!started &&
         std::chrono::steady_clock::now() - start > std::chrono::duration<double>(request.timeout_s)) {
       gave_up = true, started = true;
-      ::kill(-pid, SIGKILL);
+      ::kill(pid, SIGKILL);
     }
   }
+  end_orphans();
   const std::string code = read_file(scratch.path() / "exit");
   if (!code.empty()) result.finished = true, result.code = static_cast<ExitCode>(std::atoi(code.c_str()));
   result.what =
