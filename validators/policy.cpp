@@ -118,6 +118,7 @@ Policy read_policy(const std::string& content, const std::string& file) {
   if (auto target = map.map_if("target")) policy.target = read_target(*target);
   if (auto confidence = map.map_if("confidence")) policy.confidence = read_confidence(*confidence);
   policy.unknown_blocks = map.boolean_if("unknown_blocks").value_or(true);
+  if (auto node = map.map_if("node")) policy.node = read_node_expectation(*node);
   for (auto& threshold : map.maps_if("thresholds")) policy.thresholds.push_back(read_threshold(threshold, policy.target));
   map.finish();
   return policy;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "validators/node_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
 namespace mlc {
@@ -52,6 +53,7 @@ struct Policy {
   Confidence confidence;
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass
   std::vector<Threshold> thresholds;
+  std::optional<NodeExpectation> node;  // what the validators expect of one node
 };
 
 // Throws PolicyError. `file` is for messages only.
