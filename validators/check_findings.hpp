@@ -33,6 +33,7 @@ class CheckFindings {
     add(std::move(subject), status, std::move(observed), std::move(expected), std::move(source), status == Status::pass ? std::string() : std::move(remedy));
   }
 
+  const std::string& check() const { return check_; }
   bool empty() const { return findings_.empty(); }
   // Nothing judged is unknown, never a pass.
   std::vector<Finding> done() {

@@ -114,8 +114,11 @@ std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& po
   const std::string expected = wanted ? std::to_string(*wanted) + " rails" : std::string();
   if (!rails.missing()) {
     findings.unknown("rails", rails.why, expected, source, "run on the node itself, or capture it again with: mlc-bench capture DIR");
+  } else if (wanted && *wanted > 0 && findings.check() == "pci.inventory") {
+    // One cause, one failure: the checks of what is not there could not be made.
+    findings.fail("rails", "no rail: " + rails.why, expected, source, "lspci -d 15b3: must list the NICs (if not: power-cycle, reseat, RMA); then load their driver: modprobe mlx5_ib; dmesg | grep mlx5_core");
   } else if (wanted && *wanted > 0) {
-    findings.fail("rails", "no rail: " + rails.why, expected, source, "check the NICs: mlc-bench validate pci.inventory; then load their driver: modprobe mlx5_ib");
+    findings.unknown("rails", "no rail to look at: " + rails.why, expected, source, "see pci.inventory first");
   } else {
     findings.skip("rails", "no rails on this machine: " + rails.why, source);
   }

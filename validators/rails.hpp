@@ -37,8 +37,8 @@ std::vector<Rail> choose_rails(const RailInputs& inputs, const NodeExpectation* 
 // Missing: this machine has none. Unreadable: it cannot be told.
 Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy);
 
-// The rails, or no value and the finding that says why: skip where the policy expects none, fail where it does,
-// unknown where it cannot be told.
+// The rails, or no value and the finding that says why: skip where the policy expects none; where it does, a failure
+// of pci.inventory and unknown for all other checks.
 std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& policy, CheckFindings& findings);
 
 // The physical NICs behind the rails: the PF itself, or the PF of a VF.

@@ -19,6 +19,7 @@ std::optional<NodeGpus> gpus_or_say(const Host& host, const Policy& policy, Chec
   }
   if (!pci) findings.unknown("node", pci.why, expected, "/sys/bus/pci/devices", "run on the node itself");
   else if (gpus.on_bus.empty() && wanted.value_or(0) == 0) findings.skip("node", "no NVIDIA GPU on the PCI bus", "/sys/bus/pci/devices");
+  else if (gpus.on_bus.empty() && findings.check() != "gpu.count") findings.unknown("node", "no GPU to look at", expected, "/sys/bus/pci/devices", "see gpu.count first");
   else if (gpus.on_bus.empty()) findings.fail("node", "no NVIDIA GPU on the PCI bus", expected, "/sys/bus/pci/devices", "lspci -d 10de:; power-cycle (AC) the node, then open an RMA");
   else findings.unknown("node", std::to_string(gpus.on_bus.size()) + " GPUs on the PCI bus; NVML: " + (nvml ? "lists none" : nvml.why), expected, "NVML (libnvidia-ml.so.1)", "load the driver (modprobe nvidia; dmesg | grep NVRM); in a container ask for the GPUs, so that the runtime mounts the library");
   return std::nullopt;
