@@ -14,7 +14,8 @@ std::string line_text(const Report& report) {
     if (!first) entry->second = worst(entry->second, finding.status);
   }
   std::map<Status, std::size_t> counts;
-  for (const auto& [check, status] : checks) ++counts[status];
+  for (const auto& [check, status] : checks)
+    ++counts[status];
 
   std::string text;
   const Finding* named = nullptr;  // the first of the worst
@@ -28,10 +29,13 @@ std::string line_text(const Report& report) {
     for (const auto& finding : report.findings)
       if (!named && finding.status == worst_status) named = &finding;
   }
-  if (named) text += ": " + named->check + " " + named->subject + ": " + named->observed;
-  else if (report.verdict.decision != Decision::pass && !report.verdict.because.empty()) text += ": " + report.verdict.because.front();
+  if (named)
+    text += ": " + named->check + " " + named->subject + ": " + named->observed;
+  else if (report.verdict.decision != Decision::pass && !report.verdict.because.empty())
+    text += ": " + report.verdict.because.front();
   std::string line;
-  for (const unsigned char c : text) line += c < 0x20 || c > 0x7e ? '?' : static_cast<char>(c);
+  for (const unsigned char c : text)
+    line += c < 0x20 || c > 0x7e ? '?' : static_cast<char>(c);
   if (line.size() > line_limit) line = line.substr(0, line_limit - 3) + "...";
   return line;
 }

@@ -13,8 +13,8 @@ struct CounterChange {
   std::string path;
   Read<std::uint64_t> before, after;
 
-  // Counters of the InfiniBand port table stop at their width (IBTA 16.1.3.5: 4, 8, 16 or 32 bits), so a value
-  // there says nothing about what came since.
+  // Counters of the InfiniBand port table stop at their width (IBTA 16.1.3.5: 4, 8, 16 or 32 bits), so a
+  // value there says nothing about what came since.
   bool saturated(std::uint64_t most) const {
     return (before && *before >= most) || (after && (*after >= most || *after == ~std::uint64_t{0}));
   }

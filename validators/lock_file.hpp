@@ -1,4 +1,5 @@
-// The versions that a node had when it was accepted. `validate --write-lock` writes them, image.drift compares.
+// The versions that a node had when it was accepted. `validate --write-lock` writes them, image.drift
+// compares.
 #pragma once
 
 #include <map>
@@ -16,8 +17,8 @@ struct LockFile {
 
 LockFile read_lock(const std::string& content, const std::string& file);  // strict; throws PolicyError
 std::string lock_text(const LockFile& lock);                              // what read_lock() reads back
-// Kernel, drivers, firmware, container runtime, kubelet and CNI. What this machine does not have is left out; what is
-// there and cannot be read is in `unread`, with the reason.
+// Kernel, drivers, firmware, container runtime, kubelet and CNI. What this machine does not have is left out;
+// what is there and cannot be read is in `unread`, with the reason.
 LockFile collect_versions(const Host& host, std::map<std::string, std::string>& unread);
 
 }  // namespace mlc

@@ -20,7 +20,8 @@ std::optional<std::uint64_t> size(YamlMap& map, std::string_view key) {
   const auto text = map.text_if(key);
   if (!text) return std::nullopt;
   const auto bytes = parse_bytes(*text);
-  if (!bytes) map.reject(key, "'" + std::string(key) + "': '" + printable(*text) + "' is no size; write 64M or 8GiB");
+  if (!bytes)
+    map.reject(key, "'" + std::string(key) + "': '" + printable(*text) + "' is no size; write 64M or 8GiB");
   return bytes;
 }
 
@@ -29,14 +30,17 @@ std::optional<double> duration(YamlMap& map, std::string_view key) {
   if (!text) return std::nullopt;
   std::erase(*text, ' ');
   const auto seconds = parse_seconds(*text);
-  if (!seconds || *seconds > 86400) map.reject(key, "'" + std::string(key) + "' must be a duration such as 250 ms or 5 s, got '" + printable(*text) + "'");
+  if (!seconds || *seconds > 86400)
+    map.reject(key, "'" + std::string(key) + "' must be a duration such as 250 ms or 5 s, got '" +
+                        printable(*text) + "'");
   return seconds;
 }
 
 Prefix prefix_of(const YamlMap& map, std::string_view key, const std::string& text) {
   const auto prefix = parse_prefix(text);
   if (!prefix || prefix->network() != *prefix)
-    map.reject(key, "'" + std::string(key) + "': '" + printable(text) + "' is no IPv4 prefix; write 10.10.0.0/16");
+    map.reject(key,
+               "'" + std::string(key) + "': '" + printable(text) + "' is no IPv4 prefix; write 10.10.0.0/16");
   return *prefix;
 }
 
@@ -70,12 +74,14 @@ void read_rails(YamlMap map, NodeExpectation& node) {
     RailExpectation rail;
     rail.prefix = prefix_of(entry, "prefix", entry.text("prefix"));
     if (const auto gateway = entry.text_if("gateway")) rail.gateway = address_of(entry, "gateway", *gateway);
-    for (const auto& text : entry.texts_if("destinations")) rail.destinations.push_back(prefix_of(entry, "destinations", text));
+    for (const auto& text : entry.texts_if("destinations"))
+      rail.destinations.push_back(prefix_of(entry, "destinations", text));
     entry.finish();
     node.sites.push_back(std::move(rail));
   }
   if (!node.sites.empty() && node.rails && static_cast<int>(node.sites.size()) != *node.rails)
-    map.reject("addresses", "'addresses' lists " + std::to_string(node.sites.size()) + " rails, 'count' says " + std::to_string(*node.rails));
+    map.reject("addresses", "'addresses' lists " + std::to_string(node.sites.size()) +
+                                " rails, 'count' says " + std::to_string(*node.rails));
   map.finish();
 }
 
@@ -83,14 +89,16 @@ void read_lossless(YamlMap map, NodeExpectation& node) {
   if (map.has("pfc_priorities")) {
     unsigned mask = 0;
     for (const auto& text : map.texts_if("pfc_priorities")) {
-      if (text.size() != 1 || text[0] < '0' || text[0] > '7') map.reject("pfc_priorities", "a priority is 0 to 7, got '" + printable(text) + "'");
+      if (text.size() != 1 || text[0] < '0' || text[0] > '7')
+        map.reject("pfc_priorities", "a priority is 0 to 7, got '" + printable(text) + "'");
       mask |= 1u << (text[0] - '0');
     }
     node.pfc_mask = mask;
   }
   node.dscp = natural(map, "dscp", 63);
   node.dscp_priority = natural(map, "priority", 7);
-  if (node.dscp.has_value() != node.dscp_priority.has_value()) map.reject("dscp", "'dscp' and 'priority' belong together");
+  if (node.dscp.has_value() != node.dscp_priority.has_value())
+    map.reject("dscp", "'dscp' and 'priority' belong together");
   node.ecn = map.boolean_if("ecn").value_or(false);
   map.finish();
 }
@@ -115,7 +123,8 @@ void read_pod(YamlMap map, NodeExpectation& node) {
   node.annotation_wait_s = duration(map, "annotation_wait").value_or(0);
   node.resources = map.texts_if("resources");
   node.ipam = map.boolean_if("ipam").value_or(false);
-  for (const auto& name : map.texts_if("skip")) node.skip_in_pod.insert(name);
+  for (const auto& name : map.texts_if("skip"))
+    node.skip_in_pod.insert(name);
   map.finish();
 }
 
@@ -146,20 +155,24 @@ void read_host(YamlMap map, NodeExpectation& node) {
     if (*memlock != "unlimited") map.reject("memlock", "'memlock' can only be asked to be unlimited");
     node.memlock_unlimited = true;
   }
-  if (const auto files = map.integer_if("nofile", 1, 1 << 30)) node.nofile = static_cast<std::uint64_t>(*files);
+  if (const auto files = map.integer_if("nofile", 1, 1 << 30))
+    node.nofile = static_cast<std::uint64_t>(*files);
   node.shm_bytes = size(map, "shm");
-  if (const auto pages = map.integer_if("huge_pages", 0, 1 << 30)) node.huge_pages = static_cast<std::uint64_t>(*pages);
+  if (const auto pages = map.integer_if("huge_pages", 0, 1 << 30))
+    node.huge_pages = static_cast<std::uint64_t>(*pages);
   node.clock_offset_s = duration(map, "clock_offset");
   node.disks = small(map, "disks", 0, 256);
   node.disk_bytes = size(map, "disk_size");
   if (auto mounts = map.map_if("mounts"))
     for (const auto& [point, type] : mounts->entries()) {
-      if (!point.starts_with('/') || !type.IsScalar()) map.reject("mounts", "'mounts' maps a mount point to a file system type or 'any'");
+      if (!point.starts_with('/') || !type.IsScalar())
+        map.reject("mounts", "'mounts' maps a mount point to a file system type or 'any'");
       node.mounts[point] = type.Scalar() == "any" ? "" : type.Scalar();
     }
   node.hostname_resolves = map.boolean_if("hostname_resolves").value_or(false);
   node.resolve = map.texts_if("resolve");
-  for (const auto& name : map.texts_if("skip")) node.skip_on_host.insert(name);
+  for (const auto& name : map.texts_if("skip"))
+    node.skip_on_host.insert(name);
   map.finish();
 }
 
@@ -169,7 +182,8 @@ void read_probe(YamlMap map, NodeExpectation& node) {
   node.probe_path_mtu = map.boolean_if("path_mtu").value_or(false);
   for (auto& peer : map.maps_if("peers")) {
     std::vector<Ipv4> addresses;
-    for (const auto& text : peer.texts_if("rails")) addresses.push_back(address_of(peer, "rails", text));
+    for (const auto& text : peer.texts_if("rails"))
+      addresses.push_back(address_of(peer, "rails", text));
     if (addresses.empty()) peer.reject("rails", "a peer needs 'rails': its addresses in rail order");
     peer.finish();
     node.peers.push_back(std::move(addresses));
@@ -190,7 +204,8 @@ NodeExpectation read_node_expectation(YamlMap map) {
   if (auto section = map.map_if("host")) read_host(*section, node);
   if (auto section = map.map_if("probe")) read_probe(*section, node);
   node.lock = map.text_if("lock").value_or("");
-  for (const auto& name : map.texts_if("skip")) node.skip.insert(name);
+  for (const auto& name : map.texts_if("skip"))
+    node.skip.insert(name);
   node.deadline_s = duration(map, "deadline").value_or(node.deadline_s);
   if (auto deadlines = map.map_if("deadlines"))
     for (const auto& [check, value] : deadlines->entries())

@@ -26,7 +26,8 @@ struct Running {
 };
 
 Finding unknown(const Check& check, std::string why, std::string remedy) {
-  return {std::string(check.name), "check", Status::unknown, std::move(why), {}, std::string(check.reads), std::move(remedy)};
+  return {std::string(check.name),  "check",          Status::unknown, std::move(why), {},
+          std::string(check.reads), std::move(remedy)};
 }
 
 std::vector<Finding> run_one(const Check& check, const Host& host, const Policy& policy) {
@@ -44,26 +45,34 @@ std::vector<Finding> run_one(const Check& check, const Host& host, const Policy&
 
 }  // namespace
 
-std::vector<const Check*> select_checks(std::span<const std::string> names, std::span<const Check* const> table) {
+std::vector<const Check*> select_checks(std::span<const std::string> names,
+                                        std::span<const Check* const> table) {
   std::set<std::string> known;
-  for (const auto* check : table) known.insert(std::string(check->name)), known.insert(room_of(check->name));
+  for (const auto* check : table)
+    known.insert(std::string(check->name)), known.insert(room_of(check->name));
   for (const auto& name : names) {
     if (known.contains(name)) continue;
     const std::vector<std::string> all(known.begin(), known.end());
     const auto near = nearest(name, all);
-    throw UnknownCheck("'" + printable(name) + "' is no check and no room" + (near ? "; did you mean '" + *near + "'?" : "; see: mlc-bench list checks"));
+    throw UnknownCheck("'" + printable(name) + "' is no check and no room" +
+                       (near ? "; did you mean '" + *near + "'?" : "; see: mlc-bench list checks"));
   }
   std::vector<const Check*> selected;
   for (const auto* check : table)
-    if (names.empty() || std::ranges::any_of(names, [&](const std::string& name) { return name == check->name || name == room_of(check->name); })) selected.push_back(check);
+    if (names.empty() || std::ranges::any_of(names, [&](const std::string& name) {
+          return name == check->name || name == room_of(check->name);
+        }))
+      selected.push_back(check);
   return selected;
 }
 
 void require_known_checks(const Policy& policy, std::span<const Check* const> table) {
   if (!policy.node) return;
   std::vector<std::string> names;
-  for (const auto* skipped : {&policy.node->skip, &policy.node->skip_in_pod, &policy.node->skip_on_host}) names.insert(names.end(), skipped->begin(), skipped->end());
-  for (const auto& [name, deadline] : policy.node->deadlines_s) names.push_back(name);
+  for (const auto* skipped : {&policy.node->skip, &policy.node->skip_in_pod, &policy.node->skip_on_host})
+    names.insert(names.end(), skipped->begin(), skipped->end());
+  for (const auto& [name, deadline] : policy.node->deadlines_s)
+    names.push_back(name);
   for (const auto& name : names) {
     const std::vector<std::string> one{name};
     try {
@@ -74,7 +83,8 @@ void require_known_checks(const Policy& policy, std::span<const Check* const> ta
   }
 }
 
-std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& policy, std::span<const Check* const> checks) {
+std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& policy,
+                              std::span<const Check* const> checks) {
   const NodeExpectation expected = policy.node.value_or(NodeExpectation{});
   const bool pod = host->in_pod();
   std::set<std::string> skip = expected.skip;
@@ -87,7 +97,14 @@ std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& po
   for (std::size_t i = 0; i < checks.size(); ++i) {
     const Check* check = checks[i];
     if (skip.contains(std::string(check->name)) || skip.contains(room_of(check->name))) {
-      running->results[i] = std::vector<Finding>{{std::string(check->name), "check", Status::skip, std::string("the policy does not ask this ") + (pod ? "of a Pod" : "of a host"), {}, policy.source.empty() ? "policy" : policy.source, {}}};
+      running->results[i] = std::vector<Finding>{
+          {std::string(check->name),
+           "check",
+           Status::skip,
+           std::string("the policy does not ask this ") + (pod ? "of a Pod" : "of a host"),
+           {},
+           policy.source.empty() ? "policy" : policy.source,
+           {}}};
       continue;
     }
     const auto work = [host, shared_policy, running, check, i] {
@@ -107,12 +124,16 @@ std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& po
   for (std::size_t i = 0; i < checks.size(); ++i) {
     const auto own = expected.deadlines_s.find(std::string(checks[i]->name));
     const double seconds = own != expected.deadlines_s.end() ? own->second : expected.deadline_s;
-    const auto deadline = started + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    const auto deadline =
+        started + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     running->changed.wait_until(lock, deadline, [&] { return running->results[i].has_value(); });
     if (running->results[i]) {
-      for (auto& finding : *running->results[i]) findings.push_back(std::move(finding));
+      for (auto& finding : *running->results[i])
+        findings.push_back(std::move(finding));
     } else {
-      findings.push_back(unknown(*checks[i], "did not finish within " + time_text(seconds * 1e6), "find what hangs: mlc-bench validate " + std::string(checks[i]->name) + ", dmesg; or give it more time in the policy (node.deadlines)"));
+      findings.push_back(unknown(*checks[i], "did not finish within " + time_text(seconds * 1e6),
+                                 "find what hangs: mlc-bench validate " + std::string(checks[i]->name) +
+                                     ", dmesg; or give it more time in the policy (node.deadlines)"));
     }
   }
   return findings;

@@ -11,7 +11,9 @@ namespace mlc {
 namespace {
 
 ExitCode explain_check(const Check& check) {
-  const auto part = [](const char* heading, std::string_view text) { std::printf("%s  %s\n", pad_right(heading, 5).c_str(), std::string(text).c_str()); };
+  const auto part = [](const char* heading, std::string_view text) {
+    std::printf("%s  %s\n", pad_right(heading, 5).c_str(), std::string(text).c_str());
+  };
   std::printf("%s: %s\n\n", std::string(check.name).c_str(), std::string(check.summary).c_str());
   part("why", check.why);
   part("reads", check.reads);
@@ -25,25 +27,35 @@ ExitCode explain(const std::string& name) {
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
     std::vector<std::string> known;
-    for (const auto* each : all_collectives()) known.emplace_back(each->name);
-    for (const auto* each : all_checks()) known.emplace_back(each->name);
+    for (const auto* each : all_collectives())
+      known.emplace_back(each->name);
+    for (const auto* each : all_checks())
+      known.emplace_back(each->name);
     const auto near = nearest(name, known);
-    throw UsageError("nothing is known of '" + printable(name) + "'", near ? "did you mean '" + *near + "'?" : "mlc-bench list collectives, mlc-bench list checks");
+    throw UsageError(
+        "nothing is known of '" + printable(name) + "'",
+        near ? "did you mean '" + *near + "'?" : "mlc-bench list collectives, mlc-bench list checks");
   }
   std::printf("%s: %s\n\n", std::string(collective->name).c_str(), std::string(collective->summary).c_str());
-  std::printf("algbw  size / time; size is what the table shows%s\n",
-              collective->chunked ? ": all chunks together, each rounded down to a multiple of 16 bytes" : "");
-  std::printf("busbw  %s (n ranks): what each rank's link has to carry, whatever n is\n", std::string(collective->formula).c_str());
+  std::printf(
+      "algbw  size / time; size is what the table shows%s\n",
+      collective->chunked ? ": all chunks together, each rounded down to a multiple of 16 bytes" : "");
+  std::printf("busbw  %s (n ranks): what each rank's link has to carry, whatever n is\n",
+              std::string(collective->formula).c_str());
   std::printf("       the factor is");
-  for (int ranks : {2, 4, 8, 16, 64}) std::printf("  %.4g at %d", collective->bus_factor(ranks), ranks);
-  std::printf("\nforms  %s%s%s\n", collective->in_place ? "in place and out of place" : "out of place only", collective->reduces ? "; takes --op" : "", collective->rooted ? "; takes --root" : "");
+  for (int ranks : {2, 4, 8, 16, 64})
+    std::printf("  %.4g at %d", collective->bus_factor(ranks), ranks);
+  std::printf("\nforms  %s%s%s\n", collective->in_place ? "in place and out of place" : "out of place only",
+              collective->reduces ? "; takes --op" : "", collective->rooted ? "; takes --root" : "");
   return ExitCode::pass;
 }
 
 }  // namespace
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("explain", "what a check or a collective is: why it matters, where it reads, how to fix; how bandwidth is reckoned");
+  auto* command = program.add_subcommand("explain",
+                                         "what a check or a collective is: why it matters, where it reads, "
+                                         "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
   command->add_option("name", *name, "a check or a collective")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });

@@ -12,31 +12,40 @@ namespace mlc {
 
 namespace {
 
-void line(std::string_view name, const std::string& text) { std::printf("%s  %s\n", pad_right(name, 14).c_str(), text.c_str()); }
+void line(std::string_view name, const std::string& text) {
+  std::printf("%s  %s\n", pad_right(name, 14).c_str(), text.c_str());
+}
 
 void list_backends() {
   for (const auto& backend : all_backends()) {
     line(backend.name, backend.summary);
-    line("", backend.absent.empty() ? "available" + (backend.version.empty() ? "" : ": " + backend.version) : "not here: " + backend.absent);
+    line("", backend.absent.empty() ? "available" + (backend.version.empty() ? "" : ": " + backend.version)
+                                    : "not here: " + backend.absent);
   }
   std::printf("default here: %s\n", default_backend().c_str());
 }
 
 ExitCode list(const std::string& what) {
   if (what == "collectives") {
-    for (const auto* collective : all_collectives()) line(collective->name, std::string(collective->summary));
+    for (const auto* collective : all_collectives())
+      line(collective->name, std::string(collective->summary));
   } else if (what == "checks") {
-    for (const auto* check : all_checks()) std::printf("%s  %s\n", pad_right(check->name, 22).c_str(), std::string(check->summary).c_str());
+    for (const auto* check : all_checks())
+      std::printf("%s  %s\n", pad_right(check->name, 22).c_str(), std::string(check->summary).c_str());
   } else if (what == "backends") {
     list_backends();
   } else if (what == "policies") {
-    for (const auto& policy : built_in_policies()) line(policy.name, load_policy(std::string(policy.name)).about);
+    for (const auto& policy : built_in_policies())
+      line(policy.name, load_policy(std::string(policy.name)).about);
   } else if (what == "dtypes") {
-    for (const auto& dtype : dtype_names) line(dtype.name, std::to_string(dtype.width) + (dtype.width == 1 ? " byte, also " : " bytes, also ") + std::string(dtype.alias));
+    for (const auto& dtype : dtype_names)
+      line(dtype.name, std::to_string(dtype.width) + (dtype.width == 1 ? " byte, also " : " bytes, also ") +
+                           std::string(dtype.alias));
   } else {
     const std::vector<std::string> known{"collectives", "checks", "backends", "policies", "dtypes"};
     const auto near = nearest(what, known);
-    throw UsageError("there is no list of '" + printable(what) + "' (" + join(known, ", ") + ")", near ? "did you mean '" + *near + "'?" : "");
+    throw UsageError("there is no list of '" + printable(what) + "' (" + join(known, ", ") + ")",
+                     near ? "did you mean '" + *near + "'?" : "");
   }
   return ExitCode::pass;
 }
@@ -44,7 +53,8 @@ ExitCode list(const std::string& what) {
 }  // namespace
 
 void add_list_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("list", "what there is: collectives, checks, backends, policies, dtypes");
+  auto* command =
+      program.add_subcommand("list", "what there is: collectives, checks, backends, policies, dtypes");
   auto what = std::make_shared<std::string>();
   command->add_option("what", *what, "collectives, checks, backends, policies or dtypes")->required();
   command->callback([&invocation, what] { invocation.run = [what] { return list(*what); }; });

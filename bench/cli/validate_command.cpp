@@ -37,7 +37,10 @@ std::vector<Ipv4> read_peer(const std::string& text) {
   for (std::size_t at = 0; at <= text.size();) {
     const auto end = std::min(text.find(',', at), text.size());
     const auto address = parse_ipv4(std::string_view(text).substr(at, end - at));
-    if (!address) throw UsageError("--peer '" + printable(text) + "': '" + printable(text.substr(at, end - at)) + "' is no IPv4 address", "write the peer's rail addresses in rail order: --peer 10.10.0.22,10.11.0.22");
+    if (!address)
+      throw UsageError("--peer '" + printable(text) + "': '" + printable(text.substr(at, end - at)) +
+                           "' is no IPv4 address",
+                       "write the peer's rail addresses in rail order: --peer 10.10.0.22,10.11.0.22");
     addresses.push_back(*address);
     at = end + 1;
   }
@@ -48,7 +51,8 @@ Policy read_policy_of(const ValidateOptions& options) {
   Policy policy = load_policy(options.policy);
   require_known_checks(policy, all_checks());
   if (!options.peers.empty() && !policy.node) policy.node.emplace();
-  for (const auto& peer : options.peers) policy.node->peers.push_back(read_peer(peer));
+  for (const auto& peer : options.peers)
+    policy.node->peers.push_back(read_peer(peer));
   return policy;
 }
 
@@ -73,7 +77,8 @@ Node node_of(const Host& host, bool live) {
 ExitCode write_lock_file(const ValidateOptions& options, const Host& host) {
   std::map<std::string, std::string> unread;
   const LockFile lock = collect_versions(host, unread);
-  for (const auto& [name, why] : unread) std::fprintf(stderr, "not locked: %s: %s\n", printable(name).c_str(), printable(why).c_str());
+  for (const auto& [name, why] : unread)
+    std::fprintf(stderr, "not locked: %s: %s\n", printable(name).c_str(), printable(why).c_str());
   if (lock.versions.empty()) throw std::runtime_error("no version could be read, so no lock was written");
   write_whole(options.write_lock, lock_text(lock));
   std::printf("%zu versions locked in %s\n", lock.versions.size(), printable(options.write_lock).c_str());
@@ -83,7 +88,8 @@ ExitCode write_lock_file(const ValidateOptions& options, const Host& host) {
 std::string face_of(const Report& report, const std::string& format, const OutputOptions& output) {
   if (format == "line") return line_text(report) + "\n";
   const Format chosen = output.chosen();
-  return chosen == Format::text ? findings_text(report, output.to_file() ? Style{} : output.style()) : render(report, chosen, {});
+  return chosen == Format::text ? findings_text(report, output.to_file() ? Style{} : output.style())
+                                : render(report, chosen, {});
 }
 
 ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& arguments) {
@@ -109,7 +115,8 @@ ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& a
   report.run.started = timestamp();
   report.run.policy = policy.name;
   report.environment.nodes.push_back(node_of(*host, live));
-  report.run.id = report.environment.nodes.front().name + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+  report.run.id = report.environment.nodes.front().name + "-" + report.run.started + "-" +
+                  std::to_string(std::random_device{}() % 1'000'000);
   const auto started = std::chrono::steady_clock::now();
   report.findings = validate(host, policy, checks);
   report.run.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
@@ -128,7 +135,8 @@ ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& a
 ExitCode run_capture(const std::string& directory, const std::string& policy_name) {
   const Policy policy = load_policy(policy_name);
   std::error_code error;
-  if (std::filesystem::exists(directory, error) && (!std::filesystem::is_directory(directory, error) || !std::filesystem::is_empty(directory, error)))
+  if (std::filesystem::exists(directory, error) &&
+      (!std::filesystem::is_directory(directory, error) || !std::filesystem::is_empty(directory, error)))
     throw UsageError(printable(directory) + " exists and is not an empty folder", "name a new folder");
   const Recording recording;
   const auto findings = validate(recording.host(), policy, all_checks());
@@ -136,34 +144,58 @@ ExitCode run_capture(const std::string& directory, const std::string& policy_nam
   collect_versions(*recording.host(), unread);
   recording.write(directory);
   const auto unknown = std::ranges::count(findings, Status::unknown, &Finding::status);
-  std::printf("captured in %s; %td findings were unknown here and will be there\n", printable(directory).c_str(), unknown);
-  std::printf("validate it with: mlc-bench validate --root %s --policy %s\n", printable(directory).c_str(), printable(policy_name).c_str());
+  std::printf("captured in %s; %td findings were unknown here and will be there\n",
+              printable(directory).c_str(), unknown);
+  std::printf("validate it with: mlc-bench validate --root %s --policy %s\n", printable(directory).c_str(),
+              printable(policy_name).c_str());
   return ExitCode::pass;
 }
 
 }  // namespace
 
 void add_validate_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("validate", "is this node wired the way the policy says? reads, never changes");
+  auto* command =
+      program.add_subcommand("validate", "is this node wired the way the policy says? reads, never changes");
   auto options = std::make_shared<ValidateOptions>();
-  command->add_option("check", options->checks, "checks or rooms (rdma, net, gpu, ...); all of them if none is named")->type_name("CHECK|ROOM");
-  command->add_option("--policy", options->policy, "file or name of the policy to judge by (default local)")->type_name("FILE|NAME");
+  command
+      ->add_option("check", options->checks,
+                   "checks or rooms (rdma, net, gpu, ...); all of them if none is named")
+      ->type_name("CHECK|ROOM");
+  command->add_option("--policy", options->policy, "file or name of the policy to judge by (default local)")
+      ->type_name("FILE|NAME");
   command->add_option("--root", options->root, "a captured node instead of this one")->type_name("DIR");
-  command->add_option("--node-file", options->node_file, "its netlink and other answers (default DIR/node.json)")->type_name("FILE");
-  command->add_option("--peer", options->peers, "a peer's rail addresses in rail order, to be reached: A,B,C,D; may be repeated")->type_name("ADDRESSES");
-  command->add_option("--write-lock", options->write_lock, "write the versions of this node to FILE, for image.drift, and check nothing")->type_name("FILE");
+  command
+      ->add_option("--node-file", options->node_file, "its netlink and other answers (default DIR/node.json)")
+      ->type_name("FILE");
+  command
+      ->add_option("--peer", options->peers,
+                   "a peer's rail addresses in rail order, to be reached: A,B,C,D; may be repeated")
+      ->type_name("ADDRESSES");
+  command
+      ->add_option("--write-lock", options->write_lock,
+                   "write the versions of this node to FILE, for image.drift, and check nothing")
+      ->type_name("FILE");
   options->output.add_to(*command);
-  command->get_option("--format")->description("text, json, csv, prometheus or line (for node-problem-detector)");
-  command->callback([&invocation, options] { invocation.run = [&invocation, options] { return run_validate(*options, invocation.arguments); }; });
+  command->get_option("--format")
+      ->description("text, json, csv, prometheus or line (for node-problem-detector)");
+  command->callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return run_validate(*options, invocation.arguments); };
+  });
 }
 
 void add_capture_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("capture", "record what the checks read of this node, so that it can be validated elsewhere");
+  auto* command = program.add_subcommand(
+      "capture", "record what the checks read of this node, so that it can be validated elsewhere");
   auto directory = std::make_shared<std::string>();
   auto policy = std::make_shared<std::string>("local");
   command->add_option("directory", *directory, "a new folder")->required()->type_name("DIR");
-  command->add_option("--policy", *policy, "the policy whose questions are recorded; its probes are sent (default local: none)")->type_name("FILE|NAME");
-  command->callback([&invocation, directory, policy] { invocation.run = [directory, policy] { return run_capture(*directory, *policy); }; });
+  command
+      ->add_option("--policy", *policy,
+                   "the policy whose questions are recorded; its probes are sent (default local: none)")
+      ->type_name("FILE|NAME");
+  command->callback([&invocation, directory, policy] {
+    invocation.run = [directory, policy] { return run_capture(*directory, *policy); };
+  });
 }
 
 }  // namespace mlc

@@ -10,10 +10,12 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <rdma/rdma_netlink.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
@@ -40,7 +42,8 @@ constexpr int buses[]{0x17, 0x37, 0x97, 0xb7};
 
 std::string mac_bytes(const std::string& mac) {
   std::string bytes;
-  for (std::size_t i = 0; i + 1 < mac.size(); i += 3) bytes += *unhex(mac.substr(i, 2));
+  for (std::size_t i = 0; i + 1 < mac.size(); i += 3)
+    bytes += *unhex(mac.substr(i, 2));
   return bytes;
 }
 
@@ -76,10 +79,13 @@ class BuiltMachine : public Machine {
     header.ifi_index = link.index;
     header.ifi_flags = link.flags;
     NetlinkPayload payload(header);
-    payload.put_text(IFLA_IFNAME, link.name).put_u32(IFLA_MTU, link.mtu).put(IFLA_ADDRESS, mac_bytes(link.mac));
+    payload.put_text(IFLA_IFNAME, link.name)
+        .put_u32(IFLA_MTU, link.mtu)
+        .put(IFLA_ADDRESS, mac_bytes(link.mac));
     payload.put_u8(IFLA_OPERSTATE, 6).put_u8(IFLA_CARRIER, 1);
     if (!link.kind.empty()) payload.nest(IFLA_LINKINFO, NetlinkPayload().put_text(IFLA_INFO_KIND, link.kind));
-    if (!link.pci.empty()) payload.put_text(IFLA_PARENT_DEV_NAME, link.pci).put_text(IFLA_PARENT_DEV_BUS_NAME, "pci");
+    if (!link.pci.empty())
+      payload.put_text(IFLA_PARENT_DEV_NAME, link.pci).put_text(IFLA_PARENT_DEV_BUS_NAME, "pci");
     const auto own = vfs.find(link.index);
     if (with_vfs && own != vfs.end()) {
       payload.put_u32(IFLA_NUM_VF, static_cast<std::uint32_t>(own->second.size()));
@@ -91,8 +97,10 @@ class BuiltMachine : public Machine {
         const std::string bytes = mac_bytes(vf.mac);
         std::memcpy(mac.mac, bytes.data(), std::min(bytes.size(), sizeof mac.mac));
         one.put(IFLA_VF_MAC, raw(mac)).put(IFLA_VF_VLAN, raw(ifla_vf_vlan{vf.index, vf.vlan, 0}));
-        one.put(IFLA_VF_RATE, raw(ifla_vf_rate{vf.index, 0, vf.max_rate})).put(IFLA_VF_SPOOFCHK, raw(ifla_vf_spoofchk{vf.index, vf.spoof_check}));
-        one.put(IFLA_VF_LINK_STATE, raw(ifla_vf_link_state{vf.index, vf.link_state})).put(IFLA_VF_TRUST, raw(ifla_vf_trust{vf.index, vf.trust}));
+        one.put(IFLA_VF_RATE, raw(ifla_vf_rate{vf.index, 0, vf.max_rate}))
+            .put(IFLA_VF_SPOOFCHK, raw(ifla_vf_spoofchk{vf.index, vf.spoof_check}));
+        one.put(IFLA_VF_LINK_STATE, raw(ifla_vf_link_state{vf.index, vf.link_state}))
+            .put(IFLA_VF_TRUST, raw(ifla_vf_trust{vf.index, vf.trust}));
         list.nest(IFLA_VF_INFO, one);
       }
       payload.nest(IFLA_VFINFO_LIST, list);
@@ -121,17 +129,21 @@ class BuiltMachine : public Machine {
     std::memcpy(&header, request.payload.data(), sizeof header);
     Ipv4 destination;
     int oif = 0;
-    for_each_attribute(std::string_view(request.payload).substr(sizeof header), [&](std::uint16_t type, std::string_view value) {
-      std::uint32_t number = 0;
-      std::memcpy(&number, value.data(), sizeof number);
-      if (type == RTA_DST) destination = Ipv4{ntohl(number)};
-      if (type == RTA_OIF) oif = static_cast<int>(number);
-    });
+    for_each_attribute(std::string_view(request.payload).substr(sizeof header),
+                       [&](std::uint16_t type, std::string_view value) {
+                         std::uint32_t number = 0;
+                         std::memcpy(&number, value.data(), sizeof number);
+                         if (type == RTA_DST) destination = Ipv4{ntohl(number)};
+                         if (type == RTA_OIF) oif = static_cast<int>(number);
+                       });
     const BuiltRoute* best = nullptr;
     for (const auto& route : routes) {
-      if (route.table != RT_TABLE_MAIN || (route.destination && !route.destination->contains(destination))) continue;
+      if (route.table != RT_TABLE_MAIN || (route.destination && !route.destination->contains(destination)))
+        continue;
       if (oif > 0 && route.oif > 0 && route.oif != oif) continue;
-      if (!best || (route.destination ? route.destination->length : 0) > (best->destination ? best->destination->length : 0)) best = &route;
+      if (!best || (route.destination ? route.destination->length : 0) >
+                       (best->destination ? best->destination->length : 0))
+        best = &route;
     }
     // The trap: bound to a device and without FIB_MATCH the kernel assumes that the destination is on link.
     if ((!best || best->type != RTN_UNICAST) && oif > 0 && (header.rtm_flags & RTM_F_FIB_MATCH) == 0)
@@ -141,15 +153,18 @@ class BuiltMachine : public Machine {
   }
 
   Answer netlink(const NetlinkRequest& request) const {
-    if (request.protocol == "rdma") return messages({{0x1406, NetlinkPayload().put_u8(RDMA_NLDEV_SYS_ATTR_NETNS_MODE, 1).bytes()}});
+    if (request.protocol == "rdma")
+      return messages({{0x1406, NetlinkPayload().put_u8(RDMA_NLDEV_SYS_ATTR_NETNS_MODE, 1).bytes()}});
     if (request.protocol == "devlink") {
       genlmsghdr header{};
-      return messages({{0x20, NetlinkPayload(header).put(DEVLINK_ATTR_ESWITCH_MODE, std::string(2, '\0')).bytes()}});
+      return messages(
+          {{0x20, NetlinkPayload(header).put(DEVLINK_ATTR_ESWITCH_MODE, std::string(2, '\0')).bytes()}});
     }
     std::vector<NetlinkMessage> all;
     if (request.type == RTM_GETLINK && request.flags != 0) {
       if (links_error) return {*links_error, std::strerror(*links_error), nullptr};
-      for (const auto& link : links) all.push_back(link_message(link, false));
+      for (const auto& link : links)
+        all.push_back(link_message(link, false));
     } else if (request.type == RTM_GETLINK) {
       if (links_error) return {*links_error, std::strerror(*links_error), nullptr};
       ifinfomsg header;
@@ -164,10 +179,14 @@ class BuiltMachine : public Machine {
           header.ifa_family = AF_INET;
           header.ifa_index = static_cast<unsigned>(link.index);
           header.ifa_prefixlen = static_cast<unsigned char>(address.length);
-          all.push_back({RTM_NEWADDR, NetlinkPayload(header).put_ipv4(IFA_ADDRESS, address.address).put_ipv4(IFA_LOCAL, address.address).bytes()});
+          all.push_back({RTM_NEWADDR, NetlinkPayload(header)
+                                          .put_ipv4(IFA_ADDRESS, address.address)
+                                          .put_ipv4(IFA_LOCAL, address.address)
+                                          .bytes()});
         }
     } else if (request.type == RTM_GETROUTE && request.flags != 0) {
-      for (const auto& route : routes) all.push_back(route_message(route));
+      for (const auto& route : routes)
+        all.push_back(route_message(route));
     } else if (request.type == RTM_GETROUTE) {
       return lookup(request);
     } else if (request.type == RTM_GETRULE) {
@@ -185,8 +204,11 @@ class BuiltMachine : public Machine {
       }
     } else if (request.type == RTM_GETDCB) {
       std::string device;
-      for_each_attribute(std::string_view(request.payload).substr(sizeof(dcbmsg)), [&](std::uint16_t, std::string_view value) { device = value.substr(0, value.find('\0')); });
-      if (!pfc.contains(device) && !dscp.contains(device)) return {EOPNOTSUPP, "Operation not supported", nullptr};
+      for_each_attribute(
+          std::string_view(request.payload).substr(sizeof(dcbmsg)),
+          [&](std::uint16_t, std::string_view value) { device = value.substr(0, value.find('\0')); });
+      if (!pfc.contains(device) && !dscp.contains(device))
+        return {EOPNOTSUPP, "Operation not supported", nullptr};
       NetlinkPayload ieee;
       if (pfc.contains(device)) {
         ieee_pfc value{};
@@ -195,7 +217,10 @@ class BuiltMachine : public Machine {
       }
       if (dscp.contains(device)) {
         NetlinkPayload table;
-        for (const auto& [code, priority] : dscp.at(device)) table.put(DCB_ATTR_IEEE_APP, raw(dcb_app{IEEE_8021QAZ_APP_SEL_DSCP, static_cast<unsigned char>(priority), static_cast<std::uint16_t>(code)}));
+        for (const auto& [code, priority] : dscp.at(device))
+          table.put(DCB_ATTR_IEEE_APP,
+                    raw(dcb_app{IEEE_8021QAZ_APP_SEL_DSCP, static_cast<unsigned char>(priority),
+                                static_cast<std::uint16_t>(code)}));
         ieee.nest(DCB_ATTR_IEEE_APP_TABLE, table);
       }
       all.push_back({RTM_GETDCB, NetlinkPayload(dcbmsg{}).nest(DCB_ATTR_IEEE, ieee).bytes()});
@@ -211,7 +236,8 @@ class BuiltMachine : public Machine {
 std::string config_space(unsigned vendor, unsigned acs_control = 0) {
   std::string config(4096, '\0');
   const auto put = [&config](std::size_t at, std::uint32_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) config[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i));
+    for (int i = 0; i < bytes; ++i)
+      config[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i));
   };
   put(0, vendor, 2);
   put(0x34, 0x60, 1);
@@ -223,17 +249,42 @@ std::string config_space(unsigned vendor, unsigned acs_control = 0) {
 }
 
 nlohmann::json healthy_gpu(int index, const std::string& pci) {
-  return {{"index", index}, {"name", "NVIDIA H100 80GB HBM3"}, {"uuid", format("GPU-%08d", index)}, {"pci", pci},
-          {"ecc_enabled", 1}, {"ecc_uncorrected", 0}, {"ecc_corrected", 0}, {"remapped_correctable", 0}, {"remapped_uncorrectable", 0}, {"remap_pending", 0}, {"remap_failed", 0},
-          {"throttle_reasons", 1}, {"pcie_generation", 5}, {"pcie_generation_max", 5}, {"pcie_width", 16}, {"pcie_width_max", 16}, {"pcie_replays", 0},
-          {"sm_clock_max", 1980}, {"memory_clock_max", 2619}, {"sm_clock_application", 1980}, {"persistence", 1}, {"mig", 0}, {"temperature", 34},
-          {"nvlinks_active", 18}, {"nvlinks_total", 18}, {"nvlink_errors", 0}, {"fabric_state", 3}, {"fabric_status", 0}};
+  return {{"index", index},
+          {"name", "NVIDIA H100 80GB HBM3"},
+          {"uuid", format("GPU-%08d", index)},
+          {"pci", pci},
+          {"ecc_enabled", 1},
+          {"ecc_uncorrected", 0},
+          {"ecc_corrected", 0},
+          {"remapped_correctable", 0},
+          {"remapped_uncorrectable", 0},
+          {"remap_pending", 0},
+          {"remap_failed", 0},
+          {"throttle_reasons", 1},
+          {"pcie_generation", 5},
+          {"pcie_generation_max", 5},
+          {"pcie_width", 16},
+          {"pcie_width_max", 16},
+          {"pcie_replays", 0},
+          {"sm_clock_max", 1980},
+          {"memory_clock_max", 2619},
+          {"sm_clock_application", 1980},
+          {"persistence", 1},
+          {"mig", 0},
+          {"temperature", 34},
+          {"nvlinks_active", 18},
+          {"nvlinks_total", 18},
+          {"nvlink_errors", 0},
+          {"fabric_state", 3},
+          {"fabric_status", 0}};
 }
 
 }  // namespace
 
-BuiltNode::BuiltNode(Empty) {
-  std::string pattern = (fs::temp_directory_path() / "mlc-node-XXXXXX").string();
+BuiltNode::BuiltNode(Empty, bool large) {
+  // A node is some thousand small files: memory is faster, but a container may have only 64 MiB of it.
+  const bool in_memory = !large && !std::getenv("TMPDIR") && ::access("/dev/shm", W_OK) == 0;
+  std::string pattern = (in_memory ? fs::path("/dev/shm") : fs::temp_directory_path()) / "mlc-node-XXXXXX";
   if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
   root_ = pattern;
 }
@@ -259,25 +310,45 @@ void BuiltNode::link(const std::string& path, const std::string& target) {
   fs::create_symlink(target, at);
 }
 void BuiltNode::remove(const std::string& path) { fs::remove_all(root_ + path); }
-void BuiltNode::answer(const std::string& kind, const std::string& key, nlohmann::json value) { answers_[{kind, key}] = {0, {}, std::move(value)}; }
-void BuiltNode::error(const std::string& kind, const std::string& key, int number, const std::string& why) { answers_[{kind, key}] = {number, why, nullptr}; }
+void BuiltNode::answer(const std::string& kind, const std::string& key, nlohmann::json value) {
+  answers_[{kind, key}] = {0, {}, std::move(value)};
+}
+void BuiltNode::error(const std::string& kind, const std::string& key, int number, const std::string& why) {
+  answers_[{kind, key}] = {number, why, nullptr};
+}
 
 std::string BuiltNode::pf(int rail) const { return format("0000:%02x:00.0", buses[rail] + 3); }
-std::string BuiltNode::vf(int rail, int index) const { return format("0000:%02x:%02x.%d", buses[rail] + 3, (index + 1) / 8, (index + 1) % 8); }
-std::string BuiltNode::gpu(int index) const { return format("0000:%02x:00.0", buses[index / 2] + 4 + index % 2); }
+std::string BuiltNode::vf(int rail, int index) const {
+  return format("0000:%02x:%02x.%d", buses[rail] + 3, (index + 1) / 8, (index + 1) % 8);
+}
+std::string BuiltNode::gpu(int index) const {
+  return format("0000:%02x:00.0", buses[index / 2] + 4 + index % 2);
+}
 std::string BuiltNode::pci(const std::string& address) const { return folders_.at(address); }
-std::string BuiltNode::netdev(int rail) const { return in_pod_ ? format("net%d", rail + 1) : format("ens%df0np0", rail + 1); }
-std::string BuiltNode::rdma(int rail) const { return in_pod_ ? format("mlx5_%d", 4 + rail) : format("mlx5_%d", rail); }
-std::string BuiltNode::port(int rail) const { return pci(in_pod_ ? vf(rail, 0) : pf(rail)) + "/infiniband/" + rdma(rail) + "/ports/1/"; }
-BuiltLink& BuiltNode::rail_link(int rail) { return *std::ranges::find(links, netdev(rail), &BuiltLink::name); }
+std::string BuiltNode::netdev(int rail) const {
+  return in_pod_ ? format("net%d", rail + 1) : format("ens%df0np0", rail + 1);
+}
+std::string BuiltNode::rdma(int rail) const {
+  return in_pod_ ? format("mlx5_%d", 4 + rail) : format("mlx5_%d", rail);
+}
+std::string BuiltNode::port(int rail) const {
+  return pci(in_pod_ ? vf(rail, 0) : pf(rail)) + "/infiniband/" + rdma(rail) + "/ports/1/";
+}
+BuiltLink& BuiltNode::rail_link(int rail) {
+  return *std::ranges::find(links, netdev(rail), &BuiltLink::name);
+}
 nlohmann::json& BuiltNode::gpus() { return answers_.at({"nvml", ""}).value; }
 
-void BuiltNode::pci_device(const std::string& address, const std::string& folder, unsigned vendor, unsigned device, unsigned class_code, const std::string& speed, int width) {
+void BuiltNode::pci_device(const std::string& address, const std::string& folder, unsigned vendor,
+                           unsigned device, unsigned class_code, const std::string& speed, int width) {
   folders_[address] = folder;
   file(folder + "/vendor", format("0x%04x\n", vendor));
   file(folder + "/device", format("0x%04x\n", device));
   file(folder + "/class", format("0x%06x\n", class_code));
-  file(folder + "/numa_node", format("%d\n", folder.find("pci0000:17") != std::string::npos || folder.find("pci0000:37") != std::string::npos ? 0 : 1));
+  file(folder + "/numa_node", format("%d\n", folder.find("pci0000:17") != std::string::npos ||
+                                                     folder.find("pci0000:37") != std::string::npos
+                                                 ? 0
+                                                 : 1));
   for (const char* which : {"current", "max"}) {
     file(folder + "/" + which + "_link_speed", speed + "\n");
     file(folder + "/" + which + "_link_width", std::to_string(width) + "\n");
@@ -292,10 +363,13 @@ void BuiltNode::common() {
   fs::create_directories(root_ + "/later");
   fs::create_directory_symlink("../sys/class", root_ + "/later/placeholder");
   fs::remove(root_ + "/later/placeholder");
-  for (const char* folder : {"/sys/class/net", "/sys/bus/pci/devices", "/sys/block", "/var/lib/cni/sriov/pci"}) fs::create_directories(root_ + folder);
+  for (const char* folder :
+       {"/sys/class/net", "/sys/bus/pci/devices", "/sys/block", "/var/lib/cni/sriov/pci"})
+    fs::create_directories(root_ + folder);
   file("/proc/sys/kernel/osrelease", "5.15.0-113-generic\n");
   file("/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=UUID=1 ro iommu=pt\n");
-  file("/proc/meminfo", "MemTotal:       2113513472 kB\nHugePages_Total:       0\nHugePages_Free:        0\n");
+  file("/proc/meminfo",
+       "MemTotal:       2113513472 kB\nHugePages_Total:       0\nHugePages_Free:        0\n");
   file("/proc/self/mounts", "/dev/sda2 / ext4 rw,relatime 0 0\n");
   links = {{1, "lo", "00:00:00:00:00:00", "", "", 65536, 0x10049, {*parse_prefix("127.0.0.1/8")}},
            {2, "eno1", "02:00:00:00:ff:01", "", "", 1500, 0x11043, {*parse_prefix("192.168.10.21/24")}}};
@@ -305,9 +379,11 @@ void BuiltNode::common() {
   answer("uname", "", {{"hostname", "gpu-a"}, {"release", "5.15.0-113-generic"}, {"machine", "x86_64"}});
   answer("resolve", "gpu-a", {"192.168.10.21"});
   answer("clock", "", {{"synchronised", true}, {"offset_us", 12.5}, {"max_error_us", 500.0}});
-  for (const char* name : {"memlock", "nofile", "nproc"}) answer("limit", name, {{"soft", nullptr}, {"hard", nullptr}});
+  for (const char* name : {"memlock", "nofile", "nproc"})
+    answer("limit", name, {{"soft", nullptr}, {"hard", nullptr}});
   answer("filesystem", "/dev/shm", {{"bytes", 1ull << 40}, {"free", 1ull << 40}, {"type", 0x01021994}});
-  answer("register-memory", std::to_string(1ull << 30), {{"bytes", 1ull << 30}, {"how", "ibv_reg_mr on mlx5_0"}});
+  answer("register-memory", std::to_string(1ull << 30),
+         {{"bytes", 1ull << 30}, {"how", "ibv_reg_mr on mlx5_0"}});
   answer("register-memory", std::to_string(64ull << 20), {{"bytes", 64ull << 20}, {"how", "mlock"}});
   answer("kernel-log", "", nlohmann::json::array());
   error("nvml", "", ENOENT, "NVML cannot be loaded: libnvidia-ml.so.1: cannot open shared object file");
@@ -315,18 +391,24 @@ void BuiltNode::common() {
 }
 
 std::unique_ptr<BuiltNode> BuiltNode::machine() {
-  std::unique_ptr<BuiltNode> node(new BuiltNode(Empty{}));
+  std::unique_ptr<BuiltNode> node(new BuiltNode(Empty{}, false));
   node->common();
   return node;
 }
 
-BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
+BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}, vfs_per_pf > 8) {
   common();
-  file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.90.07  Release Build\nGCC version: 11.4.0\n");
+  file("/proc/driver/nvidia/version",
+       "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.90.07  Release Build\nGCC version: "
+       "11.4.0\n");
   file("/sys/module/mlx5_core/version", "24.04-0.6.6\n");
-  file("/var/lib/dpkg/status", "Package: kubelet\nStatus: install ok installed\nVersion: 1.29.6-1.1\n\nPackage: containerd.io\nStatus: install ok installed\nVersion: 1.7.18-1\n\nPackage: vim\nStatus: install ok installed\nVersion: 9\n");
+  file("/var/lib/dpkg/status",
+       "Package: kubelet\nStatus: install ok installed\nVersion: 1.29.6-1.1\n\nPackage: "
+       "containerd.io\nStatus: install ok installed\nVersion: 1.7.18-1\n\nPackage: vim\nStatus: install ok "
+       "installed\nVersion: 9\n");
   file("/opt/cni/bin/sriov", std::string(1000, 'x'));
-  nlohmann::json nvml{{"driver", "550.90.07"}, {"gpus", nlohmann::json::array()}}, verbs = nlohmann::json::array();
+  nlohmann::json nvml{{"driver", "550.90.07"}, {"gpus", nlohmann::json::array()}},
+      verbs = nlohmann::json::array();
   int next_link = 10, next_rdma = rails;
   for (int rail = 0; rail < rails; ++rail) {
     const int bus = buses[rail];
@@ -337,7 +419,8 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
     pci_device(upstream, above + "/" + upstream, 0x1000, 0xc030, 0x060400, "32.0 GT/s PCIe", 16);
     for (int slot = 0; slot < 3; ++slot) {
       const std::string downstream = format("0000:%02x:%02x.0", bus + 2, slot);
-      pci_device(downstream, above + "/" + upstream + "/" + downstream, 0x1000, 0xc030, 0x060400, "32.0 GT/s PCIe", 16);
+      pci_device(downstream, above + "/" + upstream + "/" + downstream, 0x1000, 0xc030, 0x060400,
+                 "32.0 GT/s PCIe", 16);
       const std::string under = pci(downstream) + "/";
       if (slot > 0) {
         const int index = rail * 2 + slot - 1;
@@ -346,8 +429,11 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
         continue;
       }
       pci_device(pf(rail), under + pf(rail), 0x15b3, 0x1021, 0x020000, "16.0 GT/s PCIe", 16);
-      const auto rdma_device = [&](const std::string& address, const std::string& name, const std::string& interface, int ifindex, const std::string& mac, bool is_vf) {
-        const std::string folder = pci(address), device = folder + "/infiniband/" + name, base = device + "/ports/1/";
+      const auto rdma_device = [&](const std::string& address, const std::string& name,
+                                   const std::string& interface, int ifindex, const std::string& mac,
+                                   bool is_vf) {
+        const std::string folder = pci(address), device = folder + "/infiniband/" + name,
+                          base = device + "/ports/1/";
         file(device + "/board_id", "MT_0000000838\n");
         file(device + "/fw_ver", "28.39.3560\n");
         file(device + "/hca_type", "MT4129\n");
@@ -359,7 +445,10 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
         file(base + "link_layer", "Ethernet\n");
         file(base + "rate", "200 Gb/sec (2X NDR)\n");
         if (!is_vf) {
-          for (const char* counter : {"counters/symbol_error", "counters/port_rcv_errors", "counters/port_xmit_discards", "counters/link_downed", "counters/link_error_recovery", "hw_counters/out_of_sequence", "hw_counters/local_ack_timeout_err"}) {
+          for (const char* counter :
+               {"counters/symbol_error", "counters/port_rcv_errors", "counters/port_xmit_discards",
+                "counters/link_downed", "counters/link_error_recovery", "hw_counters/out_of_sequence",
+                "hw_counters/local_ack_timeout_err"}) {
             file(base + counter, "0\n");
             file("/later" + base + counter, "0\n");
           }
@@ -375,7 +464,11 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
           link("/later/sys/class/net/" + interface, "../.." + net.substr(4));
         }
         links.push_back({ifindex, interface, mac, "", address, 9000, 0x11043, {}});
-        verbs.push_back({{"device", name}, {"port", 1}, {"active_mtu", 4096}, {"max_mtu", 4096}, {"dmabuf", "supported"}});
+        verbs.push_back({{"device", name},
+                         {"port", 1},
+                         {"active_mtu", 4096},
+                         {"max_mtu", 4096},
+                         {"dmabuf", "supported"}});
       };
       rdma_device(pf(rail), rdma(rail), netdev(rail), 3 + rail, format("02:00:00:00:%02x:01", rail), false);
       file(pci(pf(rail)) + "/sriov_numvfs", std::to_string(vfs_per_pf) + "\n");
@@ -386,7 +479,10 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
       auto& own = rail_link(rail);
       own.addresses = {*parse_prefix(format("10.%d.0.21/24", 10 + rail))};
       for (int i = 0; i < 4; ++i) {
-        file(port(rail) + "gids/" + std::to_string(i), i == 3 ? format("0000:0000:0000:0000:0000:ffff:0a%02x:0015\n", 10 + rail) : i < 2 ? "fe80:0000:0000:0000:0000:00ff:fe00:0001\n" : format("0000:0000:0000:0000:0000:ffff:0a%02x:0015\n", 10 + rail));
+        file(port(rail) + "gids/" + std::to_string(i),
+             i == 3  ? format("0000:0000:0000:0000:0000:ffff:0a%02x:0015\n", 10 + rail)
+             : i < 2 ? "fe80:0000:0000:0000:0000:00ff:fe00:0001\n"
+                     : format("0000:0000:0000:0000:0000:ffff:0a%02x:0015\n", 10 + rail));
         file(port(rail) + "gid_attrs/types/" + std::to_string(i), i % 2 == 1 ? "RoCE v2\n" : "IB/RoCE v1\n");
         file(port(rail) + "gid_attrs/ndevs/" + std::to_string(i), netdev(rail) + "\n");
       }
@@ -395,8 +491,11 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
       routes.push_back({*parse_prefix(format("10.%d.0.0/24", 10 + rail)), 3 + rail, {}});
       routes.push_back({*parse_prefix(format("10.%d.0.0/16", 10 + rail)), 3 + rail, gateway});
       routes.push_back({*parse_prefix(format("10.%d.0.0/16", 20 + rail)), 3 + rail, gateway});
-      for (const char* name : {"rp_filter", "arp_ignore", "arp_announce"}) file("/proc/sys/net/ipv4/conf/" + netdev(rail) + "/" + name, "0\n");
-      for (const int size : {84, 4220}) answer("icmp", netdev(rail) + format(" 10.%d.0.21 10.%d.0.1 %d", 10 + rail, 10 + rail, size), {{"replied", true}, {"local_error", ""}});
+      for (const char* name : {"rp_filter", "arp_ignore", "arp_announce"})
+        file("/proc/sys/net/ipv4/conf/" + netdev(rail) + "/" + name, "0\n");
+      for (const int size : {84, 4220})
+        answer("icmp", netdev(rail) + format(" 10.%d.0.21 10.%d.0.1 %d", 10 + rail, 10 + rail, size),
+               {{"replied", true}, {"local_error", ""}});
       answer("arp", netdev(rail) + format(" 10.%d.0.21", 10 + rail), {{"macs", nlohmann::json::array()}});
       pfc[netdev(rail)] = 1u << 3;
       dscp[netdev(rail)] = {{26, 3}};
@@ -405,16 +504,19 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
         pci_device(address, under + address, 0x15b3, 0x101e, 0x020000, "Unknown", 0);
         link(pci(address) + "/physfn", "../" + pf(rail));
         link(pci(pf(rail)) + "/virtfn" + std::to_string(i), "../" + address);
-        rdma_device(address, format("mlx5_%d", next_rdma++), format("ens%df0v%d", rail + 1, i), next_link++, format("02:00:00:01:%02x:%02x", rail, i), true);
+        rdma_device(address, format("mlx5_%d", next_rdma++), format("ens%df0v%d", rail + 1, i), next_link++,
+                    format("02:00:00:01:%02x:%02x", rail, i), true);
         vfs[3 + rail].push_back({static_cast<unsigned>(i), format("02:00:00:01:%02x:%02x", rail, i)});
       }
     }
   }
-  for (const char* name : {"rp_filter", "arp_ignore", "arp_announce"}) file(std::string("/proc/sys/net/ipv4/conf/all/") + name, "0\n");
+  for (const char* name : {"rp_filter", "arp_ignore", "arp_announce"})
+    file(std::string("/proc/sys/net/ipv4/conf/all/") + name, "0\n");
   for (const auto& [address, folder] : folders_) {
     for (const char* kind : {"fatal", "nonfatal", "correctable"}) {
       std::string total = kind;
-      std::ranges::transform(total, total.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      std::ranges::transform(total, total.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
       if (std::string_view(kind) == "correctable") total = "COR";
       file(folder + "/aer_dev_" + kind, "Undefined 0\nDLP 0\nTOTAL_ERR_" + total + " 0\n");
       file("/later" + folder + "/aer_dev_" + kind, "Undefined 0\nDLP 0\nTOTAL_ERR_" + total + " 0\n");
@@ -422,7 +524,8 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
     link("/later/sys/bus/pci/devices/" + address, "../../../" + folder.substr(5));
   }
   links.push_back({7, "cilium_vxlan", "02:00:00:00:ff:02", "vxlan", "", 1500, 0x11043, {}});
-  links.push_back({8, "cilium_host", "02:00:00:00:ff:03", "veth", "", 1500, 0x11043, {*parse_prefix("10.244.1.1/32")}});
+  links.push_back(
+      {8, "cilium_host", "02:00:00:00:ff:03", "veth", "", 1500, 0x11043, {*parse_prefix("10.244.1.1/32")}});
   routes.push_back({*parse_prefix("10.244.0.0/16"), 8, parse_ipv4("10.244.1.1"), 254, 1, 1450});
   for (int disk = 0; disk < 4; ++disk) {
     const std::string name = format("nvme%d", disk);
@@ -434,8 +537,11 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}) {
   answer("nvml", "", nvml);
   answer("verbs", "", verbs);
   file("/etc/mlc-bench/lock.yaml",
-       "lock: mlc-bench/lock/v1\nversions:\n  kernel: 5.15.0-113-generic\n  nvidia driver: \"550.90.07\"\n  mlx5_core: 24.04-0.6.6\n  package kubelet: 1.29.6-1.1\n  package containerd.io: 1.7.18-1\n  size of /opt/cni/bin/sriov: \"1000\"\n"
-       "  \"firmware 0000:1a:00.0\": 28.39.3560\n  \"firmware 0000:3a:00.0\": 28.39.3560\n  \"firmware 0000:9a:00.0\": 28.39.3560\n  \"firmware 0000:ba:00.0\": 28.39.3560\n");
+       "lock: mlc-bench/lock/v1\nversions:\n  kernel: 5.15.0-113-generic\n  nvidia driver: \"550.90.07\"\n  "
+       "mlx5_core: 24.04-0.6.6\n  package kubelet: 1.29.6-1.1\n  package containerd.io: 1.7.18-1\n  size of "
+       "/opt/cni/bin/sriov: \"1000\"\n"
+       "  \"firmware 0000:1a:00.0\": 28.39.3560\n  \"firmware 0000:3a:00.0\": 28.39.3560\n  \"firmware "
+       "0000:9a:00.0\": 28.39.3560\n  \"firmware 0000:ba:00.0\": 28.39.3560\n");
 }
 
 std::unique_ptr<BuiltNode> BuiltNode::pod() {
@@ -452,14 +558,21 @@ std::unique_ptr<BuiltNode> BuiltNode::pod() {
     fs::remove_all(pod.root_ + "/proc/sys/net/ipv4/conf/" + pod.netdev(rail));
   }
   pod.in_pod_ = true;
-  pod.links = {{1, "lo", "00:00:00:00:00:00", "", "", 65536, 0x10049, {*parse_prefix("127.0.0.1/8")}},
-               {2, "eth0", "02:00:00:00:aa:01", "veth", "", 1500, 0x11043, {*parse_prefix("10.244.1.17/32")}}};
+  pod.links = {
+      {1, "lo", "00:00:00:00:00:00", "", "", 65536, 0x10049, {*parse_prefix("127.0.0.1/8")}},
+      {2, "eth0", "02:00:00:00:aa:01", "veth", "", 1500, 0x11043, {*parse_prefix("10.244.1.17/32")}}};
   pod.routes = {{std::nullopt, 2, parse_ipv4("10.244.1.1"), 254, 1, 1450}};
-  auto status = nlohmann::json::array({{{"name", "cilium"}, {"interface", "eth0"}, {"ips", {"10.244.1.17"}}, {"mac", "02:00:00:00:aa:01"}, {"default", true}, {"dns", nlohmann::json::object()}}});
+  auto status = nlohmann::json::array({{{"name", "cilium"},
+                                        {"interface", "eth0"},
+                                        {"ips", {"10.244.1.17"}},
+                                        {"mac", "02:00:00:00:aa:01"},
+                                        {"default", true},
+                                        {"dns", nlohmann::json::object()}}});
   nlohmann::json environment{{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}, {"NVIDIA_VISIBLE_DEVICES", "all"}};
   nlohmann::json verbs = nlohmann::json::array();
   for (int rail = 0; rail < rails; ++rail) {
-    const std::string folder = pod.pci(pod.vf(rail, 0)), net = folder + "/net/" + pod.netdev(rail), name = pod.rdma(rail);
+    const std::string folder = pod.pci(pod.vf(rail, 0)), net = folder + "/net/" + pod.netdev(rail),
+                      name = pod.rdma(rail);
     const std::string ip = format("10.%d.0.31", 10 + rail), mac = format("02:00:00:01:%02x:00", rail);
     pod.file(net + "/carrier_changes", "1\n");
     pod.file("/later" + net + "/carrier_changes", "1\n");
@@ -473,39 +586,66 @@ std::unique_ptr<BuiltNode> BuiltNode::pod() {
     pod.file(pod.port(rail) + "gids/0", format("0000:0000:0000:0000:0000:ffff:0a%02x:001f\n", 10 + rail));
     pod.file(pod.port(rail) + "gid_attrs/types/0", "RoCE v2\n");
     pod.file(pod.port(rail) + "gid_attrs/ndevs/0", pod.netdev(rail) + "\n");
-    pod.links.push_back({3 + rail, pod.netdev(rail), mac, "", pod.vf(rail, 0), 9000, 0x11043, {*parse_prefix(ip + "/24")}});
+    pod.links.push_back(
+        {3 + rail, pod.netdev(rail), mac, "", pod.vf(rail, 0), 9000, 0x11043, {*parse_prefix(ip + "/24")}});
     const Ipv4 gateway = *parse_ipv4(format("10.%d.0.1", 10 + rail));
     pod.routes.push_back({*parse_prefix(format("10.%d.0.0/24", 10 + rail)), 3 + rail, {}});
     pod.routes.push_back({*parse_prefix(format("10.%d.0.0/16", 10 + rail)), 3 + rail, gateway});
     pod.routes.push_back({*parse_prefix(format("10.%d.0.0/16", 20 + rail)), 3 + rail, gateway});
-    for (const char* setting : {"rp_filter", "arp_ignore", "arp_announce"}) pod.file("/proc/sys/net/ipv4/conf/" + pod.netdev(rail) + "/" + setting, "0\n");
-    for (const int size : {84, 4220}) pod.answer("icmp", pod.netdev(rail) + " " + ip + " " + to_string(gateway) + " " + std::to_string(size), {{"replied", true}, {"local_error", ""}});
+    for (const char* setting : {"rp_filter", "arp_ignore", "arp_announce"})
+      pod.file("/proc/sys/net/ipv4/conf/" + pod.netdev(rail) + "/" + setting, "0\n");
+    for (const int size : {84, 4220})
+      pod.answer("icmp", pod.netdev(rail) + " " + ip + " " + to_string(gateway) + " " + std::to_string(size),
+                 {{"replied", true}, {"local_error", ""}});
     pod.answer("arp", pod.netdev(rail) + " " + ip, {{"macs", nlohmann::json::array()}});
     pod.file(format("/dev/infiniband/uverbs%d", 7 - rail), "");
     pod.file(format("/sys/class/infiniband_verbs/uverbs%d/ibdev", 7 - rail), name + "\n");
-    status.push_back({{"name", format("bench/rail%d", rail)}, {"interface", pod.netdev(rail)}, {"ips", {ip}}, {"mac", mac}, {"mtu", 9000}, {"dns", nlohmann::json::object()},
-                      {"device-info", {{"type", "pci"}, {"version", "1.1.0"}, {"pci", {{"pci-address", pod.vf(rail, 0)}, {"rdma-device", name}}}}}});
+    status.push_back({{"name", format("bench/rail%d", rail)},
+                      {"interface", pod.netdev(rail)},
+                      {"ips", {ip}},
+                      {"mac", mac},
+                      {"mtu", 9000},
+                      {"dns", nlohmann::json::object()},
+                      {"device-info",
+                       {{"type", "pci"},
+                        {"version", "1.1.0"},
+                        {"pci", {{"pci-address", pod.vf(rail, 0)}, {"rdma-device", name}}}}}});
     environment[format("PCIDEVICE_MLC_IO_RAIL%d", rail)] = pod.vf(rail, 0);
     environment[format("PCIDEVICE_MLC_IO_RAIL%d_INFO", rail)] = "{}";
-    verbs.push_back({{"device", name}, {"port", 1}, {"active_mtu", 4096}, {"max_mtu", 4096}, {"dmabuf", "supported"}});
+    verbs.push_back(
+        {{"device", name}, {"port", 1}, {"active_mtu", 4096}, {"max_mtu", 4096}, {"dmabuf", "supported"}});
   }
   pod.answer("environment", "", environment);
   pod.answer("verbs", "", verbs);
   pod.answer("resolve", "gpu-a", {"10.244.1.17"});
   pod.file("/etc/podinfo/network-status", status.dump(4));
-  const auto list = [](std::vector<nlohmann::json> items) { return nlohmann::json{{"kind", "List"}, {"items", items}}; };
+  const auto list = [](std::vector<nlohmann::json> items) {
+    return nlohmann::json{{"kind", "List"}, {"items", items}};
+  };
   std::vector<nlohmann::json> pools;
   for (int rail = 0; rail < rails; ++rail)
-    pools.push_back({{"metadata", {{"name", format("10.%d.0.0-16", 10 + rail)}}}, {"spec", {{"range", format("10.%d.0.0/16", 10 + rail)}, {"allocations", {{"31", {{"id", "c1"}, {"podref", "bench/worker-0"}, {"ifname", pod.netdev(rail)}}}}}}}});
+    pools.push_back(
+        {{"metadata", {{"name", format("10.%d.0.0-16", 10 + rail)}}},
+         {"spec",
+          {{"range", format("10.%d.0.0/16", 10 + rail)},
+           {"allocations",
+            {{"31", {{"id", "c1"}, {"podref", "bench/worker-0"}, {"ifname", pod.netdev(rail)}}}}}}}});
   pod.answer("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools", list(pools));
-  pod.answer("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations", list({{{"metadata", {{"name", "10.10.0.31"}}}, {"spec", {{"podref", "bench/worker-0"}}}}}));
-  pod.answer("kubernetes", "/api/v1/pods", list({{{"metadata", {{"namespace", "bench"}, {"name", "worker-0"}, {"annotations", {{"k8s.v1.cni.cncf.io/network-status", status.dump()}}}}}, {"status", {{"phase", "Running"}}}}}));
+  pod.answer("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations",
+             list({{{"metadata", {{"name", "10.10.0.31"}}}, {"spec", {{"podref", "bench/worker-0"}}}}}));
+  pod.answer("kubernetes", "/api/v1/pods",
+             list({{{"metadata",
+                     {{"namespace", "bench"},
+                      {"name", "worker-0"},
+                      {"annotations", {{"k8s.v1.cni.cncf.io/network-status", status.dump()}}}}},
+                    {"status", {{"phase", "Running"}}}}}));
   return node;
 }
 
 std::shared_ptr<Machine> BuiltNode::machine_with_answers() const {
   auto machine = std::make_shared<BuiltMachine>();
-  machine->links = links, machine->routes = routes, machine->rules = rules, machine->vfs = vfs, machine->pfc = pfc, machine->dscp = dscp;
+  machine->links = links, machine->routes = routes, machine->rules = rules, machine->vfs = vfs,
+  machine->pfc = pfc, machine->dscp = dscp;
   machine->links_error = links_error;
   machine->answers = answers_;
   return machine;
@@ -529,7 +669,9 @@ void BuiltNode::write(const std::string& directory, const Policy& policy) const 
 Policy h100_policy() {
   Policy policy = load_policy("h100-4x200g");
   for (int rail = 0; rail < BuiltNode::rails; ++rail)
-    policy.node->sites.push_back({*parse_prefix(format("10.%d.0.0/16", 10 + rail)), parse_ipv4(format("10.%d.0.1", 10 + rail)), {*parse_prefix(format("10.%d.0.0/16", 20 + rail))}});
+    policy.node->sites.push_back({*parse_prefix(format("10.%d.0.0/16", 10 + rail)),
+                                  parse_ipv4(format("10.%d.0.1", 10 + rail)),
+                                  {*parse_prefix(format("10.%d.0.0/16", 20 + rail))}});
   return policy;
 }
 
@@ -541,7 +683,8 @@ std::vector<Finding> run_check(const std::string& name, const Host& host, const 
 
 Status worst_of(const std::vector<Finding>& findings) {
   Status status = Status::skip;
-  for (const auto& finding : findings) status = worst(status, finding.status);
+  for (const auto& finding : findings)
+    status = worst(status, finding.status);
   return status;
 }
 

@@ -1,5 +1,5 @@
-// A node made for a test: its files in a temporary folder, its other answers in memory. It starts healthy; a test
-// breaks one thing and sees one check change its mind.
+// A node made for a test: its files in a temporary folder, its other answers in memory. It starts healthy; a
+// test breaks one thing and sees one check change its mind.
 #pragma once
 
 #include <filesystem>
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "reports/finding.hpp"
 #include "validators/host/host.hpp"
 #include "validators/host/machine.hpp"
 #include "validators/policy.hpp"
@@ -65,30 +66,31 @@ class BuiltNode {
   // Leaves the node in a folder as `capture` would: what was asked under this policy is answered there.
   void write(const std::string& directory, const Policy& policy) const;
 
-  std::string pf(int rail) const;                       // PCI address of a rail's NIC
+  std::string pf(int rail) const;  // PCI address of a rail's NIC
   std::string vf(int rail, int index) const;
   std::string gpu(int index) const;
-  std::string pci(const std::string& address) const;    // its folder: "/sys/devices/..."
-  std::string port(int rail) const;                     // "/sys/class/infiniband/.../ports/1/"
+  std::string pci(const std::string& address) const;  // its folder: "/sys/devices/..."
+  std::string port(int rail) const;                   // "/sys/class/infiniband/.../ports/1/"
   std::string netdev(int rail) const;
   std::string rdma(int rail) const;
   BuiltLink& rail_link(int rail);
-  nlohmann::json& gpus();                               // the NVML answer
+  nlohmann::json& gpus();  // the NVML answer
 
   std::vector<BuiltLink> links;
   std::vector<BuiltRoute> routes;
   std::vector<BuiltRule> rules;
-  std::map<int, std::vector<BuiltVf>> vfs;              // by link index
-  std::map<std::string, unsigned> pfc;                  // by device; absent: the driver says nothing
+  std::map<int, std::vector<BuiltVf>> vfs;  // by link index
+  std::map<std::string, unsigned> pfc;      // by device; absent: the driver says nothing
   std::map<std::string, std::map<unsigned, unsigned>> dscp;
-  std::optional<int> links_error;                       // RTM_GETLINK answers with this errno
+  std::optional<int> links_error;  // RTM_GETLINK answers with this errno
   const std::string& root() const { return root_; }
 
  private:
   struct Empty {};
-  explicit BuiltNode(Empty);
+  BuiltNode(Empty, bool large);
   void common();
-  void pci_device(const std::string& address, const std::string& folder, unsigned vendor, unsigned device, unsigned class_code, const std::string& speed, int width);
+  void pci_device(const std::string& address, const std::string& folder, unsigned vendor, unsigned device,
+                  unsigned class_code, const std::string& speed, int width);
   std::shared_ptr<Machine> machine_with_answers() const;
 
   std::string root_;

@@ -1,5 +1,5 @@
-// Each way in which another tool says "healthy" of a node that is not, or of one that it never looked at, as a test of
-// ours (validation notes, section 6.5).
+// Each way in which another tool says "healthy" of a node that is not, or of one that it never looked at, as
+// a test of ours (validation notes, section 6.5).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -30,15 +30,45 @@ std::mutex mutex;
 std::condition_variable released;
 bool release = false;
 
-extern const Check hanging{.name = "test.hangs", .summary = "s", .why = "w", .reads = "nothing", .fix = "f", .run = [](const Host&, const Policy&) -> std::vector<Finding> {
-  std::unique_lock lock(mutex);
-  released.wait(lock, [] { return release; });
-  return {{"test.hangs", "x", Status::pass, "late", "", "s", ""}};
-}};
-extern const Check throwing{.name = "test.throws", .summary = "s", .why = "w", .reads = "nothing", .fix = "f", .run = [](const Host&, const Policy&) -> std::vector<Finding> { throw std::runtime_error("boom\x1b[31m"); }};
-extern const Check throwing_an_int{.name = "test.throws-int", .summary = "s", .why = "w", .reads = "nothing", .fix = "f", .run = [](const Host&, const Policy&) -> std::vector<Finding> { throw 7; }};
-extern const Check silent{.name = "test.silent", .summary = "s", .why = "w", .reads = "nothing", .fix = "f", .run = [](const Host&, const Policy&) -> std::vector<Finding> { return {}; }};
-extern const Check fine{.name = "test.fine", .summary = "s", .why = "w", .reads = "nothing", .fix = "f", .run = [](const Host&, const Policy&) -> std::vector<Finding> { return {{"test.fine", "x", Status::pass, "fine", "", "s", ""}}; }};
+extern const Check hanging{.name = "test.hangs",
+                           .summary = "s",
+                           .why = "w",
+                           .reads = "nothing",
+                           .fix = "f",
+                           .run = [](const Host&, const Policy&) -> std::vector<Finding> {
+                             std::unique_lock lock(mutex);
+                             released.wait(lock, [] { return release; });
+                             return {{"test.hangs", "x", Status::pass, "late", "", "s", ""}};
+                           }};
+extern const Check throwing{.name = "test.throws",
+                            .summary = "s",
+                            .why = "w",
+                            .reads = "nothing",
+                            .fix = "f",
+                            .run = [](const Host&, const Policy&) -> std::vector<Finding> {
+                              throw std::runtime_error("boom\x1b[31m");
+                            }};
+extern const Check throwing_an_int{
+    .name = "test.throws-int",
+    .summary = "s",
+    .why = "w",
+    .reads = "nothing",
+    .fix = "f",
+    .run = [](const Host&, const Policy&) -> std::vector<Finding> { throw 7; }};
+extern const Check silent{.name = "test.silent",
+                          .summary = "s",
+                          .why = "w",
+                          .reads = "nothing",
+                          .fix = "f",
+                          .run = [](const Host&, const Policy&) -> std::vector<Finding> { return {}; }};
+extern const Check fine{.name = "test.fine",
+                        .summary = "s",
+                        .why = "w",
+                        .reads = "nothing",
+                        .fix = "f",
+                        .run = [](const Host&, const Policy&) -> std::vector<Finding> {
+                          return {{"test.fine", "x", Status::pass, "fine", "", "s", ""}};
+                        }};
 
 // A cluster scanner exited 0 when its test ran into the timeout.
 TEST(FalsePass, ATimeoutIsUnknownAndTheOthersGoOn) {
@@ -81,7 +111,8 @@ TEST(FalsePass, NoPortsAtAllIsNeverAPass) {
   BuiltNode node;
   node.remove("/sys/class/infiniband");
   const Policy policy = h100_policy();
-  for (const char* check : {"pci.inventory", "rdma.port-state", "rdma.gid-table", "rdma.counters", "rdma.flaps", "net.rail-routes", "vf.count"}) {
+  for (const char* check : {"pci.inventory", "rdma.port-state", "rdma.gid-table", "rdma.counters",
+                            "rdma.flaps", "net.rail-routes", "vf.count"}) {
     const Status status = worst_of(run_check(check, *node.host(), policy));
     EXPECT_TRUE(status == Status::fail || status == Status::unknown) << check;
   }
@@ -122,14 +153,17 @@ TEST(FalsePass, NothingWasReadIsInconclusive) {
 TEST(FalsePass, AnEmptyRootIsNotAnEmptyMachine) {
   const Host nothing(FileTree("/nowhere/at/all"), silent_machine("was not captured"));
   const Policy policy = load_policy("local");
-  for (const char* check : {"pci.inventory", "rdma.port-state", "net.rail-routes", "gpu.count", "host.disks", "overlay.default-route"})
+  for (const char* check : {"pci.inventory", "rdma.port-state", "net.rail-routes", "gpu.count", "host.disks",
+                            "overlay.default-route"})
     EXPECT_EQ(worst_of(run_check(check, nothing, policy)), Status::unknown) << check;
 }
 
-// A gateway probe took the first default route of a table, of whatever device, and pinged over the management network.
+// A gateway probe took the first default route of a table, of whatever device, and pinged over the management
+// network.
 TEST(FalsePass, ADefaultRouteElsewhereIsNoRailRoute) {
   BuiltNode node;
-  std::erase_if(node.routes, [](const BuiltRoute& route) { return route.destination == parse_prefix("10.21.0.0/16"); });
+  std::erase_if(node.routes,
+                [](const BuiltRoute& route) { return route.destination == parse_prefix("10.21.0.0/16"); });
   const auto findings = run_check("net.rail-routes", *node.host(), h100_policy());
   EXPECT_EQ(worst_of(findings), Status::fail);
 }
@@ -144,7 +178,8 @@ TEST(FalsePass, ALoadedModuleIsNoPort) {
 // A launcher's exit code was the only verdict: a run in which nothing was decided exited 0.
 TEST(FalsePass, UnknownBlocksWhereThePolicySaysSo) {
   Policy policy;
-  const std::vector<Finding> findings{{"a.b", "x", Status::pass, "o", "", "s", ""}, {"c.d", "x", Status::unknown, "o", "", "s", "r"}};
+  const std::vector<Finding> findings{{"a.b", "x", Status::pass, "o", "", "s", ""},
+                                      {"c.d", "x", Status::unknown, "o", "", "s", "r"}};
   EXPECT_EQ(decision(findings, policy), Decision::inconclusive);
   policy.unknown_blocks = false;
   EXPECT_EQ(decision(findings, policy), Decision::pass);
@@ -153,7 +188,8 @@ TEST(FalsePass, UnknownBlocksWhereThePolicySaysSo) {
 // A plugin's exit code must never be 0 for what was not looked at; its line names the reason.
 TEST(FalsePass, TheLineOfANodeThatCouldNotBeReadIsNotOk) {
   Report report;
-  report.findings = {{"rdma.port-state", "rails", Status::unknown, "/sys/class/infiniband: Permission denied", "", "s", "r"}};
+  report.findings = {{"rdma.port-state", "rails", Status::unknown, "/sys/class/infiniband: Permission denied",
+                      "", "s", "r"}};
   report.verdict = decide(report, Policy{}, {});
   EXPECT_EQ(line_text(report).substr(0, 9), "UNKNOWN 1");
 }

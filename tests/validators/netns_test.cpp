@@ -1,8 +1,8 @@
-// The kernel's own answers, in network namespaces that the test makes: veth pairs for rails, a second namespace for
-// what is at the other end. The fixture's forged tree only says which interface is a rail; routes, rules, ARP and
-// packets are real. Commands are the test's; the program under test runs none.
-#include <gtest/gtest.h>
+// The kernel's own answers, in network namespaces that the test makes: veth pairs for rails, a second
+// namespace for what is at the other end. The fixture's forged tree only says which interface is a rail;
+// routes, rules, ARP and packets are real. Commands are the test's; the program under test runs none.
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -30,13 +30,16 @@ class Namespaces : public testing::Test {
   void SetUp() override {
     const std::string unique = std::to_string(::getpid());
     here_ = "mlc-here-" + unique, there_ = "mlc-there-" + unique;
-    if (::geteuid() != 0 || sh("ip netns add " + here_) != 0) GTEST_SKIP() << "this machine does not allow network namespaces (needs root and iproute2)";
+    if (::geteuid() != 0 || sh("ip netns add " + here_) != 0)
+      GTEST_SKIP() << "this machine does not allow network namespaces (needs root and iproute2)";
     made_ = true;
     ASSERT_EQ(sh("ip netns add " + there_), 0);
-    if (sh("ip -n " + here_ + " link add dev r0 type veth peer name r0 netns " + there_) != 0) GTEST_SKIP() << "this kernel has no veth";
+    if (sh("ip -n " + here_ + " link add dev r0 type veth peer name r0 netns " + there_) != 0)
+      GTEST_SKIP() << "this kernel has no veth";
     ASSERT_EQ(sh("ip -n " + here_ + " link add dev m0 type veth peer name m0 netns " + there_), 0);
     for (const auto& name : {here_, there_})
-      for (const char* link : {"lo", "r0", "m0"}) ASSERT_EQ(sh("ip -n " + name + " link set " + link + " up mtu 9000"), 0);
+      for (const char* link : {"lo", "r0", "m0"})
+        ASSERT_EQ(sh("ip -n " + name + " link set " + link + " up mtu 9000"), 0);
     in(here_, "address add 10.1.0.21/24 dev r0");
     in(here_, "address add 192.168.0.21/24 dev m0");
     in(here_, "route add default via 192.168.0.1 dev m0");
@@ -46,14 +49,18 @@ class Namespaces : public testing::Test {
     // What sysfs would say: r0 is the interface of an RDMA device.
     root_ = std::filesystem::temp_directory_path() / ("mlc-netns-" + unique);
     std::filesystem::create_directories(root_ / "sys/devices/pci0000:00/0000:00:01.0/net/r0");
-    std::filesystem::create_directories(root_ / "sys/devices/pci0000:00/0000:00:01.0/infiniband/mlx5_0/ports/1");
+    std::filesystem::create_directories(root_ /
+                                        "sys/devices/pci0000:00/0000:00:01.0/infiniband/mlx5_0/ports/1");
     std::filesystem::create_directories(root_ / "sys/class/infiniband");
-    std::filesystem::create_directory_symlink("../../../0000:00:01.0", root_ / "sys/devices/pci0000:00/0000:00:01.0/infiniband/mlx5_0/device");
-    std::filesystem::create_directory_symlink("../../devices/pci0000:00/0000:00:01.0/infiniband/mlx5_0", root_ / "sys/class/infiniband/mlx5_0");
+    std::filesystem::create_directory_symlink(
+        "../../../0000:00:01.0", root_ / "sys/devices/pci0000:00/0000:00:01.0/infiniband/mlx5_0/device");
+    std::filesystem::create_directory_symlink("../../devices/pci0000:00/0000:00:01.0/infiniband/mlx5_0",
+                                              root_ / "sys/class/infiniband/mlx5_0");
     policy_.name = "netns";
     policy_.node.emplace();
     policy_.node->rails = 1;
-    policy_.node->sites = {{*parse_prefix("10.1.0.0/24"), parse_ipv4("10.1.0.1"), {*parse_prefix("10.9.0.0/16")}}};
+    policy_.node->sites = {
+        {*parse_prefix("10.1.0.0/24"), parse_ipv4("10.1.0.1"), {*parse_prefix("10.9.0.0/16")}}};
     policy_.node->probe_gateways = policy_.node->probe_duplicates = policy_.node->probe_path_mtu = true;
     policy_.node->netdev_mtu = 4220;
   }
@@ -63,7 +70,9 @@ class Namespaces : public testing::Test {
     sh("ip netns delete " + there_);
     std::filesystem::remove_all(root_);
   }
-  void in(const std::string& name, const std::string& command) { ASSERT_EQ(sh("ip -n " + name + " " + command), 0) << command; }
+  void in(const std::string& name, const std::string& command) {
+    ASSERT_EQ(sh("ip -n " + name + " " + command), 0) << command;
+  }
   void sysctl(const std::string& name, const std::string& key, const std::string& value) {
     ASSERT_EQ(sh("ip netns exec " + name + " sh -c 'echo " + value + " > /proc/sys/" + key + "'"), 0) << key;
   }
@@ -75,8 +84,10 @@ class Namespaces : public testing::Test {
     std::string trouble;
     std::thread([&] {
       const int fd = ::open(("/run/netns/" + here_).c_str(), O_RDONLY | O_CLOEXEC);
-      if (fd < 0 || ::setns(fd, CLONE_NEWNET) != 0) trouble = "setns";
-      else result = body();
+      if (fd < 0 || ::setns(fd, CLONE_NEWNET) != 0)
+        trouble = "setns";
+      else
+        result = body();
       if (fd >= 0) ::close(fd);
     }).join();
     EXPECT_EQ(trouble, "");
@@ -91,10 +102,12 @@ class Namespaces : public testing::Test {
   }
   static std::string said(const std::vector<Finding>& findings) {
     std::string text;
-    for (const auto& one : findings) text += std::string(to_string(one.status)) + " " + one.subject + ": " + one.observed + "\n";
+    for (const auto& one : findings)
+      text += std::string(to_string(one.status)) + " " + one.subject + ": " + one.observed + "\n";
     return text;
   }
-  void expect(const std::string& name, Status status, const std::string& words, const std::string& files = "") {
+  void expect(const std::string& name, Status status, const std::string& words,
+              const std::string& files = "") {
     const auto findings = check(name, files);
     EXPECT_EQ(worst_of(findings), status) << said(findings);
     EXPECT_NE(said(findings).find(words), std::string::npos) << said(findings);
@@ -109,7 +122,8 @@ class Namespaces : public testing::Test {
 // What the kernel answers to a lookup with other flags, for showing the trap itself.
 Answer plain_lookup(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif, bool fib_match) {
   auto request = route_lookup_request(destination, source, oif);
-  if (!fib_match) request.payload[9] = static_cast<char>(request.payload[9] & ~0x20);  // RTM_F_FIB_MATCH of rtm_flags
+  if (!fib_match)
+    request.payload[9] = static_cast<char>(request.payload[9] & ~0x20);  // RTM_F_FIB_MATCH of rtm_flags
   return live_machine()->ask("netlink", request.key());
 }
 
@@ -120,7 +134,8 @@ TEST_F(Namespaces, TheTrapIsReal) {
     for (const auto& link : *host.links())
       if (link.name == "r0") rail = link.index;
     const Ipv4 far = *parse_ipv4("10.9.0.1"), own = *parse_ipv4("10.1.0.21");
-    return std::array{plain_lookup(far, own, rail, false).error, plain_lookup(far, own, rail, true).error, plain_lookup(far, own, std::nullopt, false).error};
+    return std::array{plain_lookup(far, own, rail, false).error, plain_lookup(far, own, rail, true).error,
+                      plain_lookup(far, own, std::nullopt, false).error};
   });
   EXPECT_EQ(answers[0], 0) << "a lookup bound to the rail succeeds although there is no route";
   EXPECT_NE(answers[1], 0) << "FIB_MATCH tells the truth";
@@ -162,7 +177,9 @@ TEST_F(Namespaces, RouteWithSmallMtu) {
   expect("net.rail-routes", Status::fail, "MTU is 1500");
 }
 
-TEST_F(Namespaces, FallsToDefaultRoute) { expect("net.default-route", Status::fail, "default route out of m0"); }
+TEST_F(Namespaces, FallsToDefaultRoute) {
+  expect("net.default-route", Status::fail, "default route out of m0");
+}
 
 TEST_F(Namespaces, ShadowedByARule) {
   in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0");
@@ -183,30 +200,25 @@ TEST_F(Namespaces, SourceBasedRouting) {
 }
 
 TEST_F(Namespaces, ReversePathFilter) {
-  // /proc/sys/net shows the namespace of the thread that reads, so the real files are read through the live root.
-  const auto read = [&] {
-    return inside([&]() -> std::string {
-      std::ifstream file("/proc/thread-self/../../sys/net/ipv4/conf/r0/rp_filter");
-      std::string text;
-      file >> text;
-      return text;
-    });
-  };
-  for (const auto& [all, own, status] : {std::tuple{"0", "0", Status::pass}, std::tuple{"1", "0", Status::warn}, std::tuple{"0", "2", Status::pass}}) {
+  for (const auto& [all, own, status] :
+       {std::tuple{"0", "0", Status::pass}, std::tuple{"1", "0", Status::warn},
+        std::tuple{"0", "2", Status::pass}}) {
     sysctl(here_, "net/ipv4/conf/all/rp_filter", all);
     sysctl(here_, "net/ipv4/conf/r0/rp_filter", own);
-    ASSERT_EQ(read(), own);
-    // The forged tree of the rail, with the namespace's own sysctls beside it.
+    // /proc/sys/net shows the namespace of the thread that reads it: copied beside the forged tree of the
+    // rail.
     const auto copy = inside([&]() -> bool {
       for (const char* which : {"all", "r0"})
         for (const char* key : {"rp_filter", "arp_ignore", "arp_announce"}) {
           const std::string path = std::string("/proc/sys/net/ipv4/conf/") + which + "/" + key;
-          std::filesystem::create_directories((root_.string() + path).substr(0, (root_.string() + path).rfind('/')));
+          std::filesystem::create_directories(
+              (root_.string() + path).substr(0, (root_.string() + path).rfind('/')));
           std::ofstream(root_.string() + path) << FileTree("/").text(path).value << "\n";
         }
       return true;
     });
     ASSERT_TRUE(copy);
+    ASSERT_EQ(FileTree(root_.string()).text("/proc/sys/net/ipv4/conf/all/rp_filter").value, all);
     expect("net.sysctls", status, "");
   }
 }
@@ -267,7 +279,8 @@ TEST_F(Namespaces, ARouteLookupOfTheWholeProgram) {
   });
   ASSERT_TRUE(neighbours);
   bool gateway = false;
-  for (const auto& one : *neighbours) gateway = gateway || (one.address == *parse_ipv4("10.1.0.1") && one.mac.size() == 17);
+  for (const auto& one : *neighbours)
+    gateway = gateway || (one.address == *parse_ipv4("10.1.0.1") && one.mac.size() == 17);
   EXPECT_TRUE(gateway);
 }
 

@@ -14,8 +14,8 @@ struct NodeGpus {
   std::vector<std::string> on_bus;  // PCI addresses
 };
 
-// Skip on a machine without GPUs whose policy asks for none; where it asks, a failure of gpu.count and unknown for the
-// others; unknown where NVML does not answer.
+// Skip on a machine without GPUs whose policy asks for none; where it asks, a failure of gpu.count and
+// unknown for the others; unknown where NVML does not answer.
 std::optional<NodeGpus> gpus_or_say(const Host& host, const Policy& policy, CheckFindings& findings);
 
 // Judges each GPU by one optional fact; a GPU that does not answer is unknown.

@@ -23,7 +23,8 @@ constexpr Counter watched[]{
     {"hw_counters/out_of_sequence", 0xffffffff, Status::warn, "packets were lost on the way here"},
     {"hw_counters/packet_seq_err", 0xffffffff, Status::warn, "the peer saw packets missing"},
     {"hw_counters/local_ack_timeout_err", 0xffffffff, Status::fail, "acknowledgements never came"},
-    {"hw_counters/req_transport_retries_exceeded", 0xffffffff, Status::fail, "retries ran out: a queue pair died"},
+    {"hw_counters/req_transport_retries_exceeded", 0xffffffff, Status::fail,
+     "retries ran out: a queue pair died"},
     {"hw_counters/rnr_nak_retry_err", 0xffffffff, Status::fail, "the receiver was never ready"},
     {"hw_counters/out_of_buffer", 0xffffffff, Status::warn, "no receive buffer was posted"},
     {"hw_counters/roce_slow_restart", 0xffffffff, Status::warn, "senders had to start slowly again"},
@@ -41,21 +42,34 @@ void judge(CheckFindings& findings, const Port& port) {
   for (const auto& [counter, change] : port.changes) {
     if (change.before.missing()) continue;  // firmware of this NIC, or a VF, does not have this group
     if (change.saturated(counter->most)) {
-      findings.unknown(port.subject, std::string(counter->name) + " is saturated at " + std::to_string(*change.before), "no growth", change.path, "reset it by reloading the driver in a maintenance window; until then new errors cannot be seen");
+      findings.unknown(
+          port.subject, std::string(counter->name) + " is saturated at " + std::to_string(*change.before),
+          "no growth", change.path,
+          "reset it by reloading the driver in a maintenance window; until then new errors cannot be seen");
       bad = true;
     } else if (const auto delta = change.delta(); !delta) {
-      findings.unknown(port.subject, std::string(counter->name) + ": " + change.why_unknown(), "no growth", change.path, "read twice on the node itself");
+      findings.unknown(port.subject, std::string(counter->name) + ": " + change.why_unknown(), "no growth",
+                       change.path, "read twice on the node itself");
       bad = true;
     } else if (*delta > 0) {
-      findings.judge(counter->when_growing, port.subject, std::string(counter->name) + " grew by " + std::to_string(*delta) + ": " + counter->meaning, "no growth", change.path,
-                     "find the hop that drops: compare the switch port's counters with these, check PFC and ECN (mlc-bench validate lossless), then the cable");
+      findings.judge(
+          counter->when_growing, port.subject,
+          std::string(counter->name) + " grew by " + std::to_string(*delta) + ": " + counter->meaning,
+          "no growth", change.path,
+          "find the hop that drops: compare the switch port's counters with these, check PFC and ECN "
+          "(mlc-bench validate lossless), then the cable");
       bad = true;
     }
     ++read;
   }
   if (read == 0)
-    findings.unknown(port.subject, "this namespace shows no port counters", "no growth", base + "{counters,hw_counters}", "in a Pod with shared RDMA namespaces run on the host, mount the host's /sys, or use rdma system set netns exclusive");
-  else if (!bad) findings.pass(port.subject, "no growth in " + std::to_string(read) + " counters", "no growth", base + "{counters,hw_counters}");
+    findings.unknown(port.subject, "this namespace shows no port counters", "no growth",
+                     base + "{counters,hw_counters}",
+                     "in a Pod with shared RDMA namespaces run on the host, mount the host's /sys, or use "
+                     "rdma system set netns exclusive");
+  else if (!bad)
+    findings.pass(port.subject, "no growth in " + std::to_string(read) + " counters", "no growth",
+                  base + "{counters,hw_counters}");
 }
 
 }  // namespace
@@ -63,31 +77,39 @@ void judge(CheckFindings& findings, const Port& port) {
 extern const Check rdma_counters{
     .name = "rdma.counters",
     .summary = "no error, loss or congestion counter of a rail grows",
-    .why = "RoCE hides losses behind retransmissions: the job runs, only slower. These counters are where the loss shows.",
+    .why =
+        "RoCE hides losses behind retransmissions: the job runs, only slower. These counters are where the "
+        "loss shows.",
     .reads = "/sys/class/infiniband/*/ports/1/{counters,hw_counters}, twice",
     .fix = "Compare with the switch port's counters; check PFC, ECN and trust; then cable and optics.",
-    .run = [](const Host& host, const Policy& policy) {
-      CheckFindings findings("rdma.counters");
-      const auto rails = rails_or_say(host, policy, findings);
-      if (!rails) return findings.done();
-      std::vector<Port> ports;
-      for (const auto& rail : *rails) {
-        Port port{rail.name(), rail.rdma, {}};
-        for (const auto& counter : watched) {
-          const std::string path = port_path(rail.rdma) + counter.name;
-          port.changes.emplace_back(&counter, CounterChange{path, host.files().number(path), {}});
-        }
-        ports.push_back(std::move(port));
-      }
-      const auto later = host.files_after(expectation(policy) ? expectation(policy)->counters_over_s : NodeExpectation{}.counters_over_s);
-      for (auto& port : ports) {
-        for (auto& [counter, change] : port.changes)
-          // What could not be read is not asked again: restricted PFs log a kernel error for each attempt.
-          if (change.before) change.after = later ? later->number(change.path) : Read<std::uint64_t>::unreadable("there is no second reading (ROOT/later)");
-        judge(findings, port);
-      }
-      return findings.done();
-    },
+    .run =
+        [](const Host& host, const Policy& policy) {
+          CheckFindings findings("rdma.counters");
+          const auto rails = rails_or_say(host, policy, findings);
+          if (!rails) return findings.done();
+          std::vector<Port> ports;
+          for (const auto& rail : *rails) {
+            Port port{rail.name(), rail.rdma, {}};
+            for (const auto& counter : watched) {
+              const std::string path = port_path(rail.rdma) + counter.name;
+              port.changes.emplace_back(&counter, CounterChange{path, host.files().number(path), {}});
+            }
+            ports.push_back(std::move(port));
+          }
+          const auto later = host.files_after(expectation(policy) ? expectation(policy)->counters_over_s
+                                                                  : NodeExpectation{}.counters_over_s);
+          for (auto& port : ports) {
+            for (auto& [counter, change] : port.changes)
+              // What could not be read is not asked again: restricted PFs log a kernel error for each
+              // attempt.
+              if (change.before)
+                change.after =
+                    later ? later->number(change.path)
+                          : Read<std::uint64_t>::unreadable("there is no second reading (ROOT/later)");
+            judge(findings, port);
+          }
+          return findings.done();
+        },
 };
 
 }  // namespace mlc::checks

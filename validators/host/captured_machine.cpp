@@ -12,7 +12,8 @@ using Answers = std::map<std::pair<std::string, std::string>, Answer>;
 
 class CapturedMachine : public Machine {
  public:
-  CapturedMachine(Answers answers, std::string absent) : answers_(std::move(answers)), absent_(std::move(absent)) {}
+  CapturedMachine(Answers answers, std::string absent)
+      : answers_(std::move(answers)), absent_(std::move(absent)) {}
   Answer ask(const std::string& kind, const std::string& key) const override {
     const auto found = answers_.find({kind, key});
     if (found != answers_.end()) return found->second;
@@ -42,8 +43,10 @@ std::string node_file_text(const Answers& answers) {
   nlohmann::json document{{"schema", node_schema}, {"answers", nlohmann::json::array()}};
   for (const auto& [question, answer] : answers) {
     nlohmann::json entry{{"kind", question.first}, {"key", question.second}};
-    if (answer.error != 0) entry["error"] = answer.error, entry["why"] = answer.why;
-    else entry["value"] = answer.value;
+    if (answer.error != 0)
+      entry["error"] = answer.error, entry["why"] = answer.why;
+    else
+      entry["value"] = answer.value;
     document["answers"].push_back(std::move(entry));
   }
   return document.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -75,7 +75,7 @@ Read<std::string> FileTree::read_file(const std::string& path, std::size_t limit
     if (recorder_) recorder_->looked_at(root_, recorded_under_, path);
     return failed<std::string>(-file.fd);
   }
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.fd, &status) != 0) return failed<std::string>(errno);
   if (!S_ISREG(status.st_mode)) return Read<std::string>::unreadable("not a regular file");
   std::string content;
@@ -102,14 +102,20 @@ Read<std::string> FileTree::read_file(const std::string& path, std::size_t limit
 Read<std::string> FileTree::text(const std::string& path, std::size_t limit) const {
   auto read = read_file(path, limit, false);
   if (!read) return read;
-  while (!read.value.empty() && (read.value.back() == '\n' || read.value.back() == ' ')) read.value.pop_back();
+  while (!read.value.empty() && (read.value.back() == '\n' || read.value.back() == ' '))
+    read.value.pop_back();
   if (read.value.empty()) return Read<std::string>::unreadable("empty");
-  const auto binary = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f; };
-  if (std::ranges::any_of(read.value, binary)) return Read<std::string>::unreadable("binary, where text belongs");
+  const auto binary = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+  };
+  if (std::ranges::any_of(read.value, binary))
+    return Read<std::string>::unreadable("binary, where text belongs");
   return read;
 }
 
-Read<std::string> FileTree::bytes(const std::string& path, std::size_t limit) const { return read_file(path, limit, true); }
+Read<std::string> FileTree::bytes(const std::string& path, std::size_t limit) const {
+  return read_file(path, limit, true);
+}
 
 Read<std::uint64_t> FileTree::number(const std::string& path) const {
   const auto read = text(path);
@@ -141,7 +147,8 @@ Read<std::vector<std::string>> FileTree::list(const std::string& directory) cons
   if (errno != 0) return failed<Names>(errno);
   std::ranges::sort(names);
   if (recorder_)
-    for (const auto& name : names) recorder_->looked_at(root_, recorded_under_, directory + "/" + name);
+    for (const auto& name : names)
+      recorder_->looked_at(root_, recorded_under_, directory + "/" + name);
   return Read<Names>::of(std::move(names));
 }
 
@@ -150,13 +157,15 @@ Read<std::string> FileTree::resolve(const std::string& path) const {
   const Descriptor file(open(path, O_PATH));
   if (file.fd < 0) return failed<std::string>(-file.fd);
   std::array<char, 4097> target{};
-  const auto length = ::readlink(("/proc/self/fd/" + std::to_string(file.fd)).c_str(), target.data(), target.size() - 1);
+  const auto length =
+      ::readlink(("/proc/self/fd/" + std::to_string(file.fd)).c_str(), target.data(), target.size() - 1);
   if (length < 0) return failed<std::string>(errno);
   std::string resolved(target.data(), static_cast<std::size_t>(length));
   if (!live()) {
     std::error_code error;
     const std::string base = std::filesystem::canonical(root_, error).string();
-    if (error || !resolved.starts_with(base)) return Read<std::string>::unreadable("leads out of " + printable(root_));
+    if (error || !resolved.starts_with(base))
+      return Read<std::string>::unreadable("leads out of " + printable(root_));
     resolved.erase(0, base.size());
   }
   return Read<std::string>::of(std::move(resolved));
@@ -166,7 +175,7 @@ Read<std::uint64_t> FileTree::size(const std::string& path) const {
   if (recorder_) recorder_->looked_at(root_, recorded_under_, path);
   const Descriptor file(open(path, O_PATH));
   if (file.fd < 0) return failed<std::uint64_t>(-file.fd);
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.fd, &status) != 0) return failed<std::uint64_t>(errno);
   if (!S_ISREG(status.st_mode)) return Read<std::uint64_t>::unreadable("not a regular file");
   return Read<std::uint64_t>::of(static_cast<std::uint64_t>(status.st_size));
@@ -178,7 +187,8 @@ bool FileTree::exists(const std::string& path) const {
   return file.fd >= 0;
 }
 
-void FileRecorder::read(const std::string& root, const std::string& under, const std::string& path, const std::string& content) {
+void FileRecorder::read(const std::string& root, const std::string& under, const std::string& path,
+                        const std::string& content) {
   const std::lock_guard lock(mutex_);
   entries_.insert({root, under, path, content});
 }
@@ -212,7 +222,8 @@ void FileRecorder::write(const std::string& directory) const {
         continue;
       }
       const fs::path here = done / part;
-      const fs::path from = fs::path(root) / here.relative_path(), to = fs::path(directory) / under / here.relative_path();
+      const fs::path from = fs::path(root) / here.relative_path(),
+                     to = fs::path(directory) / under / here.relative_path();
       const auto status = fs::symlink_status(from, error);
       if (error || !fs::exists(status)) {
         there = false;

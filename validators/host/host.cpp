@@ -20,7 +20,8 @@ namespace {
 
 template <class T>
 Read<T> no_answer(const Answer& answer) {
-  return answer.error == ENOENT || answer.error == ENODEV ? Read<T>::not_there(answer.why) : Read<T>::unreadable(answer.why);
+  return answer.error == ENOENT || answer.error == ENODEV ? Read<T>::not_there(answer.why)
+                                                          : Read<T>::unreadable(answer.why);
 }
 
 // Turns an answer into a value; an answer of another shape (a captured file is untrusted) is unreadable.
@@ -47,7 +48,8 @@ GpuReading gpu_reading(const nlohmann::json& value) {
     GpuFacts gpu;
     const auto number = [&entry](const char* field) -> std::optional<std::uint64_t> {
       const auto found = entry.find(field);
-      return found == entry.end() || found->is_null() ? std::nullopt : std::optional(found->get<std::uint64_t>());
+      return found == entry.end() || found->is_null() ? std::nullopt
+                                                      : std::optional(found->get<std::uint64_t>());
     };
     gpu.index = entry.at("index").get<int>();
     gpu.name = entry.value("name", "");
@@ -95,7 +97,8 @@ std::optional<FileTree> Host::files_after(double seconds) const {
 }
 
 template <class T>
-Read<std::vector<T>> Host::dump(const NetlinkRequest& request, std::optional<T> (*parse)(const NetlinkMessage&)) const {
+Read<std::vector<T>> Host::dump(const NetlinkRequest& request,
+                                std::optional<T> (*parse)(const NetlinkMessage&)) const {
   const Answer answer = machine_->ask("netlink", request.key());
   if (answer.error != 0) return no_answer<std::vector<T>>(answer);
   std::vector<T> values;
@@ -108,13 +111,15 @@ const Read<std::vector<Link>>& Host::links() const {
   return once(links_.flag, links_.read, [this] {
     auto links = dump<Link>(links_request(), parse_link);
     // Every network namespace has a loopback: an empty list is an answer that was not understood.
-    if (links && links->empty()) return Read<std::vector<Link>>::unreadable("the kernel listed no interface at all");
+    if (links && links->empty())
+      return Read<std::vector<Link>>::unreadable("the kernel listed no interface at all");
     return links;
   });
 }
 
 const Read<std::vector<Address>>& Host::addresses() const {
-  return once(addresses_.flag, addresses_.read, [this] { return dump<Address>(addresses_request(), parse_address); });
+  return once(addresses_.flag, addresses_.read,
+              [this] { return dump<Address>(addresses_request(), parse_address); });
 }
 const Read<std::vector<Route>>& Host::routes() const {
   return once(routes_.flag, routes_.read, [this] { return dump<Route>(routes_request(), parse_route); });
@@ -122,7 +127,9 @@ const Read<std::vector<Route>>& Host::routes() const {
 const Read<std::vector<Rule>>& Host::rules() const {
   return once(rules_.flag, rules_.read, [this] { return dump<Rule>(rules_request(), parse_rule); });
 }
-Read<std::vector<Neighbour>> Host::neighbours() const { return dump<Neighbour>(neighbours_request(), parse_neighbour); }
+Read<std::vector<Neighbour>> Host::neighbours() const {
+  return dump<Neighbour>(neighbours_request(), parse_neighbour);
+}
 
 Read<Link> Host::link_with_vfs(int index) const {
   const auto links = dump<Link>(link_request(index), parse_link);
@@ -133,7 +140,8 @@ Read<Link> Host::link_with_vfs(int index) const {
 
 Read<Route> Host::lookup(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif) const {
   const Answer answer = machine_->ask("netlink", route_lookup_request(destination, source, oif).key());
-  // What the kernel says instead of a route: nothing matched, or it matched unreachable, blackhole or prohibit.
+  // What the kernel says instead of a route: nothing matched, or it matched unreachable, blackhole or
+  // prohibit.
   for (const int verdict : {EHOSTUNREACH, ENETUNREACH, EINVAL, EACCES})
     if (answer.error == verdict) return Read<Route>::not_there(answer.why);
   if (answer.error != 0) return Read<Route>::unreadable(answer.why);
@@ -152,13 +160,15 @@ Read<Dcb> Host::dcb(const std::string& device) const {
 Read<unsigned> Host::eswitch_mode(const std::string& pci) const {
   const auto modes = dump<unsigned>(eswitch_request(pci), parse_eswitch_mode);
   if (!modes) return Read<unsigned>::no(modes);
-  return modes->empty() ? Read<unsigned>::unreadable("devlink: no mode in the answer") : Read<unsigned>::of(modes->front());
+  return modes->empty() ? Read<unsigned>::unreadable("devlink: no mode in the answer")
+                        : Read<unsigned>::of(modes->front());
 }
 
 Read<bool> Host::rdma_exclusive() const {
   const auto modes = dump<bool>(rdma_system_request(), parse_rdma_exclusive);
   if (!modes) return Read<bool>::no(modes);
-  return modes->empty() ? Read<bool>::unreadable("RDMA netlink: no netns mode in the answer") : Read<bool>::of(modes->front());
+  return modes->empty() ? Read<bool>::unreadable("RDMA netlink: no netns mode in the answer")
+                        : Read<bool>::of(modes->front());
 }
 
 const Read<std::vector<RdmaDevice>>& Host::rdma_devices() const {
@@ -168,7 +178,8 @@ const Read<std::vector<PciDevice>>& Host::pci_devices() const {
   return once(pci_devices_.flag, pci_devices_.read, [this] { return read_pci_devices(files_); });
 }
 const Read<GpuReading>& Host::gpus() const {
-  return once(gpus_.flag, gpus_.read, [this] { return from_answer<GpuReading>(machine_->ask("nvml", ""), gpu_reading); });
+  return once(gpus_.flag, gpus_.read,
+              [this] { return from_answer<GpuReading>(machine_->ask("nvml", ""), gpu_reading); });
 }
 
 const Read<std::vector<VerbsPort>>& Host::verbs() const {
@@ -176,18 +187,22 @@ const Read<std::vector<VerbsPort>>& Host::verbs() const {
     return from_answer<std::vector<VerbsPort>>(machine_->ask("verbs", ""), [](const nlohmann::json& value) {
       std::vector<VerbsPort> ports;
       for (const auto& entry : value)
-        ports.push_back({entry.at("device").get<std::string>(), entry.value("active_mtu", 0), entry.value("max_mtu", 0), entry.value("dmabuf", "")});
+        ports.push_back({entry.at("device").get<std::string>(), entry.value("active_mtu", 0),
+                         entry.value("max_mtu", 0), entry.value("dmabuf", "")});
       return ports;
     });
   });
 }
 
 const std::map<std::string, std::string>& Host::environment() const {
-  return once(environment_.flag, environment_.read, [this] {
-           return from_answer<std::map<std::string, std::string>>(machine_->ask("environment", ""), [](const nlohmann::json& value) {
-             return value.get<std::map<std::string, std::string>>();
-           });
-         }).value;
+  return once(environment_.flag, environment_.read,
+              [this] {
+                return from_answer<std::map<std::string, std::string>>(
+                    machine_->ask("environment", ""), [](const nlohmann::json& value) {
+                      return value.get<std::map<std::string, std::string>>();
+                    });
+              })
+      .value;
 }
 
 bool Host::in_pod() const { return environment().contains("KUBERNETES_SERVICE_HOST"); }
@@ -204,45 +219,55 @@ Read<Limit> Host::limit(const std::string& name) const {
 
 Read<FilesystemSize> Host::filesystem(const std::string& path) const {
   return from_answer<FilesystemSize>(machine_->ask("filesystem", path), [](const nlohmann::json& value) {
-    return FilesystemSize{value.at("bytes").get<std::uint64_t>(), value.at("free").get<std::uint64_t>(), value.at("type").get<std::uint64_t>()};
+    return FilesystemSize{value.at("bytes").get<std::uint64_t>(), value.at("free").get<std::uint64_t>(),
+                          value.at("type").get<std::uint64_t>()};
   });
 }
 
 Read<ClockState> Host::clock() const {
   return from_answer<ClockState>(machine_->ask("clock", ""), [](const nlohmann::json& value) {
-    return ClockState{value.at("synchronised").get<bool>(), value.at("offset_us").get<double>(), value.at("max_error_us").get<double>()};
+    return ClockState{value.at("synchronised").get<bool>(), value.at("offset_us").get<double>(),
+                      value.at("max_error_us").get<double>()};
   });
 }
 
 Read<KernelName> Host::kernel_name() const {
   return from_answer<KernelName>(machine_->ask("uname", ""), [](const nlohmann::json& value) {
-    return KernelName{value.at("hostname").get<std::string>(), value.at("release").get<std::string>(), value.at("machine").get<std::string>()};
+    return KernelName{value.at("hostname").get<std::string>(), value.at("release").get<std::string>(),
+                      value.at("machine").get<std::string>()};
   });
 }
 
 Read<std::vector<std::string>> Host::resolve(const std::string& name) const {
-  return from_answer<std::vector<std::string>>(machine_->ask("resolve", name), [](const nlohmann::json& value) { return value.get<std::vector<std::string>>(); });
+  return from_answer<std::vector<std::string>>(
+      machine_->ask("resolve", name),
+      [](const nlohmann::json& value) { return value.get<std::vector<std::string>>(); });
 }
 
 Read<std::vector<std::string>> Host::kernel_log() const {
-  return from_answer<std::vector<std::string>>(machine_->ask("kernel-log", ""), [](const nlohmann::json& value) { return value.get<std::vector<std::string>>(); });
+  return from_answer<std::vector<std::string>>(
+      machine_->ask("kernel-log", ""),
+      [](const nlohmann::json& value) { return value.get<std::vector<std::string>>(); });
 }
 
 Read<std::string> Host::register_memory(std::uint64_t bytes) const {
-  return from_answer<std::string>(machine_->ask("register-memory", std::to_string(bytes)), [](const nlohmann::json& value) { return value.at("how").get<std::string>(); });
+  return from_answer<std::string>(
+      machine_->ask("register-memory", std::to_string(bytes)),
+      [](const nlohmann::json& value) { return value.at("how").get<std::string>(); });
 }
 
 Read<Echo> Host::echo(const std::string& device, Ipv4 source, Ipv4 destination, int ip_bytes) const {
-  const std::string key = device + " " + to_string(source) + " " + to_string(destination) + " " + std::to_string(ip_bytes);
+  const std::string key =
+      device + " " + to_string(source) + " " + to_string(destination) + " " + std::to_string(ip_bytes);
   return from_answer<Echo>(machine_->ask("icmp", key), [](const nlohmann::json& value) {
     return Echo{value.at("replied").get<bool>(), value.at("local_error").get<std::string>()};
   });
 }
 
 Read<std::vector<std::string>> Host::arp_probe(const std::string& device, Ipv4 target) const {
-  return from_answer<std::vector<std::string>>(machine_->ask("arp", device + " " + to_string(target)), [](const nlohmann::json& value) {
-    return value.at("macs").get<std::vector<std::string>>();
-  });
+  return from_answer<std::vector<std::string>>(
+      machine_->ask("arp", device + " " + to_string(target)),
+      [](const nlohmann::json& value) { return value.at("macs").get<std::vector<std::string>>(); });
 }
 
 Read<std::vector<Allocation>> Host::ip_pools() const {
@@ -250,7 +275,8 @@ Read<std::vector<Allocation>> Host::ip_pools() const {
   return answer.error != 0 ? no_answer<std::vector<Allocation>>(answer) : parse_ip_pools(answer.value);
 }
 Read<std::vector<Reservation>> Host::reservations() const {
-  const Answer answer = machine_->ask("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations");
+  const Answer answer =
+      machine_->ask("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations");
   return answer.error != 0 ? no_answer<std::vector<Reservation>>(answer) : parse_reservations(answer.value);
 }
 Read<std::vector<PodAddresses>> Host::pods() const {
@@ -258,7 +284,9 @@ Read<std::vector<PodAddresses>> Host::pods() const {
   return answer.error != 0 ? no_answer<std::vector<PodAddresses>>(answer) : parse_pods(answer.value);
 }
 
-std::shared_ptr<const Host> live_host() { return std::make_shared<const Host>(FileTree("/"), live_machine()); }
+std::shared_ptr<const Host> live_host() {
+  return std::make_shared<const Host>(FileTree("/"), live_machine());
+}
 
 std::shared_ptr<const Host> captured_host(const std::string& root, const std::string& node_file) {
   namespace fs = std::filesystem;
@@ -270,7 +298,8 @@ std::shared_ptr<const Host> captured_host(const std::string& root, const std::st
     machine = silent_machine("was not captured (there is no " + printable(file) + ")");
   } else {
     if (!fs::is_regular_file(file, error)) throw CaptureError(printable(file) + ": no such file");
-    if (fs::file_size(file, error) > (256u << 20)) throw CaptureError(printable(file) + ": larger than 256 MiB");
+    if (fs::file_size(file, error) > (256u << 20))
+      throw CaptureError(printable(file) + ": larger than 256 MiB");
     std::ifstream stream(file, std::ios::binary);
     std::stringstream content;
     if (!stream || !(content << stream.rdbuf())) throw CaptureError(printable(file) + ": cannot be read");
@@ -278,10 +307,12 @@ std::shared_ptr<const Host> captured_host(const std::string& root, const std::st
   }
   std::optional<FileTree> later;
   if (fs::is_directory(root + "/later", error)) later.emplace(root + "/later");
-  return std::make_shared<const Host>(FileTree(root == "/" ? "/." : root), std::move(machine), std::move(later));
+  return std::make_shared<const Host>(FileTree(root == "/" ? "/." : root), std::move(machine),
+                                      std::move(later));
 }
 
-Recording::Recording() : files_(std::make_shared<FileRecorder>()), machine_(std::make_shared<RecordingMachine>(live_machine())) {
+Recording::Recording()
+    : files_(std::make_shared<FileRecorder>()), machine_(std::make_shared<RecordingMachine>(live_machine())) {
   host_ = std::make_shared<const Host>(FileTree("/", files_), machine_, FileTree("/", files_, "later"));
 }
 Recording::~Recording() = default;
@@ -291,9 +322,11 @@ std::shared_ptr<const Host> Recording::host() const { return host_; }
 void Recording::write(const std::string& directory) const {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (fs::exists(directory, error) && (!fs::is_directory(directory, error) || !fs::is_empty(directory, error)))
+  if (fs::exists(directory, error) &&
+      (!fs::is_directory(directory, error) || !fs::is_empty(directory, error)))
     throw CaptureError(printable(directory) + ": already exists and is not an empty directory");
-  if (!fs::create_directories(directory, error) && error) throw CaptureError(printable(directory) + ": " + error.message());
+  if (!fs::create_directories(directory, error) && error)
+    throw CaptureError(printable(directory) + ": " + error.message());
   files_->write(directory);
   std::ofstream node(directory + "/node.json", std::ios::binary);
   node << machine_->node_file();

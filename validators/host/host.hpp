@@ -1,5 +1,5 @@
-// What a check may see of a machine, live or captured. Every answer is a value or the reason why there is none.
-// Answers that several checks need are read once. All of it is thread-safe.
+// What a check may see of a machine, live or captured. Every answer is a value or the reason why there is
+// none. Answers that several checks need are read once. All of it is thread-safe.
 #pragma once
 
 #include <functional>
@@ -43,7 +43,7 @@ struct KernelName {
 struct VerbsPort {
   std::string device;
   int active_mtu = 0, max_mtu = 0;  // bytes; 0: not answered
-  std::string dmabuf;               // "supported", "unsupported: ...", "unknown: ..."; empty: device not opened
+  std::string dmabuf;  // "supported", "unsupported: ...", "unknown: ..."; empty: device not opened
 };
 
 struct Echo {
@@ -61,13 +61,14 @@ class Host {
   // The files after `seconds` more. Empty where a captured machine has no second reading.
   std::optional<FileTree> files_after(double seconds) const;
 
-  const Read<std::vector<Link>>& links() const;        // without VFs
+  const Read<std::vector<Link>>& links() const;  // without VFs
   const Read<std::vector<Address>>& addresses() const;
   const Read<std::vector<Route>>& routes() const;
   const Read<std::vector<Rule>>& rules() const;
   Read<std::vector<Neighbour>> neighbours() const;
   Read<Link> link_with_vfs(int index) const;
-  // The FIB entry that sends from `source` out of `oif`; missing: the kernel has none (or one that forbids it).
+  // The FIB entry that sends from `source` out of `oif`; missing: the kernel has none (or one that forbids
+  // it).
   Read<Route> lookup(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif) const;
   Read<Dcb> dcb(const std::string& device) const;
   Read<unsigned> eswitch_mode(const std::string& pci) const;
@@ -88,7 +89,8 @@ class Host {
   Read<std::vector<std::string>> kernel_log() const;
   Read<std::string> register_memory(std::uint64_t bytes) const;  // how it was done
   Read<Echo> echo(const std::string& device, Ipv4 source, Ipv4 destination, int ip_bytes) const;
-  Read<std::vector<std::string>> arp_probe(const std::string& device, Ipv4 target) const;  // MACs that answered
+  Read<std::vector<std::string>> arp_probe(const std::string& device,
+                                           Ipv4 target) const;  // MACs that answered
 
   Read<std::vector<Allocation>> ip_pools() const;
   Read<std::vector<Reservation>> reservations() const;
@@ -101,7 +103,8 @@ class Host {
     Read<T> read;
   };
   template <class T>
-  Read<std::vector<T>> dump(const NetlinkRequest& request, std::optional<T> (*parse)(const NetlinkMessage&)) const;
+  Read<std::vector<T>> dump(const NetlinkRequest& request,
+                            std::optional<T> (*parse)(const NetlinkMessage&)) const;
 
   FileTree files_;
   std::shared_ptr<const Machine> machine_;

@@ -1,4 +1,5 @@
-// IPv4 addresses and prefixes. Rails are IPv4 throughout: a RoCE v2 GID is the IPv4-mapped form of the address.
+// IPv4 addresses and prefixes. Rails are IPv4 throughout: a RoCE v2 GID is the IPv4-mapped form of the
+// address.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,10 @@ struct Prefix {
   Prefix network() const { return {{address.bits & mask()}, length}; }
 };
 
-std::string to_string(Ipv4 address);                       // "10.10.0.21"
-std::string to_string(const Prefix& prefix);               // "10.10.0.0/16"
-std::optional<Ipv4> parse_ipv4(std::string_view text);     // four decimal parts, nothing else
-std::optional<Prefix> parse_prefix(std::string_view text); // "10.10.0.0/16"; host bits are kept
+std::string to_string(Ipv4 address);                        // "10.10.0.21"
+std::string to_string(const Prefix& prefix);                // "10.10.0.0/16"
+std::optional<Ipv4> parse_ipv4(std::string_view text);      // four decimal parts, nothing else
+std::optional<Prefix> parse_prefix(std::string_view text);  // "10.10.0.0/16"; host bits are kept
 // "0000:0000:0000:0000:0000:ffff:0a0a:0015" -> 10.10.0.21; empty for a GID that is not IPv4-mapped.
 std::optional<Ipv4> mapped_ipv4(std::string_view gid);
 

@@ -1,5 +1,5 @@
-// One GET to the API server with the Pod's own account. libcurl is loaded at run time, so that nothing is linked for
-// the two checks that ask; where it is absent they say so.
+// One GET to the API server with the Pod's own account. libcurl is loaded at run time, so that nothing is
+// linked for the two checks that ask; where it is absent they say so.
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -17,7 +17,15 @@ constexpr std::string_view account = "/var/run/secrets/kubernetes.io/serviceacco
 constexpr std::size_t most = 64u << 20;  // a list of all Pods of a large cluster
 
 // From curl.h: option numbers are part of libcurl's ABI.
-enum Option { writedata = 10001, url = 10002, httpheader = 10023, cainfo = 10065, timeout_ms = 155, nosignal = 99, writefunction = 20011 };
+enum Option {
+  writedata = 10001,
+  url = 10002,
+  httpheader = 10023,
+  cainfo = 10065,
+  timeout_ms = 155,
+  nosignal = 99,
+  writefunction = 20011
+};
 constexpr int response_code = 0x200002;
 
 std::size_t collect(char* bytes, std::size_t size, std::size_t count, void* into) {
@@ -50,7 +58,8 @@ Answer ask_kubernetes(const std::string& path) {
   if (!init || !cleanup || !set || !perform || !info || !append || !free_list || !describe)
     return {ENOSYS, "libcurl lacks a basic symbol", nullptr};
 
-  const std::string authority = std::string(host).find(':') == std::string::npos ? host : "[" + std::string(host) + "]";
+  const std::string authority =
+      std::string(host).find(':') == std::string::npos ? host : "[" + std::string(host) + "]";
   const std::string address = "https://" + authority + ":" + port + path;
   const std::string certificate = std::string(account) + "ca.crt";
   std::string body;
@@ -70,7 +79,9 @@ Answer ask_kubernetes(const std::string& path) {
   cleanup(handle);
   free_list(headers);
   if (rc != 0) return {EIO, "GET " + path + ": " + describe(rc), nullptr};
-  if (status != 200) return {status == 403 || status == 401 ? EACCES : EIO, "GET " + path + ": HTTP " + std::to_string(status), nullptr};
+  if (status != 200)
+    return {status == 403 || status == 401 ? EACCES : EIO, "GET " + path + ": HTTP " + std::to_string(status),
+            nullptr};
   const auto document = nlohmann::json::parse(body, nullptr, false);
   if (document.is_discarded()) return {EBADMSG, "GET " + path + ": the answer is no JSON", nullptr};
   return {0, {}, document};

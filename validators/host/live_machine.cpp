@@ -20,12 +20,16 @@ namespace mlc {
 
 namespace {
 
-Answer failed(int error, const std::string& what) { return {error, what + ": " + std::strerror(error), nullptr}; }
+Answer failed(int error, const std::string& what) {
+  return {error, what + ": " + std::strerror(error), nullptr};
+}
 
 // Only variables that describe devices and the fabric: the environment of a Pod also holds secrets.
 bool allowed(std::string_view name) {
-  static constexpr std::array<std::string_view, 4> families{"PCIDEVICE_", "NVIDIA_VISIBLE_DEVICES", "NCCL_", "UCX_NET_"};
-  static constexpr std::array<std::string_view, 5> names{"KUBERNETES_SERVICE_HOST", "NODE_NAME", "POD_NAME", "POD_NAMESPACE", "CUDA_VISIBLE_DEVICES"};
+  static constexpr std::array<std::string_view, 4> families{"PCIDEVICE_", "NVIDIA_VISIBLE_DEVICES", "NCCL_",
+                                                            "UCX_NET_"};
+  static constexpr std::array<std::string_view, 5> names{"KUBERNETES_SERVICE_HOST", "NODE_NAME", "POD_NAME",
+                                                         "POD_NAMESPACE", "CUDA_VISIBLE_DEVICES"};
   for (const auto family : families)
     if (name.starts_with(family)) return true;
   for (const auto one : names)
@@ -38,25 +42,36 @@ Answer environment() {
   for (char** entry = environ; entry && *entry; ++entry) {
     const std::string_view pair(*entry);
     const auto equals = pair.find('=');
-    if (equals != pair.npos && allowed(pair.substr(0, equals))) value[std::string(pair.substr(0, equals))] = pair.substr(equals + 1);
+    if (equals != pair.npos && allowed(pair.substr(0, equals)))
+      value[std::string(pair.substr(0, equals))] = pair.substr(equals + 1);
   }
   return {0, {}, value};
 }
 
 Answer limit(const std::string& name) {
-  const int resource = name == "memlock" ? RLIMIT_MEMLOCK : name == "nofile" ? RLIMIT_NOFILE : name == "nproc" ? RLIMIT_NPROC : name == "stack" ? RLIMIT_STACK : -1;
+  const int resource = name == "memlock"  ? RLIMIT_MEMLOCK
+                       : name == "nofile" ? RLIMIT_NOFILE
+                       : name == "nproc"  ? RLIMIT_NPROC
+                       : name == "stack"  ? RLIMIT_STACK
+                                          : -1;
   rlimit value{};
   if (resource < 0) return failed(EINVAL, name);
   if (::getrlimit(static_cast<__rlimit_resource>(resource), &value) != 0) return failed(errno, "getrlimit");
-  const auto number = [](rlim_t amount) { return amount == RLIM_INFINITY ? nlohmann::json() : nlohmann::json(amount); };
+  const auto number = [](rlim_t amount) {
+    return amount == RLIM_INFINITY ? nlohmann::json() : nlohmann::json(amount);
+  };
   return {0, {}, {{"soft", number(value.rlim_cur)}, {"hard", number(value.rlim_max)}}};
 }
 
 Answer filesystem(const std::string& path) {
-  struct statfs value{};
+  struct statfs value {};
   if (::statfs(path.c_str(), &value) != 0) return failed(errno, path);
   const auto block = static_cast<std::uint64_t>(value.f_bsize);
-  return {0, {}, {{"bytes", value.f_blocks * block}, {"free", value.f_bavail * block}, {"type", static_cast<std::uint64_t>(value.f_type)}}};
+  return {0,
+          {},
+          {{"bytes", value.f_blocks * block},
+           {"free", value.f_bavail * block},
+           {"type", static_cast<std::uint64_t>(value.f_type)}}};
 }
 
 Answer clock_state() {
@@ -64,9 +79,11 @@ Answer clock_state() {
   const int state = ::adjtimex(&value);
   if (state < 0) return failed(errno, "adjtimex");
   const double unit = (value.status & STA_NANO) != 0 ? 1e-3 : 1.0;
-  return {0, {}, {{"synchronised", state != TIME_ERROR && (value.status & STA_UNSYNC) == 0},
-                  {"offset_us", static_cast<double>(value.offset) * unit},
-                  {"max_error_us", static_cast<double>(value.maxerror)}}};
+  return {0,
+          {},
+          {{"synchronised", state != TIME_ERROR && (value.status & STA_UNSYNC) == 0},
+           {"offset_us", static_cast<double>(value.offset) * unit},
+           {"max_error_us", static_cast<double>(value.maxerror)}}};
 }
 
 Answer kernel_name() {
@@ -85,7 +102,8 @@ Answer resolve_name(const std::string& name) {
   auto addresses = nlohmann::json::array();
   for (const addrinfo* one = found; one; one = one->ai_next) {
     std::array<char, NI_MAXHOST> text{};
-    if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0)
+    if (::getnameinfo(one->ai_addr, one->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) ==
+        0)
       addresses.push_back(text.data());
   }
   ::freeaddrinfo(found);
@@ -101,8 +119,9 @@ Answer ask_kernel_log() {
   std::array<char, 8192> record;
   for (int records = 0; records < 1'000'000; ++records) {
     const ssize_t got = ::read(fd, record.data(), record.size());
-    if (got < 0 && (errno == EPIPE || errno == EINTR)) continue;  // EPIPE: that record was overwritten meanwhile
-    if (got <= 0) break;                                          // EAGAIN: the end
+    if (got < 0 && (errno == EPIPE || errno == EINTR))
+      continue;           // EPIPE: that record was overwritten meanwhile
+    if (got <= 0) break;  // EAGAIN: the end
     std::string_view text(record.data(), static_cast<std::size_t>(got));
     const auto message = text.find(';');
     if (message == text.npos) continue;

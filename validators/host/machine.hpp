@@ -1,5 +1,6 @@
-// Everything a check may learn that is no file: netlink answers, NVML, limits, probes. Each is a question with a
-// JSON answer, so that capturing a machine, replaying it and bounding it are each one class and not one per source.
+// Everything a check may learn that is no file: netlink answers, NVML, limits, probes. Each is a question
+// with a JSON answer, so that capturing a machine, replaying it and bounding it are each one class and not
+// one per source.
 #pragma once
 
 #include <map>

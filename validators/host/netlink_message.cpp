@@ -42,7 +42,8 @@ std::optional<Ipv4> ipv4(std::string_view bytes) {
 
 std::string mac(std::string_view bytes) {
   std::string spelled;
-  for (const char byte : bytes.substr(0, 6)) spelled += (spelled.empty() ? "" : ":") + hex({&byte, 1});
+  for (const char byte : bytes.substr(0, 6))
+    spelled += (spelled.empty() ? "" : ":") + hex({&byte, 1});
   return spelled;
 }
 
@@ -58,7 +59,8 @@ std::optional<std::pair<Header, std::string_view>> split(const NetlinkMessage& m
 NetlinkRequest dump(std::uint16_t type, unsigned char family) {
   rtgenmsg header{};
   header.rtgen_family = family;
-  // Strict checking (NETLINK_GET_STRICT_CHK) is off, so one byte of header is enough for every dump but links.
+  // Strict checking (NETLINK_GET_STRICT_CHK) is off, so one byte of header is enough for every dump but
+  // links.
   NetlinkPayload payload(header);
   return {"route", type, NLM_F_DUMP, std::string(payload.bytes()) + std::string(3, '\0')};
 }
@@ -71,18 +73,22 @@ Vf parse_vf(std::string_view attributes) {
     if (type == IFLA_VF_VLAN)
       if (const auto info = read_as<ifla_vf_vlan>(value)) vf.vlan = info->vlan, vf.qos = info->qos;
     if (type == IFLA_VF_RATE)
-      if (const auto info = read_as<ifla_vf_rate>(value)) vf.min_rate = info->min_tx_rate, vf.max_rate = info->max_tx_rate;
+      if (const auto info = read_as<ifla_vf_rate>(value))
+        vf.min_rate = info->min_tx_rate, vf.max_rate = info->max_tx_rate;
     if (type == IFLA_VF_SPOOFCHK)
-      if (const auto info = read_as<ifla_vf_spoofchk>(value); info && info->setting <= 1) vf.spoof_check = info->setting == 1;
+      if (const auto info = read_as<ifla_vf_spoofchk>(value); info && info->setting <= 1)
+        vf.spoof_check = info->setting == 1;
     if (type == IFLA_VF_TRUST)
-      if (const auto info = read_as<ifla_vf_trust>(value); info && info->setting <= 1) vf.trust = info->setting == 1;
+      if (const auto info = read_as<ifla_vf_trust>(value); info && info->setting <= 1)
+        vf.trust = info->setting == 1;
     if (type == IFLA_VF_LINK_STATE)
       if (const auto info = read_as<ifla_vf_link_state>(value)) vf.link_state = info->link_state;
   });
   return vf;
 }
 
-constexpr std::uint32_t vf_filter = RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;  // statistics overflow u16 lengths
+constexpr std::uint32_t vf_filter =
+    RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS;  // statistics overflow u16 lengths
 
 }  // namespace
 
@@ -90,12 +96,15 @@ std::string hex(std::string_view bytes) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
-  for (const unsigned char byte : bytes) text += digits[byte >> 4], text += digits[byte & 15];
+  for (const unsigned char byte : bytes)
+    text += digits[byte >> 4], text += digits[byte & 15];
   return text;
 }
 
 std::optional<std::string> unhex(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
   if (text.size() % 2 != 0) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() / 2);
@@ -140,7 +149,9 @@ NetlinkPayload& NetlinkPayload::put_u8(std::uint16_t type, std::uint8_t value) {
 NetlinkPayload& NetlinkPayload::put_u32(std::uint16_t type, std::uint32_t value) {
   return put(type, {reinterpret_cast<const char*>(&value), 4});
 }
-NetlinkPayload& NetlinkPayload::put_ipv4(std::uint16_t type, Ipv4 value) { return put_u32(type, htonl(value.bits)); }
+NetlinkPayload& NetlinkPayload::put_ipv4(std::uint16_t type, Ipv4 value) {
+  return put_u32(type, htonl(value.bits));
+}
 NetlinkPayload& NetlinkPayload::put_text(std::uint16_t type, std::string_view value) {
   return put(type, std::string(value) + '\0');
 }
@@ -148,7 +159,8 @@ NetlinkPayload& NetlinkPayload::nest(std::uint16_t type, const NetlinkPayload& i
   return put(type | NLA_F_NESTED, inner.bytes());
 }
 
-void for_each_attribute(std::string_view attributes, const std::function<void(std::uint16_t, std::string_view)>& each) {
+void for_each_attribute(std::string_view attributes,
+                        const std::function<void(std::uint16_t, std::string_view)>& each) {
   while (attributes.size() >= NLA_HDRLEN) {
     const auto header = *read_as<nlattr>(attributes);
     if (header.nla_len < NLA_HDRLEN || header.nla_len > attributes.size()) return;
@@ -162,7 +174,8 @@ bool Link::loopback() const { return (flags & IFF_LOOPBACK) != 0; }
 
 NetlinkRequest links_request() {
   const ifinfomsg header{};
-  return {"route", RTM_GETLINK, NLM_F_DUMP, NetlinkPayload(header).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS).bytes()};
+  return {"route", RTM_GETLINK, NLM_F_DUMP,
+          NetlinkPayload(header).put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS).bytes()};
 }
 
 NetlinkRequest link_request(int index) {
@@ -181,7 +194,8 @@ NetlinkRequest route_lookup_request(Ipv4 destination, std::optional<Ipv4> source
   header.rtm_family = AF_INET;
   header.rtm_dst_len = 32;
   if (source) header.rtm_src_len = 32;
-  header.rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;  // Linux 4.13; LOOKUP_TABLE: name the table it matched in
+  header.rtm_flags =
+      RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;  // Linux 4.13; LOOKUP_TABLE: name the table it matched in
   NetlinkPayload payload(header);
   payload.put_ipv4(RTA_DST, destination);
   if (source) payload.put_ipv4(RTA_SRC, *source);
@@ -200,7 +214,10 @@ NetlinkRequest eswitch_request(const std::string& pci) {
   header.cmd = DEVLINK_CMD_ESWITCH_GET;
   header.version = DEVLINK_GENL_VERSION;
   return {"devlink", DEVLINK_CMD_ESWITCH_GET, 0,
-          NetlinkPayload(header).put_text(DEVLINK_ATTR_BUS_NAME, "pci").put_text(DEVLINK_ATTR_DEV_NAME, pci).bytes()};
+          NetlinkPayload(header)
+              .put_text(DEVLINK_ATTR_BUS_NAME, "pci")
+              .put_text(DEVLINK_ATTR_DEV_NAME, pci)
+              .bytes()};
 }
 
 NetlinkRequest rdma_system_request() {
@@ -217,16 +234,36 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
   std::string bus, parent;
   for_each_attribute(parts->second, [&](std::uint16_t type, std::string_view value) {
     switch (type) {
-      case IFLA_IFNAME: link.name = text(value); break;
-      case IFLA_ADDRESS: link.mac = mac(value); break;
-      case IFLA_PERM_ADDRESS: link.permanent_mac = mac(value); break;
-      case IFLA_MTU: link.mtu = number(value).value_or(0); break;
-      case IFLA_OPERSTATE: link.operstate = number(value); break;
-      case IFLA_CARRIER: link.carrier = number(value); break;
-      case IFLA_CARRIER_DOWN_COUNT: link.carrier_down_count = number(value); break;
-      case IFLA_NUM_VF: link.vf_count = number(value); break;
-      case IFLA_PARENT_DEV_NAME: parent = text(value); break;
-      case IFLA_PARENT_DEV_BUS_NAME: bus = text(value); break;
+      case IFLA_IFNAME:
+        link.name = text(value);
+        break;
+      case IFLA_ADDRESS:
+        link.mac = mac(value);
+        break;
+      case IFLA_PERM_ADDRESS:
+        link.permanent_mac = mac(value);
+        break;
+      case IFLA_MTU:
+        link.mtu = number(value).value_or(0);
+        break;
+      case IFLA_OPERSTATE:
+        link.operstate = number(value);
+        break;
+      case IFLA_CARRIER:
+        link.carrier = number(value);
+        break;
+      case IFLA_CARRIER_DOWN_COUNT:
+        link.carrier_down_count = number(value);
+        break;
+      case IFLA_NUM_VF:
+        link.vf_count = number(value);
+        break;
+      case IFLA_PARENT_DEV_NAME:
+        parent = text(value);
+        break;
+      case IFLA_PARENT_DEV_BUS_NAME:
+        bus = text(value);
+        break;
       case IFLA_LINKINFO:
         for_each_attribute(value, [&link](std::uint16_t inner, std::string_view kind) {
           if (inner == IFLA_INFO_KIND) link.kind = text(kind);
@@ -237,7 +274,8 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
           if (inner == IFLA_VF_INFO) link.vfs.push_back(parse_vf(vf));
         });
         break;
-      default: break;
+      default:
+        break;
     }
   });
   if (bus == "pci") link.pci = parent;
@@ -276,10 +314,18 @@ std::optional<Route> parse_route(const NetlinkMessage& message) {
       case RTA_OIF:
         if (const auto oif = number(value)) route.oif = static_cast<int>(*oif);
         break;
-      case RTA_GATEWAY: route.gateway = ipv4(value); break;
-      case RTA_PREFSRC: route.source = ipv4(value); break;
-      case RTA_TABLE: route.table = number(value).value_or(route.table); break;
-      case RTA_PRIORITY: route.priority = number(value).value_or(0); break;
+      case RTA_GATEWAY:
+        route.gateway = ipv4(value);
+        break;
+      case RTA_PREFSRC:
+        route.source = ipv4(value);
+        break;
+      case RTA_TABLE:
+        route.table = number(value).value_or(route.table);
+        break;
+      case RTA_PRIORITY:
+        route.priority = number(value).value_or(0);
+        break;
       case RTA_METRICS:
         for_each_attribute(value, [&route](std::uint16_t metric, std::string_view amount) {
           if (metric == RTAX_MTU) route.mtu = number(amount).value_or(0);
@@ -298,7 +344,8 @@ std::optional<Route> parse_route(const NetlinkMessage& message) {
           value.remove_prefix(std::min<std::size_t>(RTNH_ALIGN(hop.rtnh_len), value.size()));
         }
         break;
-      default: break;
+      default:
+        break;
     }
   });
   return route;
@@ -307,7 +354,8 @@ std::optional<Route> parse_route(const NetlinkMessage& message) {
 std::optional<Rule> parse_rule(const NetlinkMessage& message) {
   if (message.type != RTM_NEWRULE) return std::nullopt;
   const auto parts = split<fib_rule_hdr>(message);
-  if (!parts || parts->first.family != AF_INET || parts->first.src_len > 32 || parts->first.dst_len > 32) return std::nullopt;
+  if (!parts || parts->first.family != AF_INET || parts->first.src_len > 32 || parts->first.dst_len > 32)
+    return std::nullopt;
   Rule rule;
   rule.table = parts->first.table;
   rule.action = parts->first.action;
@@ -320,12 +368,23 @@ std::optional<Rule> parse_rule(const NetlinkMessage& message) {
       case FRA_DST:
         if (const auto to = ipv4(value)) rule.to = Prefix{*to, parts->first.dst_len};
         break;
-      case FRA_IIFNAME: rule.iif = text(value); break;
-      case FRA_OIFNAME: rule.oif = text(value); break;
-      case FRA_PRIORITY: rule.priority = number(value).value_or(0); break;
-      case FRA_TABLE: rule.table = number(value).value_or(rule.table); break;
-      case FRA_FWMARK: rule.mark = number(value); break;
-      default: break;
+      case FRA_IIFNAME:
+        rule.iif = text(value);
+        break;
+      case FRA_OIFNAME:
+        rule.oif = text(value);
+        break;
+      case FRA_PRIORITY:
+        rule.priority = number(value).value_or(0);
+        break;
+      case FRA_TABLE:
+        rule.table = number(value).value_or(rule.table);
+        break;
+      case FRA_FWMARK:
+        rule.mark = number(value);
+        break;
+      default:
+        break;
     }
   });
   return rule;
@@ -381,7 +440,8 @@ std::optional<unsigned> parse_eswitch_mode(const NetlinkMessage& message) {
 std::optional<bool> parse_rdma_exclusive(const NetlinkMessage& message) {
   std::optional<bool> exclusive;
   for_each_attribute(message.payload, [&exclusive](std::uint16_t type, std::string_view value) {
-    if (type == RDMA_NLDEV_SYS_ATTR_NETNS_MODE && value.size() == 1) exclusive = value[0] == 0;  // 1 is shared
+    if (type == RDMA_NLDEV_SYS_ATTR_NETNS_MODE && value.size() == 1)
+      exclusive = value[0] == 0;  // 1 is shared
   });
   return exclusive;
 }

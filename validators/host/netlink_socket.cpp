@@ -24,14 +24,18 @@ struct Socket {
   }
 };
 
-Answer failed(int error, const std::string& what) { return {error, what + ": " + std::strerror(error), nullptr}; }
+Answer failed(int error, const std::string& what) {
+  return {error, what + ": " + std::strerror(error), nullptr};
+}
 
 Answer exchange(int fd, std::uint16_t type, std::uint16_t flags, const std::string& payload) {
   nlmsghdr header{};
   header.nlmsg_len = static_cast<std::uint32_t>(NLMSG_HDRLEN + payload.size());
   header.nlmsg_type = type;
-  // An answer that dumps ends with NLMSG_DONE; one that does not ends with the acknowledgement asked for here.
-  header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags | (flags & NLM_F_DUMP ? 0 : NLM_F_ACK));
+  // An answer that dumps ends with NLMSG_DONE; one that does not ends with the acknowledgement asked for
+  // here.
+  header.nlmsg_flags =
+      static_cast<std::uint16_t>(NLM_F_REQUEST | flags | (flags & NLM_F_DUMP ? 0 : NLM_F_ACK));
   header.nlmsg_seq = 1;
   std::string request(reinterpret_cast<const char*>(&header), sizeof header);
   request += payload;
@@ -52,7 +56,8 @@ Answer exchange(int fd, std::uint16_t type, std::uint16_t flags, const std::stri
     while (left.size() >= sizeof(nlmsghdr)) {
       nlmsghdr answer;
       std::memcpy(&answer, left.data(), sizeof answer);
-      if (answer.nlmsg_len < NLMSG_HDRLEN || answer.nlmsg_len > left.size()) return failed(EBADMSG, "netlink answer");
+      if (answer.nlmsg_len < NLMSG_HDRLEN || answer.nlmsg_len > left.size())
+        return failed(EBADMSG, "netlink answer");
       const std::string_view body = left.substr(NLMSG_HDRLEN, answer.nlmsg_len - NLMSG_HDRLEN);
       if (answer.nlmsg_type == NLMSG_ERROR || answer.nlmsg_type == NLMSG_DONE) {
         int error = 0;
@@ -61,7 +66,8 @@ Answer exchange(int fd, std::uint16_t type, std::uint16_t flags, const std::stri
         // A dump that was interrupted by a change may lack entries: an incomplete answer is no answer.
         return {0, {}, messages_json(messages)};
       }
-      if ((answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0) return failed(EINTR, "netlink dump changed while it was read");
+      if ((answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+        return failed(EINTR, "netlink dump changed while it was read");
       messages.push_back({answer.nlmsg_type, std::string(body)});
       left.remove_prefix(std::min<std::size_t>(NLMSG_ALIGN(answer.nlmsg_len), left.size()));
     }
@@ -71,24 +77,33 @@ Answer exchange(int fd, std::uint16_t type, std::uint16_t flags, const std::stri
 }  // namespace
 
 Answer ask_kernel(const NetlinkRequest& request) {
-  const int protocol = request.protocol == "route" ? NETLINK_ROUTE : request.protocol == "rdma" ? NETLINK_RDMA : NETLINK_GENERIC;
+  const int protocol = request.protocol == "route"  ? NETLINK_ROUTE
+                       : request.protocol == "rdma" ? NETLINK_RDMA
+                                                    : NETLINK_GENERIC;
   const Socket socket(protocol);
   if (socket.fd < 0) return failed(errno, "netlink socket");
-  const timeval patience{2, 0};  // the kernel answers at once; RDMA netlink says nothing at all to what it does not know
+  const timeval patience{
+      2, 0};  // the kernel answers at once; RDMA netlink says nothing at all to what it does not know
   ::setsockopt(socket.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   if (protocol != NETLINK_GENERIC) return exchange(socket.fd, request.type, request.flags, request.payload);
 
   genlmsghdr header{};
   header.cmd = CTRL_CMD_GETFAMILY;
   header.version = 1;
-  const Answer family = exchange(socket.fd, GENL_ID_CTRL, 0, NetlinkPayload(header).put_text(CTRL_ATTR_FAMILY_NAME, request.protocol).bytes());
-  if (family.error != 0) return {family.error, "generic netlink family " + request.protocol + ": " + std::strerror(family.error), nullptr};
+  const Answer family =
+      exchange(socket.fd, GENL_ID_CTRL, 0,
+               NetlinkPayload(header).put_text(CTRL_ATTR_FAMILY_NAME, request.protocol).bytes());
+  if (family.error != 0)
+    return {family.error, "generic netlink family " + request.protocol + ": " + std::strerror(family.error),
+            nullptr};
   std::uint16_t id = 0;
   for (const auto& message : messages_from(family.value)) {
     if (message.payload.size() < sizeof(genlmsghdr)) continue;
-    for_each_attribute(std::string_view(message.payload).substr(sizeof(genlmsghdr)), [&id](std::uint16_t type, std::string_view value) {
-      if (type == CTRL_ATTR_FAMILY_ID && value.size() >= 2) std::memcpy(&id, value.data(), sizeof id);
-    });
+    for_each_attribute(std::string_view(message.payload).substr(sizeof(genlmsghdr)),
+                       [&id](std::uint16_t type, std::string_view value) {
+                         if (type == CTRL_ATTR_FAMILY_ID && value.size() >= 2)
+                           std::memcpy(&id, value.data(), sizeof id);
+                       });
   }
   if (id == 0) return failed(ENOENT, "generic netlink family " + request.protocol);
   return exchange(socket.fd, id, request.flags, request.payload);
@@ -96,7 +111,8 @@ Answer ask_kernel(const NetlinkRequest& request) {
 
 nlohmann::json messages_json(const std::vector<NetlinkMessage>& messages) {
   auto value = nlohmann::json::array();
-  for (const auto& message : messages) value.push_back({message.type, hex(message.payload)});
+  for (const auto& message : messages)
+    value.push_back({message.type, hex(message.payload)});
   return value;
 }
 
@@ -104,7 +120,8 @@ std::vector<NetlinkMessage> messages_from(const nlohmann::json& value) {
   std::vector<NetlinkMessage> messages;
   if (!value.is_array()) return messages;
   for (const auto& entry : value) {
-    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_number_unsigned() || !entry[1].is_string()) continue;
+    if (!entry.is_array() || entry.size() != 2 || !entry[0].is_number_unsigned() || !entry[1].is_string())
+      continue;
     if (auto payload = unhex(entry[1].get_ref<const std::string&>()))
       messages.push_back({entry[0].get<std::uint16_t>(), std::move(*payload)});
   }

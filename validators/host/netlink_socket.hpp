@@ -6,7 +6,8 @@
 
 namespace mlc {
 
-// Value: [[type, "hex of the payload"], ...]. Error: the kernel's errno, EHOSTUNREACH for a lookup without a route.
+// Value: [[type, "hex of the payload"], ...]. Error: the kernel's errno, EHOSTUNREACH for a lookup without a
+// route.
 Answer ask_kernel(const NetlinkRequest& request);
 
 nlohmann::json messages_json(const std::vector<NetlinkMessage>& messages);

@@ -53,8 +53,10 @@ Answer ask_nvml() {
 
   std::array<char, 128> text{};
   unsigned devices = 0;
-  if (const int rc = driver(text.data(), text.size()); rc != ok) return {EIO, std::string("NVML driver version: ") + error_text(rc), nullptr};
-  if (const int rc = count(&devices); rc != ok) return {EIO, std::string("NVML device count: ") + error_text(rc), nullptr};
+  if (const int rc = driver(text.data(), text.size()); rc != ok)
+    return {EIO, std::string("NVML driver version: ") + error_text(rc), nullptr};
+  if (const int rc = count(&devices); rc != ok)
+    return {EIO, std::string("NVML device count: ") + error_text(rc), nullptr};
   nlohmann::json reading{{"driver", spelled(text.data(), text.size())}, {"gpus", nlohmann::json::array()}};
 
   for (unsigned i = 0; i < devices; ++i) {
@@ -71,37 +73,44 @@ Answer ask_nvml() {
     };
     const auto string = [&](const char* field, const char* symbol) {
       std::array<char, 128> value{};
-      if (const auto get = nvml.find<int(Device, char*, unsigned)>(symbol); get && get(device, value.data(), value.size()) == ok)
+      if (const auto get = nvml.find<int(Device, char*, unsigned)>(symbol);
+          get && get(device, value.data(), value.size()) == ok)
         gpu[field] = spelled(value.data(), value.size());
     };
     string("name", "nvmlDeviceGetName");
     string("uuid", "nvmlDeviceGetUUID");
     PciInfo pci{};
-    if (const auto get = nvml.find<int(Device, PciInfo*)>("nvmlDeviceGetPciInfo_v3"); get && get(device, &pci) == ok) {
+    if (const auto get = nvml.find<int(Device, PciInfo*)>("nvmlDeviceGetPciInfo_v3");
+        get && get(device, &pci) == ok) {
       // "00000000:1B:00.0" is sysfs' "0000:1b:00.0".
       std::string address = spelled(pci.bus_id, sizeof pci.bus_id);
-      std::ranges::transform(address, address.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      std::ranges::transform(address, address.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       if (address.find(':') == 8 && address.starts_with("0000")) address.erase(0, 4);
       gpu["pci"] = address;
     }
     unsigned current = 0, pending = 0;
-    if (const auto get = nvml.find<int(Device, unsigned*, unsigned*)>("nvmlDeviceGetEccMode"); get && get(device, &current, &pending) == ok)
+    if (const auto get = nvml.find<int(Device, unsigned*, unsigned*)>("nvmlDeviceGetEccMode");
+        get && get(device, &current, &pending) == ok)
       gpu["ecc_enabled"] = current;
-    if (const auto get = nvml.find<int(Device, unsigned*, unsigned*)>("nvmlDeviceGetMigMode"); get && get(device, &current, &pending) == ok)
+    if (const auto get = nvml.find<int(Device, unsigned*, unsigned*)>("nvmlDeviceGetMigMode");
+        get && get(device, &current, &pending) == ok)
       gpu["mig"] = current;
     const auto ecc = nvml.find<int(Device, int, int, unsigned long long*)>("nvmlDeviceGetTotalEccErrors");
     unsigned long long errors = 0;
     if (ecc && ecc(device, 0, 0, &errors) == ok) gpu["ecc_corrected"] = errors;    // corrected, volatile
     if (ecc && ecc(device, 1, 0, &errors) == ok) gpu["ecc_uncorrected"] = errors;  // uncorrected, volatile
     unsigned correctable = 0, uncorrectable = 0, is_pending = 0, has_failed = 0;
-    if (const auto get = nvml.find<int(Device, unsigned*, unsigned*, unsigned*, unsigned*)>("nvmlDeviceGetRemappedRows");
+    if (const auto get =
+            nvml.find<int(Device, unsigned*, unsigned*, unsigned*, unsigned*)>("nvmlDeviceGetRemappedRows");
         get && get(device, &correctable, &uncorrectable, &is_pending, &has_failed) == ok) {
       gpu["remapped_correctable"] = correctable, gpu["remapped_uncorrectable"] = uncorrectable;
       gpu["remap_pending"] = is_pending, gpu["remap_failed"] = has_failed;
     }
     unsigned long long reasons = 0;
     auto throttle = nvml.find<int(Device, unsigned long long*)>("nvmlDeviceGetCurrentClocksEventReasons");
-    if (!throttle) throttle = nvml.find<int(Device, unsigned long long*)>("nvmlDeviceGetCurrentClocksThrottleReasons");
+    if (!throttle)
+      throttle = nvml.find<int(Device, unsigned long long*)>("nvmlDeviceGetCurrentClocksThrottleReasons");
     if (throttle && throttle(device, &reasons) == ok) gpu["throttle_reasons"] = reasons;
     number("pcie_generation", "nvmlDeviceGetCurrPcieLinkGeneration");
     number("pcie_generation_max", "nvmlDeviceGetMaxPcieLinkGeneration");
@@ -111,14 +120,17 @@ Answer ask_nvml() {
     number("persistence", "nvmlDeviceGetPersistenceMode");
     const auto clock = [&](const char* field, const char* symbol, int domain) {
       unsigned mhz = 0;
-      if (const auto get = nvml.find<int(Device, int, unsigned*)>(symbol); get && get(device, domain, &mhz) == ok) gpu[field] = mhz;
+      if (const auto get = nvml.find<int(Device, int, unsigned*)>(symbol);
+          get && get(device, domain, &mhz) == ok)
+        gpu[field] = mhz;
     };
     clock("sm_clock_max", "nvmlDeviceGetMaxClockInfo", 1);  // NVML_CLOCK_SM
     clock("memory_clock_max", "nvmlDeviceGetMaxClockInfo", 2);
     clock("sm_clock_application", "nvmlDeviceGetApplicationsClock", 1);
     clock("temperature", "nvmlDeviceGetTemperature", 0);  // same shape: a sensor and an answer
     const auto link_state = nvml.find<int(Device, unsigned, unsigned*)>("nvmlDeviceGetNvLinkState");
-    const auto link_errors = nvml.find<int(Device, unsigned, int, unsigned long long*)>("nvmlDeviceGetNvLinkErrorCounter");
+    const auto link_errors =
+        nvml.find<int(Device, unsigned, int, unsigned long long*)>("nvmlDeviceGetNvLinkErrorCounter");
     unsigned total = 0, active = 0;
     unsigned long long all_errors = 0;
     bool errors_known = false;
@@ -129,13 +141,15 @@ Answer ask_nvml() {
       active += state == 1;
       for (const int counter : {0, 1, 2, 3}) {  // replay, recovery, CRC flit, CRC data
         unsigned long long value = 0;
-        if (link_errors && link_errors(device, link, counter, &value) == ok) all_errors += value, errors_known = true;
+        if (link_errors && link_errors(device, link, counter, &value) == ok)
+          all_errors += value, errors_known = true;
       }
     }
     if (total > 0) gpu["nvlinks_total"] = total, gpu["nvlinks_active"] = active;
     if (errors_known) gpu["nvlink_errors"] = all_errors;
     FabricInfo fabric{};
-    if (const auto get = nvml.find<int(Device, FabricInfo*)>("nvmlDeviceGetGpuFabricInfo"); get && get(device, &fabric) == ok)
+    if (const auto get = nvml.find<int(Device, FabricInfo*)>("nvmlDeviceGetGpuFabricInfo");
+        get && get(device, &fabric) == ok)
       gpu["fabric_state"] = fabric.state, gpu["fabric_status"] = fabric.status;
     reading["gpus"].push_back(gpu);
   }

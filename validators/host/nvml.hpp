@@ -1,4 +1,5 @@
-// What NVML says of the GPUs, as values. The library is loaded at run time; where it is absent the reading says why.
+// What NVML says of the GPUs, as values. The library is loaded at run time; where it is absent the reading
+// says why.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace mlc {
 struct GpuFacts {
   int index = 0;
   std::string name, uuid, pci;  // pci as in sysfs: "0000:1b:00.0"
-  std::optional<std::uint64_t> ecc_enabled, ecc_uncorrected, ecc_corrected;  // volatile: since the driver was loaded
+  std::optional<std::uint64_t> ecc_enabled, ecc_uncorrected,
+      ecc_corrected;  // volatile: since the driver was loaded
   std::optional<std::uint64_t> remapped_correctable, remapped_uncorrectable, remap_pending, remap_failed;
   std::optional<std::uint64_t> throttle_reasons;  // nvmlClocksEventReasons*
   std::optional<std::uint64_t> pcie_generation, pcie_generation_max, pcie_width, pcie_width_max, pcie_replays;

@@ -11,7 +11,8 @@ const std::string devices = "/sys/bus/pci/devices/";
 std::optional<std::uint32_t> little_endian(std::string_view bytes, std::size_t at, std::size_t size) {
   if (at + size > bytes.size()) return std::nullopt;
   std::uint32_t value = 0;
-  for (std::size_t i = 0; i < size; ++i) value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
+  for (std::size_t i = 0; i < size; ++i)
+    value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
   return value;
 }
 
@@ -31,7 +32,9 @@ bool is_pci_address(std::string_view text) {
 std::optional<double> parse_link_speed(std::string_view text) {
   double speed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), speed);
-  if (error != std::errc{} || speed <= 0 || !std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)).starts_with(" GT/s")) return std::nullopt;
+  if (error != std::errc{} || speed <= 0 ||
+      !std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)).starts_with(" GT/s"))
+    return std::nullopt;
   return speed;
 }
 
@@ -82,16 +85,23 @@ PciLink read_pci_link(const FileTree& files, const std::string& address) {
   const auto width = [&](const char* name) -> std::optional<int> {
     const auto number = files.number(devices + address + "/" + name);
     // 255 is what the kernel prints for "unknown"; 0 is what a VF shows.
-    return number && *number > 0 && *number <= 32 ? std::optional<int>(static_cast<int>(*number)) : std::nullopt;
+    return number && *number > 0 && *number <= 32 ? std::optional<int>(static_cast<int>(*number))
+                                                  : std::nullopt;
   };
-  return {address, speed("current_link_speed"), speed("max_link_speed"), width("current_link_width"), width("max_link_width")};
+  return {address, speed("current_link_speed"), speed("max_link_speed"), width("current_link_width"),
+          width("max_link_width")};
 }
 
 Read<PciRegisters> parse_pci_config(std::string_view config) {
-  if (config.size() < 64) return Read<PciRegisters>::unreadable("the configuration space has only " + std::to_string(config.size()) + " bytes");
-  if (little_endian(config, 0, 2) == 0xffffu) return Read<PciRegisters>::unreadable("reads all ones: the device does not answer");
+  if (config.size() < 64)
+    return Read<PciRegisters>::unreadable("the configuration space has only " +
+                                          std::to_string(config.size()) + " bytes");
+  if (little_endian(config, 0, 2) == 0xffffu)
+    return Read<PciRegisters>::unreadable("reads all ones: the device does not answer");
   if (config.size() < 256)
-    return Read<PciRegisters>::unreadable("only " + std::to_string(config.size()) + " bytes of the configuration space may be read (needs CAP_SYS_ADMIN)");
+    return Read<PciRegisters>::unreadable(
+        "only " + std::to_string(config.size()) +
+        " bytes of the configuration space may be read (needs CAP_SYS_ADMIN)");
   PciRegisters registers;
   std::size_t at = *little_endian(config, 0x34, 1) & ~3u;
   for (int steps = 0; at >= 64 && at + 12 <= 256 && steps < 48; ++steps) {

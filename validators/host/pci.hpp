@@ -40,7 +40,7 @@ PciLink read_pci_link(const FileTree& files, const std::string& address);
 Read<PciRegisters> read_pci_registers(const FileTree& files, const std::string& address);
 
 bool is_pci_address(std::string_view text);
-std::optional<double> parse_link_speed(std::string_view text);       // "32.0 GT/s PCIe"
-Read<PciRegisters> parse_pci_config(std::string_view config);        // pure: walks both capability lists
+std::optional<double> parse_link_speed(std::string_view text);  // "32.0 GT/s PCIe"
+Read<PciRegisters> parse_pci_config(std::string_view config);   // pure: walks both capability lists
 
 }  // namespace mlc

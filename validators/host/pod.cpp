@@ -13,8 +13,10 @@ std::vector<std::string> split(std::string_view text, char separator) {
   while (!text.empty()) {
     const auto at = text.find(separator);
     std::string_view part = text.substr(0, at);
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    while (part.ends_with(' ')) part.remove_suffix(1);
+    while (part.starts_with(' '))
+      part.remove_prefix(1);
+    while (part.ends_with(' '))
+      part.remove_suffix(1);
     if (!part.empty()) parts.emplace_back(part);
     text = at == text.npos ? std::string_view{} : text.substr(at + 1);
   }
@@ -34,13 +36,25 @@ std::optional<std::string> go_unquote(std::string_view text) {
     }
     if (++i >= text.size()) return std::nullopt;
     switch (text[i]) {
-      case 'n': plain += '\n'; break;
-      case 't': plain += '\t'; break;
-      case 'r': plain += '\r'; break;
-      case '"': plain += '"'; break;
-      case '\\': plain += '\\'; break;
+      case 'n':
+        plain += '\n';
+        break;
+      case 't':
+        plain += '\t';
+        break;
+      case 'r':
+        plain += '\r';
+        break;
+      case '"':
+        plain += '"';
+        break;
+      case '\\':
+        plain += '\\';
+        break;
       // \xNN, \uNNNN and the like: no name, address or number has them.
-      default: plain += '?'; break;
+      default:
+        plain += '?';
+        break;
     }
   }
   return plain;
@@ -51,7 +65,8 @@ std::optional<std::string> go_unquote(std::string_view text) {
 Read<std::vector<Attachment>> parse_network_status(const std::string& text) {
   using Attachments = std::vector<Attachment>;
   const auto document = nlohmann::json::parse(text, nullptr, false);
-  if (document.is_discarded()) return Read<Attachments>::unreadable("is no JSON: '" + printable(text, 40) + "'");
+  if (document.is_discarded())
+    return Read<Attachments>::unreadable("is no JSON: '" + printable(text, 40) + "'");
   if (!document.is_array()) return Read<Attachments>::unreadable("is no JSON list");
   Attachments attachments;
   try {
@@ -72,7 +87,8 @@ Read<std::vector<Attachment>> parse_network_status(const std::string& text) {
       attachments.push_back(std::move(one));
     }
   } catch (const nlohmann::json::exception& error) {
-    return Read<Attachments>::unreadable(std::string("is not as Multus writes it: ") + printable(error.what(), 80));
+    return Read<Attachments>::unreadable(std::string("is not as Multus writes it: ") +
+                                         printable(error.what(), 80));
   }
   return Read<Attachments>::of(std::move(attachments));
 }
@@ -81,12 +97,14 @@ Read<std::string> parse_annotation(const std::string& file, const std::string& a
   for (const auto& line : split(file, '\n')) {
     if (!line.starts_with(annotation + "=")) continue;
     const auto value = go_unquote(std::string_view(line).substr(annotation.size() + 1));
-    return value ? Read<std::string>::of(*value) : Read<std::string>::unreadable("the value of " + annotation + " is not quoted");
+    return value ? Read<std::string>::of(*value)
+                 : Read<std::string>::unreadable("the value of " + annotation + " is not quoted");
   }
   return Read<std::string>::not_there("no annotation " + annotation);
 }
 
-std::map<std::string, std::vector<std::string>> device_plugin_devices(const std::map<std::string, std::string>& environment) {
+std::map<std::string, std::vector<std::string>> device_plugin_devices(
+    const std::map<std::string, std::string>& environment) {
   std::map<std::string, std::vector<std::string>> devices;
   for (const auto& [name, value] : environment)
     if (name.starts_with("PCIDEVICE_") && !name.ends_with("_INFO")) devices[name] = split(value, ',');

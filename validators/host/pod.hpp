@@ -1,4 +1,5 @@
-// What Kubernetes told this Pod: the network-status annotation and the device plugin's variables. Pure parsing.
+// What Kubernetes told this Pod: the network-status annotation and the device plugin's variables. Pure
+// parsing.
 #pragma once
 
 #include <map>
@@ -13,9 +14,9 @@ namespace mlc {
 // One entry of k8s.v1.cni.cncf.io/network-status.
 struct Attachment {
   std::string network, interface, mac;
-  std::vector<std::string> ips;  // without prefix length
-  std::string pci;               // device-info.pci.pci-address; optional in the annotation
-  std::vector<std::string> rdma; // device-info.pci.rdma-device, which may be a list
+  std::vector<std::string> ips;   // without prefix length
+  std::string pci;                // device-info.pci.pci-address; optional in the annotation
+  std::vector<std::string> rdma;  // device-info.pci.rdma-device, which may be a list
   bool is_default = false;
   bool operator==(const Attachment&) const = default;
 };
@@ -27,6 +28,7 @@ Read<std::vector<Attachment>> parse_network_status(const std::string& text);
 Read<std::string> parse_annotation(const std::string& file, const std::string& annotation);
 
 // PCIDEVICE_<PREFIX>_<NAME> -> PCI addresses; the _INFO twins are left out.
-std::map<std::string, std::vector<std::string>> device_plugin_devices(const std::map<std::string, std::string>& environment);
+std::map<std::string, std::vector<std::string>> device_plugin_devices(
+    const std::map<std::string, std::string>& environment);
 
 }  // namespace mlc

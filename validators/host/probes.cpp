@@ -38,7 +38,9 @@ struct Socket {
   }
 };
 
-Answer failed(int error, const std::string& what) { return {error, what + ": " + std::strerror(error), nullptr}; }
+Answer failed(int error, const std::string& what) {
+  return {error, what + ": " + std::strerror(error), nullptr};
+}
 
 // Waits for something to read until `end`; false when the time is over.
 bool readable(int fd, Clock::time_point end) {
@@ -55,14 +57,17 @@ std::uint16_t checksum(std::string_view bytes) {
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < bytes.size(); i += 2) {
     std::uint16_t word = static_cast<unsigned char>(bytes[i]);
-    if (i + 1 < bytes.size()) word = static_cast<std::uint16_t>(word | static_cast<unsigned char>(bytes[i + 1]) << 8);
+    if (i + 1 < bytes.size())
+      word = static_cast<std::uint16_t>(word | static_cast<unsigned char>(bytes[i + 1]) << 8);
     sum += word;
   }
-  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  while (sum >> 16)
+    sum = (sum & 0xffff) + (sum >> 16);
   return static_cast<std::uint16_t>(~sum);
 }
 
-constexpr auto patience = std::chrono::milliseconds(400);  // a rail answers within microseconds; ARP may be asked first
+constexpr auto patience =
+    std::chrono::milliseconds(400);  // a rail answers within microseconds; ARP may be asked first
 constexpr int attempts = 2;
 
 }  // namespace
@@ -80,8 +85,10 @@ Answer probe_icmp(const std::string& key) {
   if (fd < 0) raw = false, fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
   const Socket socket(fd);
   if (socket.fd < 0) return failed(errno, "icmp socket (needs CAP_NET_RAW or net.ipv4.ping_group_range)");
-  // Bound to the device: an unbound ping would leave by whatever route is there and prove nothing about the rail.
-  if (::setsockopt(socket.fd, SOL_SOCKET, SO_BINDTODEVICE, device.c_str(), static_cast<socklen_t>(device.size() + 1)) != 0)
+  // Bound to the device: an unbound ping would leave by whatever route is there and prove nothing about the
+  // rail.
+  if (::setsockopt(socket.fd, SOL_SOCKET, SO_BINDTODEVICE, device.c_str(),
+                   static_cast<socklen_t>(device.size() + 1)) != 0)
     return failed(errno, "binding to " + device);
   const int probe = IP_PMTUDISC_PROBE;  // sets DF and ignores what the kernel learned about the path
   ::setsockopt(socket.fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
@@ -89,7 +96,8 @@ Answer probe_icmp(const std::string& key) {
   from.sin_family = to.sin_family = AF_INET;
   from.sin_addr.s_addr = htonl(source->bits);
   to.sin_addr.s_addr = htonl(destination->bits);
-  if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) return failed(errno, "binding to " + source_text);
+  if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0)
+    return failed(errno, "binding to " + source_text);
 
   static std::atomic<std::uint16_t> serial{0};
   const std::uint16_t id = static_cast<std::uint16_t>(::getpid() & 0xffff);
@@ -102,8 +110,10 @@ Answer probe_icmp(const std::string& key) {
     std::memcpy(packet.data(), &header, sizeof header);
     header.checksum = checksum(packet);
     std::memcpy(packet.data(), &header, sizeof header);
-    if (::sendto(socket.fd, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0) {
-      if (errno == EMSGSIZE || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == ENETDOWN || errno == EACCES || errno == EINVAL)
+    if (::sendto(socket.fd, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+                 sizeof to) < 0) {
+      if (errno == EMSGSIZE || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == ENETDOWN ||
+          errno == EACCES || errno == EINVAL)
         return {0, {}, {{"replied", false}, {"local_error", std::strerror(errno)}}};
       return failed(errno, "icmp send");
     }
@@ -126,7 +136,8 @@ Answer probe_icmp(const std::string& key) {
       if (body.size() < sizeof reply) continue;
       std::memcpy(&reply, body.data(), sizeof reply);
       // A ping socket has its own id; the kernel hands it only its own replies.
-      if (reply.type == ICMP_ECHOREPLY && reply.un.echo.sequence == header.un.echo.sequence && (!raw || reply.un.echo.id == header.un.echo.id))
+      if (reply.type == ICMP_ECHOREPLY && reply.un.echo.sequence == header.un.echo.sequence &&
+          (!raw || reply.un.echo.id == header.un.echo.id))
         return {0, {}, {{"replied", true}, {"local_error", ""}}};
     }
   }
@@ -147,9 +158,11 @@ Answer probe_arp(const std::string& key) {
   here.sll_family = AF_PACKET;
   here.sll_protocol = htons(ETH_P_ARP);
   here.sll_ifindex = static_cast<int>(index);
-  if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0) return failed(errno, "binding to " + device);
+  if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0)
+    return failed(errno, "binding to " + device);
   socklen_t length = sizeof here;
-  if (::getsockname(socket.fd, reinterpret_cast<sockaddr*>(&here), &length) != 0) return failed(errno, device);
+  if (::getsockname(socket.fd, reinterpret_cast<sockaddr*>(&here), &length) != 0)
+    return failed(errno, device);
   if (here.sll_hatype != ARPHRD_ETHER) return failed(EOPNOTSUPP, device + " is no Ethernet");
 
   struct [[gnu::packed]] Arp {
@@ -175,14 +188,16 @@ Answer probe_arp(const std::string& key) {
   std::memset(everyone.sll_addr, 0xff, 6);
   std::set<std::string> macs;
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    if (::sendto(socket.fd, &arp, sizeof arp, 0, reinterpret_cast<const sockaddr*>(&everyone), sizeof everyone) < 0)
+    if (::sendto(socket.fd, &arp, sizeof arp, 0, reinterpret_cast<const sockaddr*>(&everyone),
+                 sizeof everyone) < 0)
       return failed(errno, "arp send");
     const auto end = Clock::now() + patience / 2;
     while (readable(socket.fd, end)) {
       Arp reply{};
       sockaddr_ll sender{};
       socklen_t sender_length = sizeof sender;
-      const ssize_t got = ::recvfrom(socket.fd, &reply, sizeof reply, 0, reinterpret_cast<sockaddr*>(&sender), &sender_length);
+      const ssize_t got = ::recvfrom(socket.fd, &reply, sizeof reply, 0, reinterpret_cast<sockaddr*>(&sender),
+                                     &sender_length);
       if (got < static_cast<ssize_t>(sizeof reply) || sender.sll_pkttype == PACKET_OUTGOING) continue;
       if (reply.sender_ip != htonl(target->bits)) continue;
       std::string mac;

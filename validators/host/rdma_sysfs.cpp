@@ -47,7 +47,9 @@ Read<std::vector<RdmaDevice>> read_rdma_devices(const FileTree& files) {
     found.push_back(std::move(device));
   }
   // "mlx5_10" after "mlx5_9": by PCI address, the order of the slots and of the rails.
-  std::ranges::sort(found, [](const RdmaDevice& a, const RdmaDevice& b) { return std::tie(a.pci, a.name) < std::tie(b.pci, b.name); });
+  std::ranges::sort(found, [](const RdmaDevice& a, const RdmaDevice& b) {
+    return std::tie(a.pci, a.name) < std::tie(b.pci, b.name);
+  });
   return Read<Devices>::of(std::move(found));
 }
 

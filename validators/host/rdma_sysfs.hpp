@@ -28,7 +28,7 @@ struct Gid {
 Read<std::vector<RdmaDevice>> read_rdma_devices(const FileTree& files);
 // Rows in use; those of netdevs in another namespace answer EINVAL and are left out, as NCCL does.
 Read<std::vector<Gid>> read_gids(const FileTree& files, const std::string& device);
-std::string port_path(const std::string& device);  // "/sys/class/infiniband/mlx5_0/ports/1/"
+std::string port_path(const std::string& device);             // "/sys/class/infiniband/mlx5_0/ports/1/"
 std::optional<double> leading_number(std::string_view text);  // "200 Gb/sec (4X HDR)" -> 200
 
 }  // namespace mlc

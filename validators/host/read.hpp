@@ -1,5 +1,5 @@
-// A fact or the reason why it is not known. "It is not there" and "it could not be read" lead to different findings:
-// a missing rail is a failure, an unreadable one is unknown.
+// A fact or the reason why it is not known. "It is not there" and "it could not be read" lead to different
+// findings: a missing rail is a failure, an unreadable one is unknown.
 #pragma once
 
 #include <string>

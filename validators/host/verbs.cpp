@@ -12,8 +12,8 @@ namespace mlc {
 
 namespace {
 
-// The part of verbs.h that is used, so that building needs no rdma-core. Everything but the port attributes is
-// opaque; of those only the leading enums are read, the same in every ABI version.
+// The part of verbs.h that is used, so that building needs no rdma-core. Everything but the port attributes
+// is opaque; of those only the leading enums are read, the same in every ABI version.
 struct PortAttributes {
   int state, max_mtu, active_mtu;
   std::array<char, 500> rest;
@@ -26,7 +26,8 @@ struct Verbs {
   SharedLibrary library{"libibverbs.so.1"};
   decltype(library.find<void**(int*)>("")) list = library.find<void**(int*)>("ibv_get_device_list");
   decltype(library.find<void(void**)>("")) free_list = library.find<void(void**)>("ibv_free_device_list");
-  decltype(library.find<const char*(void*)>("")) name = library.find<const char*(void*)>("ibv_get_device_name");
+  decltype(library.find<const char*(void*)>("")) name =
+      library.find<const char*(void*)>("ibv_get_device_name");
   decltype(library.find<void*(void*)>("")) open = library.find<void*(void*)>("ibv_open_device");
   decltype(library.find<int(void*)>("")) close = library.find<int(void*)>("ibv_close_device");
   decltype(library.find<int(void*, std::uint8_t, void*)>("")) query_port =
@@ -43,15 +44,16 @@ struct Verbs {
   }
 };
 
-// NCCL's own question (src/transport/net_ib/gdr.cc): a registration of descriptor -1 that fails with EBADF got as far
-// as looking at the descriptor, so the kernel and the driver know dmabuf.
+// NCCL's own question (src/transport/net_ib/gdr.cc): a registration of descriptor -1 that fails with EBADF
+// got as far as looking at the descriptor, so the kernel and the driver know dmabuf.
 std::string dmabuf_support(const Verbs& verbs, void* domain) {
   if (!verbs.reg_dmabuf) return "unsupported: libibverbs has no ibv_reg_dmabuf_mr";
   errno = 0;
   void* region = verbs.reg_dmabuf(domain, 0, 0, 0, -1, 0);
   if (region) return verbs.dereg(region), "supported";
   if (errno == EBADF) return "supported";
-  if (errno == EOPNOTSUPP || errno == EPROTONOSUPPORT) return std::string("unsupported: ") + std::strerror(errno);
+  if (errno == EOPNOTSUPP || errno == EPROTONOSUPPORT)
+    return std::string("unsupported: ") + std::strerror(errno);
   return std::string("unknown: ") + std::strerror(errno);
 }
 
@@ -105,11 +107,14 @@ Answer register_memory(std::uint64_t bytes) {
       if (void* domain = verbs.alloc_pd(context)) {
         errno = 0;
         if (void* region = verbs.reg(domain, memory.start, bytes, local_write)) {
-          answer = {0, {}, {{"bytes", bytes}, {"how", std::string("ibv_reg_mr on ") + verbs.name(devices[i])}}};
+          answer = {
+              0, {}, {{"bytes", bytes}, {"how", std::string("ibv_reg_mr on ") + verbs.name(devices[i])}}};
           verbs.dereg(region);
         } else {
           const int error = errno != 0 ? errno : ENOMEM;
-          answer = {error, std::string("ibv_reg_mr on ") + verbs.name(devices[i]) + ": " + std::strerror(error), nullptr};
+          answer = {error,
+                    std::string("ibv_reg_mr on ") + verbs.name(devices[i]) + ": " + std::strerror(error),
+                    nullptr};
         }
         verbs.free_pd(domain);
       }
@@ -119,7 +124,8 @@ Answer register_memory(std::uint64_t bytes) {
     return answer;
   }
   if (devices) verbs.free_list(devices);
-  if (::mlock(memory.start, bytes) != 0) return {errno, std::string("mlock: ") + std::strerror(errno), nullptr};
+  if (::mlock(memory.start, bytes) != 0)
+    return {errno, std::string("mlock: ") + std::strerror(errno), nullptr};
   ::munlock(memory.start, bytes);
   return {0, {}, {{"bytes", bytes}, {"how", "mlock"}}};
 }

@@ -15,7 +15,8 @@ template <class Value, class Each>
 Read<std::vector<Value>> items(const nlohmann::json& list, const char* what, Each each) {
   std::vector<Value> values;
   try {
-    for (const auto& item : list.at("items")) each(item, values);
+    for (const auto& item : list.at("items"))
+      each(item, values);
   } catch (const nlohmann::json::exception& error) {
     return Read<std::vector<Value>>::unreadable(std::string(what) + ": " + printable(error.what(), 80));
   }
@@ -33,19 +34,21 @@ Read<std::vector<Allocation>> parse_ip_pools(const nlohmann::json& list) {
     for (const auto& [offset, allocation] : allocations.items()) {
       const auto number = whole_number(offset);
       if (!number || *number > 0xffffffffu) continue;
-      all.push_back({item.at("metadata").at("name").get<std::string>(), Ipv4{range->network().address.bits + static_cast<std::uint32_t>(*number)},
+      all.push_back({item.at("metadata").at("name").get<std::string>(),
+                     Ipv4{range->network().address.bits + static_cast<std::uint32_t>(*number)},
                      allocation.value("podref", ""), allocation.value("ifname", "")});
     }
   });
 }
 
 Read<std::vector<Reservation>> parse_reservations(const nlohmann::json& list) {
-  return items<Reservation>(list, "OverlappingRangeIPReservation", [](const nlohmann::json& item, std::vector<Reservation>& all) {
-    std::string name = item.at("metadata").at("name").get<std::string>();
-    // With network_name set the name is "<network_name>-<address>".
-    const auto address = parse_ipv4(name.substr(name.rfind('-') + 1));
-    if (address) all.push_back({*address, item.at("spec").value("podref", "")});
-  });
+  return items<Reservation>(list, "OverlappingRangeIPReservation",
+                            [](const nlohmann::json& item, std::vector<Reservation>& all) {
+                              std::string name = item.at("metadata").at("name").get<std::string>();
+                              // With network_name set the name is "<network_name>-<address>".
+                              const auto address = parse_ipv4(name.substr(name.rfind('-') + 1));
+                              if (address) all.push_back({*address, item.at("spec").value("podref", "")});
+                            });
 }
 
 Read<std::vector<PodAddresses>> parse_pods(const nlohmann::json& list) {
@@ -55,12 +58,14 @@ Read<std::vector<PodAddresses>> parse_pods(const nlohmann::json& list) {
     pod.pod = metadata.at("namespace").get<std::string>() + "/" + metadata.at("name").get<std::string>();
     pod.live = item.value("status", nlohmann::json::object()).value("phase", "") == "Running";
     const auto annotations = metadata.value("annotations", nlohmann::json::object());
-    if (const auto status = annotations.find("k8s.v1.cni.cncf.io/network-status"); status != annotations.end()) {
+    if (const auto status = annotations.find("k8s.v1.cni.cncf.io/network-status");
+        status != annotations.end()) {
       const auto attachments = parse_network_status(status->get<std::string>());
       pod.settled = static_cast<bool>(attachments);
       for (const auto& attachment : *attachments)
         for (const auto& ip : attachment.ips)
-          if (const auto address = parse_ipv4(ip); address && !attachment.is_default) pod.addresses.push_back(*address);
+          if (const auto address = parse_ipv4(ip); address && !attachment.is_default)
+            pod.addresses.push_back(*address);
     }
     all.push_back(std::move(pod));
   });
