@@ -9,6 +9,7 @@ namespace mlc {
 namespace {
 
 constexpr std::string_view lock_schema = "mlc-bench/lock/v1";
+constexpr std::size_t most_text = 200;
 
 // Packages whose version a playbook may change: by prefix, since distributions put the branch into the name
 // (nvidia-driver-550-server).
@@ -82,6 +83,10 @@ LockFile read_lock(const std::string& content, const std::string& file) {
   for (const auto& [name, value] : versions->entries()) {
     if (!value.IsScalar() || value.Scalar().empty())
       reject_at(file, value, "the version of '" + printable(name) + "' must be a single value");
+    // What a terminal would not show as it is could hide a drift, and would not be written back the same.
+    if (printable(name, most_text) != name || printable(value.Scalar(), most_text) != value.Scalar())
+      reject_at(file, value,
+                "the version of '" + printable(name) + "' is too long or holds control characters");
     lock.versions[name] = value.Scalar();
   }
   if (lock.versions.empty()) map.reject("versions", "'versions' is empty: it would let every drift pass");
@@ -94,7 +99,7 @@ std::string lock_text(const LockFile& lock) {
   out << YAML::BeginMap << YAML::Key << "lock" << YAML::Value << std::string(lock_schema) << YAML::Key
       << "versions" << YAML::Value << YAML::BeginMap;
   for (const auto& [name, version] : lock.versions)
-    out << YAML::Key << name << YAML::Value << YAML::DoubleQuoted << version;
+    out << YAML::Key << YAML::DoubleQuoted << name << YAML::Value << YAML::DoubleQuoted << version;
   out << YAML::EndMap << YAML::EndMap;
   return std::string(
              "# Versions of this node when it was accepted; written by mlc-bench validate --write-lock.\n") +

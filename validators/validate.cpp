@@ -18,6 +18,13 @@ using Clock = std::chrono::steady_clock;
 
 std::string room_of(std::string_view check) { return std::string(check.substr(0, check.find('.'))); }
 
+// A Pod on the host's network, as a burn-in has it, sees the PFs: it is asked what a host is asked.
+bool sees_host_network(const Host& host) {
+  return std::ranges::any_of(host.rdma_devices().value, [](const RdmaDevice& device) {
+    return !device.is_vf() && !device.netdevs.empty();
+  });
+}
+
 // Outlives validate() when its check hangs; therefore shared, and with copies of all that the check reads.
 struct Running {
   std::mutex mutex;
@@ -86,7 +93,7 @@ void require_known_checks(const Policy& policy, std::span<const Check* const> ta
 std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& policy,
                               std::span<const Check* const> checks) {
   const NodeExpectation expected = policy.node.value_or(NodeExpectation{});
-  const bool pod = host->in_pod();
+  const bool pod = host->in_pod() && !sees_host_network(*host);
   std::set<std::string> skip = expected.skip;
   const auto& skip_here = pod ? expected.skip_in_pod : expected.skip_on_host;
   skip.insert(skip_here.begin(), skip_here.end());

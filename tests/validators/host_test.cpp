@@ -249,6 +249,16 @@ TEST(Selection, ThePolicySkipsBySide) {
     EXPECT_EQ(finding.status, Status::skip);
 }
 
+TEST(Selection, APodOnTheHostsNetworkIsAskedWhatAHostIs) {
+  BuiltNode node(1);
+  node.answer("environment", "", {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}});
+  Policy policy = h100_policy();
+  policy.node->vfs_per_pf = 1;
+  const std::vector<std::string> rooms{"vf", "lossless", "overlay", "rdma.namespace"};
+  for (const auto& finding : validate(node.host(), policy, select_checks(rooms, all_checks())))
+    EXPECT_EQ(finding.status, Status::pass) << finding.check << ": " << finding.observed;
+}
+
 // A whole healthy node and a whole healthy Pod pass under the seed's policy, with nothing unknown.
 TEST(Healthy, HostAndPodPass) {
   const Policy policy = h100_policy();

@@ -134,7 +134,9 @@ extern const Check overlay_mtu{
           const auto least = [](unsigned device, unsigned route) {
             return route > 0 ? std::min(device, route) : device;
           };
-          if (host.in_pod()) {
+          const bool vxlan_here =
+              std::ranges::any_of(*links, [](const Link& link) { return link.kind == "vxlan"; });
+          if (host.in_pod() && !vxlan_here) {
             // The underlay is in the host's namespace; only the policy can say how large it is.
             if (!node || !node->underlay_mtu)
               findings.skip("Pod", "the policy does not say the underlay's MTU", "policy");

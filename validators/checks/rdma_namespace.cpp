@@ -77,7 +77,8 @@ extern const Check rdma_namespace{
           if (!rails) return findings.done();
           Facts facts;
           facts.exclusive = host.rdma_exclusive();
-          facts.pod = host.in_pod();
+          // On the host's network a Pod has the PFs, and the devices of the VFs are rightly there too.
+          facts.pod = host.in_pod() && std::ranges::all_of(*rails, &Rail::vf);
           for (const auto& device : *host.rdma_devices())
             facts.devices.push_back(device.name);
           for (const auto& rail : *rails)

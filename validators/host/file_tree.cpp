@@ -16,20 +16,11 @@
 #include <fstream>
 
 #include "reports/text.hpp"
+#include "validators/host/descriptor.hpp"
 
 namespace mlc {
 
 namespace {
-
-struct Descriptor {
-  int fd;
-  explicit Descriptor(int value) : fd(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 template <class T>
 Read<T> failed(int error) {

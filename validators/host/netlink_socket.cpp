@@ -10,19 +10,11 @@
 #include <cerrno>
 #include <cstring>
 
+#include "validators/host/descriptor.hpp"
+
 namespace mlc {
 
 namespace {
-
-struct Socket {
-  int fd;
-  explicit Socket(int protocol) : fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 Answer failed(int error, const std::string& what) {
   return {error, what + ": " + std::strerror(error), nullptr};
@@ -80,7 +72,7 @@ Answer ask_kernel(const NetlinkRequest& request) {
   const int protocol = request.protocol == "route"  ? NETLINK_ROUTE
                        : request.protocol == "rdma" ? NETLINK_RDMA
                                                     : NETLINK_GENERIC;
-  const Socket socket(protocol);
+  const Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (socket.fd < 0) return failed(errno, "netlink socket");
   const timeval patience{
       2, 0};  // the kernel answers at once; RDMA netlink says nothing at all to what it does not know

@@ -18,6 +18,7 @@
 #include <set>
 #include <sstream>
 
+#include "validators/host/descriptor.hpp"
 #include "validators/host/ipv4.hpp"
 #include "validators/host/live_sources.hpp"
 #include "validators/host/netlink_message.hpp"
@@ -27,16 +28,6 @@ namespace mlc {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct Socket {
-  int fd;
-  explicit Socket(int value) : fd(value) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 Answer failed(int error, const std::string& what) {
   return {error, what + ": " + std::strerror(error), nullptr};
@@ -83,7 +74,7 @@ Answer probe_icmp(const std::string& key) {
   bool raw = true;
   int fd = ::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
   if (fd < 0) raw = false, fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
-  const Socket socket(fd);
+  const Descriptor socket(fd);
   if (socket.fd < 0) return failed(errno, "icmp socket (needs CAP_NET_RAW or net.ipv4.ping_group_range)");
   // Bound to the device: an unbound ping would leave by whatever route is there and prove nothing about the
   // rail.
@@ -152,7 +143,7 @@ Answer probe_arp(const std::string& key) {
   const unsigned index = ::if_nametoindex(device.c_str());
   if (!target) return failed(EINVAL, "arp probe");
   if (index == 0) return failed(errno, device);
-  const Socket socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP)));
+  const Descriptor socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP)));
   if (socket.fd < 0) return failed(errno, "packet socket (needs CAP_NET_RAW)");
   sockaddr_ll here{};
   here.sll_family = AF_PACKET;
