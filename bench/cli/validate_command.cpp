@@ -176,8 +176,8 @@ void add_validate_command(CLI::App& program, Invocation& invocation) {
                    "write the versions of this node to FILE, for image.drift, and check nothing")
       ->type_name("FILE");
   options->output.add_to(*command);
-  command->get_option("--format")
-      ->description("text, json, csv, prometheus or line (for node-problem-detector)");
+  auto* format = command->get_option("--format");
+  format->description(format->get_description() + "; line: one line for node-problem-detector");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_validate(*options, invocation.arguments); };
   });
