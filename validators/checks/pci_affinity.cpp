@@ -12,6 +12,7 @@ struct Endpoint {
   std::string subject, address;
   std::vector<std::string> path;  // from the root port down
   std::optional<int> numa;        // empty where the machine does not say (-1)
+  std::string unread;             // why the path is not known
 };
 
 std::size_t shared(const std::vector<std::string>& a, const std::vector<std::string>& b) {
@@ -82,10 +83,12 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
 }
 
 Endpoint endpoint(const Host& host, std::string subject, const std::string& address) {
-  Endpoint end{std::move(subject), address, {}, {}};
+  Endpoint end{std::move(subject), address, {}, {}, {}};
   if (auto path = read_pci_path(host.files(), address)) {
     end.path = std::move(path.value);
     end.path.pop_back();  // the device itself is nobody's bridge
+  } else {
+    end.unread = path.why;
   }
   if (const auto numa = host.files().number("/sys/bus/pci/devices/" + address + "/numa_node"))
     end.numa = static_cast<int>(*numa);
@@ -129,6 +132,12 @@ extern const Check pci_affinity{
                              "/sys/bus/pci/devices", "see gpu.count first");
             return findings.done();
           }
+          for (const auto* ends : {&nics, &gpus})
+            for (const auto& end : *ends)
+              if (!end.unread.empty())
+                findings.unknown(end.subject, "its place on the bus: " + end.unread, "a path to the root",
+                                 "/sys/bus/pci/devices/" + end.address, "run on the node itself");
+          if (!findings.empty()) return findings.done();
           int per_nic = node && node->gpus_per_nic ? *node->gpus_per_nic : 0;
           if (per_nic == 0 && gpus.size() % nics.size() == 0)
             per_nic = static_cast<int>(gpus.size() / nics.size());

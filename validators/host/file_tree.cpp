@@ -54,7 +54,12 @@ int FileTree::open(const std::string& path, int flags) const {
     open_how how{};
     how.flags = static_cast<std::uint64_t>(flags);
     how.resolve = RESOLVE_IN_ROOT;
-    fd = static_cast<int>(::syscall(SYS_openat2, base.fd, path.c_str(), &how, sizeof how));
+    // EAGAIN: a rename or mount anywhere on the machine raced with a ".." of ours (openat2(2)); not our
+    // file's fault.
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      fd = static_cast<int>(::syscall(SYS_openat2, base.fd, path.c_str(), &how, sizeof how));
+      if (fd >= 0 || errno != EAGAIN) break;
+    }
   }
   return fd < 0 ? -errno : fd;
 }
