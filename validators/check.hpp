@@ -1,5 +1,5 @@
-// The shape of a check: read, then judge. `run` reads what it needs through Host and hands plain values to a pure
-// judging function of its own file; empty input is unknown, never pass.
+// The shape of a check: read, then judge. `run` reads what it needs through Host and hands plain values to a
+// pure judging function of its own file; empty input is unknown, never pass.
 #pragma once
 
 #include <string_view>

@@ -21,10 +21,13 @@ Quantity quantity(YamlMap& map, std::string_view key, std::string_view example) 
   Quantity result{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), result.number);
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  while (unit.starts_with(' '))
+    unit.remove_prefix(1);
   if (error != std::errc{} || unit.empty())
-    map.reject(key, "'" + std::string(key) + "' needs a number and a unit, as in '" + std::string(example) + "', got '" + printable(text) + "'");
-  if (!(result.number > 0 && result.number < 1e12)) map.reject(key, "'" + std::string(key) + "' must be above zero, got '" + printable(text) + "'");
+    map.reject(key, "'" + std::string(key) + "' needs a number and a unit, as in '" + std::string(example) +
+                        "', got '" + printable(text) + "'");
+  if (!(result.number > 0 && result.number < 1e12))
+    map.reject(key, "'" + std::string(key) + "' must be above zero, got '" + printable(text) + "'");
   result.unit = unit;
   return result;
 }
@@ -35,23 +38,30 @@ double bandwidth_gb_s(YamlMap& map, std::string_view key, const std::optional<Ta
   if (unit == "MB/s") return number / 1e3;
   if (unit == "Gbit/s") return number / 8;
   if (unit == "% of target" || unit == "% of ceiling") {
-    if (!target) map.reject(key, "'" + std::string(key) + "' is a share of the target, but the policy has no 'target'");
-    if (number > 200) map.reject(key, "'" + std::string(key) + "' asks for " + shortest(number) + " % of the target");
+    if (!target)
+      map.reject(key, "'" + std::string(key) + "' is a share of the target, but the policy has no 'target'");
+    if (number > 200)
+      map.reject(key, "'" + std::string(key) + "' asks for " + shortest(number) + " % of the target");
     return number / 100 * (unit == "% of target" ? target->gb_s() : target->ceiling_gb_s());
   }
-  map.reject(key, "'" + std::string(key) + "' must be in GB/s, MB/s, Gbit/s, '% of target' or '% of ceiling', got '" + printable(unit) + "'");
+  map.reject(key, "'" + std::string(key) +
+                      "' must be in GB/s, MB/s, Gbit/s, '% of target' or '% of ceiling', got '" +
+                      printable(unit) + "'");
 }
 
 double duration_s(YamlMap& map, std::string_view key) {
   const auto [number, unit] = quantity(map, key, "20 ms");
   const auto seconds = parse_seconds(shortest(number) + unit);
-  if (!seconds) map.reject(key, "'" + std::string(key) + "' must be in us, ms, s, min or h, got '" + printable(unit) + "'");
+  if (!seconds)
+    map.reject(key,
+               "'" + std::string(key) + "' must be in us, ms, s, min or h, got '" + printable(unit) + "'");
   return *seconds;
 }
 
 std::uint64_t size_bytes(const YamlMap& map, std::string_view key, const std::string& text) {
   const auto bytes = parse_bytes(text);
-  if (!bytes || *bytes == 0) map.reject(key, "'" + std::string(key) + "': '" + printable(text) + "' is no size; write 4K, 1M, 1GiB");
+  if (!bytes || *bytes == 0)
+    map.reject(key, "'" + std::string(key) + "': '" + printable(text) + "' is no size; write 4K, 1M, 1GiB");
   return *bytes;
 }
 
@@ -75,7 +85,8 @@ Confidence read_confidence(YamlMap map) {
   Confidence confidence;
   confidence.false_admit = map.number_if("false_admit", 1e-12, 0.5).value_or(confidence.false_admit);
   confidence.false_reject = map.number_if("false_reject", 1e-12, 0.5).value_or(confidence.false_reject);
-  confidence.max_batches = static_cast<int>(map.integer_if("max_batches", 5, 100'000).value_or(confidence.max_batches));
+  confidence.max_batches =
+      static_cast<int>(map.integer_if("max_batches", 5, 100'000).value_or(confidence.max_batches));
   if (map.has("batch")) confidence.batch_s = duration_s(map, "batch");
   map.finish();
   return confidence;
@@ -88,11 +99,13 @@ Threshold read_threshold(YamlMap map, const std::optional<Target>& target) {
   threshold.dtype = map.text_if("dtype").value_or("");
   threshold.redop = map.text_if("redop").value_or("");
   threshold.placement = map.text_if("placement").value_or("");
-  if (!threshold.placement.empty() && threshold.placement != "in_place" && threshold.placement != "out_of_place")
+  if (!threshold.placement.empty() && threshold.placement != "in_place" &&
+      threshold.placement != "out_of_place")
     map.reject("placement", "'placement' must be in_place or out_of_place");
   if (const auto nodes = map.integer_if("nodes", 1, 1'000'000)) threshold.nodes = static_cast<int>(*nodes);
   if (const auto ranks = map.integer_if("ranks", 1, 10'000'000)) threshold.ranks = static_cast<int>(*ranks);
-  for (const auto& size : map.texts_if("sizes")) threshold.sizes.push_back(size_bytes(map, "sizes", size));
+  for (const auto& size : map.texts_if("sizes"))
+    threshold.sizes.push_back(size_bytes(map, "sizes", size));
   if (const auto size = map.text_if("min_size")) threshold.min_size = size_bytes(map, "min_size", *size);
   if (const auto size = map.text_if("max_size")) threshold.max_size = size_bytes(map, "max_size", *size);
   if (!threshold.sizes.empty() && (threshold.min_size || threshold.max_size))
@@ -101,8 +114,11 @@ Threshold read_threshold(YamlMap map, const std::optional<Target>& target) {
     map.reject("min_size", "'min_size' is above 'max_size'");
   const bool busbw = map.has("busbw_at_least"), time = map.has("time_at_most");
   if (busbw == time) map.reject("collective", "a threshold needs one of 'busbw_at_least' and 'time_at_most'");
-  if (busbw) threshold.busbw_gb_s = bandwidth_gb_s(map, "busbw_at_least", target), threshold.asked = map.text("busbw_at_least");
-  else threshold.time_us = duration_s(map, "time_at_most") * 1e6, threshold.asked = map.text("time_at_most");
+  if (busbw)
+    threshold.busbw_gb_s = bandwidth_gb_s(map, "busbw_at_least", target),
+    threshold.asked = map.text("busbw_at_least");
+  else
+    threshold.time_us = duration_s(map, "time_at_most") * 1e6, threshold.asked = map.text("time_at_most");
   map.finish();
   return threshold;
 }
@@ -118,7 +134,9 @@ Policy read_policy(const std::string& content, const std::string& file) {
   if (auto target = map.map_if("target")) policy.target = read_target(*target);
   if (auto confidence = map.map_if("confidence")) policy.confidence = read_confidence(*confidence);
   policy.unknown_blocks = map.boolean_if("unknown_blocks").value_or(true);
-  for (auto& threshold : map.maps_if("thresholds")) policy.thresholds.push_back(read_threshold(threshold, policy.target));
+  if (auto node = map.map_if("node")) policy.node = read_node_expectation(*node);
+  for (auto& threshold : map.maps_if("thresholds"))
+    policy.thresholds.push_back(read_threshold(threshold, policy.target));
   map.finish();
   return policy;
 }
@@ -127,7 +145,8 @@ Policy load_policy(const std::string& name_or_path) {
   std::vector<std::string> names;
   for (const auto& policy : built_in_policies()) {
     if (policy.name == name_or_path) {
-      Policy read = read_policy(std::string(policy.content), "policies/" + std::string(policy.name) + ".yaml");
+      Policy read =
+          read_policy(std::string(policy.content), "policies/" + std::string(policy.name) + ".yaml");
       read.source = "built in";
       return read;
     }
@@ -138,10 +157,12 @@ Policy load_policy(const std::string& name_or_path) {
   const auto status = std::filesystem::status(name_or_path, error);
   if (!std::filesystem::exists(status)) {
     const auto near = nearest(name_or_path, names);
-    throw PolicyError(shown + ": no such file, and no built-in policy of that name (" + join(names, ", ") + ")" + (near ? "; did you mean '" + *near + "'?" : ""));
+    throw PolicyError(shown + ": no such file, and no built-in policy of that name (" + join(names, ", ") +
+                      ")" + (near ? "; did you mean '" + *near + "'?" : ""));
   }
   if (!std::filesystem::is_regular_file(status)) throw PolicyError(shown + ": not a regular file");
-  if (std::filesystem::file_size(name_or_path, error) > 1 << 20) throw PolicyError(shown + ": larger than 1 MiB; this is no policy");
+  if (std::filesystem::file_size(name_or_path, error) > 1 << 20)
+    throw PolicyError(shown + ": larger than 1 MiB; this is no policy");
   std::ifstream stream(name_or_path, std::ios::binary);
   std::stringstream content;
   if (!stream || !(content << stream.rdbuf())) throw PolicyError(shown + ": cannot be read");

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "validators/node_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
 namespace mlc {
@@ -19,8 +20,8 @@ struct Target {
   int mtu = 4096;          // RDMA path MTU in bytes
 
   double gb_s() const { return rails * rail_gbit_s / 8; }  // 4 x 200 Gbit/s is 100 GB/s
-  // What the wire can carry as payload: RoCEv2 over IPv4 adds 82 bytes a packet (preamble and gap 20, Ethernet
-  // 14, IPv4 20, UDP 8, BTH 12, ICRC 4, FCS 4), so 98.04 % at MTU 4096.
+  // What the wire can carry as payload: RoCEv2 over IPv4 adds 82 bytes a packet (preamble and gap 20,
+  // Ethernet 14, IPv4 20, UDP 8, BTH 12, ICRC 4, FCS 4), so 98.04 % at MTU 4096.
   double ceiling_gb_s() const { return gb_s() * mtu / (mtu + 82); }
 };
 
@@ -37,11 +38,11 @@ struct Threshold {
   std::string collective;
   std::string backend, dtype, redop, placement;
   std::optional<int> nodes, ranks;
-  std::vector<std::uint64_t> sizes;                     // exact sizes; these are added to the sweep
-  std::optional<std::uint64_t> min_size, max_size;      // or a range: judges whatever is measured in it
-  std::optional<double> busbw_gb_s;                     // at least
-  std::optional<double> time_us;                        // median at most
-  std::string asked;                                    // as written: "92 % of target"
+  std::vector<std::uint64_t> sizes;                 // exact sizes; these are added to the sweep
+  std::optional<std::uint64_t> min_size, max_size;  // or a range: judges whatever is measured in it
+  std::optional<double> busbw_gb_s;                 // at least
+  std::optional<double> time_us;                    // median at most
+  std::string asked;                                // as written: "92 % of target"
 };
 
 struct Policy {
@@ -52,13 +53,14 @@ struct Policy {
   Confidence confidence;
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass
   std::vector<Threshold> thresholds;
+  std::optional<NodeExpectation> node;  // what the validators expect of one node
 };
 
 // Throws PolicyError. `file` is for messages only.
 Policy read_policy(const std::string& content, const std::string& file);
 
-// NAME of a built-in policy, or a path. Throws PolicyError: not found (with the names there are), not readable,
-// not a regular file, over 1 MiB, or malformed.
+// NAME of a built-in policy, or a path. Throws PolicyError: not found (with the names there are), not
+// readable, not a regular file, over 1 MiB, or malformed.
 Policy load_policy(const std::string& name_or_path);
 
 struct BuiltInPolicy {

@@ -8,7 +8,8 @@ namespace mlc {
 
 void reject_at(const std::string& file, const YAML::Node& node, const std::string& message) {
   const auto mark = node.IsDefined() ? node.Mark() : YAML::Mark::null_mark();
-  throw PolicyError(file + ":" + (mark.is_null() ? std::string("?") : std::to_string(mark.line + 1)) + ": " + message);
+  throw PolicyError(file + ":" + (mark.is_null() ? std::string("?") : std::to_string(mark.line + 1)) + ": " +
+                    message);
 }
 
 YamlMap parse_yaml(const std::string& content, const std::string& file) {
@@ -63,10 +64,11 @@ std::optional<std::int64_t> YamlMap::integer_if(std::string_view key, std::int64
   if (!value) return std::nullopt;
   std::int64_t number = 0;
   if (!YAML::convert<std::int64_t>::decode(*value, number))
-    reject(key, "'" + std::string(key) + "' must be a whole number, got '" + printable(value->Scalar()) + "'");
+    reject(key,
+           "'" + std::string(key) + "' must be a whole number, got '" + printable(value->Scalar()) + "'");
   if (number < least || number > most)
-    reject(key, "'" + std::string(key) + "' must be from " + std::to_string(least) + " to " + std::to_string(most) +
-                    ", got " + std::to_string(number));
+    reject(key, "'" + std::string(key) + "' must be from " + std::to_string(least) + " to " +
+                    std::to_string(most) + ", got " + std::to_string(number));
   return number;
 }
 
@@ -77,8 +79,8 @@ std::optional<double> YamlMap::number_if(std::string_view key, double least, dou
   if (!YAML::convert<double>::decode(*value, number))
     reject(key, "'" + std::string(key) + "' must be a number, got '" + printable(value->Scalar()) + "'");
   if (!(number >= least && number <= most))
-    reject(key, "'" + std::string(key) + "' must be from " + shortest(least) + " to " + shortest(most) + ", got " +
-                    printable(value->Scalar()));
+    reject(key, "'" + std::string(key) + "' must be from " + shortest(least) + " to " + shortest(most) +
+                    ", got " + printable(value->Scalar()));
   return number;
 }
 
@@ -113,7 +115,8 @@ std::vector<YamlMap> YamlMap::maps_if(std::string_view key) {
   const YAML::Node list = node_[std::string(key)];
   if (!list.IsSequence()) reject(key, "'" + std::string(key) + "' must be a list");
   std::vector<YamlMap> maps;
-  for (const auto& item : list) maps.emplace_back(item, file_);
+  for (const auto& item : list)
+    maps.emplace_back(item, file_);
   return maps;
 }
 

@@ -27,15 +27,15 @@ class YamlMap {
   YamlMap(YAML::Node node, std::string file);
 
   bool has(std::string_view key);
-  std::string text(std::string_view key);                              // required
+  std::string text(std::string_view key);  // required
   std::optional<std::string> text_if(std::string_view key);
   std::optional<std::int64_t> integer_if(std::string_view key, std::int64_t least, std::int64_t most);
   std::optional<double> number_if(std::string_view key, double least, double most);
   std::optional<bool> boolean_if(std::string_view key);
-  std::vector<std::string> texts_if(std::string_view key);             // a list of scalars; empty if absent
+  std::vector<std::string> texts_if(std::string_view key);  // a list of scalars; empty if absent
   std::optional<YamlMap> map_if(std::string_view key);
-  std::vector<YamlMap> maps_if(std::string_view key);                  // a list of mappings; empty if absent
-  std::vector<std::pair<std::string, YAML::Node>> entries();           // all of them, for free-form mappings
+  std::vector<YamlMap> maps_if(std::string_view key);         // a list of mappings; empty if absent
+  std::vector<std::pair<std::string, YAML::Node>> entries();  // all of them, for free-form mappings
 
   // Throws PolicyError at the line of `key` (or of the mapping, if absent).
   [[noreturn]] void reject(std::string_view key, const std::string& message) const;

@@ -4,20 +4,37 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/text.hpp"
+#include "validators/all.hpp"
 
 namespace mlc {
 
 namespace {
 
+ExitCode explain_check(const Check& check) {
+  const auto part = [](const char* heading, std::string_view text) {
+    std::printf("%s  %s\n", pad_right(heading, 5).c_str(), std::string(text).c_str());
+  };
+  std::printf("%s: %s\n\n", std::string(check.name).c_str(), std::string(check.summary).c_str());
+  part("why", check.why);
+  part("reads", check.reads);
+  part("fix", check.fix);
+  return ExitCode::pass;
+}
+
 ExitCode explain(const std::string& name) {
+  for (const auto* check : all_checks())
+    if (check->name == name) return explain_check(*check);
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
     std::vector<std::string> known;
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
+    for (const auto* each : all_checks())
+      known.emplace_back(each->name);
     const auto near = nearest(name, known);
-    throw UsageError("nothing is known of '" + printable(name) + "'",
-                     near ? "did you mean '" + *near + "'?" : "mlc-bench list collectives");
+    throw UsageError(
+        "nothing is known of '" + printable(name) + "'",
+        near ? "did you mean '" + *near + "'?" : "mlc-bench list collectives, mlc-bench list checks");
   }
   std::printf("%s: %s\n\n", std::string(collective->name).c_str(), std::string(collective->summary).c_str());
   std::printf(
@@ -36,10 +53,11 @@ ExitCode explain(const std::string& name) {
 }  // namespace
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
-  auto* command =
-      program.add_subcommand("explain", "what a collective does and how its bandwidth is reckoned");
+  auto* command = program.add_subcommand("explain",
+                                         "what a check or a collective is: why it matters, where it reads, "
+                                         "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a collective")->required();
+  command->add_option("name", *name, "a check or a collective")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

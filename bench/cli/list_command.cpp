@@ -5,6 +5,7 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/text.hpp"
+#include "validators/all.hpp"
 #include "validators/policy.hpp"
 
 namespace mlc {
@@ -28,6 +29,9 @@ ExitCode list(const std::string& what) {
   if (what == "collectives") {
     for (const auto* collective : all_collectives())
       line(collective->name, std::string(collective->summary));
+  } else if (what == "checks") {
+    for (const auto* check : all_checks())
+      std::printf("%s  %s\n", pad_right(check->name, 22).c_str(), std::string(check->summary).c_str());
   } else if (what == "backends") {
     list_backends();
   } else if (what == "policies") {
@@ -38,7 +42,7 @@ ExitCode list(const std::string& what) {
       line(dtype.name, std::to_string(dtype.width) + (dtype.width == 1 ? " byte, also " : " bytes, also ") +
                            std::string(dtype.alias));
   } else {
-    const std::vector<std::string> known{"collectives", "backends", "policies", "dtypes"};
+    const std::vector<std::string> known{"collectives", "checks", "backends", "policies", "dtypes"};
     const auto near = nearest(what, known);
     throw UsageError("there is no list of '" + printable(what) + "' (" + join(known, ", ") + ")",
                      near ? "did you mean '" + *near + "'?" : "");
@@ -49,9 +53,10 @@ ExitCode list(const std::string& what) {
 }  // namespace
 
 void add_list_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("list", "what there is: collectives, backends, policies, dtypes");
+  auto* command =
+      program.add_subcommand("list", "what there is: collectives, checks, backends, policies, dtypes");
   auto what = std::make_shared<std::string>();
-  command->add_option("what", *what, "collectives, backends, policies or dtypes")->required();
+  command->add_option("what", *what, "collectives, checks, backends, policies or dtypes")->required();
   command->callback([&invocation, what] { invocation.run = [what] { return list(*what); }; });
 }
 

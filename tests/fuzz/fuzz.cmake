@@ -1,0 +1,28 @@
+# Compiles one fuzz target with clang and runs it for a moment: cmake -DCLANG= -DNAME= -DSECONDS= -DSOURCE= -DBINARY= -DSOURCES= -P fuzz.cmake
+find_program(ccache NAMES ccache)
+set(objects "")
+foreach(source ${SOURCES})
+  get_filename_component(name ${source} NAME_WE)
+  set(object ${BINARY}/${NAME}.${name}.o)
+  execute_process(COMMAND ${ccache} ${CLANG} -std=c++20 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -I${SOURCE} -c ${source} -o ${object}
+    RESULT_VARIABLE failed ERROR_VARIABLE why)
+  if(failed)
+    message(FATAL_ERROR "${source} does not compile with ${CLANG}:\n${why}")
+  endif()
+  list(APPEND objects ${object})
+endforeach()
+execute_process(COMMAND ${CLANG} -fsanitize=fuzzer,address,undefined ${objects} -o ${BINARY}/${NAME}_fuzz -lyaml-cpp -ldl -lpthread RESULT_VARIABLE failed ERROR_VARIABLE why)
+if(failed)
+  if(why MATCHES "libclang_rt.fuzzer|cannot find.*fuzzer")
+    message("skipped: the fuzzer's runtime is not here (Debian: libclang-rt-14-dev)")
+    return()
+  endif()
+  message(FATAL_ERROR "${NAME} does not link:\n${why}")
+endif()
+# New inputs go to the build folder; the corpus in the source tree grows by hand.
+file(MAKE_DIRECTORY ${BINARY}/${NAME}_found)
+execute_process(COMMAND ${BINARY}/${NAME}_fuzz -max_total_time=${SECONDS} -max_len=4096 -timeout=5 -print_final_stats=0 -artifact_prefix=${BINARY}/ ${BINARY}/${NAME}_found ${SOURCE}/tests/fuzz/corpus/${NAME}
+  RESULT_VARIABLE failed OUTPUT_VARIABLE out ERROR_VARIABLE out)
+if(failed)
+  message(FATAL_ERROR "${out}")
+endif()

@@ -1,0 +1,362 @@
+// The readers: files that are not what they should be, netlink bytes that are not netlink, annotations that
+// are not JSON, captures that are not captures. Nothing here may crash or turn into a value.
+#include <gtest/gtest.h>
+#include <linux/rtnetlink.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "tests/validators/built_node.hpp"
+#include "validators/all.hpp"
+#include "validators/lock_file.hpp"
+#include "validators/rails.hpp"
+#include "validators/validate.hpp"
+
+namespace mlc::test {
+
+namespace {
+
+TEST(FileTree, RefusesWhatIsNoAttribute) {
+  auto node = BuiltNode::machine();
+  const FileTree files(node->root());
+  node->file("/sys/a", "4: ACTIVE\n");
+  EXPECT_EQ(*files.text("/sys/a"), "4: ACTIVE");
+  EXPECT_TRUE(files.text("/sys/none").missing());
+  node->file("/sys/empty", "");
+  EXPECT_EQ(files.text("/sys/empty").why, "empty");
+  node->file("/sys/binary", std::string("4: \0\x01", 5));
+  EXPECT_EQ(files.text("/sys/binary").why, "binary, where text belongs");
+  node->file("/sys/giant", std::string(FileTree::text_limit + 1, '4'));
+  EXPECT_EQ(files.text("/sys/giant").why, "larger than 64 KiB");
+  node->file("/sys/exact", std::string(FileTree::text_limit, '4'));
+  EXPECT_TRUE(files.text("/sys/exact"));
+  EXPECT_FALSE(files.text("/sys"));
+  ASSERT_EQ(::mkfifo((node->root() + "/sys/fifo").c_str(), 0600), 0);
+  EXPECT_EQ(files.text("/sys/fifo").why, "not a regular file");  // and does not hang
+}
+
+TEST(FileTree, NumbersAreWholeOrNothing) {
+  auto node = BuiltNode::machine();
+  const FileTree files(node->root());
+  for (const char* text : {"", " ", "-1", "1.5", "0x", "1 2", "18446744073709551616", "nan", "٣"}) {
+    node->file("/sys/n", std::string(text) + "\n");
+    EXPECT_FALSE(files.number("/sys/n")) << text;
+  }
+  node->file("/sys/n", "18446744073709551615\n");
+  EXPECT_EQ(*files.number("/sys/n"), ~0ull);
+  node->file("/sys/n", "0x15b3\n");
+  EXPECT_EQ(*files.number("/sys/n"), 0x15b3u);
+}
+
+TEST(FileTree, LinksStayInside) {
+  auto node = BuiltNode::machine();
+  const FileTree files(node->root());
+  node->link("/sys/out", "../../../../../../../../etc/passwd");
+  node->link("/sys/absolute", "/etc/passwd");
+  node->link("/sys/loop", "loop");
+  EXPECT_FALSE(files.text("/sys/out"));
+  EXPECT_FALSE(files.text("/sys/absolute"));
+  EXPECT_FALSE(files.text("/sys/loop"));
+  EXPECT_FALSE(files.resolve("/sys/loop"));
+  node->file("/etc/passwd", "ours\n");
+  EXPECT_EQ(*files.text("/sys/absolute"), "ours");
+  EXPECT_EQ(*files.resolve("/sys/absolute"), "/etc/passwd");
+}
+
+TEST(Netlink, ParsersTakeAnyBytes) {
+  std::mt19937 random(1);
+  const NetlinkMessage good{RTM_NEWROUTE,
+                            route_lookup_request(*parse_ipv4("10.0.0.1"), parse_ipv4("10.0.0.2"), 3).payload};
+  for (int i = 0; i < 20000; ++i) {
+    NetlinkMessage message = good;
+    message.type = static_cast<std::uint16_t>(RTM_BASE + random() % 80);
+    for (int flips = static_cast<int>(random() % 6); flips > 0; --flips)
+      message.payload[random() % message.payload.size()] = static_cast<char>(random());
+    message.payload.resize(random() % (message.payload.size() + 1));
+    parse_link(message), parse_address(message), parse_route(message), parse_rule(message),
+        parse_neighbour(message), parse_dcb(message), parse_eswitch_mode(message),
+        parse_rdma_exclusive(message);
+  }
+}
+
+TEST(Netlink, TruncationLosesTheValueNotTheProgram) {
+  const auto request = route_lookup_request(*parse_ipv4("10.9.0.1"), parse_ipv4("10.1.0.21"), 7);
+  const auto whole = parse_route({RTM_NEWROUTE, request.payload});
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->oif, 7);
+  for (std::size_t length = 0; length < request.payload.size(); ++length) {
+    const auto cut = parse_route({RTM_NEWROUTE, request.payload.substr(0, length)});
+    if (length < sizeof(rtmsg)) {
+      EXPECT_FALSE(cut);
+    } else if (cut) {
+      EXPECT_NE(*cut, *whole);
+    }
+  }
+}
+
+TEST(Netlink, ALookupCarriesDestinationSourceDeviceAndFibMatch) {
+  const auto request = route_lookup_request(*parse_ipv4("10.9.0.1"), parse_ipv4("10.1.0.21"), 7);
+  rtmsg header;
+  std::memcpy(&header, request.payload.data(), sizeof header);
+  EXPECT_NE(header.rtm_flags & RTM_F_FIB_MATCH, 0u);
+  std::set<int> attributes;
+  for_each_attribute(std::string_view(request.payload).substr(sizeof header),
+                     [&](std::uint16_t type, std::string_view) { attributes.insert(type); });
+  EXPECT_EQ(attributes, (std::set<int>{RTA_DST, RTA_SRC, RTA_OIF}));
+}
+
+TEST(Netlink, KeysReadBack) {
+  for (const auto& request : {links_request(), link_request(3), routes_request(),
+                              eswitch_request("0000:1a:00.0"), rdma_system_request()}) {
+    const auto again = NetlinkRequest::from_key(request.key());
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->key(), request.key());
+  }
+  for (const char* bad : {"", "route", "route 1 2 3 4", "route 1 2 zz", "route 1 2 0"})
+    EXPECT_FALSE(NetlinkRequest::from_key(bad)) << bad;
+}
+
+TEST(Ipv4, ReadsAddressesAndNothingElse) {
+  EXPECT_EQ(to_string(*parse_ipv4("10.10.0.21")), "10.10.0.21");
+  for (const char* bad : {"", "10.10.0", "10.10.0.256", " 10.0.0.1", "10.0.0.1 ", "::1"})
+    EXPECT_FALSE(parse_ipv4(bad)) << bad;
+  for (const char* bad : {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x"})
+    EXPECT_FALSE(parse_prefix(bad)) << bad;
+  EXPECT_TRUE(parse_prefix("0.0.0.0/0")->contains(*parse_ipv4("255.255.255.255")));
+  EXPECT_TRUE(parse_prefix("10.10.0.0/16")->overlaps(*parse_prefix("10.10.7.0/24")));
+  EXPECT_FALSE(parse_prefix("10.10.0.0/16")->overlaps(*parse_prefix("10.11.0.0/16")));
+  EXPECT_EQ(to_string(*mapped_ipv4("0000:0000:0000:0000:0000:ffff:0a0a:0015")), "10.10.0.21");
+  EXPECT_FALSE(mapped_ipv4("fe80:0000:0000:0000:0000:00ff:fe00:0001"));
+}
+
+TEST(Pod, AnnotationsThatAreNone) {
+  for (const char* bad :
+       {"", "{}", "[1]", "[{\"ips\":\"x\"}]", "[{\"device-info\":{\"pci\":[]}}]", "null", "[{\"name\":7}]"})
+    EXPECT_FALSE(parse_network_status(bad)) << bad;
+  // `version` and device-info may be missing, and rdma-device may be a list.
+  const auto one = parse_network_status(
+      R"([{"name":"a","interface":"net1","ips":["10.0.0.1"],"dns":{},"device-info":{"type":"pci","pci":{"pci-address":"0000:1a:00.2","rdma-device":"mlx5_4, mlx5_5"}}}])");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->front().rdma, (std::vector<std::string>{"mlx5_4", "mlx5_5"}));
+  EXPECT_FALSE(parse_annotation("k=unquoted", "k"));
+  EXPECT_FALSE(parse_annotation("k=\"cut\\", "k"));
+  EXPECT_TRUE(parse_annotation("other=\"x\"", "k").missing());
+  EXPECT_EQ(*parse_annotation("k=\"[\\n \\\"x\\\"]\"", "k"), "[\n \"x\"]");
+}
+
+TEST(Capture, ANodeFileThatIsNone) {
+  for (const char* bad :
+       {"", "[]", "{\"schema\":\"other\"}", "{\"schema\":\"mlc-bench/node/v1\",\"answers\":[{}]}",
+        "{\"schema\":\"mlc-bench/node/v1\",\"answers\":[{\"kind\":1,\"key\":\"\",\"value\":0}]}", "\xff\xfe"})
+    EXPECT_THROW(captured_machine(bad, "node.json"), CaptureError) << bad;
+  EXPECT_THROW(captured_host("/nowhere/at/all"), CaptureError);
+}
+
+TEST(Capture, AnswersOfAnotherShapeAreUnknown) {
+  auto node = BuiltNode::machine();
+  for (const char* kind : {"nvml", "verbs", "clock", "uname", "kernel-log"})
+    node->answer(kind, "", {{"surprise", true}});
+  node->answer("nvml", "", {{"driver", 5}});
+  const auto host = node->host();
+  EXPECT_FALSE(host->gpus());
+  EXPECT_FALSE(host->clock());
+  EXPECT_FALSE(host->kernel_name());
+  EXPECT_FALSE(host->kernel_log());
+}
+
+// What `capture` writes of a machine is judged as the machine was.
+TEST(Capture, ReplaysTheSameFindings) {
+  const BuiltNode node(1);
+  const Policy policy = h100_policy();
+  const auto before = validate(node.host(), policy, all_checks());
+  const std::string directory = node.root() + "-captured";
+  node.write(directory, policy);
+  const auto after = validate(captured_host(directory), policy, all_checks());
+  std::filesystem::remove_all(directory);
+  ASSERT_EQ(before.size(), after.size());
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_EQ(before[i], after[i]) << before[i].check << " " << before[i].observed << " | "
+                                   << after[i].observed;
+}
+
+TEST(Capture, RecordsWhatWasReadWithItsLinks) {
+  const BuiltNode node(1);
+  const auto recorder = std::make_shared<FileRecorder>();
+  const FileTree recording(node.root(), recorder);
+  const auto devices = read_rdma_devices(recording);
+  const std::string directory = node.root() + "-recorded";
+  recorder->write(directory);
+  const auto again = read_rdma_devices(FileTree(directory));
+  std::filesystem::remove_all(directory);
+  ASSERT_TRUE(devices && again);
+  ASSERT_EQ(devices->size(), again->size());
+  for (std::size_t i = 0; i < devices->size(); ++i) {
+    EXPECT_EQ((*devices)[i].name, (*again)[i].name);
+    EXPECT_EQ((*devices)[i].parent, (*again)[i].parent);
+    EXPECT_EQ((*devices)[i].netdevs, (*again)[i].netdevs);
+  }
+}
+
+// VFs come and go while a node is looked at: findings may be unknown, the program stays.
+TEST(Disappearing, VfsVanishWhileTheyAreRead) {
+  const BuiltNode node(8);
+  const Policy policy = h100_policy();
+  std::atomic<bool> stop = false;
+  std::thread vandal([&] {
+    const std::string folder = node.root() + node.pci(node.vf(1, 3));
+    while (!stop) {
+      std::error_code error;
+      std::filesystem::rename(folder, folder + ".gone", error);
+      std::filesystem::rename(folder + ".gone", folder, error);
+    }
+  });
+  for (int i = 0; i < 5; ++i)
+    for (const auto& finding : validate(
+             node.host(), policy, select_checks(std::vector<std::string>{"vf", "rdma", "pci"}, all_checks())))
+      EXPECT_EQ(finding.observed.find("the check broke"), std::string::npos) << finding.observed;
+  stop = true;
+  vandal.join();
+}
+
+TEST(Selection, ChecksRoomsAndNothingElse) {
+  EXPECT_EQ(select_checks({}, all_checks()).size(), all_checks().size());
+  const std::vector<std::string> room{"lossless"}, one{"vf.count"}, wrong{"rmda"};
+  EXPECT_EQ(select_checks(room, all_checks()).size(), 3u);
+  EXPECT_EQ(select_checks(one, all_checks()).size(), 1u);
+  EXPECT_THROW(select_checks(wrong, all_checks()), UnknownCheck);
+  Policy policy = h100_policy();
+  EXPECT_NO_THROW(require_known_checks(policy, all_checks()));
+  policy.node->skip.insert("vf.counts");
+  EXPECT_THROW(require_known_checks(policy, all_checks()), PolicyError);
+}
+
+TEST(Selection, ThePolicySkipsBySide) {
+  const auto pod = BuiltNode::pod();
+  const Policy policy = h100_policy();
+  for (const auto& finding :
+       validate(pod->host(), policy, select_checks(std::vector<std::string>{"vf", "image"}, all_checks())))
+    EXPECT_EQ(finding.status, Status::skip);
+  const BuiltNode node(1);
+  for (const auto& finding :
+       validate(node.host(), policy, select_checks(std::vector<std::string>{"pod", "ipam"}, all_checks())))
+    EXPECT_EQ(finding.status, Status::skip);
+}
+
+TEST(Selection, APodOnTheHostsNetworkIsAskedWhatAHostIs) {
+  BuiltNode node(1);
+  node.answer("environment", "", {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}});
+  Policy policy = h100_policy();
+  policy.node->vfs_per_pf = 1;
+  const std::vector<std::string> rooms{"vf", "lossless", "overlay", "rdma.namespace"};
+  for (const auto& finding : validate(node.host(), policy, select_checks(rooms, all_checks())))
+    EXPECT_EQ(finding.status, Status::pass) << finding.check << ": " << finding.observed;
+}
+
+// A whole healthy node and a whole healthy Pod pass under the seed's policy, with nothing unknown.
+TEST(Healthy, HostAndPodPass) {
+  const Policy policy = h100_policy();
+  const BuiltNode node(8);
+  for (const auto& finding : validate(node.host(), policy, all_checks()))
+    EXPECT_TRUE(finding.status == Status::pass || finding.status == Status::skip)
+        << finding.check << " " << finding.subject << ": " << finding.observed;
+  const auto pod = BuiltNode::pod();
+  for (const auto& finding : validate(pod->host(), policy, all_checks()))
+    EXPECT_TRUE(finding.status == Status::pass || finding.status == Status::skip)
+        << finding.check << " " << finding.subject << ": " << finding.observed;
+}
+
+TEST(Healthy, AMachineWithoutRailsRaisesNoAlarmUnderLocal) {
+  const auto machine = BuiltNode::machine();
+  for (const auto& finding : validate(machine->host(), load_policy("local"), all_checks()))
+    EXPECT_TRUE(finding.status == Status::pass || finding.status == Status::skip)
+        << finding.check << ": " << finding.observed;
+  std::map<Status, int> counts;
+  for (const auto& finding : validate(machine->host(), load_policy("h100-4x200g"), all_checks()))
+    ++counts[finding.status];
+  EXPECT_GT(counts[Status::fail], 0);
+}
+
+TEST(Lock, IsReadStrictlyAndReadsBack) {
+  LockFile lock{{{"kernel", "5.15"}, {"odd: \"name\"", "1 # no comment"}, {"number", "1.10"}}};
+  EXPECT_EQ(read_lock(lock_text(lock), "lock"), lock);
+  for (const char* bad :
+       {"", "lock: mlc-bench/lock/v1", "lock: mlc-bench/lock/v1\nversions: []",
+        "lock: mlc-bench/lock/v1\nversions: {a: [1]}", "lock: mlc-bench/lock/v1\nversions: {a: 1}\nextra: 1",
+        "lock: mlc-bench/lock/v1\nversions: {a: 1, a: 2}"})
+    EXPECT_THROW(read_lock(bad, "lock"), PolicyError) << bad;
+}
+
+TEST(Lock, HoldsWhatCanDrift) {
+  const BuiltNode node(1);
+  std::map<std::string, std::string> unread;
+  const auto lock = collect_versions(*node.host(), unread);
+  EXPECT_TRUE(unread.empty());
+  EXPECT_EQ(lock.versions.at("kernel"), "5.15.0-113-generic");
+  EXPECT_EQ(lock.versions.at("nvidia driver"), "550.90.07");
+  EXPECT_EQ(lock.versions.at("package kubelet"), "1.29.6-1.1");
+  EXPECT_EQ(lock.versions.at("firmware 0000:1a:00.0"), "28.39.3560");
+  EXPECT_FALSE(lock.versions.contains("package vim"));
+}
+
+TEST(Policy, NodeSectionIsReadStrictly) {
+  const std::string head = "policy: p\nnode:\n";
+  for (const char* bad :
+       {"  rails: {cout: 4}\n", "  rails: {count: 0}\n",
+        "  rails: {count: 4, addresses: [{prefix: 10.0.0.1/16}]}\n",
+        "  rails: {count: 2, addresses: [{prefix: 10.0.0.0/16}]}\n", "  rails: {netns: both}\n",
+        "  lossless: {pfc_priorities: [8]}\n", "  lossless: {dscp: 26}\n", "  vfs: {eswitch: maybe}\n",
+        "  host: {shm: much}\n", "  host: {memlock: 8M}\n", "  host: {mounts: {data: xfs}}\n",
+        "  probe: {peers: [{rails: [10.0.0]}]}\n", "  deadline: soon\n", "  pod: {podinfo: relative}\n",
+        "  rails: {counters_over: 100000 h}\n"})
+    EXPECT_THROW(read_policy(head + bad, "p.yaml"), PolicyError) << bad;
+  const auto policy =
+      read_policy(head +
+                      "  rails: {count: 1, addresses: [{prefix: 10.0.0.0/16, gateway: 10.0.0.1, "
+                      "destinations: [10.9.0.0/16]}]}\n  deadlines: {net.path-mtu: 2 s}\n",
+                  "p.yaml");
+  EXPECT_EQ(policy.node->deadlines_s.at("net.path-mtu"), 2);
+  EXPECT_EQ(policy.node->sites.front().destinations.size(), 1u);
+}
+
+TEST(Policy, BuiltInOnesNameOnlyChecksThereAre) {
+  for (const auto& policy : built_in_policies())
+    EXPECT_NO_THROW(require_known_checks(load_policy(std::string(policy.name)), all_checks())) << policy.name;
+}
+
+TEST(Rails, APlainNicIsNoRailAndARailWithTheDefaultRouteIsOne) {
+  RailInputs inputs;
+  for (int i = 0; i < 5; ++i) {
+    const std::string name = "eth" + std::to_string(i);
+    inputs.devices.push_back(
+        {"mlx5_" + std::to_string(i), "0000:0" + std::to_string(i) + ":00.0", "", {name}, ""});
+    Link link;
+    link.index = i + 1, link.name = name;
+    inputs.links.push_back(link);
+    inputs.rates.push_back(i == 0 ? 25 : 200);
+  }
+  inputs.default_device = "eth0";
+  EXPECT_EQ(choose_rails(inputs, nullptr).size(), 4u);
+  NodeExpectation expected;
+  expected.rails = 4;
+  EXPECT_EQ(choose_rails(inputs, &expected).size(), 4u);
+  expected.rails = 5;
+  EXPECT_EQ(choose_rails(inputs, &expected).size(), 5u);
+  // A storage NIC of another rate goes; a rail that came up at 100G stays, and fails where its rate is
+  // judged.
+  inputs.default_device = "";
+  expected.rails = 4, expected.rail_gbit_s = 200;
+  EXPECT_EQ(choose_rails(inputs, &expected).front().netdev, "eth1");
+  inputs.rates[3] = 100;
+  EXPECT_EQ(choose_rails(inputs, &expected).size(), 5u);
+}
+
+}  // namespace
+
+}  // namespace mlc::test

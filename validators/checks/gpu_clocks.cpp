@@ -1,0 +1,118 @@
+// Why a GPU would run slower than its neighbours: throttling now, clocks that were locked, persistence off.
+#include <algorithm>
+#include <map>
+
+#include "validators/checks/gpu_reading.hpp"
+
+namespace mlc::checks {
+
+namespace {
+
+// nvmlClocksEventReasons: what hardware imposes. Idle (1), application clocks (2), software power cap (4),
+// sync boost (0x10) and display (0x100) are no fault.
+constexpr std::uint64_t hw_slowdown = 0x8, sw_thermal = 0x20, hw_thermal = 0x40, hw_power_brake = 0x80;
+constexpr std::uint64_t bad_reasons = hw_slowdown | sw_thermal | hw_thermal | hw_power_brake;
+
+std::string reasons_text(std::uint64_t reasons) {
+  std::string text;
+  const auto add = [&](std::uint64_t bit, const char* name) {
+    if (reasons & bit) text += (text.empty() ? "" : ", ") + std::string(name);
+  };
+  add(hw_slowdown, "hardware slowdown");
+  add(sw_thermal, "software thermal slowdown");
+  add(hw_thermal, "hardware thermal slowdown");
+  add(hw_power_brake, "power brake");
+  return text.empty() ? "not throttled" : text;
+}
+
+std::uint64_t usual_clock(const std::vector<GpuFacts>& gpus) {
+  std::map<std::uint64_t, int> count;
+  for (const auto& gpu : gpus)
+    if (gpu.sm_clock_max) ++count[*gpu.sm_clock_max];
+  std::uint64_t usual = 0;
+  int most = 0;
+  for (const auto& [clock, times] : count)
+    if (times >= most) usual = clock, most = times;
+  return usual;
+}
+
+}  // namespace
+
+extern const Check gpu_throttle{
+    .name = "gpu.throttle",
+    .summary = "no GPU is slowed down by heat or power",
+    .why = "One hot GPU runs at half clock, and every rank waits for it at every collective.",
+    .reads = "NVML: current clocks event reasons",
+    .fix = "Check fans, airflow and power supplies; a power brake comes from the chassis.",
+    .run =
+        [](const Host& host, const Policy& policy) {
+          return each_gpu(
+              host, policy,
+              {"gpu.throttle", "throttle reasons", "nvmlDeviceGetCurrentClocksEventReasons", "not throttled",
+               "check fans, airflow and power supplies (ipmitool sdr); compare temperatures: nvidia-smi -q "
+               "-d TEMPERATURE,POWER",
+               [](const GpuFacts& gpu) -> std::optional<Status> {
+                 return gpu.throttle_reasons
+                            ? std::optional((*gpu.throttle_reasons & bad_reasons) != 0 ? Status::fail
+                                                                                       : Status::pass)
+                            : std::nullopt;
+               },
+               [](const GpuFacts& gpu) {
+                 return reasons_text(*gpu.throttle_reasons) +
+                        (gpu.temperature ? ", " + std::to_string(*gpu.temperature) + " C" : "");
+               }});
+        },
+};
+
+extern const Check gpu_clocks{
+    .name = "gpu.clocks",
+    .summary = "every GPU may run at the clock of the policy, and of its neighbours",
+    .why = "A clock lock that somebody forgot makes a node slow for weeks; nothing reports it.",
+    .reads = "NVML: maximum SM clock, application clock",
+    .fix = "nvidia-smi -rgc; nvidia-smi -rac.",
+    .run =
+        [](const Host& host, const Policy& policy) {
+          const auto* node = expectation(policy);
+          const auto& reading = host.gpus();
+          const std::uint64_t wanted = node && node->sm_clock_max
+                                           ? static_cast<std::uint64_t>(*node->sm_clock_max)
+                                           : usual_clock(reading->gpus);
+          return each_gpu(
+              host, policy,
+              {"gpu.clocks", "its clocks", "nvmlDeviceGetMaxClockInfo, nvmlDeviceGetApplicationsClock",
+               std::to_string(wanted) + " MHz or more",
+               "nvidia-smi -rgc and nvidia-smi -rac, then find who locked the clocks",
+               [wanted](const GpuFacts& gpu) -> std::optional<Status> {
+                 if (!gpu.sm_clock_max) return std::nullopt;
+                 return *gpu.sm_clock_max >= wanted ? Status::pass : Status::fail;
+               },
+               [](const GpuFacts& gpu) { return std::to_string(*gpu.sm_clock_max) + " MHz at most"; }});
+        },
+};
+
+extern const Check gpu_persistence{
+    .name = "gpu.persistence",
+    .summary = "persistence mode is on, or off, as the policy says",
+    .why =
+        "Without persistence the driver unloads between jobs: slow starts, and clock and ECC settings lost.",
+    .reads = "NVML: persistence mode",
+    .fix = "systemctl enable --now nvidia-persistenced.",
+    .run =
+        [](const Host& host, const Policy& policy) {
+          const auto* node = expectation(policy);
+          const auto wanted = node ? node->persistence : std::nullopt;
+          return each_gpu(
+              host, policy,
+              {"gpu.persistence", "persistence mode", "nvmlDeviceGetPersistenceMode",
+               wanted.value_or(true) ? "on" : "off",
+               "systemctl enable --now nvidia-persistenced (or nvidia-smi -pm 1)",
+               [wanted](const GpuFacts& gpu) -> std::optional<Status> {
+                 if (!gpu.persistence) return std::nullopt;
+                 if ((*gpu.persistence != 0) == wanted.value_or(true)) return Status::pass;
+                 return wanted ? Status::fail : Status::warn;
+               },
+               [](const GpuFacts& gpu) { return std::string(*gpu.persistence != 0 ? "on" : "off"); }});
+        },
+};
+
+}  // namespace mlc::checks

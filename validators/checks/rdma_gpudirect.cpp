@@ -1,0 +1,99 @@
+#include "validators/check.hpp"
+#include "validators/rails.hpp"
+
+namespace mlc::checks {
+
+namespace {
+
+struct Facts {
+  Read<std::vector<VerbsPort>> verbs;
+  std::vector<std::string> rails;
+  bool peermem = false;
+  Read<std::string> driver;  // /proc/driver/nvidia/version
+};
+
+std::vector<Finding> judge(const Facts& facts) {
+  CheckFindings findings("rdma.gpudirect");
+  const std::string source =
+      "ibv_reg_dmabuf_mr, /sys/module/nvidia_peermem/version, /proc/driver/nvidia/version";
+  const std::string expected = "dmabuf, or nvidia_peermem loaded",
+                    remedy =
+                        "use the open kernel modules of the driver (dmabuf), or: modprobe nvidia-peermem";
+  if (!facts.driver && facts.driver.missing()) {
+    findings.fail("node", "the NVIDIA driver is not loaded", expected, "/proc/driver/nvidia/version",
+                  "modprobe nvidia, then check gpu.count");
+    return findings.done();
+  }
+  const bool open_modules = facts.driver && facts.driver->find("Open Kernel") != std::string::npos;
+  bool dmabuf = !facts.rails.empty() && static_cast<bool>(facts.verbs), asked = dmabuf;
+  std::string why = facts.verbs.why;
+  for (const auto& rail : facts.rails) {
+    bool found = false;
+    for (const auto& port : *facts.verbs) {
+      if (port.device != rail) continue;
+      found = true;
+      if (port.dmabuf != "supported")
+        dmabuf = false,
+        why = rail + ": " + (port.dmabuf.empty() ? "device could not be opened" : port.dmabuf);
+      if (!port.dmabuf.starts_with("supported") && !port.dmabuf.starts_with("unsupported")) asked = false;
+    }
+    if (!found) {
+      dmabuf = asked = false;
+      if (facts.verbs) why = rail + " could not be asked";
+    }
+  }
+  if (dmabuf && open_modules)
+    findings.pass("node", "dmabuf, open kernel modules", expected, source);
+  else if (facts.peermem)
+    findings.warn("node", "only nvidia_peermem" + (why.empty() ? std::string() : " (dmabuf: " + why + ")"),
+                  "dmabuf", source,
+                  "nvidia_peermem works but is being retired: move to the open kernel modules and a kernel "
+                  "with dmabuf");
+  else if (asked || (dmabuf && facts.driver))
+    findings.fail("node",
+                  dmabuf ? "the driver's closed modules export no dmabuf, and nvidia_peermem is not loaded"
+                         : "no dmabuf (" + why + ") and no nvidia_peermem",
+                  expected, source, remedy);
+  else
+    findings.unknown("node", "dmabuf: " + why + "; nvidia_peermem is not loaded", expected, source,
+                     "install libibverbs and give the container /dev/infiniband, then run again; or: "
+                     "modprobe nvidia-peermem");
+  return findings.done();
+}
+
+}  // namespace
+
+extern const Check rdma_gpudirect{
+    .name = "rdma.gpudirect",
+    .summary = "NICs can read and write GPU memory directly: dmabuf or nvidia_peermem",
+    .why =
+        "Without it NCCL copies every message through host memory: a fraction of the bandwidth, and the CPUs "
+        "are busy.",
+    .reads =
+        "ibv_reg_dmabuf_mr as NCCL probes it, /sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, "
+        "/proc/driver/nvidia/version",
+    .fix = "Open kernel modules of the NVIDIA driver on a kernel with dmabuf, or modprobe nvidia-peermem.",
+    .run =
+        [](const Host& host, const Policy& policy) {
+          CheckFindings findings("rdma.gpudirect");
+          const auto* node = expectation(policy);
+          const auto driver = host.files().text("/proc/driver/nvidia/version");
+          if (!(node && node->gpudirect) && !driver) {
+            findings.skip("node", "no NVIDIA driver, and the policy does not ask",
+                          "/proc/driver/nvidia/version");
+            return findings.done();
+          }
+          const auto rails = rails_or_say(host, policy, findings);
+          if (!rails) return findings.done();
+          Facts facts{host.verbs(), {}, false, driver};
+          for (const auto& rail : *rails)
+            facts.rails.push_back(rail.rdma);
+          for (const char* path :
+               {"/sys/module/nvidia_peermem/version", "/sys/kernel/mm/memory_peers/nv_mem/version",
+                "/sys/kernel/mm/memory_peers/nv_mem_nc/version"})
+            facts.peermem = facts.peermem || host.files().exists(path);
+          return judge(facts);
+        },
+};
+
+}  // namespace mlc::checks

@@ -1,0 +1,33 @@
+// A fact or the reason why it is not known. "It is not there" and "it could not be read" lead to different
+// findings: a missing rail is a failure, an unreadable one is unknown.
+#pragma once
+
+#include <string>
+#include <utility>
+
+namespace mlc {
+
+enum class Absence { none, missing, unreadable };
+
+template <class T>
+struct Read {
+  T value{};
+  Absence absence = Absence::none;
+  std::string why;  // for people, when there is no value: "permission denied"
+
+  explicit operator bool() const { return absence == Absence::none; }
+  bool missing() const { return absence == Absence::missing; }
+  const T& operator*() const { return value; }
+  const T* operator->() const { return &value; }
+
+  static Read of(T value) { return {std::move(value), Absence::none, {}}; }
+  static Read not_there(std::string why) { return {{}, Absence::missing, std::move(why)}; }
+  static Read unreadable(std::string why) { return {{}, Absence::unreadable, std::move(why)}; }
+  // The same reason for a value of another type.
+  template <class U>
+  static Read no(const Read<U>& other) {
+    return {{}, other.absence, other.why};
+  }
+};
+
+}  // namespace mlc
