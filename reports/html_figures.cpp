@@ -17,6 +17,7 @@ constexpr std::size_t most_bars = 32;
 // A matrix with more cells than this is drawn whole, but its table lists culprits and the worst pairs only.
 constexpr std::size_t most_cells = 1024;
 constexpr std::size_t most_pairs = 100;
+constexpr std::size_t most_rails = 512;  // in the table, worst first
 
 std::string shown_status(Status status) {
   return std::string(status_mark(status)) + " " + std::string(to_string(status));
@@ -57,7 +58,8 @@ void write_rails(HtmlWriter& html, const Report& report) {
   open_table(html, caption,
              {"node", "rail", "device", "peer", "operation", "size", "Gbit/s", "95 % interval", "p50", "p99",
               "policy"});
-  for (const std::size_t i : all) {
+  for (std::size_t row = 0; row < all.size() && row < most_rails; ++row) {
+    const std::size_t i = all[row];
     const RailResult& rail = rails[i];
     html.open("tr", {{rail.status == Status::fail ? "class" : "", "fail"}});
     html.leaf("th", rail.node, {{"scope", "row"}}).leaf("td", std::to_string(rail.rail));
@@ -71,7 +73,9 @@ void write_rails(HtmlWriter& html, const Report& report) {
         .leaf("td", rail.p99_us ? time_text(*rail.p99_us) : "");
     html.leaf("td", shown_status(rail.status)).close();
   }
-  close_table(html).close().close();
+  close_table(html);
+  if (all.size() > most_rails) html.leaf("p", std::to_string(all.size() - most_rails) + " more are in the JSON.");
+  html.close().close();
 
   // Small multiples where a rail was measured at more than one size, for the rails drawn above.
   std::set<std::tuple<std::string, int>> shown;
@@ -107,7 +111,7 @@ std::string unit_text(const std::string& unit) {
 
 void write_matrix_cells(HtmlWriter& html, const Matrix& matrix) {
   html.open("div",
-            {{"class", "scroll"}, {"role", "region"}, {"tabindex", "0"}, {"aria-label", matrix.title}});
+            {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", matrix.title}});
   html.open("table").leaf("caption",
                           matrix.title + ", " + unit_text(matrix.unit) + ": sender down, receiver across");
   html.open("thead").open("tr").leaf("th", "from \\ to", {{"scope", "col"}});

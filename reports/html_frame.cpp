@@ -65,7 +65,7 @@ std::string index_list(const std::vector<std::size_t>& indices) {
 
 HtmlWriter& open_table(HtmlWriter& html, const std::string& caption,
                        std::initializer_list<std::string_view> heads) {
-  html.open("div", {{"class", "scroll"}, {"role", "region"}, {"tabindex", "0"}, {"aria-label", caption}});
+  html.open("div", {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", caption}});
   html.open("table").leaf("caption", caption).open("thead").open("tr");
   for (const auto head : heads)
     html.leaf("th", head, {{"scope", "col"}});

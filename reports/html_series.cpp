@@ -131,7 +131,7 @@ void write_ranks(HtmlWriter& html, const Report& report, const std::vector<std::
   open_figure(html, id, caption, "ranks",
               "{\"series\":" + index_list(members) + ",\"ranks\":" + index_list(ranks) + "}");
   html.open("details").leaf("summary", "Table: median time of each rank");
-  html.open("div", {{"class", "scroll"}, {"role", "region"}, {"tabindex", "0"}, {"aria-label", caption}});
+  html.open("div", {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", caption}});
   html.open("table").leaf("caption", caption).open("thead").open("tr").leaf("th", "rank", {{"scope", "col"}});
   for (const std::size_t i : members)
     html.leaf("th", bytes_text(report.series[i].bytes), {{"scope", "col"}});

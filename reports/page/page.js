@@ -298,7 +298,6 @@
 
   // ---- drawing, when it comes into sight ----
   const config = {
-    aria: false,  // the drawing is one image to a screen reader, and its table follows
     background: 'transparent',
     font: 'system-ui, "DejaVu Sans", sans-serif',
     view: {stroke: 'var(--line)'},
@@ -324,8 +323,9 @@
       if (renderer === 'canvas') whole = {...resolved({...whole, datasets: undefined}), datasets: {rows}};
       // ast: expressions are interpreted, so that the page needs no eval.
       const result = await vegaEmbed(place, whole, {mode: 'vega-lite', renderer, actions: false, ast: true, tooltip: {theme: 'custom'}});
-      // Read by eye only; the figure's table says the same in words.
-      place.firstElementChild && place.setAttribute('role', 'img');
+      // One image to a screen reader, its hundreds of marks hidden: the figure's table says the same in words.
+      place.setAttribute('role', 'img');
+      for (const part of place.children) part.setAttribute('aria-hidden', 'true');
       place.setAttribute('aria-label', figure.querySelector('figcaption').textContent + '. The table that follows has the values.');
       window.mlcViews[figure.id] = {view: result.view, rows};
       figure.dataset.drawn = renderer;
