@@ -281,7 +281,7 @@
     const marks = selection.events.map(i => ({time: record.events[i].time_s * 1000, name: 'E' + (i + 1), worse: record.events[i].worse,
       what: record.events[i].versions.map(v => `${v.what}: ${v.before} → ${v.after}`).join('; ') || 'nothing recorded'}));
     const unit = unitText(trend.unit);
-    const x = {field: 'time', type: 'temporal', scale: {type: 'utc'}, title: null};
+    const x = {field: 'time', type: 'temporal', scale: {type: 'utc'}, title: null, axis: {format: '%d %b %Y', tickCount: 6, labelOverlap: true}};
     const layer = [];
     if (trend.low) layer.push({mark: {type: 'area', color: 'var(--c0)', opacity: 0.18}, encoding: {x, y: {field: 'low', type: 'quantitative', scale: {zero: false}}, y2: {field: 'high'}}});
     layer.push({mark: {type: 'line', color: 'var(--c0)', point: rows.length < 120 ? {filled: true, size: 14, color: 'var(--c0)'} : false},
