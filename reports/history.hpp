@@ -46,6 +46,7 @@ std::optional<HistoryRun> history_run(const Report& report, std::string* why = n
 
 std::optional<std::int64_t> parse_utc(std::string_view rfc3339);
 std::string utc_text(std::int64_t time_s);  // "2026-01-05T03:00:00Z"
+std::int64_t slot_of(std::int64_t time_s, std::int64_t slot_s);  // which slot it falls in; rounds down
 std::string utc_day(std::int64_t time_s);   // "2026-01-05"
 
 // All runs, folded into one series per (node, rail, metric, stratum). Text is kept once: a year of a thousand

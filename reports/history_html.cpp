@@ -11,10 +11,6 @@ namespace {
 constexpr std::size_t most_rows = 1000;   // of a table; the record inside the page has all
 constexpr std::size_t table_points = 30;  // the last readings, as a table
 
-std::string unit_text(const std::string& unit) {
-  return unit == "us" ? "µs" : unit == "gbit_s" ? "Gbit/s" : "GB/s";
-}
-
 // The power of ten says all there is to say about so small a chance.
 std::string chance_text(double p) {
   return p < 1e-15 ? "< 1e-15" : "1e" + fixed(std::ceil(std::log10(p)), 0);

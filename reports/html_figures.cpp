@@ -102,13 +102,6 @@ void write_rails(HtmlWriter& html, const Report& report) {
   html.close();
 }
 
-std::string unit_text(const std::string& unit) {
-  if (unit == "gbit_s") return "Gbit/s";
-  if (unit == "gb_s") return "GB/s";
-  if (unit == "us") return "µs";
-  return unit;
-}
-
 void write_matrix_cells(HtmlWriter& html, const Matrix& matrix) {
   html.open("div",
             {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", matrix.title}});

@@ -63,6 +63,12 @@ std::string index_list(const std::vector<std::size_t>& indices) {
   return "[" + text + "]";
 }
 
+std::string unit_text(const std::string& unit) {
+  if (unit == "gbit_s") return "Gbit/s";
+  if (unit == "gb_s") return "GB/s";
+  return unit == "us" ? "µs" : unit;
+}
+
 HtmlWriter& open_table(HtmlWriter& html, const std::string& caption,
                        std::initializer_list<std::string_view> heads) {
   html.open("div", {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", caption}});

@@ -27,6 +27,8 @@ HtmlWriter& open_figure(HtmlWriter& html, const std::string& id, const std::stri
 
 std::string index_list(const std::vector<std::size_t>& indices);  // "[0,3,4]", for a selection
 
+std::string unit_text(const std::string& unit);  // "gbit_s" -> "Gbit/s"; what is not known stays as it is
+
 // A table that can be scrolled sideways by keyboard too. close_table() closes both.
 HtmlWriter& open_table(HtmlWriter& html, const std::string& caption,
                        std::initializer_list<std::string_view> heads);
