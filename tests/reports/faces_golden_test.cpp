@@ -6,14 +6,12 @@
 #include "reports/json.hpp"
 #include "reports/junit.hpp"
 #include "reports/markdown.hpp"
-#include "tests/reports/golden.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
+#include "tests/unit/golden.hpp"
 
 namespace mlc {
 namespace {
-
-using test::expect_golden;
 
 // The page without what is the same on every page.
 constexpr PageAssets bare{.style = "/* style */",
@@ -36,13 +34,13 @@ Comparison sample_comparison() {
   return compare(base, next);
 }
 
-TEST(Golden, ReportHtml) { expect_golden("report.html", to_html(test::sick_report(), bare)); }
-TEST(Golden, ReportMarkdown) { expect_golden("report.md", to_markdown(test::sick_report())); }
-TEST(Golden, ReportJunit) { expect_golden("report.xml", to_junit(test::sick_report())); }
-TEST(Golden, ComparisonText) { expect_golden("comparison.txt", to_text(sample_comparison())); }
-TEST(Golden, ComparisonMarkdown) { expect_golden("comparison.md", to_markdown(sample_comparison())); }
-TEST(Golden, ComparisonHtml) { expect_golden("comparison.html", to_html(sample_comparison(), bare)); }
-TEST(Golden, ComparisonJson) { expect_golden("comparison.json", to_json(sample_comparison())); }
+TEST(Golden, ReportHtml) { expect_golden("reports/report.html", to_html(test::sick_report(), bare)); }
+TEST(Golden, ReportMarkdown) { expect_golden("reports/report.md", to_markdown(test::sick_report())); }
+TEST(Golden, ReportJunit) { expect_golden("reports/report.xml", to_junit(test::sick_report())); }
+TEST(Golden, ComparisonText) { expect_golden("reports/comparison.txt", to_text(sample_comparison())); }
+TEST(Golden, ComparisonMarkdown) { expect_golden("reports/comparison.md", to_markdown(sample_comparison())); }
+TEST(Golden, ComparisonHtml) { expect_golden("reports/comparison.html", to_html(sample_comparison(), bare)); }
+TEST(Golden, ComparisonJson) { expect_golden("reports/comparison.json", to_json(sample_comparison())); }
 
 HistoryResult sample_history() {
   HistoryResult result = analyse(test::fleet_history(test::eventful_fleet()));
@@ -50,8 +48,8 @@ HistoryResult sample_history() {
   return result;
 }
 
-TEST(Golden, HistoryText) { expect_golden("history.txt", to_text(sample_history())); }
-TEST(Golden, HistoryHtml) { expect_golden("history.html", to_html(sample_history(), bare)); }
+TEST(Golden, HistoryText) { expect_golden("reports/history.txt", to_text(sample_history())); }
+TEST(Golden, HistoryHtml) { expect_golden("reports/history.html", to_html(sample_history(), bare)); }
 
 }  // namespace
 }  // namespace mlc
