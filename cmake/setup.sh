@@ -1,7 +1,9 @@
 # Sourced by quickstart, runtests and .ci/run: installs what is missing, and nothing when nothing is.
 
-build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev)
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-jsonschema)
+build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev
+                python3 python3-venv)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium chromium chromium-driver iproute2
+               clang libclang-rt-14-dev)
 # The CUDA toolkit and NCCL as Python wheels: they install without root.
 cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.88
              nvidia-cuda-cccl==13.0.85 nvidia-nccl-cu13==2.28.9)
@@ -30,13 +32,29 @@ need_packages() {
     { say "apt-get failed; its last words (all of them in /tmp/mlc-bench-apt.log):"; tail -n 5 /tmp/mlc-bench-apt.log >&2; return 1; }
 }
 
+# need_wheels REQUIREMENTS...: into .venv, once for each state of the files. What they bring is optional: without a network
+# the build says what is missing and goes on.
+need_wheels() {
+  local stamp
+  stamp=".venv/wheels-$(cat "$@" | cksum | tr -d ' ')"
+  [ -e "$stamp" ] && return 0
+  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv || return 0
+  local file arguments=()
+  for file in "$@"; do arguments+=(-r "$file"); done
+  say "installing Python wheels into .venv"
+  if .venv/bin/python -m pip install --quiet --disable-pip-version-check "${arguments[@]}" >/tmp/mlc-bench-pip.log 2>&1; then
+    touch "$stamp"
+  else
+    say "pip failed (/tmp/mlc-bench-pip.log); going on without: $(tail -n 1 /tmp/mlc-bench-pip.log)"
+  fi
+}
+
 # .venv/cuda looks like a toolkit (bin/nvcc, include, lib), .venv/nccl like NCCL.
 need_cuda() {
   if command -v nvcc >/dev/null && [ -z "${MLC_CUDA_WHEELS:-}" ]; then return 0; fi
   [ -x .venv/cuda/bin/nvcc ] && [ -e .venv/nccl/lib/libnccl.so.2 ] && return 0
-  need_packages python3 python3-venv
   say "installing the CUDA toolkit and NCCL from Python wheels into .venv (about 0.5 GB)"
-  /usr/bin/env python3 -m venv .venv
+  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check "${cuda_wheels[@]}"
   local site
   site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')

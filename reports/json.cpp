@@ -4,6 +4,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "reports/figures_json.hpp"
+
 namespace mlc {
 
 namespace {
@@ -36,6 +38,7 @@ Json to_value(const Series& s) {
                       {"bound", s.threshold->bound},
                       {"status", to_string(s.threshold->status)},
                       {"why", s.threshold->why}};
+  if (!s.rank_p50_us.empty()) j["rank_p50_us"] = s.rank_p50_us;
   if (!s.warnings.empty()) j["warnings"] = s.warnings;
   return j;
 }
@@ -122,7 +125,7 @@ Series series_from(const Json& j) {
         take(*t, "why", s.threshold->why);
     s.threshold->status = status_from(t->at("status").get<std::string>());
   }
-  take(j, "warnings", s.warnings);
+  take(j, "rank_p50_us", s.rank_p50_us), take(j, "warnings", s.warnings);
   return s;
 }
 
@@ -165,6 +168,7 @@ std::string to_json(const Report& r) {
               {"backend", r.run.backend}, {"policy", r.run.policy}};
   j["environment"] = {{"nodes", list_of(r.environment.nodes)}, {"variables", r.environment.variables}};
   j["series"] = list_of(r.series), j["findings"] = list_of(r.findings);
+  if (Json figures = figures_to_json(r.figures); !figures.empty()) j["figures"] = std::move(figures);
   j["verdict"] = {{"decision", to_string(r.verdict.decision)}, {"because", r.verdict.because}};
   j["errors"] = list_of(r.errors);
   return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -190,6 +194,7 @@ Report report_from_json(std::string_view text) {
       r.series.push_back(series_from(series));
     for (const auto& finding : j.at("findings"))
       r.findings.push_back(finding_from(finding));
+    if (const auto figures = j.find("figures"); figures != j.end()) r.figures = figures_from_json(*figures);
     r.verdict.decision = decision_from(verdict.at("decision").get<std::string>());
     take(verdict, "because", r.verdict.because);
     for (const auto& error : j.at("errors"))

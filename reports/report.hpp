@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "reports/figures.hpp"
 #include "reports/finding.hpp"
 #include "reports/series.hpp"
 #include "reports/verdict.hpp"
@@ -68,6 +69,7 @@ struct Report {
   Environment environment;
   std::vector<Series> series;
   std::vector<Finding> findings;
+  Figures figures;
   Verdict verdict;
   std::vector<ErrorEntry> errors;
   bool operator==(const Report&) const = default;

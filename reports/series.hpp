@@ -62,6 +62,7 @@ struct Series {
   std::string stop;  // why sampling ended: "precise", "decided", "fixed", "time", ...
   std::optional<Slowest> slowest;
   std::optional<Judgement> threshold;
+  std::vector<double> rank_p50_us;    // median time of each rank, by rank; empty: not kept
   std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"
 
   bool operator==(const Series&) const = default;

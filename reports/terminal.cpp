@@ -40,9 +40,10 @@ std::string correct_cell(const Series& s, const Style& style) {
 
 std::string table_heading(const Run& run, const TableHead& head, const std::string& what,
                           const Style& style) {
-  std::string text =
-      style.bold(head.collective) + "   " + plural(static_cast<std::size_t>(run.ranks), "rank") + " · " +
-      plural(static_cast<std::size_t>(run.nodes), "node") + " · " + run.backend + " · " + what + "\n\n";
+  std::string text = style.bold(printable(head.collective)) + "   " +
+                     plural(static_cast<std::size_t>(run.ranks), "rank") + " · " +
+                     plural(static_cast<std::size_t>(run.nodes), "node") + " · " + printable(run.backend) +
+                     " · " + printable(what) + "\n\n";
   std::string line = pad_left("size", size_width);
   if (head.several_dtypes) line += "  " + pad_right("dtype", name_width);
   if (head.several_redops) line += "  " + pad_right("redop", place_width);
@@ -56,8 +57,8 @@ std::string table_heading(const Run& run, const TableHead& head, const std::stri
 
 std::string table_row(const Series& s, const TableHead& head, const Style& style) {
   std::string line = pad_left(bytes_text(s.bytes), size_width);
-  if (head.several_dtypes) line += "  " + pad_right(s.dtype, name_width);
-  if (head.several_redops) line += "  " + pad_right(s.redop, place_width);
+  if (head.several_dtypes) line += "  " + pad_right(printable(s.dtype), name_width);
+  if (head.several_redops) line += "  " + pad_right(printable(s.redop), place_width);
   if (head.both_placements) line += "  " + pad_right(s.placement == "in_place" ? "in" : "out", place_width);
   const double half = s.time_us.p50 > 0 ? (s.ci_us[1] - s.ci_us[0]) / 2 / s.time_us.p50 : 0;
   line += pad_left(time_text(s.time_us.p50), time_width) + pad_left(time_text(s.time_us.p99), time_width) +
@@ -73,8 +74,9 @@ std::string table_row(const Series& s, const TableHead& head, const Style& style
     line += style.red("            wrong: ") + std::to_string(s.wrong.value_or(0)) +
             (s.wrong.value_or(0) == 1 ? " element" : " elements") + ", first on rank " +
             std::to_string(s.mismatch->rank) + " (" + printable(s.mismatch->node, 80) + ") at index " +
-            std::to_string(s.mismatch->index) + "\n                   expected " + s.mismatch->expected +
-            ", got " + s.mismatch->actual + ": " + s.mismatch->kind + "\n";
+            std::to_string(s.mismatch->index) + "\n                   expected " +
+            printable(s.mismatch->expected) + ", got " + printable(s.mismatch->actual) + ": " +
+            printable(s.mismatch->kind) + "\n";
   if (s.slowest)
     line += style.yellow("            slowest: ") + "rank " + std::to_string(s.slowest->rank) + " on " +
             printable(s.slowest->node, 80) + ", " + percent_text(s.slowest->excess) +

@@ -131,6 +131,7 @@ Policy read_policy(const std::string& content, const std::string& file) {
   policy.name = map.text("policy");
   policy.about = map.text_if("about").value_or("");
   policy.source = file;
+  policy.text = content;
   if (auto target = map.map_if("target")) policy.target = read_target(*target);
   if (auto confidence = map.map_if("confidence")) policy.confidence = read_confidence(*confidence);
   policy.unknown_blocks = map.boolean_if("unknown_blocks").value_or(true);

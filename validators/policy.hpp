@@ -49,6 +49,7 @@ struct Policy {
   std::string name = "none";
   std::string about;
   std::string source;  // "built in" or the path
+  std::string text;    // as it was written
   std::optional<Target> target;
   Confidence confidence;
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass

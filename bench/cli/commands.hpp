@@ -20,6 +20,9 @@ void add_list_command(CLI::App& program, Invocation& invocation);
 void add_explain_command(CLI::App& program, Invocation& invocation);
 void add_validate_command(CLI::App& program, Invocation& invocation);
 void add_capture_command(CLI::App& program, Invocation& invocation);
+void add_report_command(CLI::App& program, Invocation& invocation);
+void add_compare_command(CLI::App& program, Invocation& invocation);
+void add_history_command(CLI::App& program, Invocation& invocation);
 
 // Parses and runs; every error is said on stderr. What main returns.
 int run_program(int argc, char** argv);

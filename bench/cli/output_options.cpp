@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -15,7 +16,10 @@
 #include "bench/launch/launcher.hpp"
 #include "bench/watch/file_descriptor.hpp"
 #include "reports/csv.hpp"
+#include "reports/html.hpp"
 #include "reports/json.hpp"
+#include "reports/junit.hpp"
+#include "reports/markdown.hpp"
 #include "reports/prometheus.hpp"
 #include "reports/terminal.hpp"
 #include "reports/text.hpp"
@@ -24,22 +28,22 @@ namespace mlc {
 
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 4> formats{{{"text", Format::text},
-                                                                      {"json", Format::json},
-                                                                      {"csv", Format::csv},
-                                                                      {"prometheus", Format::prometheus}}};
+constexpr std::array<std::pair<std::string_view, Format>, 7> all_formats{{{"text", Format::text},
+                                                                          {"json", Format::json},
+                                                                          {"csv", Format::csv},
+                                                                          {"prometheus", Format::prometheus},
+                                                                          {"html", Format::html},
+                                                                          {"markdown", Format::markdown},
+                                                                          {"junit", Format::junit}}};
 
 std::optional<Format> format_named(std::string_view name) {
-  for (const auto& [known, format] : formats)
+  for (const auto& [known, format] : all_formats)
     if (known == name) return format;
   return std::nullopt;
 }
 
-void one_of(const std::string& option, const std::string& value,
-            std::initializer_list<std::string_view> allowed) {
-  for (auto word : allowed)
-    if (word == value) return;
-  std::vector<std::string> words(allowed.begin(), allowed.end());
+void one_of(const std::string& option, const std::string& value, const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), value) != words.end()) return;
   const auto near = nearest(value, words);
   throw UsageError(option + " '" + printable(value) + "' is none of " + join(words, ", "),
                    near ? "did you mean '" + *near + "'?" : "");
@@ -79,7 +83,7 @@ std::string partial_of(const std::string& path) { return path + ".partial." + st
 void OutputOptions::add_to(CLI::App& command) {
   command
       .add_option("--format", format,
-                  "text, json, csv or prometheus (default: by the ending of --output, else text)")
+                  join(formats, ", ") + " (default: by the ending of --output, else text)")
       ->group("Output");
   command
       .add_option("--output", output,
@@ -91,7 +95,7 @@ void OutputOptions::add_to(CLI::App& command) {
 }
 
 void OutputOptions::check() const {
-  if (!format.empty()) one_of("--format", format, {"text", "json", "csv", "prometheus"});
+  if (!format.empty()) one_of("--format", format, formats);
   one_of("--progress", progress, {"auto", "never"});
   one_of("--color", color, {"auto", "always", "never"});
   if (!to_file()) return;
@@ -112,9 +116,17 @@ Format OutputOptions::chosen() const {
   if (!format.empty()) return format_named(format).value_or(Format::text);
   if (to_file()) {
     const std::string ending = std::filesystem::path(output).extension().string();
-    if (ending == ".csv") return Format::csv;
-    if (ending == ".prom") return Format::prometheus;
-    if (ending == ".txt") return Format::text;
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> endings{
+        {{".csv", "csv"},
+         {".prom", "prometheus"},
+         {".txt", "text"},
+         {".html", "html"},
+         {".htm", "html"},
+         {".md", "markdown"},
+         {".xml", "junit"}}};
+    for (const auto& [known, name] : endings)
+      if (ending == known && std::find(formats.begin(), formats.end(), name) != formats.end())
+        return *format_named(name);
     return Format::json;
   }
   return Format::text;
@@ -146,10 +158,23 @@ std::string render(const Report& report, Format format, const Style& style) {
       return to_csv(report);
     case Format::prometheus:
       return to_prometheus(report);
+    case Format::html:
+      return to_html(report);
+    case Format::markdown:
+      return to_markdown(report);
+    case Format::junit:
+      return to_junit(report);
     case Format::text:
       break;
   }
   return to_text(report, style);
+}
+
+void publish(const OutputOptions& options, const std::string& content) {
+  if (options.to_file())
+    write_whole(options.output, content);
+  else
+    write_all(STDOUT_FILENO, content, "stdout");
 }
 
 void write_whole(const std::string& path, const std::string& content) {

@@ -3,15 +3,18 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "reports/report.hpp"
 #include "reports/style.hpp"
 
 namespace mlc {
 
-enum class Format { text, json, csv, prometheus };
+enum class Format { text, json, csv, prometheus, html, markdown, junit };
 
 struct OutputOptions {
+  // That the command has.
+  std::vector<std::string> formats{"text", "json", "csv", "prometheus", "html", "markdown", "junit"};
   std::string format;        // as typed; empty: by the ending of --output, else text
   std::string output = "-";  // file, or - for stdout
   bool quiet = false;        // nothing but the result
@@ -36,6 +39,9 @@ struct OutputOptions {
 };
 
 std::string render(const Report& report, Format format, const Style& style);
+
+// The whole result of a command that does not print as it goes: to --output, or to stdout.
+void publish(const OutputOptions& options, const std::string& content);
 
 // Replaces `path` in one step, so that a reader sees the old file or the whole new one. Throws
 // std::runtime_error.

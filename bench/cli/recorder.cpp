@@ -50,6 +50,11 @@ void Recorder::environment(Environment environment, int ranks) {
   const std::lock_guard lock(mutex_);
   report_.run.ranks = ranks, report_.run.nodes = static_cast<int>(environment.nodes.size());
   report_.environment = std::move(environment);
+  report_.figures.policy = PolicyText{policy_.name, policy_.about, policy_.source, policy_.text};
+  // Inside one node nothing crosses the rails.
+  if (policy_.target && report_.run.nodes > 1)
+    report_.figures.interconnect = Interconnect{policy_.target->rails, policy_.target->rail_gbit_s, policy_.target->mtu,
+                                                policy_.target->gb_s(), policy_.target->ceiling_gb_s()};
 }
 
 void Recorder::heading(const TableHead& head, const std::string& what) {

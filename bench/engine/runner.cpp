@@ -316,6 +316,8 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
     }
     series.wrong = total;
   }
+  for (const auto& rank : ranks)
+    series.rank_p50_us.push_back(rank.median * 1e6);
   if (const auto slow = find_slow_rank(ranks, samples.size()))
     series.slowest = Slowest{static_cast<int>(slow->rank), nodes_[slow->rank], slow->excess};
   if (judge)

@@ -1,0 +1,62 @@
+#include <memory>
+
+#include "bench/cli/commands.hpp"
+#include "bench/cli/output_options.hpp"
+#include "bench/cli/report_reader.hpp"
+#include "reports/comparison_faces.hpp"
+
+namespace mlc {
+
+namespace {
+
+struct CompareArguments {
+  std::string base, next, tolerance = "2%";
+  bool all = false;
+  OutputOptions output;
+};
+
+ExitCode run_compare(const CompareArguments& arguments) {
+  arguments.output.check();
+  const double tolerance = parse_fraction("--tolerance", arguments.tolerance);
+  const Comparison comparison =
+      compare(read_report(arguments.base), read_report(arguments.next), {.tolerance = tolerance});
+  std::string text;
+  switch (arguments.output.chosen()) {
+    case Format::json:
+      text = to_json(comparison);
+      break;
+    case Format::html:
+      text = to_html(comparison);
+      break;
+    case Format::markdown:
+      text = to_markdown(comparison);
+      break;
+    default:
+      text = to_text(comparison, {.colour = arguments.output.style().colour, .all = arguments.all});
+      break;
+  }
+  publish(arguments.output, text);
+  return exit_code_of(comparison.decision);
+}
+
+}  // namespace
+
+void add_compare_command(CLI::App& program, Invocation& invocation) {
+  auto* command = program.add_subcommand(
+      "compare", "a new report against an old one, by intervals: SAME, FASTER, SLOWER or UNDECIDED");
+  auto arguments = std::make_shared<CompareArguments>();
+  command->add_option("base", arguments->base, "the old report (JSON)")->required();
+  command->add_option("new", arguments->next, "the new report (JSON), or - for stdin")->required();
+  command->add_option("--tolerance", arguments->tolerance, "a slowdown that does not matter, as 2% or 0.02")
+      ->capture_default_str();
+  command->add_flag("--all", arguments->all, "list what is the same too");
+  arguments->output.formats = {"text", "json", "html", "markdown"};
+  arguments->output.add_to(*command);
+  command->footer(
+      "Exits 0 if nothing got slower by more than the tolerance, 1 if something did, 2 if that could not be "
+      "decided.");
+  command->callback(
+      [&invocation, arguments] { invocation.run = [arguments] { return run_compare(*arguments); }; });
+}
+
+}  // namespace mlc

@@ -1,0 +1,57 @@
+#include "bench/cli/report_reader.hpp"
+
+#include <charconv>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+
+#include "bench/engine/sweep.hpp"
+#include "reports/history_files.hpp"
+#include "reports/json.hpp"
+#include "reports/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+std::string standard_input() {
+  std::string text;
+  std::array<char, 1 << 16> part{};
+  while (std::cin.read(part.data(), part.size()), std::cin.gcount() > 0) {
+    text.append(part.data(), static_cast<std::size_t>(std::cin.gcount()));
+    if (text.size() > largest_report_bytes)
+      throw std::runtime_error("larger than " + bytes_text(largest_report_bytes) + ": no report of ours");
+  }
+  return text;
+}
+
+}  // namespace
+
+Report read_report(const std::string& path) {
+  std::error_code error;
+  if (path != "-" && !std::filesystem::exists(path, error))
+    throw UsageError("there is no file " + printable(path));
+  try {
+    return report_from_json(path == "-" ? standard_input() : read_report_file(path));
+  } catch (const std::exception& problem) {
+    throw std::runtime_error(printable(path) + ": " + problem.what());
+  }
+}
+
+double parse_fraction(const std::string& option, const std::string& text) {
+  std::string_view digits = text;
+  const bool percent = digits.ends_with('%');
+  if (percent) digits.remove_suffix(1);
+  while (percent && digits.ends_with(' '))
+    digits.remove_suffix(1);
+  double value = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed);
+  if (percent) value /= 100;
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
+      !(value >= 0 && value < 1))
+    throw UsageError(option + " '" + printable(text) + "' is no share between 0 and 1", "write 2% or 0.02");
+  return value;
+}
+
+}  // namespace mlc

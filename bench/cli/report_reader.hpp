@@ -1,0 +1,17 @@
+// Reports that were written before, for the commands that look at them again.
+#pragma once
+
+#include <string>
+
+#include "reports/report.hpp"
+
+namespace mlc {
+
+// A file, or - for stdin. Throws UsageError if it is not there and std::runtime_error, naming it, if it is no
+// report.
+Report read_report(const std::string& path);
+
+// "2%", "2 %" or "0.02". Throws UsageError.
+double parse_fraction(const std::string& option, const std::string& text);
+
+}  // namespace mlc

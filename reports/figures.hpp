@@ -1,0 +1,99 @@
+// What a picture shows beyond the series: rails, matrices, histograms, traces. Every part is optional; the
+// command that measured it fills it, and the faces show what is there. Units are in the names, as in the
+// JSON.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reports/finding.hpp"
+
+namespace mlc {
+
+// What the series of this run are compared with when they cross the interconnect.
+struct Interconnect {
+  int rails = 0;
+  double rail_gbit_s = 0;   // signalling rate of one rail
+  int mtu_bytes = 0;        // RDMA path MTU
+  double target_gb_s = 0;   // all rails of one node, one way
+  double ceiling_gb_s = 0;  // what that MTU lets the wire carry as payload
+  bool operator==(const Interconnect&) const = default;
+};
+
+// The policy as it was applied, so that a report still explains itself when the file has changed.
+struct PolicyText {
+  std::string name, about, source, text;
+  bool operator==(const PolicyText&) const = default;
+};
+
+// One rail of one node at one message size, one way.
+struct RailResult {
+  std::string node;
+  int rail = 0;
+  std::string device;                 // "mlx5_2"
+  std::string peer;                   // the node at the other end; empty: looped back
+  std::string operation;              // "write", "read", "send"
+  std::uint64_t bytes = 0;            // message size
+  double gbit_s = 0;                  // median payload rate
+  std::array<double, 2> ci_gbit_s{};  // 95 % confidence interval of that median
+  std::optional<double> p50_us, p99_us;
+  Status status = Status::unknown;  // judged against the policy, "unknown" where it was not
+  bool operator==(const RailResult&) const = default;
+};
+
+// A value for every pair of things: rails of two nodes, nodes of a fleet.
+struct Matrix {
+  struct Culprit {
+    std::size_t row = 0, column = 0;
+    bool whole_row = false, whole_column = false;  // the row's (column's) subject itself is at fault
+    std::string why;
+    bool operator==(const Culprit&) const = default;
+  };
+  std::string kind;                           // "rail" or "node_pair"
+  std::string title;                          // "Rails of gpu-a against rails of gpu-b"
+  std::string unit;                           // "gbit_s", "gb_s" or "us"; less is worse but for "us"
+  std::vector<std::string> rows, columns;     // sender, receiver
+  std::vector<std::optional<double>> values;  // row by row; empty: not measured
+  std::vector<Culprit> culprits;
+  bool operator==(const Matrix&) const = default;
+};
+
+// Counts between edges: counts[i] lies in [edges[i], edges[i + 1]).
+struct Histogram {
+  std::string title;    // "write, 8 B, rail 2"
+  std::string subject;  // node, rail or rank
+  std::vector<double> edges_us;
+  std::vector<std::uint64_t> counts;
+  bool operator==(const Histogram&) const = default;
+};
+
+// One GPU over the burn-in. The vectors are as long as time_s; a metric that could not be read is empty.
+struct GpuTrace {
+  struct Event {
+    double time_s = 0;
+    std::string what;  // "thermal slowdown", "XID 79"
+    bool operator==(const Event&) const = default;
+  };
+  std::string node;
+  int gpu = 0;
+  std::vector<double> time_s, sm_clock_mhz, power_w, temperature_c;
+  std::optional<double> power_limit_w, slowdown_temperature_c;
+  std::vector<Event> events;
+  bool operator==(const GpuTrace&) const = default;
+};
+
+struct Figures {
+  std::optional<Interconnect> interconnect;
+  std::optional<PolicyText> policy;
+  std::vector<RailResult> rails;
+  std::vector<Matrix> matrices;
+  std::vector<Histogram> histograms;
+  std::vector<GpuTrace> gpu_traces;
+  bool operator==(const Figures&) const = default;
+};
+
+}  // namespace mlc

@@ -1,0 +1,287 @@
+"""Opens the pages in a real browser: pages_test.py PAGES SCREENSHOTS. Exits 77 if there is no browser to do it with.
+
+Needs Debian's chromium, chromium-driver and python3-selenium, and the wheel of requirements.txt next to this file.
+"""
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+import unittest
+import xml.etree.ElementTree
+
+PAGES = pathlib.Path(sys.argv[1]).resolve()
+SHOTS = pathlib.Path(sys.argv[2]).resolve()
+
+missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+try:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+except ImportError:
+    missing.append("python3-selenium")
+if missing:
+    print("SKIPPED: the browser tests need", ", ".join(missing))
+    sys.exit(77)
+
+
+def find_axe():
+    """The checker's script, from the wheel: of this Python, of the project's .venv, or of $MLC_AXE."""
+    if os.environ.get("MLC_AXE"):
+        return pathlib.Path(os.environ["MLC_AXE"]).read_text()
+    roots = [pathlib.Path(path) for path in sys.path] + list(
+        (pathlib.Path(__file__).resolve().parents[2] / ".venv" / "lib").glob("python3*/site-packages"))
+    for root in roots:
+        for script in root.glob("axe_core_python/**/axe*.js"):
+            return script.read_text()
+    return None
+
+
+AXE = find_axe()
+
+
+def open_browser(width=1200, height=900):
+    options = Options()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(SHOTS), "download.prompt_for_download": False})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_page_load_timeout(60)
+    return driver
+
+
+class Pages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        cls.driver = open_browser()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.driver.quit()
+
+    def setUp(self):
+        self.began = time.time()
+
+    def tearDown(self):
+        print(f"{time.time() - self.began:.1f} s ", end="", flush=True)
+
+    def emulate(self, dark=False, printed=False, width=1200, height=900):
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
+            "media": "print" if printed else "",
+            "features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500})
+
+    def open(self, name, **emulation):
+        self.emulate(**emulation)
+        self.driver.get_log("performance")
+        self.driver.get_log("browser")
+        self.driver.get((PAGES / name).as_uri())
+        deadline = time.time() + 60
+        while self.script("return [...document.querySelectorAll('figure[data-drawing]')].some(f => f.offsetParent !== null && !f.dataset.drawn)"):
+            self.assertLess(time.time(), deadline, "charts were not drawn in a minute")
+            time.sleep(0.1)
+
+    def script(self, text, *arguments):
+        return self.driver.execute_script(text, *arguments)
+
+    def quiet(self):
+        log = self.driver.get_log("browser")
+        self.assertEqual([line["message"] for line in log], [], "the console must stay silent")
+
+    def charts(self):
+        if self.script("return !!document.getElementById('no-charts')"):
+            self.skipTest("built without the chart library")
+        return self.script("return Object.fromEntries([...document.querySelectorAll('figure')].map(f => [f.id, f.dataset.drawn]))")
+
+    PAGES = ["sick.html", "healthy.html", "fleet.html", "comparison.html", "history.html", "hostile.html"]
+
+    def test_console_is_silent_and_nothing_is_fetched(self):
+        for name in self.PAGES:
+            with self.subTest(page=name):
+                self.open(name)
+                self.quiet()
+                requests = []
+                for entry in self.driver.get_log("performance"):
+                    message = json.loads(entry["message"])["message"]
+                    if message["method"] == "Network.requestWillBeSent":
+                        requests.append(message["params"]["request"]["url"])
+                self.assertEqual([url for url in requests if not url.startswith((PAGES.as_uri(), "data:", "blob:"))], [])
+                self.assertEqual(len([url for url in requests if url.startswith("file:")]), 1)
+                self.assertEqual(self.script("return performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).length"), 0)
+
+    def test_the_policy_refuses_what_a_page_might_be_made_to_do(self):
+        self.open("healthy.html")
+        refused = self.script("""
+          const said = []; addEventListener('securitypolicyviolation', e => said.push(e.effectiveDirective));
+          const s = document.createElement('script'); s.textContent = 'window.owned = 1'; document.body.append(s);
+          const i = document.createElement('img'); i.src = 'https://127.0.0.1:9/x.png'; document.body.append(i);
+          setTimeout('window.evaluated = 1');  // later, out of reach of the driver's leave to evaluate
+          fetch('https://127.0.0.1:9/').catch(() => {});
+          return new Promise(done => setTimeout(() => done([said.map(d => d.split('-')[0]).sort(), !!window.owned, !!window.evaluated]), 500));""")
+        self.assertEqual(refused[1:], [False, False])
+        for directive in ("connect", "img", "script"):
+            self.assertIn(directive, refused[0])
+        self.driver.get_log("browser")
+
+    def test_hostile_text_stays_text(self):
+        self.open("hostile.html")
+        self.assertNotEqual(self.driver.title, "owned")
+        self.assertEqual(len(self.driver.find_elements(By.CSS_SELECTOR, "script")), len(self.script("return [...document.scripts].map(s => s.id)")))
+        self.assertEqual(self.script("return document.querySelectorAll('script:not([id]):not([type])').length"), 2 if self.script("return !document.getElementById('no-charts')") else 1)
+        self.assertIn("<script>document.title='owned'</script>", self.script("return document.body.innerText"))
+
+    def test_charts_show_the_values_of_the_record(self):
+        self.open("sick.html")
+        drawn = self.charts()
+        self.assertGreaterEqual(len(drawn), 9)
+        self.assertNotIn("failed", drawn.values())
+        record = json.loads(self.script("return document.getElementById('record').textContent"))
+        rows = self.script("return mlcViews['bandwidth-0'].rows")
+        sweep = [s for s in record["series"] if s["collective"] == "allreduce"]
+        self.assertEqual([(r["bytes"], r["p50"]) for r in rows], [(s["bytes"], s["busbw_gb_s"]) for s in sweep])
+        # What the library drew, not only what it was given: a mark for every size, at a height that follows the value.
+        points = self.script("""return [...document.querySelectorAll('#bandwidth-0 .mark-symbol path')].map(p => {
+          const m = /translate\\(([-\\d.]+),\\s*([-\\d.]+)\\)/.exec(p.getAttribute('transform')); return [+m[1], +m[2]]; })""")
+        self.assertEqual(len(points), len(rows))
+        order = sorted(range(len(rows)), key=lambda i: rows[i]["p50"])
+        self.assertEqual(order, sorted(range(len(points)), key=lambda i: -points[i][1]))
+        text = self.script("return document.querySelector('#bandwidth-0 svg').textContent")
+        self.assertIn("target 4 × 200 Gbit/s = 100.00 GB/s", text)
+        self.assertIn("ceiling at MTU 4096 = 98.04 GB/s", text)
+        rails = self.script("return mlcViews['rail-bars'].rows")
+        self.assertEqual((rails[0]["name"], rails[0]["verdict"]), ("gpu-b rail 2 write → gpu-a", "fail"))
+        self.assertEqual(len(self.script("return mlcViews['matrix-0'].rows")), 16)
+        self.assertEqual(sum(row["count"] for row in self.script("return mlcViews['histogram-0'].rows")), sum(record["figures"]["histograms"][0]["counts"]))
+
+    def test_other_pages_draw_too(self):
+        for name, least in (("comparison.html", 1), ("history.html", 3), ("fleet.html", 4), ("hostile.html", 3)):
+            with self.subTest(page=name):
+                self.open(name)
+                drawn = [state for state in self.charts().values() if state]
+                self.assertGreaterEqual(len(drawn), least)
+                self.assertNotIn("failed", drawn)
+
+    def test_history_marks_the_events(self):
+        self.open("history.html")
+        self.charts()
+        record = json.loads(self.script("return document.getElementById('record').textContent"))
+        self.assertTrue(record["events"])
+        text = self.script("return [...document.querySelectorAll('figure svg')].map(s => s.textContent).join(' ')")
+        for number in range(len(record["events"])):
+            self.assertIn(f"E{number + 1}", text)
+
+    def test_every_chart_has_a_table(self):
+        for name in self.PAGES:
+            self.open(name)
+            bare = self.script("return [...document.querySelectorAll('figure[data-drawing]')].filter(f => !f.querySelector('table tbody tr')).map(f => f.id)")
+            self.assertEqual(bare, [], name)
+
+    def test_without_scripts_the_tables_are_there(self):
+        self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        try:
+            self.emulate()
+            self.driver.get((PAGES / "sick.html").as_uri())
+            text = self.driver.find_element(By.TAG_NAME, "main").text
+            self.assertIn("reseat or replace the cable on rail 2", text)
+            self.assertTrue(self.driver.find_element(By.CSS_SELECTOR, "#bandwidth-0 table").is_displayed())
+            self.assertIn("Scripts are off", self.driver.find_element(By.TAG_NAME, "footer").text)
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+    def test_sections_open_by_keyboard(self):
+        self.open("sick.html")
+        shut = self.script("return document.querySelectorAll('#findings details:not([open])').length")
+        self.assertGreater(shut, 0)
+        active = self.driver.switch_to.active_element
+        for _ in range(200):
+            active.send_keys(Keys.TAB)
+            active = self.driver.switch_to.active_element
+            if active.tag_name == "summary" and self.script("return arguments[0].closest('#findings') !== null", active):
+                break
+        else:
+            self.fail("Tab never reached a folded section")
+        active.send_keys(Keys.ENTER)
+        self.assertEqual(self.script("return document.querySelectorAll('#findings details:not([open])').length"), shut - 1)
+        self.assertTrue(self.script("return arguments[0].parentElement.querySelector('table').offsetParent !== null", active))
+
+    def test_a_reason_leads_to_its_row_even_in_a_folded_section(self):
+        self.open("sick.html")
+        self.script("document.querySelectorAll('details').forEach(d => { d.open = false; })")
+        self.driver.find_element(By.CSS_SELECTOR, ".reasons a[href^='#series-']").send_keys(Keys.ENTER)
+        time.sleep(0.3)
+        self.assertTrue(self.script("const t = document.querySelector(location.hash); return t.offsetParent !== null"))
+
+    def test_the_record_can_be_saved(self):
+        target = SHOTS / "report.json"
+        target.unlink(missing_ok=True)
+        self.open("sick.html")
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(SHOTS)})
+        self.driver.find_element(By.ID, "download").click()
+        for _ in range(100):
+            if target.exists() and target.stat().st_size:
+                break
+            time.sleep(0.1)
+        self.assertEqual(json.loads(target.read_text()), json.loads(self.script("return document.getElementById('record').textContent")))
+        target.unlink()
+
+    def test_accessibility(self):
+        if AXE is None:
+            self.skipTest("axe-core is not there: pip install -r tests/browser/requirements.txt")
+        for name in self.PAGES:
+            for dark in (False, True):
+                with self.subTest(page=name, dark=dark):
+                    self.open(name, dark=dark)
+                    # Everything unfolded, so that everything is checked; the fleet's thousands of rows say nothing new.
+                    if name != "fleet.html":
+                        self.script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+                    self.script(AXE)
+                    self.driver.set_script_timeout(120)
+                    result = self.driver.execute_async_script("const done = arguments[arguments.length - 1]; axe.run(document, {resultTypes: ['violations']}).then(done, e => done({violations: [{id: String(e), nodes: []}]}))")
+                    self.assertEqual([(v["id"], [n["html"][:160] for n in v["nodes"][:3]]) for v in result["violations"]], [])
+                    self.assertGreater(len(result.get("passes", [])), 5)
+
+    def test_nothing_sticks_out_on_a_phone(self):
+        for name in self.PAGES:
+            with self.subTest(page=name):
+                self.open(name, width=390, height=844)
+                self.assertLessEqual(self.script("return document.documentElement.scrollWidth"), 390)
+
+    def test_the_faults_are_on_the_first_screen(self):
+        self.open("sick.html")
+        for text in ("reseat or replace the cable on rail 2", "rank 11 (gpu-b)"):
+            bottom = self.script("""return Math.min(...[...document.querySelectorAll('.remedy')].filter(e => e.textContent.includes(arguments[0]))
+              .map(e => e.getBoundingClientRect().bottom))""", text)
+            self.assertLess(bottom, 900)
+
+    def test_screenshots(self):
+        for name in self.PAGES:
+            for mode in ("light", "dark", "phone", "print"):
+                self.open(name, dark=mode == "dark", printed=mode == "print", width=390 if mode == "phone" else 1200)
+                height = self.script("return Math.min(document.documentElement.scrollHeight, 12000)")
+                self.emulate(dark=mode == "dark", printed=mode == "print", width=390 if mode == "phone" else 1200, height=height)
+                time.sleep(0.2)
+                path = SHOTS / f"{name.removesuffix('.html')}-{mode}.png"
+                self.assertTrue(self.driver.save_screenshot(str(path)))
+                self.assertGreater(path.stat().st_size, 10_000)
+        # The start of the page as the README shows it.
+        self.open("sick.html", height=1180)
+        self.driver.save_screenshot(str(SHOTS / "readme.png"))
+
+    def test_junit_is_xml(self):
+        for path in PAGES.glob("*.xml"):
+            root = xml.etree.ElementTree.parse(path).getroot()
+            self.assertEqual(root.tag, "testsuites")
+            self.assertEqual(int(root.get("tests")), len(root.findall(".//testcase")))
+            self.assertEqual(int(root.get("failures")), len(root.findall(".//failure")))
+            self.assertEqual(int(root.get("errors")), len(root.findall(".//error")))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

@@ -1,0 +1,37 @@
+// Writes the pages that the browser tests open: make_pages DIRECTORY.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "reports/comparison_faces.hpp"
+#include "reports/history_faces.hpp"
+#include "reports/html.hpp"
+#include "reports/junit.hpp"
+#include "tests/reports/sample_history.hpp"
+#include "tests/reports/sample_report.hpp"
+
+int main(int count, char** arguments) {
+  if (count != 2) {
+    std::fprintf(stderr, "usage: make_pages DIRECTORY\n");
+    return 64;
+  }
+  const std::filesystem::path directory = arguments[1];
+  std::filesystem::create_directories(directory);
+  const auto write = [&](const char* name, const std::string& page) {
+    std::ofstream file(directory / name, std::ios::binary);
+    file << page;
+    if (!file.flush()) throw std::runtime_error(std::string("cannot write ") + name);
+    std::printf("%s %zu bytes\n", name, page.size());
+  };
+  using namespace mlc::test;
+  write("sick.html", to_html(sick_report()));
+  write("healthy.html", to_html(healthy_report()));
+  write("fleet.html", to_html(fleet_report(512)));
+  write("comparison.html", to_html(compare(healthy_report(), sick_report())));
+  write("history.html", to_html(analyse(fleet_history(eventful_fleet()))));
+  const mlc::Report hostile =
+      hostile_report("\"><script>document.title='owned'</script><!--'\n\x01\xff&amp;");
+  write("hostile.html", to_html(hostile));
+  write("hostile.xml", to_junit(hostile));
+  write("sick.xml", to_junit(sick_report()));
+}
