@@ -69,6 +69,24 @@ std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged) {
   return {head, what};
 }
 
+// Buffers that do not fit would not fail: the kernel would kill somebody, perhaps a training job. Agreed by
+// all ranks.
+void check_memory(Control& control, const std::vector<Cell>& cells, const std::vector<Node>& nodes) {
+  const auto needs = gather(control, Runner::bytes_needed(cells, control.rank(), control.size()));
+  const auto usable = gather(control, usable_memory());
+  for (const auto& node : nodes) {
+    std::uint64_t need = 0;
+    for (int rank : node.ranks)
+      need += needs[static_cast<std::size_t>(rank)];
+    const std::uint64_t have = usable[static_cast<std::size_t>(node.ranks.front())];
+    if (need > have)
+      throw UsageError("the buffers need " + fixed(static_cast<double>(need) / 1e9, 1) + " GB on " +
+                           printable(node.name, 80) + ", where " + fixed(static_cast<double>(have) / 1e9, 1) +
+                           " GB can be used",
+                       "take a smaller largest size (-e) or fewer ranks");
+  }
+}
+
 // Measures everything, on every rank alike; rank 0 records. The verdict is the same on all ranks.
 ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorder,
                      const CollectiveRequest& request) {
@@ -88,6 +106,7 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
     if (const auto why = communicator.unsupported(cell.dtype, cell.redop); !why.empty())
       throw UsageError(std::string(communicator.backend()) + ": " + why,
                        "mlc-bench list dtypes; -d names the dtypes to measure");
+  if (communicator.backend() != "nccl") check_memory(control, sweep.cells, nodes);
   std::function<void(const std::string&)> live;
   if (leader) {
     recorder.environment({nodes, telling_variables()}, control.size());

@@ -40,6 +40,18 @@ std::string node_name() {
   return ::gethostname(host.data(), host.size() - 1) == 0 ? printable(host.data(), 253) : "unknown";
 }
 
+std::uint64_t usable_memory() {
+  std::uint64_t usable = UINT64_MAX;
+  const std::string available = value_in("/proc/meminfo", "MemAvailable:", ':');
+  if (!available.empty()) usable = std::strtoull(available.c_str(), nullptr, 10) * 1024;  // "123 kB"
+  // A Pod's limit (cgroup v2); "max" reads as 0 and is none.
+  std::uint64_t limit = 0, used = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> limit &&
+      std::ifstream("/sys/fs/cgroup/memory.current") >> used && limit > 0)
+    usable = std::min(usable, limit > used ? limit - used : 0);
+  return usable;
+}
+
 int usable_cpus() {
   cpu_set_t set;
   return ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;

@@ -1,6 +1,7 @@
 // What a report says of the machine it ran on.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "bench/backends/control.hpp"
@@ -19,6 +20,10 @@ std::vector<Node> gather_nodes(Control& control, const Node& mine);
 // The variables that change what is measured (NCCL_*, OMPI_MCA_*, UCX_*, CUDA_VISIBLE_DEVICES), never the
 // whole environment; values of names that look like secrets are left out.
 std::map<std::string, std::string> telling_variables();
+
+// Memory that can be used here without swapping: of the machine, and of this process's control group if that
+// is less.
+std::uint64_t usable_memory();
 
 // Processors this process may run on.
 int usable_cpus();

@@ -51,14 +51,27 @@ Runner::Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOpt
       live_(std::move(live)),
       fault_is_mine_(options_.fault && options_.fault->rank == communicator.control().rank()) {}
 
-void Runner::prepare(const std::vector<Cell>& cells) {
-  capacity_ = 0;
-  Control& control = communicator_.control();
+namespace {
+
+std::uint64_t largest_buffer(const std::vector<Cell>& cells, int rank, int ranks) {
+  std::uint64_t bytes = 0;
   for (const Cell& cell : cells) {
-    const Layout layout = cell.collective->layout({control.rank(), control.size(), cell.root, cell.count});
+    const Layout layout = cell.collective->layout({rank, ranks, cell.root, cell.count});
     const std::uint64_t elements = std::max({layout.send, layout.recv, layout.whole});
-    capacity_ = std::max(capacity_, elements * static_cast<std::uint64_t>(width_of(cell.dtype)));
+    bytes = std::max(bytes, elements * static_cast<std::uint64_t>(width_of(cell.dtype)));
   }
+  return bytes;
+}
+
+}  // namespace
+
+std::uint64_t Runner::bytes_needed(const std::vector<Cell>& cells, int rank, int ranks) {
+  return 2 * largest_buffer(cells, rank, ranks) + 2 * guard;
+}
+
+void Runner::prepare(const std::vector<Cell>& cells) {
+  Control& control = communicator_.control();
+  capacity_ = largest_buffer(cells, control.rank(), control.size());
   pulse_.enter("allocating 2 x " + bytes_text(capacity_));
   send_ = communicator_.memory().allocate(capacity_);
   recv_ = communicator_.memory().allocate(capacity_ + 2 * guard);

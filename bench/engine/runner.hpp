@@ -48,6 +48,9 @@ class Runner {
   Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options,
          std::vector<std::string> nodes, std::function<void(const std::string&)> live = {});
 
+  // Bytes that prepare() will allocate on this rank.
+  static std::uint64_t bytes_needed(const std::vector<Cell>& cells, int rank, int ranks);
+
   // Allocates for the largest cell. Throws BackendError or std::bad_alloc.
   void prepare(const std::vector<Cell>& cells);
 

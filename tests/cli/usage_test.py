@@ -33,6 +33,7 @@ MISTAKES = [
     (["allreduce", "--timeout", "soon"], "is no time"),
     (["allreduce", "--hosts", "a", "--hostfile", "b"], "give one of them"),
     (["allreduce", "--hosts", "a,b", "--backend", "loopback"], "cannot use other hosts"),
+    (["allreduce", "-b", "1T", "-e", "1T"], "can be used"),
     (["allreduce", "--inject", "flop:rank=1"], "is no fault"),
     (["allreduce", "--ranks", "0"], "--ranks"),
     (["list", "colectives"], "did you mean 'collectives'?"),
