@@ -53,8 +53,9 @@ void Recorder::environment(Environment environment, int ranks) {
   report_.figures.policy = PolicyText{policy_.name, policy_.about, policy_.source, policy_.text};
   // Inside one node nothing crosses the rails.
   if (policy_.target && report_.run.nodes > 1)
-    report_.figures.interconnect = Interconnect{policy_.target->rails, policy_.target->rail_gbit_s, policy_.target->mtu,
-                                                policy_.target->gb_s(), policy_.target->ceiling_gb_s()};
+    report_.figures.interconnect =
+        Interconnect{policy_.target->rails, policy_.target->rail_gbit_s, policy_.target->mtu,
+                     policy_.target->gb_s(), policy_.target->ceiling_gb_s()};
 }
 
 void Recorder::heading(const TableHead& head, const std::string& what) {
@@ -99,8 +100,10 @@ void Recorder::checkpoint() {
       {.what = "the run had not finished when this was written", .where = {}, .phase = {}, .hint = {}});
   unfinished.verdict = decide(unfinished, policy_, {});
   try {
-    if (options_.to_file()) write_whole(options_.output, render(unfinished, options_.chosen(), {}));
+    // The launcher's copy first: should this process be killed in between, what the launcher then makes of it
+    // must not be less than what is already in the user's file.
     if (!directory_.empty()) write_whole(directory_ + "/report.json", to_json(unfinished));
+    if (options_.to_file()) write_whole(options_.output, render(unfinished, options_.chosen(), {}));
   } catch (const std::exception& error) {
     // A full disk must not end the measuring; the final writing fails loudly.
     std::fprintf(stderr, "%s %s\n", options_.error_style().yellow("warning:").c_str(), error.what());
