@@ -18,7 +18,10 @@ namespace mlc {
 
 namespace {
 
-constexpr std::uint64_t guard = 4096;  // bytes either side of the receive buffer
+// Bytes either side of the receive buffer. Not a multiple of the page size: were both buffers page-aligned,
+// stores to one and loads from the other would share their low 12 address bits, and the CPU takes those for
+// dependent (4 KiB aliasing).
+constexpr std::uint64_t guard = 6144;
 constexpr std::uint8_t guard_byte = 0xa5;
 constexpr double window_seconds = 0.05;
 constexpr int most_in_window = 5000, least_in_window = 5;
