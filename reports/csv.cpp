@@ -9,7 +9,7 @@ namespace {
 // Quoted where RFC 4180 asks for it. A leading = + - @ would be a formula to a spreadsheet: it gets a quote
 // mark before it.
 std::string field(const std::string& text) {
-  std::string safe = text;
+  std::string safe = printable(text, 1000);
   if (!safe.empty() && std::string_view("=+-@\t\r").find(safe.front()) != std::string_view::npos)
     safe.insert(0, "'");
   if (safe.find_first_of(",\"\r\n") == std::string::npos) return safe;

@@ -53,6 +53,14 @@ class Measure(Case):
         prometheus = run(*common, "--format", "prometheus").out
         self.assertIn('mlc_bench_verdict{decision="pass",policy="local"} 1', prometheus)
 
+    def test_prometheus_reads_what_we_write(self):
+        from prometheus_client.parser import text_string_to_metric_families
+        text = run("allreduce", "--backend", "loopback", "--sizes", "4K,64K", "-n", "5", "--format", "prometheus").out
+        families = {f.name: f for f in text_string_to_metric_families(text)}
+        self.assertEqual(len(families["mlc_bench_collective_time_seconds"].samples), 2 * 2 * 3)
+        self.assertTrue(all(s.value > 0 for s in families["mlc_bench_collective_bus_bandwidth_bytes_per_second"].samples))
+        self.assertTrue(all(f.documentation and f.type == "gauge" for f in families.values()))
+
     def test_a_file_and_the_table(self):
         path = self.path("r.json")
         done = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--output", path)

@@ -115,13 +115,16 @@ TEST(Json, RefusesWhatIsNoReport) {
 
 // Whatever a node calls itself, no face may be broken by it.
 TEST(Faces, HostileNamesStayText) {
-  const std::string evil = "\x1b[2J</script>\n\"},{\"a\":1}\r\n=cmd|'/c'!A1,\xff\xe2\x80\xae";
+  const std::string evil =
+      std::string("\x1b[2J</script>\n\"},{\"a\":1}\r\n=cmd|'/c'!A1,\xff\xe2\x80\xae") + std::string(1, '\0');
   Report r = sample();
   r.series[2].slowest->node = evil, r.series[1].mismatch->node = evil, r.run.policy = evil, r.run.id = evil,
   r.findings[0].subject = evil;
   r.verdict.because = {evil};
   EXPECT_EQ(to_text(r, {}).find('\x1b'), std::string::npos);
   EXPECT_EQ(to_prometheus(r).find('\x1b'), std::string::npos);
+  EXPECT_EQ(to_csv(r).find('\x1b'), std::string::npos);
+  EXPECT_EQ(to_csv(r).find('\0'), std::string::npos);
   // Prometheus: every line is a comment or ends in a number.
   std::istringstream lines(to_prometheus(r));
   for (std::string line; std::getline(lines, line);)
