@@ -70,6 +70,21 @@ std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy
     for (std::uint64_t size : t.sizes)
       if (!judged(size)) missing.push_back(name(" " + bytes_text(size)));
   }
+  // A policy that judges this collective, but not as it was run (over another backend, with a GPU missing),
+  // must not look as if it had been satisfied.
+  std::string shapes;
+  for (const auto& t : policy.thresholds) {
+    if (t.collective != collective.name) continue;
+    if (applies_to_run(t, collective, shape)) return missing;
+    const std::string one = (t.backend.empty() ? "any backend" : t.backend) +
+                            (t.nodes ? ", " + std::to_string(*t.nodes) + " nodes" : "") +
+                            (t.ranks ? ", " + std::to_string(*t.ranks) + " ranks" : "");
+    if (shapes.find(one) == std::string::npos) shapes += (shapes.empty() ? "" : "; ") + one;
+  }
+  if (!shapes.empty())
+    missing.push_back("policy " + policy.name + " judges " + std::string(collective.name) + " over " +
+                      shapes + "; this ran over " + shape.backend + ", " + std::to_string(shape.nodes) +
+                      " nodes, " + std::to_string(shape.ranks) + " ranks");
   return missing;
 }
 

@@ -24,7 +24,8 @@ std::vector<std::uint64_t> policy_sizes(const Policy& policy, const Collective& 
 // suffices.
 std::optional<Question> question_for(const Cell& cell, const Policy& policy, const RunShape& shape);
 
-// Thresholds that apply to this run but match none of the cells, in words.
+// In words: thresholds that apply to this run but match none of the cells; or, where the policy has
+// thresholds for this collective but none for a run of this shape, that.
 std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy,
                                     const Collective& collective, const RunShape& shape);
 

@@ -53,5 +53,15 @@ TEST(Thresholds, WhatWasNotMeasuredIsNamed) {
   EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), *find_collective("allreduce"), two), testing::IsEmpty());
 }
 
+// NCCL did not start and MPI was taken instead, or a GPU is missing: no threshold fits, and that is no pass.
+TEST(Thresholds, ARunOfAnotherShapeThanThePolicyJudgesIsNoPass) {
+  const Collective& allreduce = *find_collective("allreduce");
+  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), allreduce, {"mpi", 16, 2}),
+              testing::ElementsAre(testing::HasSubstr("this ran over mpi, 2 nodes, 16 ranks")));
+  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), allreduce, {"nccl", 24, 3}), testing::SizeIs(1));
+  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), *find_collective("broadcast"), {"mpi", 16, 2}),
+              testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace mlc
