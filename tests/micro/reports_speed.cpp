@@ -1,4 +1,4 @@
-// How fast the faces are. Issue 7 asks: HTML of 10,000 series under 1 s, comparison of two such under 200 ms,
+// How fast the faces are. The aims: HTML of 10,000 series under 1 s, comparison of two such under 200 ms,
 // history of 1,000 nodes x 365 days under 10 s and 1 GB. Run it by hand: nothing here can fail.
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
