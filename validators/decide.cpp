@@ -1,5 +1,7 @@
 #include "validators/decide.hpp"
 
+#include <algorithm>
+
 #include "reports/text.hpp"
 
 namespace mlc {
@@ -42,8 +44,12 @@ Verdict decide(const Report& report, const Policy& policy, const std::vector<std
     undecided.push_back("not measured: " + threshold);
   for (const auto& error : report.errors)
     undecided.push_back(error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"));
-  if (failed.empty() && undecided.empty() && report.series.empty() && report.findings.empty())
-    undecided.push_back("nothing was measured");
+  // Findings that were all skipped or unknown have tested nothing, whatever the policy lets pass beside others.
+  const bool tested = std::ranges::any_of(report.findings, [](const Finding& finding) {
+    return finding.status != Status::skip && finding.status != Status::unknown;
+  });
+  if (failed.empty() && undecided.empty() && report.series.empty() && !tested)
+    undecided.push_back(report.findings.empty() ? "nothing was measured" : "no check could test anything here");
 
   Verdict verdict;
   verdict.decision = !failed.empty()      ? Decision::fail

@@ -65,5 +65,13 @@ TEST(Decide, AThresholdWithoutAMeasurementIsNoPass) {
   EXPECT_EQ(of(r, true, {"allreduce 1 GiB"}), Decision::inconclusive);
 }
 
+TEST(Decide, ChecksThatAllSkippedOrCouldNotTestAreNoPass) {
+  Report r;
+  r.findings = {{.check = "gpu.count", .status = Status::skip}, {.check = "gpu.ecc", .status = Status::unknown}};
+  EXPECT_EQ(of(r, false), Decision::inconclusive);
+  r.findings.push_back({.check = "host.name", .status = Status::pass});
+  EXPECT_EQ(of(r, false), Decision::pass);
+}
+
 }  // namespace
 }  // namespace mlc
