@@ -12,7 +12,7 @@ namespace mlc {
 
 struct RdmaDevice {
   std::string name;                  // "mlx5_0"
-  std::string pci;                   // empty for software devices (rxe, siw)
+  std::string pci;                   // of soft RoCE: its interface's; empty if that has none
   std::string parent;                // the PF's PCI address; empty for a PF
   std::vector<std::string> netdevs;  // in this network namespace
   std::string node_guid;
