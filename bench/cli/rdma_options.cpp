@@ -40,7 +40,7 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_flag("--both", both, "each alone, then all at the same time (the default)")->group("Rails");
   c.add_flag("--matrix", matrix, "every rail with every rail of the peer, each alone")->group("Rails");
 
-  c.add_option("-q,--qps", pairs, "queue pairs per rail (default 4)")->group("Queue pairs")->check(CLI::Range(1, 1024));
+  c.add_option("--qps", pairs, "queue pairs per rail (default 4)")->group("Queue pairs")->check(CLI::Range(1, 1024));
   c.add_option("--depth,--tx-depth", depth, "sends outstanding per queue pair (default 128)")
       ->group("Queue pairs")
       ->check(CLI::Range(1, 1 << 15));
