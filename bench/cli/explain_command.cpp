@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "bench/cli/commands.hpp"
+#include "bench/cli/rdma_options.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/text.hpp"
@@ -24,9 +25,13 @@ ExitCode explain_check(const Check& check) {
 ExitCode explain(const std::string& name) {
   for (const auto* check : all_checks())
     if (check->name == name) return explain_check(*check);
+  if (name == "rdma") {
+    std::fputs(rdma_explained(), stdout);
+    return ExitCode::pass;
+  }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known;
+    std::vector<std::string> known{"rdma"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -54,10 +59,10 @@ ExitCode explain(const std::string& name) {
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand("explain",
-                                         "what a check or a collective is: why it matters, where it reads, "
+                                         "what a check, a collective or rdma is: why it matters, where it reads, "
                                          "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check or a collective")->required();
+  command->add_option("name", *name, "a check, a collective, or rdma")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

@@ -74,6 +74,9 @@ Lane::Lane(Device& device, RailMemory& memory, int gid_index, LaneSettings setti
   const bool sends = plan.verb == Verb::send;
   const int count = plan.mode == Mode::latency ? 1 : plan.pairs;
   const int receives = sends && s_.receives ? std::min(2 * plan.depth, std::max(port_.most_sends, 1)) : 1;
+  // Who only receives has nothing to send first; a ping-pong is over for both ends at the same time.
+  sent_all_ = !s_.initiates && plan.mode != Mode::latency;
+  settled_ = sent_all_.load();
   group_ = plan.moderation_for(s_.bytes), chain_length_ = std::min(plan.chain_for(), group_);
   inline_ = plan.inline_for(s_.bytes);
   completions_ = device.make_completions(count * (plan.depth + receives));
@@ -135,7 +138,7 @@ void Lane::connect(const LaneAddress& peer) {
     if (s_.plan.verb == Verb::send && s_.receives) {
       const int receives = std::min(2 * s_.plan.depth, std::max(port_.most_sends, 1));
       for (int k = 0; k < receives; ++k)
-        post_receive(i, static_cast<std::uint64_t>(k % layout_.slots));
+        post_receive(i);
     }
   }
 }
@@ -227,7 +230,9 @@ void Lane::maybe_fail(std::uint64_t messages) {
   if (fault.kind == Fault::Kind::die && sent_ >= fault.after) std::raise(SIGKILL);
 }
 
-void Lane::post_receive(std::size_t pair, std::uint64_t slot) {
+// The n-th message of a queue pair comes out of its n-th slot at the sender and goes into the same here.
+void Lane::post_receive(std::size_t pair) {
+  const std::uint64_t slot = pairs_[pair].receives++ % static_cast<std::uint64_t>(layout_.slots);
   pairs_[pair].pair->post(Receive{.id = id_of(pair, slot),
                                   .local = sink(pair, slot),
                                   .key = memory_.region().local_key,
@@ -299,7 +304,7 @@ std::size_t Lane::take(double now) {
         throw std::runtime_error("receive: a message of " + std::to_string(each.bytes) + " bytes where " +
                                  std::to_string(s_.bytes) + " belong");
       ++pair.received, ++received_;
-      post_receive(index, each.id & 0xffffffff);
+      post_receive(index);
     } else {
       pair.completed += each.id & 0xffffffff, messages += each.id & 0xffffffff;
     }

@@ -75,7 +75,7 @@ class Lane {
     PairAddress peer;
     std::uint32_t sequence = 0;  // of this end's first packet
     std::uint64_t posted = 0, completed = 0;  // messages
-    std::uint64_t received = 0;
+    std::uint64_t received = 0, receives = 0;  // messages that came, receives posted
   };
   class Idle;
 
@@ -85,7 +85,7 @@ class Lane {
   void read_by_read(CellState& state);
   bool post_group(PairState& pair);
   void post_one(PairState& pair, Verb verb, std::uint64_t slot, bool inlined);
-  void post_receive(std::size_t pair, std::uint64_t slot);
+  void post_receive(std::size_t pair);
   // Takes what has completed; counts it; throws on a bad status. Returns the number of entries.
   std::size_t take(double now);
   void finish_timing(std::vector<double> samples_us);

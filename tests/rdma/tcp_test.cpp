@@ -132,7 +132,8 @@ TEST(Tcp, GarbageIsTurnedAwayAndThePeerStillServed) {
   const int port = free_port();
   std::vector<std::string> refused;
   auto listening = std::async(std::launch::async, [&] { return listen_for_peer(port, 20, "1.0", [&](const std::string& text) { refused.push_back(text); }); });
-  say(raw_connection(port), "GET / HTTP/1.1\r\n\r\n");
+  const auto browser = raw_connection(port);
+  say(browser, "GET / HTTP/1.1\r\n\r\n");
   raw_connection(port);  // a health probe: connects and goes
   say(raw_connection(port), frame("1.0").substr(0, 9));  // a frame cut off
   const auto connector = connect_to_peer("127.0.0.1", port, 20, "1.0");
