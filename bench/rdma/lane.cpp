@@ -71,25 +71,25 @@ Lane::Lane(Device& device, RailMemory& memory, int gid_index, LaneSettings setti
       meter_(s_.plan.window_s, s_.plan.precision,
              s_.plan.mode == Mode::bandwidth && s_.bytes >= s_.plan.question_from ? s_.plan.question : std::nullopt) {
   const Plan& plan = s_.plan;
-  const bool sends = plan.verb == Verb::send;
   const int count = plan.mode == Mode::latency ? 1 : plan.pairs;
-  const int receives = sends && s_.receives ? std::min(2 * plan.depth, std::max(port_.most_sends, 1)) : 1;
+  // As many again as the sender may have under way, so that it never finds none while some are being posted anew.
+  if (plan.verb == Verb::send && s_.receives) receives_ = std::min(2 * plan.depth, std::max(port_.most_sends, 1));
   // Who only receives has nothing to send first; a ping-pong is over for both ends at the same time.
   sent_all_ = !s_.initiates && plan.mode != Mode::latency;
   settled_ = sent_all_.load();
   group_ = plan.moderation_for(s_.bytes), chain_length_ = std::min(plan.chain_for(), group_);
   inline_ = plan.inline_for(s_.bytes);
-  completions_ = device.make_completions(count * (plan.depth + receives));
+  completions_ = device.make_completions(count * (plan.depth + std::max(receives_, 1)));
   for (int i = 0; i < count; ++i) {
     PairState pair;
-    const PairSettings wanted{plan.depth, receives, inline_};
+    const PairSettings wanted{plan.depth, std::max(receives_, 1), inline_};
     try {
       pair.pair = device.make_pair(*completions_, wanted);
     } catch (const VerbsError&) {
       // More inline data than the device takes: sent from the buffer instead, unless that was asked for.
       if (inline_ == 0 || plan.inline_bytes >= 0) throw;
       inline_ = 0;
-      pair.pair = device.make_pair(*completions_, {plan.depth, receives, 0});
+      pair.pair = device.make_pair(*completions_, {plan.depth, std::max(receives_, 1), 0});
     }
     pair.pair->to_init();
     pairs_.push_back(std::move(pair));
@@ -135,11 +135,8 @@ void Lane::connect(const LaneAddress& peer) {
                                     .traffic_class = s_.plan.traffic_class,
                                     .reads = reads});
     pair.pair->to_ready_to_send(pair.sequence, reads);
-    if (s_.plan.verb == Verb::send && s_.receives) {
-      const int receives = std::min(2 * s_.plan.depth, std::max(port_.most_sends, 1));
-      for (int k = 0; k < receives; ++k)
-        post_receive(i);
-    }
+    for (int k = 0; k < receives_; ++k)
+      post_receive(i);
   }
 }
 

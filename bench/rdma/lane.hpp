@@ -105,7 +105,7 @@ class Lane {
   std::vector<PairState> pairs_;
   LaneAddress peer_;
   std::vector<Work> chain_;
-  int group_ = 1, chain_length_ = 1;
+  int group_ = 1, chain_length_ = 1, receives_ = 0;  // receives_: kept posted on each queue pair
   std::uint32_t inline_ = 0;
   RateMeter meter_;
   LaneReport report_;     // the thread's until sent_all
