@@ -119,7 +119,8 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
   (void)plan_for(
       request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
-  Recorder recorder(options.output, request.policy, new_report(request.backend, request.policy.name, arguments), "");
+  Recorder recorder(options.output, request.policy,
+                    new_report(request.backend, request.policy.name, arguments), "");
   Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
               [&](const Ending& ending) { recorder.end(ending); });
   ExitCode code = ExitCode::tool;
@@ -141,19 +142,20 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw UsageError(
         "--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size),
         "leave --ranks to the launcher");
-  Recorder recorder(options.output, request.policy, new_report(request.backend, request.policy.name, arguments),
+  Recorder recorder(options.output, request.policy,
+                    new_report(request.backend, request.policy.name, arguments),
                     as.rank == 0 ? launch_directory() : "");
-  return as_mpi_rank(as, request.timeout_s, options.output, recorder,
-                     [&](MpiSession& session, std::unique_ptr<Control> control, Watch& watch) {
-                       watch.pulse().enter("communicator initialisation");
-                       std::unique_ptr<Communicator> communicator;
-                       if (request.backend == "nccl")
-                         communicator =
-                             make_nccl(std::move(control), {request.timeout_s, options.register_buffers});
-                       else
-                         communicator = session.make_communicator();
-                       return measure_all(*communicator, watch.pulse(), recorder, request);
-                     });
+  return as_mpi_rank(
+      as, request.timeout_s, options.output, recorder,
+      [&](MpiSession& session, std::unique_ptr<Control> control, Watch& watch) {
+        watch.pulse().enter("communicator initialisation");
+        std::unique_ptr<Communicator> communicator;
+        if (request.backend == "nccl")
+          communicator = make_nccl(std::move(control), {request.timeout_s, options.register_buffers});
+        else
+          communicator = session.make_communicator();
+        return measure_all(*communicator, watch.pulse(), recorder, request);
+      });
 }
 
 ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions& options,

@@ -1,4 +1,5 @@
-// A command that a launcher started as one of several ranks: MPI up, every rank watched, errors told by rank 0.
+// A command that a launcher started as one of several ranks: MPI up, every rank watched, errors told by rank
+// 0.
 #pragma once
 
 #include <functional>
@@ -10,8 +11,9 @@
 
 namespace mlc {
 
-// Runs `body` on this rank and returns its exit code. A UsageError is the same on all ranks and is thrown on; any other
-// error ends all ranks with rank 0's report. Throws BackendError where there is no MPI in this program.
+// Runs `body` on this rank and returns its exit code. A UsageError is the same on all ranks and is thrown on;
+// any other error ends all ranks with rank 0's report. Throws BackendError where there is no MPI in this
+// program.
 ExitCode as_mpi_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output, Recorder& recorder,
                      const std::function<ExitCode(MpiSession&, std::unique_ptr<Control>, Watch&)>& body);
 

@@ -20,13 +20,19 @@ using testing::HasSubstr;
 NodeFacts node(const std::string& name) {
   NodeFacts facts{name, "1", "host", {}};
   for (int i = 0; i < 4; ++i)
-    facts.rails.push_back({.index = i, .device = "mlx5_" + std::to_string(i), .netdev = "eth" + std::to_string(i), .gid_index = 3, .rate_gbit_s = 200});
+    facts.rails.push_back({.index = i,
+                           .device = "mlx5_" + std::to_string(i),
+                           .netdev = "eth" + std::to_string(i),
+                           .gid_index = 3,
+                           .rate_gbit_s = 200});
   return facts;
 }
 
 LaneResult lane(int rail, double gbit_s, bool together = false) {
-  LaneResult result{.from = 0, .to = 1, .rail = rail, .peer_rail = rail, .bytes = 65536, .together = together, .mtu = 4096};
-  result.report.median_gbit_s = result.report.mean_gbit_s = gbit_s, result.report.ci_gbit_s = {gbit_s - 1, gbit_s + 1};
+  LaneResult result{
+      .from = 0, .to = 1, .rail = rail, .peer_rail = rail, .bytes = 65536, .together = together, .mtu = 4096};
+  result.report.median_gbit_s = result.report.mean_gbit_s = gbit_s,
+  result.report.ci_gbit_s = {gbit_s - 1, gbit_s + 1};
   result.report.windows = 60, result.report.answer = 1, result.wrong = 0;
   return result;
 }
@@ -51,7 +57,8 @@ struct Example {
   }
 };
 
-const Finding* finding(const Report& report, const std::string& subject, const std::string& check = "rdma.bandwidth") {
+const Finding* finding(const Report& report, const std::string& subject,
+                       const std::string& check = "rdma.bandwidth") {
   for (const auto& each : report.findings)
     if (each.check == check && each.subject.find(subject) != std::string::npos) return &each;
   return nullptr;
@@ -76,16 +83,19 @@ TEST(Judge, ASlowRailIsNamedAndExplainedByItsCounters) {
   const Finding* found = finding(report, "rail 2");
   ASSERT_TRUE(found);
   EXPECT_EQ(found->status, Status::fail);
-  EXPECT_THAT(found->subject, AllOf(HasSubstr("gpu-a"), HasSubstr("mlx5_2"), HasSubstr("eth2"), HasSubstr("gpu-b")));
+  EXPECT_THAT(found->subject,
+              AllOf(HasSubstr("gpu-a"), HasSubstr("mlx5_2"), HasSubstr("eth2"), HasSubstr("gpu-b")));
   EXPECT_THAT(found->observed, HasSubstr("of the median of its sibling rails"));
-  EXPECT_THAT(found->remedy, AllOf(HasSubstr("counted on gpu-b: out_of_sequence +812"), HasSubstr("lost on the way here")));
+  EXPECT_THAT(found->remedy,
+              AllOf(HasSubstr("counted on gpu-b: out_of_sequence +812"), HasSubstr("lost on the way here")));
   EXPECT_EQ(finding(report, "rail 1")->status, Status::pass);
 }
 
 TEST(Judge, ASlowRailWithoutCountersPointsAtShapersAndLinks) {
   Example example;
   example.meet.results[1].report.median_gbit_s = 20;
-  EXPECT_THAT(finding(example.report(), "rail 1")->remedy, AllOf(HasSubstr("max_rate"), HasSubstr("pci.link")));
+  EXPECT_THAT(finding(example.report(), "rail 1")->remedy,
+              AllOf(HasSubstr("max_rate"), HasSubstr("pci.link")));
 }
 
 TEST(Judge, TheQuestionsAnswerDecides) {
@@ -97,7 +107,8 @@ TEST(Judge, TheQuestionsAnswerDecides) {
   example.meet.results[0].report.answer = -1;
   EXPECT_EQ(example.report().verdict.decision, Decision::fail);
   example.bounds.from_bytes = 1 << 20;
-  EXPECT_EQ(example.report().verdict.decision, Decision::pass) << "messages smaller than the policy judges are shown only";
+  EXPECT_EQ(example.report().verdict.decision, Decision::pass)
+      << "messages smaller than the policy judges are shown only";
 }
 
 TEST(Judge, WrongDataFailsWhateverTheRate) {
@@ -111,7 +122,8 @@ TEST(Judge, WrongDataFailsWhateverTheRate) {
 
 TEST(Judge, AnErrorFailsTheRailAndLeavesItOutOfTheSum) {
   Example example;
-  example.meet.results[5].error = "write: transport retry counter exceeded on rail 1", example.meet.results[5].remedy = "ip route get";
+  example.meet.results[5].error = "write: transport retry counter exceeded on rail 1",
+  example.meet.results[5].remedy = "ip route get";
   const Report report = example.report();
   EXPECT_EQ(finding(report, "rail 1")->status, Status::fail);
   EXPECT_EQ(finding(report, "rail 1")->remedy, "ip route get");
@@ -168,10 +180,15 @@ TEST(Faces, EveryoneShowsTheRails) {
   example.meet.results[2].from_counters = {{"hw_counters/packet_seq_err", 7}};
   const Report report = example.report();
   const std::string text = to_text(report, {});
-  for (const char* word : {"gpu-a → gpu-b", "64 KiB", "mlx5_2 eth2", "20.00", "194.00", "10.2 %", "0.10", "✗", "packet_seq_err +7", "together", "FAIL", "next  "})
+  for (const char* word : {"gpu-a → gpu-b", "64 KiB", "mlx5_2 eth2", "20.00", "194.00", "10.2 %", "0.10", "✗",
+                           "packet_seq_err +7", "together", "FAIL", "next  "})
     EXPECT_THAT(text, HasSubstr(word));
-  EXPECT_THAT(to_csv(report), AllOf(HasSubstr("gpu-a,2,mlx5_2,eth2,gpu-b,2,write,solo,0,65536,20,"), HasSubstr("sender hw_counters/packet_seq_err +7")));
-  EXPECT_THAT(to_prometheus(report), HasSubstr("mlc_bench_rail_bits_per_second{node=\"gpu-a\",rail=\"2\",device=\"mlx5_2\",peer=\"gpu-b\",peer_rail=\"2\",operation=\"write, together\",size_bytes=\"65536\"} 1.94e+11"));
+  EXPECT_THAT(to_csv(report), AllOf(HasSubstr("gpu-a,2,mlx5_2,eth2,gpu-b,2,write,solo,0,65536,20,"),
+                                    HasSubstr("sender hw_counters/packet_seq_err +7")));
+  EXPECT_THAT(
+      to_prometheus(report),
+      HasSubstr("mlc_bench_rail_bits_per_second{node=\"gpu-a\",rail=\"2\",device=\"mlx5_2\",peer=\"gpu-b\","
+                "peer_rail=\"2\",operation=\"write, together\",size_bytes=\"65536\"} 1.94e+11"));
   const Report back = report_from_json(to_json(report));
   EXPECT_EQ(back.figures, report.figures);
 }
