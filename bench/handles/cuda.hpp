@@ -3,6 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <array>
+#include <cstdio>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -41,6 +43,18 @@ inline Event make_event() {
   cudaEvent_t event = nullptr;
   check_cuda(cudaEventCreate(&event));
   return Event(event);
+}
+
+// As NVML and nvidia-smi spell it.
+inline std::string uuid_text(const cudaUUID_t& uuid) {
+  std::string text = "GPU-";
+  for (int i = 0; i < 16; ++i) {
+    std::array<char, 4> hex{};
+    std::snprintf(hex.data(), hex.size(), "%02x", static_cast<unsigned char>(uuid.bytes[i]));
+    text += hex.data();
+    if (i == 3 || i == 5 || i == 7 || i == 9) text += '-';
+  }
+  return text;
 }
 
 }  // namespace mlc
