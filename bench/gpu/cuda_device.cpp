@@ -27,8 +27,6 @@ template <class T>
 using DeviceMemory = Handle<T, &cudaFree>;
 template <class T>
 using PinnedMemory = Handle<T, &cudaFreeHost>;
-using Graph = Handle<std::remove_pointer_t<cudaGraph_t>, &cudaGraphDestroy>;
-using GraphExecution = Handle<std::remove_pointer_t<cudaGraphExec_t>, &cudaGraphExecDestroy>;
 
 template <class T>
 DeviceMemory<T> device_memory(std::uint64_t bytes) {

@@ -27,6 +27,9 @@ using Handle = std::unique_ptr<T, Closer<Close>>;
 using Stream = Handle<std::remove_pointer_t<cudaStream_t>, &cudaStreamDestroy>;
 using Event = Handle<std::remove_pointer_t<cudaEvent_t>, &cudaEventDestroy>;
 
+using Graph = Handle<std::remove_pointer_t<cudaGraph_t>, &cudaGraphDestroy>;
+using GraphExecution = Handle<std::remove_pointer_t<cudaGraphExec_t>, &cudaGraphExecDestroy>;
+
 inline void check_cuda(cudaError_t code, std::source_location at = std::source_location::current()) {
   if (code == cudaSuccess) return;
   throw BackendError(std::string("cuda: ") + cudaGetErrorString(code) + " (" + cudaGetErrorName(code) + ", " +

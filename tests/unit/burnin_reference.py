@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""An independent reading of the burn-in's data: recomputes kernels/burnin_golden.inc with Python's own integers.
-usage: burnin_reference.py FILE   compare    (--print: what the file should be)"""
+"""An independent reading of the burn-in's data: recomputes kernels/burnin_golden.inc and kernels/burnin_golden_digests.inc
+with Python's own integers. usage: burnin_reference.py FOLDER [--write]"""
 import struct, sys
 
 M64 = (1 << 64) - 1
@@ -56,18 +56,21 @@ def chain(index):
     return x
 
 
-lines = ["// Written and checked by tests/unit/burnin_reference.py: seed 42."]
+HEADING = "// Written and checked by tests/unit/burnin_reference.py: seed 42."
+words = [HEADING]
 for pattern in ("own_address", "walking_bit", "switching", "random", "modulo_20"):
     for index in (0, 1, 62, 1234567, 9876543210):
-        lines.append(f"static_assert(word({{Pattern::{pattern}, 42, false}}, {index}) == {word(pattern, index):#x}u);")
-    lines.append(f"static_assert(word({{Pattern::{pattern}, 42, true}}, 62) == {word(pattern, 62) ^ M64:#x}u);")
+        words.append(f"static_assert(word({{Pattern::{pattern}, 42, false}}, {index}) == {word(pattern, index):#x}u);")
+    words.append(f"static_assert(word({{Pattern::{pattern}, 42, true}}, 62) == {word(pattern, 62) ^ M64:#x}u);")
+digests = [HEADING]
 for name, elements in (("product_once", product(1)), ("product_many", product(1023)),
                        ("integer_once", map(chain, range(4096))),
                        ("shared_once", (mix64(mix64(SEED) + i & M64) for i in range(8192)))):
     total, parity = digest(elements)
-    lines.append(f"inline constexpr std::uint64_t {name}[2] = {{{total:#x}u, {parity:#x}u}};  // sum, parity")
-text = "\n".join(lines) + "\n"
-if sys.argv[1] == "--print":
-    sys.stdout.write(text)
-elif open(sys.argv[1], encoding="utf-8").read() != text:
-    sys.exit(f"{sys.argv[1]} is not what Python computes; compare with burnin_reference.py --print")
+    digests.append(f"inline constexpr std::uint64_t {name}[2] = {{{total:#x}u, {parity:#x}u}};  // sum, parity")
+for name, lines in (("burnin_golden.inc", words), ("burnin_golden_digests.inc", digests)):
+    path, text = f"{sys.argv[1]}/{name}", "\n".join(lines) + "\n"
+    if sys.argv[2:] == ["--write"]:
+        open(path, "w", encoding="utf-8").write(text)
+    elif open(path, encoding="utf-8").read() != text:
+        sys.exit(f"{path} is not what Python computes; see burnin_reference.py --write")
