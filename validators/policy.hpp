@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "validators/gpu_expectation.hpp"
 #include "validators/node_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
@@ -55,6 +56,7 @@ struct Policy {
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass
   std::vector<Threshold> thresholds;
   std::optional<NodeExpectation> node;  // what the validators expect of one node
+  std::optional<GpuExpectation> gpu;    // what the burn-in expects of each of its GPUs
 };
 
 // Throws PolicyError. `file` is for messages only.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "bench/backends/backends.hpp"
+#include "bench/backends/local.hpp"
 #include "bench/backends/loopback.hpp"
 #include "bench/backends/mpi.hpp"
 #include "bench/backends/nccl.hpp"
@@ -16,6 +17,7 @@
 #include "bench/cli/recorder.hpp"
 #include "bench/launch/launched_as.hpp"
 #include "bench/launch/launcher.hpp"
+#include "bench/launch/processes.hpp"
 #include "bench/watch/blame.hpp"
 #include "reports/json.hpp"
 #include "reports/text.hpp"
@@ -28,7 +30,7 @@ Report new_report(const CollectiveRequest& request, const std::vector<std::strin
   Report report;
   report.tool.version = MLC_VERSION;
   for (const auto& backend : all_backends())
-    if (backend.name != "loopback")
+    if (backend.name != "loopback" && backend.name != "shm")
       report.tool.built[backend.name] =
           backend.absent.empty() ? backend.version : "absent: " + backend.absent;
   report.run.started = timestamp();
@@ -165,6 +167,12 @@ void check_world(const LaunchedAs& as, int world_size) {
            : ""));
 }
 
+int inherited_segment() {
+  const auto text = from_environment(segment_variable);
+  if (!text) throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) + ")");
+  return std::atoi(text->c_str());
+}
+
 ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, const CollectiveOptions& options,
                      const std::vector<std::string>& arguments) {
   if (request.backend == "loopback")
@@ -175,7 +183,11 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw UsageError(
         "--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size),
         "leave --ranks to the launcher");
-  if (!mpi_absent().empty())
+  const bool local = as.by == local_launcher;
+  if (!local && request.backend == "shm")
+    throw UsageError("the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
+                     "run it bare, or take --backend mpi");
+  if (!local && !mpi_absent().empty())
     throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
                        mpi_absent() + ": each would measure alone");
   block_signals();
@@ -195,11 +207,11 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
                 else
                   std::fputs(error_text(ending.error, options.output.error_style()).c_str(), stderr);
               });
-  watch.pulse().enter("launch and MPI initialisation");
+  watch.pulse().enter(local ? "launch" : "launch and MPI initialisation");
   std::exception_ptr usage;
   ExitCode code = ExitCode::tool;
   try {
-    const auto session = start_mpi();
+    const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi();
     auto control = session->make_control();
     check_world(as, control->size());
     watch.pulse().enter("roll call");
@@ -208,7 +220,10 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
       watch.pulse().enter("communicator initialisation");
       std::unique_ptr<Communicator> communicator;
       if (request.backend == "nccl")
-        communicator = make_nccl(std::move(control), {request.timeout_s, options.register_buffers});
+        communicator = make_nccl(std::move(control), {.timeout_s = request.timeout_s,
+                                                      .register_buffers = options.register_buffers,
+                                                      .graphs = options.graphs,
+                                                      .share_gpu = options.share_gpu});
       else
         communicator = session->make_communicator();
       code = measure_all(*communicator, watch.pulse(), recorder, request);
@@ -230,6 +245,52 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
   return code;
 }
 
+// Rank 0 is gone without a word: what it left behind is reported here.
+ExitCode report_what_is_left(const CollectiveRequest& request, const CollectiveOptions& options,
+                             const std::vector<std::string>& arguments, const LaunchResult& result, int ranks,
+                             const std::string& node, const std::string& hint) {
+  Report report = new_report(request, arguments);
+  if (!result.checkpoint.empty()) {
+    report = report_from_json(result.checkpoint);
+    report.errors.clear();  // "had not finished": said better below
+  }
+  report.run.ranks = ranks;
+  const std::string where = rank_on_node(0, node);
+  Recorder recorder(options.output, request.policy, std::move(report), "");
+  return recorder.end(
+      {result.interrupted ? ExitCode::interrupted : ExitCode::tool,
+       {.what = result.interrupted ? "interrupted" : where + " ended without a result: " + result.what,
+        .where = where,
+        .phase = "",
+        .hint = result.interrupted ? "" : hint}});
+}
+
+int local_ranks(const CollectiveRequest& request, const CollectiveOptions& options) {
+  const bool gpus = request.backend == "nccl";
+  const int ranks = options.ranks > 0 ? options.ranks : gpus ? gpu_count() : std::clamp(usable_cpus(), 2, 4);
+  if (gpus && ranks > gpu_count() && !options.share_gpu)
+    throw UsageError(std::to_string(ranks) + " ranks, but this node has " + std::to_string(gpu_count()) +
+                         " GPUs; each rank needs one of its own",
+                     "take fewer --ranks, or --backend shm for host memory; --share-gpu tests for correctness");
+  return ranks;
+}
+
+ExitCode launch_local(const CollectiveRequest& request, const CollectiveOptions& options,
+                      const std::vector<std::string>& arguments) {
+  const int ranks = local_ranks(request, options);
+  (void)plan_for(request, {request.backend, ranks, 1});
+  block_signals();
+  const LocalSegment segment(ranks);
+  const LaunchResult result = launch_processes({.program = std::filesystem::canonical("/proc/self/exe").string(),
+                                                .arguments = arguments,
+                                                .ranks = ranks,
+                                                .segment = segment.descriptor()},
+                                               options.output.terminal());
+  if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
+  return report_what_is_left(request, options, arguments, result, ranks, node_name(),
+                             "what the ranks said is above; dmesg tells of a kill for lack of memory");
+}
+
 ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions& options,
                       const std::vector<std::string>& arguments) {
   LaunchRequest launch_request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
@@ -239,21 +300,16 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
     throw BackendError(
         "no mpirun was found when this was built; run it under one (mpirun -n 2 mlc-bench ...), or take "
         "--backend loopback");
-  const bool gpus = request.backend == "nccl";
   launch_request.cpus = usable_cpus(), launch_request.root = ::geteuid() == 0,
   launch_request.timeout_s = request.timeout_s;
   launch_request.hosts = request.hosts, launch_request.hostfile = options.hostfile;
   const bool local = request.hosts.empty() && options.hostfile.empty();
-  const int here = gpus ? gpu_count() : local ? std::clamp(launch_request.cpus, 2, 4) : 1;
+  const int here = local ? local_ranks(request, options) : request.backend == "nccl" ? gpu_count() : 1;
   if (!options.hostfile.empty() && options.ranks == 0)
     throw UsageError("--hostfile needs --ranks N: how many ranks to start over its hosts");
   launch_request.ranks = options.ranks > 0
                              ? options.ranks
                              : here * static_cast<int>(std::max<std::size_t>(request.hosts.size(), 1));
-  if (gpus && local && launch_request.ranks > gpu_count())
-    throw UsageError(std::to_string(launch_request.ranks) + " ranks, but this node has " +
-                         std::to_string(gpu_count()) + " GPUs; each rank needs one of its own",
-                     "take fewer --ranks, or --backend mpi for host memory");
   (void)plan_for(request, {request.backend, launch_request.ranks,
                            std::max<int>(1, static_cast<int>(request.hosts.size()))});
   for (const auto& [name, value] : telling_variables())
@@ -265,25 +321,11 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
   const LaunchResult result = launch(launch_request, options.output.terminal());
   if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
 
-  // Rank 0 is gone without a word: what it left behind is reported here.
-  Report report = new_report(request, arguments);
-  if (!result.checkpoint.empty()) {
-    report = report_from_json(result.checkpoint);
-    report.errors.clear();  // "had not finished": said better below
-  }
-  report.run.ranks = launch_request.ranks;
-  const std::string where = rank_on_node(0, local                   ? node_name()
-                                            : request.hosts.empty() ? "the first host"
-                                                                    : request.hosts.front());
-  Recorder recorder(options.output, request.policy, std::move(report), "");
-  return recorder.end(
-      {result.interrupted ? ExitCode::interrupted : ExitCode::tool,
-       {.what = result.interrupted ? "interrupted" : where + " ended without a result: " + result.what,
-        .where = where,
-        .phase = "",
-        .hint = result.interrupted ? ""
-                                   : "what mpirun and the ranks said is above; 'mlc-bench list backends' "
-                                     "shows what is built in"}});
+  return report_what_is_left(request, options, arguments, result, launch_request.ranks,
+                             local                   ? node_name()
+                             : request.hosts.empty() ? "the first host"
+                                                     : request.hosts.front(),
+                             "what mpirun and the ranks said is above; 'mlc-bench list backends' shows what is built in");
 }
 
 ExitCode run_collective(const CollectiveOptions& options, const std::vector<std::string>& arguments) {
@@ -292,8 +334,8 @@ ExitCode run_collective(const CollectiveOptions& options, const std::vector<std:
   if (from_environment(job_variable))
     throw BackendError("started by mlc-bench as a rank, but no launcher's variables are set; is " +
                        mpi_launcher() + " Open MPI's?");
-  return request.backend == "loopback" ? run_as_threads(request, options, arguments)
-                                       : launch_ranks(request, options, arguments);
+  if (request.backend == "loopback") return run_as_threads(request, options, arguments);
+  return request.processes ? launch_local(request, options, arguments) : launch_ranks(request, options, arguments);
 }
 
 }  // namespace
