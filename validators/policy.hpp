@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "validators/admit_policy.hpp"
+#include "validators/burnin_plan.hpp"
 #include "validators/node_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
@@ -55,6 +57,8 @@ struct Policy {
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass
   std::vector<Threshold> thresholds;
   std::optional<NodeExpectation> node;  // what the validators expect of one node
+  std::optional<BurninPlan> burnin;     // what `burnin` runs
+  AdmitPolicy admit;                    // what `admit` makes of a verdict
 };
 
 // Throws PolicyError. `file` is for messages only.

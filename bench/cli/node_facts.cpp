@@ -66,6 +66,7 @@ Node this_node() {
   node.os = value_in("/etc/os-release", "PRETTY_NAME", '=');
   node.cpu = value_in("/proc/cpuinfo", "model name", ':');
   node.cpus = usable_cpus();
+  node.boot_id = value_in("/proc/sys/kernel/random/boot_id", "", '\n');
   if (const auto driver = value_in("/proc/driver/nvidia/version", "NVRM version", ':'); !driver.empty())
     node.versions["nvidia"] = driver;
   if (const auto driver = value_in("/sys/module/mlx5_core/version", "", '\n'); !driver.empty())
