@@ -49,6 +49,9 @@ BurninPlan read_burnin_plan(YamlMap map) {
   std::set<std::string> names;
   for (auto& entry : map.maps_if("stages")) {
     plan.stages.push_back(read_stage(entry));
+    if (plan.stages.back().limit_s > plan.budget_s)
+      entry.reject("limit", "stage " + plan.stages.back().name +
+                                " may take longer than the whole budget, and so is never run");
     if (!names.insert(plan.stages.back().name).second)
       entry.reject("stage", "there are two stages '" + plan.stages.back().name + "'");
   }

@@ -9,8 +9,8 @@
 
 namespace mlc {
 
-// A command of this program. Words of the form {nodes} and {peers} are replaced (bench/burnin/stage.hpp); a
-// stage that has one is left out where no peers were named.
+// A command of this program. {peer}, {peers} and {nodes} in its words are replaced (bench/burnin/stage.hpp);
+// a stage that has one is left out where no peers were named.
 struct BurninStage {
   std::string name;
   std::vector<std::string> command;  // "allreduce", "--sizes", "1G"

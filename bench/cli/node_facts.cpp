@@ -23,7 +23,8 @@ std::string value_in(const std::string& path, const std::string& key, char separ
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with(key)) continue;
-    std::string value = line.substr(std::min(line.find(separator), line.size() - 1) + 1);
+    const auto at = line.find(separator);
+    std::string value = line.substr(at == std::string::npos ? 0 : at + 1);  // a file of one value has none
     std::erase(value, '"');
     while (value.starts_with(' '))
       value.erase(0, 1);
