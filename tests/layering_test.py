@@ -14,6 +14,7 @@ ALLOWED = {  # folder: the folders it may include from
     "bench/watch": ["bench/watch", "bench/backends/control.hpp", "bench/exit_code.hpp", "reports"],
     "bench/launch": ["bench/launch", "bench/watch", "bench/exit_code.hpp", "reports"],
     "bench/gpu": ["bench/gpu", "bench/engine/clock.hpp", "bench/handles", "bench/watch/pulse.hpp", "kernels", "reports", "validators"],
+    "bench/burnin": ["bench/burnin", "bench/launch", "bench/watch", "bench/exit_code.hpp", "reports", "validators"],
     "bench/cli": ["bench", "validators", "reports", "kernels", "k8s"],
     "bench": ["bench/cli", "reports"],
     "k8s": ["k8s", "reports", "validators"],

@@ -24,6 +24,8 @@ void add_capture_command(CLI::App& program, Invocation& invocation);
 void add_report_command(CLI::App& program, Invocation& invocation);
 void add_compare_command(CLI::App& program, Invocation& invocation);
 void add_history_command(CLI::App& program, Invocation& invocation);
+void add_burnin_command(CLI::App& program, Invocation& invocation);
+void add_admit_command(CLI::App& program, Invocation& invocation);
 
 // Parses and runs; every error is said on stderr. What main returns.
 int run_program(int argc, char** argv);

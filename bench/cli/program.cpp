@@ -65,6 +65,8 @@ int run_program(int argc, char** argv) {
   add_report_command(program, invocation);
   add_compare_command(program, invocation);
   add_history_command(program, invocation);
+  add_burnin_command(program, invocation);
+  add_admit_command(program, invocation);
   if (argc < 2) {
     std::fputs(program.help().c_str(), stdout);
     return static_cast<int>(ExitCode::usage);

@@ -10,7 +10,8 @@
 #include <cstring>
 #include <optional>
 
-#include "bench/launch/child.hpp"
+#include "bench/launch/child_process.hpp"
+#include "bench/launch/scratch_directory.hpp"
 
 namespace mlc {
 
@@ -24,7 +25,8 @@ constexpr std::chrono::seconds grace{5};
 std::string how_it_ended(int rank, int status) {
   const std::string who = "rank " + std::to_string(rank);
   if (WIFSIGNALED(status))
-    return who + " was ended by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
+    return who + " was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
+           ::strsignal(WTERMSIG(status)) + ")";
   return who + " ended with status " + std::to_string(WEXITSTATUS(status));
 }
 
