@@ -26,9 +26,8 @@ std::string read_file(const std::filesystem::path& path) {
 ScratchDirectory::ScratchDirectory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "mlc-bench-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr)
-    throw std::system_error(
-        errno, std::generic_category(),
-        "cannot make a directory in " + std::filesystem::temp_directory_path().string());
+    throw std::system_error(errno, std::generic_category(),
+                            "cannot make a directory in " + std::filesystem::temp_directory_path().string());
   path_ = pattern;
 }
 

@@ -24,7 +24,8 @@ class ScratchDirectory {
 
 std::string read_file(const std::filesystem::path& path);  // empty where it cannot be read
 
-// Starts command[0] as a child that ends with us, however we end. Throws std::system_error if it cannot be started.
+// Starts command[0] as a child that ends with us, however we end. Throws std::system_error if it cannot be
+// started.
 pid_t spawn(const std::vector<std::string>& command,
             const std::vector<std::pair<std::string, std::string>>& environment);
 

@@ -24,7 +24,8 @@ constexpr std::chrono::seconds grace{5};
 std::string how_it_ended(int rank, int status) {
   const std::string who = "rank " + std::to_string(rank);
   if (WIFSIGNALED(status))
-    return who + " was ended by signal " + std::to_string(WTERMSIG(status)) + " (" + ::strsignal(WTERMSIG(status)) + ")";
+    return who + " was ended by signal " + std::to_string(WTERMSIG(status)) + " (" +
+           ::strsignal(WTERMSIG(status)) + ")";
   return who + " ended with status " + std::to_string(WEXITSTATUS(status));
 }
 

@@ -1,5 +1,5 @@
-// Ranks of this node as plain processes, without mpirun: copies of this program that inherit the descriptor of the memory
-// they meet in (bench/backends/local.hpp).
+// Ranks of this node as plain processes, without mpirun: copies of this program that inherit the descriptor
+// of the memory they meet in (bench/backends/local.hpp).
 #pragma once
 
 #include <string>
@@ -20,9 +20,9 @@ struct ProcessRequest {
   int segment = -1;  // descriptor, inherited
 };
 
-// Runs the ranks to their end. When one has ended before its time, the others have a few seconds to say so and are then
-// ended. Signals must be blocked (watch/watch.hpp). Throws std::system_error if a rank cannot be started; those that
-// were are then ended.
+// Runs the ranks to their end. When one has ended before its time, the others have a few seconds to say so
+// and are then ended. Signals must be blocked (watch/watch.hpp). Throws std::system_error if a rank cannot be
+// started; those that were are then ended.
 LaunchResult launch_processes(const ProcessRequest& request, const std::string& terminal);
 
 }  // namespace mlc
