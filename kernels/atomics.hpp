@@ -1,5 +1,5 @@
-// The atomics test: many threads add what they must, at one address, at one a warp, and spread out; the sums are
-// known exactly.
+// The atomics test: many threads add what they must, at one address, at one a warp, and spread out; the sums
+// are known exactly.
 #pragma once
 
 #include <array>
@@ -15,7 +15,9 @@ enum class Spread : std::uint8_t { one_address, one_a_warp, spread };
 inline constexpr std::array<std::pair<Spread, std::string_view>, 3> spread_names{
     {{Spread::one_address, "one-address"}, {Spread::one_a_warp, "one-a-warp"}, {Spread::spread, "spread"}}};
 
-constexpr std::string_view to_string(Spread spread) { return spread_names[static_cast<std::size_t>(spread)].second; }
+constexpr std::string_view to_string(Spread spread) {
+  return spread_names[static_cast<std::size_t>(spread)].second;
+}
 
 inline constexpr int counters = 1024;  // of each type
 
@@ -37,11 +39,14 @@ MLC_HD constexpr int counter_of(Spread spread, std::uint64_t thread) {
   return 0;
 }
 
-// What a thread adds: u32 wraps; u64 carries into its upper half; f32 stays an integer below 2^24 in every counter.
+// What a thread adds: u32 wraps; u64 carries into its upper half; f32 stays an integer below 2^24 in every
+// counter.
 MLC_HD constexpr std::uint32_t addend_u32(std::uint64_t thread) {
   return static_cast<std::uint32_t>(thread * 2654435761u + 1);
 }
-MLC_HD constexpr unsigned long long addend_u64(std::uint64_t thread) { return (thread + 1) << 20 | (thread & 0xfffff); }
+MLC_HD constexpr unsigned long long addend_u64(std::uint64_t thread) {
+  return (thread + 1) << 20 | (thread & 0xfffff);
+}
 MLC_HD constexpr float addend_f32(std::uint64_t thread) { return static_cast<float>(thread % 4); }
 
 inline constexpr std::uint64_t most_threads = 1 << 22;  // 4 Mi x 3 < 2^24

@@ -1,5 +1,5 @@
-// Golden values of the burn-in's data, as pattern_golden.cpp has them for the collectives': compiled by the host's
-// compiler and by nvcc. tests/unit/burnin_reference.py computes them by its own arithmetic.
+// Golden values of the burn-in's data, as pattern_golden.cpp has them for the collectives': compiled by the
+// host's compiler and by nvcc. tests/unit/burnin_reference.py computes them by its own arithmetic.
 #include "kernels/atomics.hpp"
 #include "kernels/gemm_data.hpp"
 #include "kernels/hbm.hpp"

@@ -1,13 +1,13 @@
-// Inputs of the matrix products: random, near to N(0, 1). Constants or few distinct values would draw less power and
-// run faster than a training step does.
+// Inputs of the matrix products: random, near to N(0, 1). Constants or few distinct values would draw less
+// power and run faster than a training step does.
 #pragma once
 
 #include "kernels/pattern.hpp"
 
 namespace mlc::gemm {
 
-// The sum of four uniform 16-bit values, centred and scaled to unit variance: sd of one is 65536 / sqrt(12), of four
-// twice that.
+// The sum of four uniform 16-bit values, centred and scaled to unit variance: sd of one is 65536 / sqrt(12),
+// of four twice that.
 MLC_HD constexpr double normal_like(std::uint64_t hash) {
   const auto sum = static_cast<std::int64_t>((hash & 0xffff) + (hash >> 16 & 0xffff) + (hash >> 32 & 0xffff) +
                                              (hash >> 48));

@@ -12,8 +12,10 @@ template <class Body>
 __device__ __forceinline__ void stride(std::uint64_t count, Body&& body) {
   const std::uint64_t threads = static_cast<std::uint64_t>(gridDim.x) * blockDim.x;
   std::uint64_t i = static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  for (; i + (unroll - 1) * threads < count; i += unroll * threads) body(i, threads, unroll);
-  for (; i < count; i += threads) body(i, threads, 1);
+  for (; i + (unroll - 1) * threads < count; i += unroll * threads)
+    body(i, threads, unroll);
+  for (; i < count; i += threads)
+    body(i, threads, 1);
 }
 
 __global__ void read_slices(const uint4* data, std::uint64_t count, std::uint64_t* sink) {
@@ -52,8 +54,7 @@ __global__ void triad_slices(double2* a, const double2* b, const double2* c, std
     for (int u = 0; u < unroll; ++u)
       if (u < n) left[u] = b[i + u * threads], right[u] = c[i + u * threads];
     for (int u = 0; u < unroll; ++u)
-      if (u < n)
-        a[i + u * threads] = {hbm::triad(left[u].x, right[u].x), hbm::triad(left[u].y, right[u].y)};
+      if (u < n) a[i + u * threads] = {hbm::triad(left[u].x, right[u].x), hbm::triad(left[u].y, right[u].y)};
   });
 }
 
@@ -73,8 +74,8 @@ unsigned grid(int sms) { return static_cast<unsigned>(sms) * 16; }
 
 }  // namespace
 
-cudaError_t launch_hbm(hbm::Operation operation, void* region, std::uint64_t bytes, int sms, std::uint64_t* sink,
-                       cudaStream_t stream) {
+cudaError_t launch_hbm(hbm::Operation operation, void* region, std::uint64_t bytes, int sms,
+                       std::uint64_t* sink, cudaStream_t stream) {
   const std::uint64_t part = hbm::part_bytes(operation, bytes), slices = part / 16;
   auto* const at = static_cast<std::byte*>(region);
   switch (operation) {
@@ -82,30 +83,30 @@ cudaError_t launch_hbm(hbm::Operation operation, void* region, std::uint64_t byt
       read_slices<<<grid(sms), gpu::threads, 0, stream>>>(static_cast<const uint4*>(region), slices, sink);
       break;
     case hbm::Operation::write:
-      write_slices<<<grid(sms), gpu::threads, 0, stream>>>(static_cast<uint4*>(region), slices,
-                                                          {0x9e3779b9u, 0x7f4a7c15u, 0xbf58476du, 0x1ce4e5b9u});
+      write_slices<<<grid(sms), gpu::threads, 0, stream>>>(
+          static_cast<uint4*>(region), slices, {0x9e3779b9u, 0x7f4a7c15u, 0xbf58476du, 0x1ce4e5b9u});
       break;
     case hbm::Operation::copy:
       return launch_sm_copy(at + part, at, part, sms, stream);
     case hbm::Operation::triad:
-      triad_slices<<<grid(sms), gpu::threads, 0, stream>>>(reinterpret_cast<double2*>(at),
-                                                          reinterpret_cast<const double2*>(at + part),
-                                                          reinterpret_cast<const double2*>(at + 2 * part), slices);
+      triad_slices<<<grid(sms), gpu::threads, 0, stream>>>(
+          reinterpret_cast<double2*>(at), reinterpret_cast<const double2*>(at + part),
+          reinterpret_cast<const double2*>(at + 2 * part), slices);
       break;
   }
   return cudaGetLastError();
 }
 
 cudaError_t launch_sm_copy(void* to, const void* from, std::uint64_t bytes, int sms, cudaStream_t stream) {
-  copy_slices<<<grid(sms), gpu::threads, 0, stream>>>(static_cast<uint4*>(to), static_cast<const uint4*>(from),
-                                                     bytes / 16);
+  copy_slices<<<grid(sms), gpu::threads, 0, stream>>>(static_cast<uint4*>(to),
+                                                      static_cast<const uint4*>(from), bytes / 16);
   return cudaGetLastError();
 }
 
 cudaError_t launch_compare(const void* a, const void* b, std::uint64_t bytes, int sms, DeviceTally* tally,
                            cudaStream_t stream) {
-  compare_slices<<<grid(sms), gpu::threads, 0, stream>>>(static_cast<const uint4*>(a), static_cast<const uint4*>(b),
-                                                        bytes / 16, tally);
+  compare_slices<<<grid(sms), gpu::threads, 0, stream>>>(static_cast<const uint4*>(a),
+                                                         static_cast<const uint4*>(b), bytes / 16, tally);
   return cudaGetLastError();
 }
 

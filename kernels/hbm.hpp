@@ -18,9 +18,9 @@ struct OperationName {
 };
 
 inline constexpr std::array<OperationName, 4> operations{{{Operation::read, "read", 1},
-                                                         {Operation::write, "write", 1},
-                                                         {Operation::copy, "copy", 2},
-                                                         {Operation::triad, "triad", 3}}};
+                                                          {Operation::write, "write", 1},
+                                                          {Operation::copy, "copy", 2},
+                                                          {Operation::triad, "triad", 3}}};
 
 constexpr int buffers_of(Operation operation) {
   return operations[static_cast<std::size_t>(operation)].buffers;

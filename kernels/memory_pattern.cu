@@ -28,10 +28,12 @@ __device__ void note_error(memory::ErrorLog* log, const memory::Error& error) {
 __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t pairs, std::uint64_t first,
                             std::uint32_t round, memory::ErrorLog* log) {
   const std::uint64_t stride = static_cast<std::uint64_t>(gridDim.x) * blockDim.x;
-  for (std::uint64_t n = static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x; n < pairs; n += stride) {
+  for (std::uint64_t n = static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x; n < pairs;
+       n += stride) {
     const std::uint64_t i = sweep.down ? pairs - 1 - n : n;
     const bool reads = sweep.step == memory::Step::check || sweep.step == memory::Step::check_and_invert;
-    const bool partial = sweep.step == memory::Step::write_marked || sweep.step == memory::Step::write_unmarked;
+    const bool partial =
+        sweep.step == memory::Step::write_marked || sweep.step == memory::Step::write_unmarked;
     ulonglong2 pair{};
     if (reads || partial) pair = data[i];
     std::uint64_t words[2] = {pair.x, pair.y};
@@ -65,11 +67,12 @@ __global__ void reread_words(const std::uint64_t* data, std::uint64_t words, std
 
 }  // namespace
 
-cudaError_t launch_sweep(const memory::Sweep& sweep, std::uint64_t* data, std::uint64_t words, std::uint64_t first,
-                         std::uint32_t round, memory::ErrorLog* log, cudaStream_t stream) {
+cudaError_t launch_sweep(const memory::Sweep& sweep, std::uint64_t* data, std::uint64_t words,
+                         std::uint64_t first, std::uint32_t round, memory::ErrorLog* log,
+                         cudaStream_t stream) {
   if (words < 2) return cudaSuccess;
-  sweep_words<<<gpu::blocks_for(words / 2), gpu::threads, 0, stream>>>(sweep, reinterpret_cast<ulonglong2*>(data),
-                                                                      words / 2, first, round, log);
+  sweep_words<<<gpu::blocks_for(words / 2), gpu::threads, 0, stream>>>(
+      sweep, reinterpret_cast<ulonglong2*>(data), words / 2, first, round, log);
   return cudaGetLastError();
 }
 

@@ -1,5 +1,6 @@
-// What the memory test writes, what it expects to read, and what it notes of a word that is wrong. A word is 64
-// bits; its value follows from (pattern, seed, index), so any thread can check any word without a second buffer.
+// What the memory test writes, what it expects to read, and what it notes of a word that is wrong. A word is
+// 64 bits; its value follows from (pattern, seed, index), so any thread can check any word without a second
+// buffer.
 #pragma once
 
 #include <array>
@@ -44,7 +45,8 @@ MLC_HD constexpr std::uint64_t word(const Spec& spec, std::uint64_t index) {
     case Pattern::walking_bit:  // one bit of 64, walking with the address and from row to row
       value = std::uint64_t{1} << ((index + index / 64 + spec.seed) % 64);
       break;
-    case Pattern::switching:  // 32-byte sectors of 00 and FF, 64-byte lines of 55 and AA: all lines switch at once
+    case Pattern::switching:  // 32-byte sectors of 00 and FF, 64-byte lines of 55 and AA: all lines switch at
+                              // once
       value = (index / 4 % 2 != 0 ? ~std::uint64_t{0} : 0) ^
               ((index / 8 + spec.seed) % 2 != 0 ? 0xaaaaaaaaaaaaaaaau : 0);
       break;
@@ -89,15 +91,15 @@ inline constexpr int address_bits = 40;   // of a word index: 8 TiB
 // Zero but for `first` before the first sweep. In memory that survives the loss of the GPU's context.
 struct ErrorLog {
   unsigned long long wrong = 0;
-  unsigned long long first = ~0ull;              // lowest index
-  unsigned long long flipped[64] = {};           // times that this bit was wrong
+  unsigned long long first = ~0ull;               // lowest index
+  unsigned long long flipped[64] = {};            // times that this bit was wrong
   unsigned long long address[address_bits] = {};  // wrong words whose index has this bit set
-  unsigned int kept = 0;                         // may run over most_errors: then the rest was not kept
+  unsigned int kept = 0;                          // may run over most_errors: then the rest was not kept
   Error error[most_errors] = {};
 };
 
-// What a sweep does to one word. `note` is called with what was read where it is wrong; a wrong word is left as it
-// was found, so that it can be read again.
+// What a sweep does to one word. `note` is called with what was read where it is wrong; a wrong word is left
+// as it was found, so that it can be read again.
 template <class Note>
 MLC_HD constexpr void visit(const Sweep& sweep, std::uint64_t* at, std::uint64_t index, Note&& note) {
   const std::uint64_t value = word(sweep.spec, index);

@@ -43,7 +43,8 @@ __device__ void fill_inputs(Shared& shared, const tile::Spec& spec) {
 __device__ void multiply_on_tensor_cores(Shared& shared, int rounds) {
   const int warp = threadIdx.x / 32;
   wmma::fragment<wmma::accumulator, fragment, fragment, fragment, float> sum[per_warp];
-  for (auto& one : sum) wmma::fill_fragment(one, 0.0f);
+  for (auto& one : sum)
+    wmma::fill_fragment(one, 0.0f);
   for (int round = 0; round < rounds; ++round)
     for (int k = 0; k < depth; k += fragment)
       for (int f = 0; f < per_warp; ++f) {
@@ -80,7 +81,8 @@ __device__ tile::Digest compute(Shared& shared, const tile::Spec& spec) {
     for (int i = threadIdx.x; i < rows * columns; i += threads)
       mine.add(i, tile::integer_element(spec, i));
   } else if constexpr (engine == tile::Engine::shared) {
-    for (int i = threadIdx.x; i < tile::shared_words; i += threads) shared.words[i] = tile::shared_element(spec, i);
+    for (int i = threadIdx.x; i < tile::shared_words; i += threads)
+      shared.words[i] = tile::shared_element(spec, i);
     __syncthreads();
     // Read by other threads than wrote it, over all banks: 4099 is prime, so it visits every word once.
     for (int i = threadIdx.x; i < tile::shared_words; i += threads) {
@@ -95,7 +97,8 @@ __device__ tile::Digest compute(Shared& shared, const tile::Spec& spec) {
     else
       multiply_on_fp32_units(shared, spec.rounds);
     __syncthreads();
-    for (int i = threadIdx.x; i < rows * columns; i += threads) mine.add(i, __float_as_uint(shared.product.c[i]));
+    for (int i = threadIdx.x; i < rows * columns; i += threads)
+      mine.add(i, __float_as_uint(shared.product.c[i]));
   }
   return mine;
 }
@@ -132,8 +135,8 @@ cudaError_t launch(const tile::Spec& spec, int repeats, int blocks, int shared_b
 
 }  // namespace
 
-cudaError_t launch_tiles(tile::Engine engine, const tile::Spec& spec, int repeats, int blocks, int shared_bytes,
-                         tile::Result* results, cudaStream_t stream) {
+cudaError_t launch_tiles(tile::Engine engine, const tile::Spec& spec, int repeats, int blocks,
+                         int shared_bytes, tile::Result* results, cudaStream_t stream) {
   switch (engine) {
     case tile::Engine::tensor:
       return launch<tile::Engine::tensor>(spec, repeats, blocks, shared_bytes, results, stream);

@@ -1,6 +1,6 @@
-// The tile that every SM computes: the same inputs, so the same result, bit for bit, on every SM of every GPU, and
-// the same as the host's. Inputs are small integers whose sums stay below 2^24, so single-precision accumulation is
-// exact in any order and on any engine.
+// The tile that every SM computes: the same inputs, so the same result, bit for bit, on every SM of every
+// GPU, and the same as the host's. Inputs are small integers whose sums stay below 2^24, so single-precision
+// accumulation is exact in any order and on any engine.
 #pragma once
 
 #include <array>
@@ -20,11 +20,13 @@ inline constexpr std::array<std::pair<Engine, std::string_view>, 4> engine_names
      {Engine::integer, "integer units"},
      {Engine::shared, "shared memory"}}};
 
-constexpr std::string_view to_string(Engine engine) { return engine_names[static_cast<std::size_t>(engine)].second; }
+constexpr std::string_view to_string(Engine engine) {
+  return engine_names[static_cast<std::size_t>(engine)].second;
+}
 
 inline constexpr int rows = 64, columns = 64, depth = 256;
-inline constexpr int shared_words = 8192;   // 64 KiB of 64-bit words
-inline constexpr int integer_rounds = 64;   // dependent multiplications of one element
+inline constexpr int shared_words = 8192;  // 64 KiB of 64-bit words
+inline constexpr int integer_rounds = 64;  // dependent multiplications of one element
 
 // |a|, |b| <= 8, so |sum| <= 256 x 64 = 2^14 a round: 2^24 after 1024 rounds.
 inline constexpr int most_rounds = 1023;
@@ -42,8 +44,11 @@ MLC_HD constexpr Spec spec_of(const Spec& spec, int repeat) {
 
 // -8 .. 7, from four bits of a hash; element (row, k) of A, (column, k) of B.
 MLC_HD constexpr int small(std::uint64_t seed, int matrix, int line, int k) {
-  const std::uint64_t h = pattern::mix64(seed ^ static_cast<std::uint64_t>(matrix) << 60 ^
-                                         static_cast<std::uint64_t>(line) << 16 ^ static_cast<std::uint64_t>(k / 16));
+  // Mixed twice: were seed and k in one word, two seeds would have the same terms in another order, and the
+  // same sum.
+  const std::uint64_t stream = pattern::mix64(
+      pattern::mix64(seed) ^ static_cast<std::uint64_t>(matrix) << 60 ^ static_cast<std::uint64_t>(line));
+  const std::uint64_t h = pattern::mix64(stream + static_cast<std::uint64_t>(k / 16));
   return static_cast<int>(h >> (k % 16 * 4) & 15) - 8;
 }
 MLC_HD constexpr int input_a(const Spec& spec, int row, int k) { return small(spec.seed, 0, row, k); }

@@ -90,12 +90,12 @@ struct GpuTrace {
 struct GpuResult {
   std::string node;
   int gpu = 0;
-  std::string uuid, test, metric, unit;      // "hbm", "copy", "GB/s"
-  double value = 0, min = 0, max = 0;        // median and extremes of the samples
+  std::string uuid, test, metric, unit;  // "hbm", "copy", "GB/s"
+  double value = 0, min = 0, max = 0;    // median and extremes of the samples
   std::uint64_t samples = 0;
-  std::optional<double> bound;               // at least (launch latencies: at most)
-  std::optional<double> share_of_limit;      // of what the hardware's clock and width allow
-  Status status = Status::skip;              // judged against bound and node; "skip": only recorded
+  std::optional<double> bound;           // at least (launch latencies: at most)
+  std::optional<double> share_of_limit;  // of what the hardware's clock and width allow
+  Status status = Status::skip;          // judged against bound and node; "skip": only recorded
   bool operator==(const GpuResult&) const = default;
 };
 

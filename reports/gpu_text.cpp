@@ -57,15 +57,17 @@ std::string gpu_results_text(const Report& report, const Style& style) {
       return figure(result.value, result.unit) + " (GPU " + std::to_string(result.gpu) + ")";
     };
     const Status status = worst_of(results);
-    const std::string bound =
-        first.bound ? (status == Status::fail ? style.red("✗ ") : style.green("✓ ")) + figure(*first.bound, first.unit)
-        : status == Status::fail ? style.red("✗")
-                                 : std::string();
-    text += pad_right(printable(key.first, 20), test_width) + "  " + pad_right(printable(key.second, 40), metric_width) +
-            pad_left(figure(median, first.unit), value_width) +
-            pad_left(first.share_of_limit ? percent_text(median * *first.share_of_limit / first.value) : "", 10) + "  " +
-            pad_right(of_gpu(**low), gpu_width) + pad_right(results.size() > 1 ? of_gpu(**high) : "", gpu_width) + "  " +
-            bound + "\n";
+    const std::string bound = first.bound ? (status == Status::fail ? style.red("✗ ") : style.green("✓ ")) +
+                                                figure(*first.bound, first.unit)
+                              : status == Status::fail ? style.red("✗")
+                                                       : std::string();
+    text +=
+        pad_right(printable(key.first, 20), test_width) + "  " +
+        pad_right(printable(key.second, 40), metric_width) +
+        pad_left(figure(median, first.unit), value_width) +
+        pad_left(first.share_of_limit ? percent_text(median * *first.share_of_limit / first.value) : "", 10) +
+        "  " + pad_right(of_gpu(**low), gpu_width) +
+        pad_right(results.size() > 1 ? of_gpu(**high) : "", gpu_width) + "  " + bound + "\n";
   }
   return text;
 }

@@ -1,4 +1,5 @@
-// The figures of a GPU burn-in as a table: a line a metric, the GPUs of the node side by side as median and worst.
+// The figures of a GPU burn-in as a table: a line a metric, the GPUs of the node side by side as median and
+// worst.
 #pragma once
 
 #include <string>

@@ -32,7 +32,9 @@ Json to_value(const Series& s) {
                      {"actual", s.mismatch->actual}, {"kind", s.mismatch->kind}};
   j["stop"] = s.stop;
   if (s.tuning) {
-    j["tuning"] = {{"algorithm", s.tuning->algorithm}, {"protocol", s.tuning->protocol}, {"channels", s.tuning->channels}};
+    j["tuning"] = {{"algorithm", s.tuning->algorithm},
+                   {"protocol", s.tuning->protocol},
+                   {"channels", s.tuning->channels}};
     if (s.tuning->wire_gb_s) j["tuning"]["wire_gb_s"] = *s.tuning->wire_gb_s;
   }
   if (s.slowest)

@@ -49,8 +49,8 @@ struct Judgement {
 struct Tuning {
   std::string algorithm, protocol;  // "Ring", "LL128"
   int channels = 0;
-  // The bytes that left each node one way, per second; empty where that is not known. On two nodes a tree sends each
-  // byte once, which busbw counts up to 1.875 times.
+  // The bytes that left each node one way, per second; empty where that is not known. On two nodes a tree
+  // sends each byte once, which busbw counts up to 1.875 times.
   std::optional<double> wire_gb_s;
   bool operator==(const Tuning&) const = default;
 };

@@ -19,7 +19,8 @@ std::optional<double> share(YamlMap& map, std::string_view key) {
     unit.remove_prefix(1);
   if (unit == "%") number /= 100;
   if (error != std::errc{} || (!unit.empty() && unit != "%") || !(number > 0 && number <= 1))
-    map.reject(key, "'" + std::string(key) + "' must be a share such as 90 %, got '" + printable(*text) + "'");
+    map.reject(key,
+               "'" + std::string(key) + "' must be a share such as 90 %, got '" + printable(*text) + "'");
   return number;
 }
 
@@ -52,7 +53,8 @@ GpuExpectation read_gpu_expectation(YamlMap map) {
   if (auto pcie = map.map_if("pcie")) {
     gpu.pcie_gb_s = pcie->number_if("gb_s_at_least", 0.001, 1e4);
     gpu.pcie_spread = share(*pcie, "below_median").value_or(gpu.pcie_spread);
-    if (const auto generation = pcie->integer_if("generation", 1, 8)) gpu.pcie_generation = static_cast<int>(*generation);
+    if (const auto generation = pcie->integer_if("generation", 1, 8))
+      gpu.pcie_generation = static_cast<int>(*generation);
     if (const auto width = pcie->integer_if("width", 1, 32)) gpu.pcie_width = static_cast<int>(*width);
     pcie->finish();
   }

@@ -1,5 +1,5 @@
-// The `gpu:` section of a policy: what the burn-in expects of each GPU of a node. What is left out is judged against
-// the node's other GPUs alone.
+// The `gpu:` section of a policy: what the burn-in expects of each GPU of a node. What is left out is judged
+// against the node's other GPUs alone.
 #pragma once
 
 #include <optional>

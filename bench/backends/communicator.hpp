@@ -57,8 +57,8 @@ class Communicator {
   virtual void scatter(const Call& call) = 0;
   virtual void send_recv(const Call& call) = 0;  // to rank + 1, from rank - 1
 
-  // Runs `operation` once, on every rank, and says how the library carried it (without wire_gb_s); empty where it does
-  // not say, and on ranks other than 0.
+  // Runs `operation` once, on every rank, and says how the library carried it (without wire_gb_s); empty
+  // where it does not say, and on ranks other than 0.
   virtual std::optional<Tuning> carried(const std::function<void()>& operation) {
     (void)operation;
     return std::nullopt;

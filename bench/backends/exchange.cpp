@@ -11,7 +11,10 @@ class Exchange final : public Communicator {
  public:
   Exchange(std::string_view backend, std::unique_ptr<Control> control, std::unique_ptr<Memory> memory,
            std::unique_ptr<Meeting> meeting)
-      : backend_(backend), control_(std::move(control)), memory_(std::move(memory)), meeting_(std::move(meeting)) {}
+      : backend_(backend),
+        control_(std::move(control)),
+        memory_(std::move(memory)),
+        meeting_(std::move(meeting)) {}
   std::string_view backend() const override { return backend_; }
   Control& control() override { return *control_; }
   Memory& memory() override { return *memory_; }
@@ -91,7 +94,8 @@ class Exchange final : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> make_exchange(std::string_view backend, std::unique_ptr<Control> control,
-                                            std::unique_ptr<Memory> memory, std::unique_ptr<Meeting> meeting) {
+                                            std::unique_ptr<Memory> memory,
+                                            std::unique_ptr<Meeting> meeting) {
   return std::make_unique<Exchange>(backend, std::move(control), std::move(memory), std::move(meeting));
 }
 

@@ -1,4 +1,5 @@
-// Collectives of ranks that can read each other's buffers: threads of one process, or processes that share memory.
+// Collectives of ranks that can read each other's buffers: threads of one process, or processes that share
+// memory.
 #pragma once
 
 #include <memory>
@@ -8,7 +9,8 @@
 
 namespace mlc {
 
-// How a rank shows the others what it sends. The ranks pass a barrier after every show, and another before the next.
+// How a rank shows the others what it sends. The ranks pass a barrier after every show, and another before
+// the next.
 class Meeting {
  public:
   virtual ~Meeting() = default;

@@ -19,9 +19,10 @@ namespace mlc {
 namespace {
 
 constexpr std::uint64_t page = 4096;
-constexpr std::uint64_t box_bytes = 64 << 10;              // of one rank's control messages; longer ones go in pieces
-constexpr std::uint64_t window_bytes = std::uint64_t{1} << 38;  // of one rank's buffers: address space, not memory
-constexpr std::uint32_t magic = 0x6d6c6331;                // "mlc1"
+constexpr std::uint64_t box_bytes = 64 << 10;  // of one rank's control messages; longer ones go in pieces
+constexpr std::uint64_t window_bytes = std::uint64_t{1}
+                                       << 38;  // of one rank's buffers: address space, not memory
+constexpr std::uint32_t magic = 0x6d6c6331;    // "mlc1"
 
 // At the start of the segment; then a slot and a box for each rank, then a window for each.
 struct Head {
@@ -37,19 +38,27 @@ struct Slot {
 constexpr std::uint64_t pages(std::uint64_t bytes) { return (bytes + page - 1) / page * page; }
 
 std::uint64_t slots_at() { return pages(sizeof(Head)); }
-std::uint64_t boxes_at(int ranks) { return slots_at() + pages(sizeof(Slot) * static_cast<std::uint64_t>(ranks)); }
-std::uint64_t windows_at(int ranks) { return boxes_at(ranks) + box_bytes * static_cast<std::uint64_t>(ranks); }
-std::uint64_t segment_bytes(int ranks) { return windows_at(ranks) + window_bytes * static_cast<std::uint64_t>(ranks); }
+std::uint64_t boxes_at(int ranks) {
+  return slots_at() + pages(sizeof(Slot) * static_cast<std::uint64_t>(ranks));
+}
+std::uint64_t windows_at(int ranks) {
+  return boxes_at(ranks) + box_bytes * static_cast<std::uint64_t>(ranks);
+}
+std::uint64_t segment_bytes(int ranks) {
+  return windows_at(ranks) + window_bytes * static_cast<std::uint64_t>(ranks);
+}
 
 // The segment as one process sees it. What is touched becomes memory, the rest is a range of addresses.
 class View {
  public:
   View(int descriptor, int rank, int ranks) : descriptor_(descriptor), rank_(rank), ranks_(ranks) {
     struct stat status {};
-    if (::fstat(descriptor, &status) != 0 || static_cast<std::uint64_t>(status.st_size) != segment_bytes(ranks))
+    if (::fstat(descriptor, &status) != 0 ||
+        static_cast<std::uint64_t>(status.st_size) != segment_bytes(ranks))
       throw BackendError("local: descriptor " + std::to_string(descriptor) + " is no segment of " +
                          std::to_string(ranks) + " ranks; such a rank is started by mlc-bench alone");
-    void* at = ::mmap(nullptr, segment_bytes(ranks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, descriptor, 0);
+    void* at = ::mmap(nullptr, segment_bytes(ranks), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                      descriptor, 0);
     if (at == MAP_FAILED)
       throw BackendError(std::string("local: the shared memory cannot be mapped: ") + std::strerror(errno) +
                          " (is there a limit on address space: ulimit -v?)");
@@ -77,9 +86,11 @@ class View {
   std::shared_ptr<std::byte> allocate(std::uint64_t bytes, const std::shared_ptr<View>& self) {
     const std::uint64_t whole = pages(std::max<std::uint64_t>(bytes, 1));
     if (whole > window_bytes - used_) throw std::bad_alloc();
-    const std::uint64_t offset = windows_at(ranks_) + window_bytes * static_cast<std::uint64_t>(rank_) + used_;
+    const std::uint64_t offset =
+        windows_at(ranks_) + window_bytes * static_cast<std::uint64_t>(rank_) + used_;
     // Now, as an error: touched for the first time in a full container, the pages would be a SIGBUS.
-    if (const int error = ::posix_fallocate(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(whole));
+    if (const int error =
+            ::posix_fallocate(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(whole));
         error != 0)
       throw std::bad_alloc();
     used_ += whole;
@@ -117,7 +128,8 @@ class LocalControl final : public Control {
       std::memcpy(view_->box(rank()), mine.data() + at, length);
       barrier();
       for (int other = 0; other < size(); ++other)
-        std::memcpy(all.data() + static_cast<std::size_t>(other) * mine.size() + at, view_->box(other), length);
+        std::memcpy(all.data() + static_cast<std::size_t>(other) * mine.size() + at, view_->box(other),
+                    length);
       barrier();
     });
   }

@@ -1,5 +1,5 @@
-// Ranks that are processes of one node, started by mlc-bench itself: they meet in memory that they share, and need no
-// MPI. On GPUs only the control messages go through it, and NCCL carries the data.
+// Ranks that are processes of one node, started by mlc-bench itself: they meet in memory that they share, and
+// need no MPI. On GPUs only the control messages go through it, and NCCL carries the data.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace mlc {
 
-// The shared memory of a job: anonymous, so that it is gone with the last process whatever happens. The launcher makes it
-// and its ranks inherit the descriptor.
+// The shared memory of a job: anonymous, so that it is gone with the last process whatever happens. The
+// launcher makes it and its ranks inherit the descriptor.
 class LocalSegment {
  public:
   explicit LocalSegment(int ranks);  // throws std::system_error

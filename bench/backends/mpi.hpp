@@ -13,8 +13,8 @@ std::string mpi_absent();
 std::string mpi_version();   // "Open MPI v4.1.4, ..."
 std::string mpi_launcher();  // the mpirun that belongs to the library; empty if none was found
 
-// Initialises MPI; its end finalises it unless the process is unwinding from an error (finalising waits for peers that
-// may be gone). Throws BackendError.
+// Initialises MPI; its end finalises it unless the process is unwinding from an error (finalising waits for
+// peers that may be gone). Throws BackendError.
 std::unique_ptr<Session> start_mpi();
 
 }  // namespace mlc

@@ -201,8 +201,8 @@ int choose_device(Control& control, bool share) {
   return device;
 }
 
-// NCCL refuses two ranks on one GPU of one host. With host ids of their own they are on different ones; what they share
-// must then not be used, and few channels leave room for all ranks' kernels at once.
+// NCCL refuses two ranks on one GPU of one host. With host ids of their own they are on different ones; what
+// they share must then not be used, and few channels leave room for all ranks' kernels at once.
 void pretend_hosts(int rank) {
   const auto set = [](const char* name, const std::string& value) { ::setenv(name, value.c_str(), 0); };
   set("NCCL_HOSTID", "mlc-bench-rank-" + std::to_string(rank));
@@ -210,8 +210,8 @@ void pretend_hosts(int rank) {
   set("NCCL_NET", "Socket"), set("NCCL_SOCKET_IFNAME", "lo"), set("NCCL_MAX_CTAS", "2");
 }
 
-// NCCL's own words, into a file of this process: its warnings always, how it carries an operation where that is asked
-// for. A user who has NCCL_DEBUG set gets what that says, and nothing is read here.
+// NCCL's own words, into a file of this process: its warnings always, how it carries an operation where that
+// is asked for. A user who has NCCL_DEBUG set gets what that says, and nothing is read here.
 class NcclLog {
  public:
   NcclLog() {
@@ -229,8 +229,8 @@ class NcclLog {
     if (!path_.empty()) ::unlink(path_.c_str());
   }
 
-  // NCCL reads its variables anew after this call, which it may lose one day: then nothing is known. It also opens, and
-  // empties, its file anew.
+  // NCCL reads its variables anew after this call, which it may lose one day: then nothing is known. It also
+  // opens, and empties, its file anew.
   bool speak(bool tuning) {
     if (path_.empty() || reread_ == nullptr) return false;
     collect();
@@ -255,7 +255,8 @@ class NcclLog {
     collect();
     std::vector<std::string> fresh;
     for (const auto& warning : collected_)
-      if (std::ranges::find(said_, warning) == said_.end()) fresh.push_back(warning), said_.push_back(warning);
+      if (std::ranges::find(said_, warning) == said_.end())
+        fresh.push_back(warning), said_.push_back(warning);
     collected_.clear();
     return fresh;
   }
@@ -394,8 +395,8 @@ class Nccl final : public Communicator {
   }
 
  private:
-  // The operation as a graph of its own: its launch costs the host less, as in a training step that was captured. The
-  // data it works on is filled beforehand, so that replaying it verifies the same.
+  // The operation as a graph of its own: its launch costs the host less, as in a training step that was
+  // captured. The data it works on is filled beforehand, so that replaying it verifies the same.
   GraphExecution captured(const std::function<void()>& operation) {
     measuring_ = true;
     // Relaxed: a non-blocking communicator launches from a thread of NCCL's own.

@@ -25,9 +25,10 @@ std::optional<int> leading_number(std::string_view text) {
 
 // NCCL has printed numbers, capitals and mixed case over the years.
 std::string usual_name(std::string_view word) {
-  static constexpr std::array<std::string_view, 7> names{"Tree",          "Ring", "CollnetDirect", "CollnetChain",
-                                                         "NVLS",          "NVLSTree", "PAT"};
-  if (const auto number = leading_number(word); number && *number >= 0 && *number < static_cast<int>(names.size()))
+  static constexpr std::array<std::string_view, 7> names{
+      "Tree", "Ring", "CollnetDirect", "CollnetChain", "NVLS", "NVLSTree", "PAT"};
+  if (const auto number = leading_number(word);
+      number && *number >= 0 && *number < static_cast<int>(names.size()))
     return std::string(names[static_cast<std::size_t>(*number)]);
   const auto letters = [](std::string_view text) {
     std::string result;

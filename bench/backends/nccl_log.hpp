@@ -1,4 +1,5 @@
-// What NCCL writes of itself with NCCL_DEBUG, as values. Its lines are not an interface: what does not match is not there.
+// What NCCL writes of itself with NCCL_DEBUG, as values. Its lines are not an interface: what does not match
+// is not there.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,9 @@
 
 namespace mlc {
 
-// "... NCCL INFO AllReduce: 1048576 Bytes -> Algo RING proto LL128 channel{Lo..Hi}={0..15}" (subsystem TUNING; NCCL 2.27
-// to 2.30). Algorithms by their usual names: "Ring", "Tree", "NVLS", "NVLSTree", "CollnetDirect", "CollnetChain", "PAT".
+// "... NCCL INFO AllReduce: 1048576 Bytes -> Algo RING proto LL128 channel{Lo..Hi}={0..15}" (subsystem
+// TUNING; NCCL 2.27 to 2.30). Algorithms by their usual names: "Ring", "Tree", "NVLS", "NVLSTree",
+// "CollnetDirect", "CollnetChain", "PAT".
 std::optional<Tuning> tuning_of_line(std::string_view line);
 
 // The text behind "NCCL WARN ", without host, process and place in NCCL's source.

@@ -169,7 +169,9 @@ void check_world(const LaunchedAs& as, int world_size) {
 
 int inherited_segment() {
   const auto text = from_environment(segment_variable);
-  if (!text) throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) + ")");
+  if (!text)
+    throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) +
+                       ")");
   return std::atoi(text->c_str());
 }
 
@@ -185,8 +187,9 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
         "leave --ranks to the launcher");
   const bool local = as.by == local_launcher;
   if (!local && request.backend == "shm")
-    throw UsageError("the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
-                     "run it bare, or take --backend mpi");
+    throw UsageError(
+        "the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
+        "run it bare, or take --backend mpi");
   if (!local && !mpi_absent().empty())
     throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
                        mpi_absent() + ": each would measure alone");
@@ -269,9 +272,10 @@ int local_ranks(const CollectiveRequest& request, const CollectiveOptions& optio
   const bool gpus = request.backend == "nccl";
   const int ranks = options.ranks > 0 ? options.ranks : gpus ? gpu_count() : std::clamp(usable_cpus(), 2, 4);
   if (gpus && ranks > gpu_count() && !options.share_gpu)
-    throw UsageError(std::to_string(ranks) + " ranks, but this node has " + std::to_string(gpu_count()) +
-                         " GPUs; each rank needs one of its own",
-                     "take fewer --ranks, or --backend shm for host memory; --share-gpu tests for correctness");
+    throw UsageError(
+        std::to_string(ranks) + " ranks, but this node has " + std::to_string(gpu_count()) +
+            " GPUs; each rank needs one of its own",
+        "take fewer --ranks, or --backend shm for host memory; --share-gpu tests for correctness");
   return ranks;
 }
 
@@ -281,11 +285,12 @@ ExitCode launch_local(const CollectiveRequest& request, const CollectiveOptions&
   (void)plan_for(request, {request.backend, ranks, 1});
   block_signals();
   const LocalSegment segment(ranks);
-  const LaunchResult result = launch_processes({.program = std::filesystem::canonical("/proc/self/exe").string(),
-                                                .arguments = arguments,
-                                                .ranks = ranks,
-                                                .segment = segment.descriptor()},
-                                               options.output.terminal());
+  const LaunchResult result =
+      launch_processes({.program = std::filesystem::canonical("/proc/self/exe").string(),
+                        .arguments = arguments,
+                        .ranks = ranks,
+                        .segment = segment.descriptor()},
+                       options.output.terminal());
   if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
   return report_what_is_left(request, options, arguments, result, ranks, node_name(),
                              "what the ranks said is above; dmesg tells of a kill for lack of memory");
@@ -321,11 +326,12 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
   const LaunchResult result = launch(launch_request, options.output.terminal());
   if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
 
-  return report_what_is_left(request, options, arguments, result, launch_request.ranks,
-                             local                   ? node_name()
-                             : request.hosts.empty() ? "the first host"
-                                                     : request.hosts.front(),
-                             "what mpirun and the ranks said is above; 'mlc-bench list backends' shows what is built in");
+  return report_what_is_left(
+      request, options, arguments, result, launch_request.ranks,
+      local                   ? node_name()
+      : request.hosts.empty() ? "the first host"
+                              : request.hosts.front(),
+      "what mpirun and the ranks said is above; 'mlc-bench list backends' shows what is built in");
 }
 
 ExitCode run_collective(const CollectiveOptions& options, const std::vector<std::string>& arguments) {
@@ -335,7 +341,8 @@ ExitCode run_collective(const CollectiveOptions& options, const std::vector<std:
     throw BackendError("started by mlc-bench as a rank, but no launcher's variables are set; is " +
                        mpi_launcher() + " Open MPI's?");
   if (request.backend == "loopback") return run_as_threads(request, options, arguments);
-  return request.processes ? launch_local(request, options, arguments) : launch_ranks(request, options, arguments);
+  return request.processes ? launch_local(request, options, arguments)
+                           : launch_ranks(request, options, arguments);
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ ExitCode explain(const std::string& name) {
   for (const auto* check : all_checks())
     if (check->name == name) return explain_check(*check);
   if (const GpuTest* test = find_gpu_test(name)) {
-    std::printf("%s: %s\n\nlimit  %s\ntime   about %.0f s with --full%s\n", name.c_str(), std::string(test->summary).c_str(),
-                std::string(test->limit).c_str(), test->full_s, test->quick_s > 0 ? "" : "; no part of --quick");
+    std::printf("%s: %s\n\nlimit  %s\ntime   about %.0f s with --full%s\n", name.c_str(),
+                std::string(test->summary).c_str(), std::string(test->limit).c_str(), test->full_s,
+                test->quick_s > 0 ? "" : "; no part of --quick");
     return ExitCode::pass;
   }
   const Collective* collective = find_collective(name);
@@ -61,9 +62,10 @@ ExitCode explain(const std::string& name) {
 }  // namespace
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("explain",
-                                         "what a check, a collective or a GPU test is: why it matters, where it reads, "
-                                         "how to fix; how bandwidth is reckoned");
+  auto* command =
+      program.add_subcommand("explain",
+                             "what a check, a collective or a GPU test is: why it matters, where it reads, "
+                             "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
   command->add_option("name", *name, "a check, a collective or a GPU test")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });

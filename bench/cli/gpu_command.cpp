@@ -59,7 +59,8 @@ std::vector<const GpuTest*> tests_of(const GpuOptions& options) {
   }
   // In the table's order, each once: the memory test is held against the copy rate measured before it.
   for (const GpuTest* test : all_gpu_tests())
-    if (options.tests.empty() ? (options.full || test->quick_s > 0) : std::ranges::count(options.tests, test->name) > 0)
+    if (options.tests.empty() ? (options.full || test->quick_s > 0)
+                              : std::ranges::count(options.tests, test->name) > 0)
       tests.push_back(test);
   return tests;
 }
@@ -76,7 +77,8 @@ std::vector<std::string> listed(const std::string& text) {
 
 GpuRequest request_of(const GpuOptions& options) {
   options.output.check();
-  if (options.quick && options.full) throw UsageError("--quick and --full are two forms of one run", "give one of them");
+  if (options.quick && options.full)
+    throw UsageError("--quick and --full are two forms of one run", "give one of them");
   GpuRequest request;
   request.tests = tests_of(options);
   request.gpus = listed(options.gpus);
@@ -86,14 +88,16 @@ GpuRequest request_of(const GpuOptions& options) {
   request.policy.unknown_blocks = true;
   const auto timeout = parse_seconds(options.timeout);
   if (!timeout || *timeout < 1)
-    throw UsageError("--timeout '" + printable(options.timeout) + "' is no time of a second or more", "write 60s or 2m");
+    throw UsageError("--timeout '" + printable(options.timeout) + "' is no time of a second or more",
+                     "write 60s or 2m");
   request.timeout_s = *timeout;
   request.burnin.seed = options.seed;
   request.burnin.node = node_name();
   if (!options.memory.empty()) {
     const auto bytes = parse_bytes(options.memory);
     if (!bytes || *bytes < 1 << 30)
-      throw UsageError("--memory '" + printable(options.memory) + "' is no size of 1 GiB or more", "write 4G");
+      throw UsageError("--memory '" + printable(options.memory) + "' is no size of 1 GiB or more",
+                       "write 4G");
     request.burnin.most_memory = *bytes;
     request.expected.memory_tested = 0;  // asked for less: how much it was is in the finding
   }
@@ -117,7 +121,8 @@ std::vector<GpuIdentity> chosen_gpus(const GpuInventory& inventory, const std::v
       throw UsageError("there is no GPU '" + printable(name) + "' here; there are " +
                            std::to_string(inventory.gpus.size()) + ", from 0 on",
                        "--gpus takes CUDA's numbers, UUIDs or PCI addresses, comma-separated: nvidia-smi -L");
-    if (std::ranges::find(chosen, found->index, &GpuIdentity::index) == chosen.end()) chosen.push_back(*found);
+    if (std::ranges::find(chosen, found->index, &GpuIdentity::index) == chosen.end())
+      chosen.push_back(*found);
   }
   return chosen;
 }
@@ -129,7 +134,8 @@ class GpuRecord {
       : policy_(request.policy), output_(output), progress_(output.live()) {
     report_.tool.version = MLC_VERSION;
     report_.run.started = timestamp();
-    report_.run.id = node_name() + "-" + report_.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+    report_.run.id =
+        node_name() + "-" + report_.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
     report_.run.command = arguments;
     report_.run.command.insert(report_.run.command.begin(), "mlc-bench");
     report_.run.policy = policy_.name;
@@ -155,7 +161,8 @@ class GpuRecord {
     report_.figures.gpu_traces.clear();
     for (std::size_t i = 0; i < outcome.tracks.size(); ++i)
       report_.figures.gpu_traces.push_back(
-          trace_of(outcome.tracks[i], node().name, i < node().gpus.size() ? node().gpus[i].index : static_cast<int>(i)));
+          trace_of(outcome.tracks[i], node().name,
+                   i < node().gpus.size() ? node().gpus[i].index : static_cast<int>(i)));
   }
 
   ExitCode finish() {
@@ -212,12 +219,14 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
 
   block_signals();
   GpuRecord record(request, options.output, arguments);
-  Watch watch({.timeout_s = request.timeout_s + 10, .node = node_name()},  // the GPU's own deadline speaks first
-              [&](const Ending& ending) { record.end(ending); });
+  Watch watch(
+      {.timeout_s = request.timeout_s + 10, .node = node_name()},  // the GPU's own deadline speaks first
+      [&](const Ending& ending) { record.end(ending); });
   Pulse& pulse = watch.pulse();
   pulse.enter("looking at the GPUs");
   const auto telemetry = nvml_telemetry();
-  record.tool("cuda", inventory.runtime + ", driver " + (inventory.driver.empty() ? "unknown" : inventory.driver));
+  record.tool("cuda",
+              inventory.runtime + ", driver " + (inventory.driver.empty() ? "unknown" : inventory.driver));
   std::vector<Finding> before;
   std::vector<std::unique_ptr<GpuDevice>> devices;
   for (const auto& gpu : chosen) {
@@ -242,7 +251,8 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
   }
   // Traces are of the GPUs that are tested: the record lists those first.
   std::ranges::stable_partition(record.node().gpus, [&](const Gpu& gpu) {
-    return std::ranges::any_of(devices, [&](const auto& device) { return device->identity().uuid == gpu.uuid; });
+    return std::ranges::any_of(devices,
+                               [&](const auto& device) { return device->identity().uuid == gpu.uuid; });
   });
   record.before(before);
   record.take({});
@@ -253,7 +263,8 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     burnin.take_progress([&](const BurninOutcome& outcome) { record.take(outcome); });
     burnin.run(request.tests, !options.full);
     record.take(burnin.outcome());
-    if (!options.write_telemetry.empty()) write_whole(options.write_telemetry, to_json(burnin.outcome().tracks));
+    if (!options.write_telemetry.empty())
+      write_whole(options.write_telemetry, to_json(burnin.outcome().tracks));
     pulse.enter("giving GPU memory back");
   }
   return record.finish();
@@ -262,12 +273,15 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
 }  // namespace
 
 void add_gpu_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("gpu", "burn-in of this node's GPUs: memory, arithmetic, power, links");
+  auto* command =
+      program.add_subcommand("gpu", "burn-in of this node's GPUs: memory, arithmetic, power, links");
   auto options = std::make_shared<GpuOptions>();
   std::vector<std::string> names;
   for (const GpuTest* test : all_gpu_tests())
     names.emplace_back(test->name);
-  command->add_option("test", options->tests, "tests to run (" + join(names, ", ") + "); those of the form if none is named")
+  command
+      ->add_option("test", options->tests,
+                   "tests to run (" + join(names, ", ") + "); those of the form if none is named")
       ->type_name("TEST");
   command->add_flag("--quick", options->quick, "the short form, about two minutes, without pulse (default)");
   command->add_flag("--full", options->full, "every test for longer, about six minutes");
@@ -277,7 +291,9 @@ void add_gpu_command(CLI::App& program, Invocation& invocation) {
       ->type_name("FILE|NAME");
   command->add_option("--timeout", options->timeout, "no single piece of work takes longer (default 60s)")
       ->type_name("TIME");
-  command->add_option("--memory", options->memory, "test no more of each GPU's memory (default: all that can be had)")
+  command
+      ->add_option("--memory", options->memory,
+                   "test no more of each GPU's memory (default: all that can be had)")
       ->type_name("SIZE");
   command->add_option("--seed", options->seed, "of all data (default 1)");
   command

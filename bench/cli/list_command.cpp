@@ -46,7 +46,8 @@ ExitCode list(const std::string& what) {
       line(dtype.name, std::to_string(dtype.width) + (dtype.width == 1 ? " byte, also " : " bytes, also ") +
                            std::string(dtype.alias));
   } else {
-    const std::vector<std::string> known{"collectives", "checks", "gpu-tests", "backends", "policies", "dtypes"};
+    const std::vector<std::string> known{"collectives", "checks",   "gpu-tests",
+                                         "backends",    "policies", "dtypes"};
     const auto near = nearest(what, known);
     throw UsageError("there is no list of '" + printable(what) + "' (" + join(known, ", ") + ")",
                      near ? "did you mean '" + *near + "'?" : "");
@@ -57,10 +58,11 @@ ExitCode list(const std::string& what) {
 }  // namespace
 
 void add_list_command(CLI::App& program, Invocation& invocation) {
-  auto* command =
-      program.add_subcommand("list", "what there is: collectives, checks, gpu-tests, backends, policies, dtypes");
+  auto* command = program.add_subcommand(
+      "list", "what there is: collectives, checks, gpu-tests, backends, policies, dtypes");
   auto what = std::make_shared<std::string>();
-  command->add_option("what", *what, "collectives, checks, gpu-tests, backends, policies or dtypes")->required();
+  command->add_option("what", *what, "collectives, checks, gpu-tests, backends, policies or dtypes")
+      ->required();
   command->callback([&invocation, what] { invocation.run = [what] { return list(*what); }; });
 }
 

@@ -252,8 +252,11 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   if (leader && question) {
     const int thin = thinning(lag1_autocorrelation(warm));
     Question asked = *question;
-    if (more_than_wire && asked.metric == Question::Metric::busbw_gb_s) asked.metric = Question::Metric::wire_gb_s;
-    judge.emplace(asked, asked.metric == Question::Metric::wire_gb_s ? busbw_bytes * wire / bus_factor : busbw_bytes, options_.iterations ? 1 : thin, !options_.iterations);
+    if (more_than_wire && asked.metric == Question::Metric::busbw_gb_s)
+      asked.metric = Question::Metric::wire_gb_s;
+    judge.emplace(asked,
+                  asked.metric == Question::Metric::wire_gb_s ? busbw_bytes * wire / bus_factor : busbw_bytes,
+                  options_.iterations ? 1 : thin, !options_.iterations);
   }
 
   pulse_.enter(name + ": timed iterations");
@@ -354,7 +357,8 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
                                         : more_than_wire                              ? wire_gb_s
                                                                                       : series.busbw_gb_s);
   if (more_than_wire)
-    series.warnings.push_back(tuning->algorithm + " on two nodes sends fewer bytes than busbw counts: the wire carried " +
+    series.warnings.push_back(tuning->algorithm +
+                              " on two nodes sends fewer bytes than busbw counts: the wire carried " +
                               fixed(wire_gb_s, 2) + " GB/s; NCCL_ALGO=Ring makes the two the same");
   series.tuning = tuning;
   for (auto& warning : communicator_.warnings())

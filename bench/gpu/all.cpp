@@ -1,17 +1,18 @@
-// The table of tests, in the order they run: bandwidth first, since the memory test is held against its copy rate; heat
-// before what heat disturbs.
+// The table of tests, in the order they run: bandwidth first, since the memory test is held against its copy
+// rate; heat before what heat disturbs.
 #include <algorithm>
 
 #include "bench/gpu/burnin.hpp"
 
 namespace mlc {
 
-extern const GpuTest hbm_test, memory_test, gemm_test, sm_test, pulse_test, pcie_test, nvlink_test, launch_test,
-    atomics_test;
+extern const GpuTest hbm_test, memory_test, gemm_test, sm_test, pulse_test, pcie_test, nvlink_test,
+    launch_test, atomics_test;
 
 const std::vector<const GpuTest*>& all_gpu_tests() {
-  static const std::vector<const GpuTest*> tests{&hbm_test,  &memory_test, &gemm_test,   &sm_test,     &pulse_test,
-                                                 &pcie_test, &nvlink_test, &launch_test, &atomics_test};
+  static const std::vector<const GpuTest*> tests{&hbm_test,    &memory_test, &gemm_test,
+                                                 &sm_test,     &pulse_test,  &pcie_test,
+                                                 &nvlink_test, &launch_test, &atomics_test};
   return tests;
 }
 

@@ -20,7 +20,8 @@ void run(Burnin& node, double) {
       for (int repeat = 0; repeat < 10; ++repeat) {
         const AtomicsRun run = card.device->atomic_adds(spread, threads);
         wrong[at] += atomics::differing(run.counters, expected);
-        if (repeat > 0 && run.seconds > 0) rates[at].push_back(3 * static_cast<double>(threads) / run.seconds / 1e9);
+        if (repeat > 0 && run.seconds > 0)
+          rates[at].push_back(3 * static_cast<double>(threads) / run.seconds / 1e9);
       }
     });
     node.judge({.check = "burnin.atomics-" + std::string(name),
@@ -32,13 +33,14 @@ void run(Burnin& node, double) {
                "atomics", std::string(name), rates);
     for (std::size_t i = 0; i < cards.size(); ++i)
       if (wrong[i] > 0)
-        node.add(Finding{.check = "burnin.atomics-sums",
-                         .subject = cards[i].subject,
-                         .status = Status::fail,
-                         .observed = std::to_string(wrong[i]) + " wrong sums (" + std::string(name) + ")",
-                         .expected = "every sum exact",
-                         .source = "own kernel against the host",
-                         .remedy = "the L2 cache or its atomic units are at fault: take the GPU out of service"});
+        node.add(
+            Finding{.check = "burnin.atomics-sums",
+                    .subject = cards[i].subject,
+                    .status = Status::fail,
+                    .observed = std::to_string(wrong[i]) + " wrong sums (" + std::string(name) + ")",
+                    .expected = "every sum exact",
+                    .source = "own kernel against the host",
+                    .remedy = "the L2 cache or its atomic units are at fault: take the GPU out of service"});
   }
 }
 

@@ -13,8 +13,9 @@ std::string gpu_text(const GpuIdentity& gpu) {
   return "GPU " + std::to_string(gpu.index) + (gpu.pci.empty() ? "" : " (" + gpu.pci + ")");
 }
 
-Burnin::Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpectation& expected, BurninOptions options,
-               Telemetry& telemetry, Clock& clock, Pulse& pulse, std::function<void(const std::string&)> live)
+Burnin::Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpectation& expected,
+               BurninOptions options, Telemetry& telemetry, Clock& clock, Pulse& pulse,
+               std::function<void(const std::string&)> live)
     : expected_(expected),
       options_(std::move(options)),
       telemetry_(telemetry),
@@ -123,7 +124,8 @@ void Burnin::judge(const RateRule& rule, const std::string& test, const std::str
   for (std::size_t i = 0; i < cards_.size(); ++i)
     // A GPU that was lost before has its finding already.
     if (!cards_[i].lost || !samples[i].empty())
-      values.push_back({cards_[i].subject, samples[i].empty() ? std::nullopt : std::optional(median_of(samples[i]))});
+      values.push_back(
+          {cards_[i].subject, samples[i].empty() ? std::nullopt : std::optional(median_of(samples[i]))});
   const auto findings = judge_rates(rule, values);
   for (std::size_t i = 0, at = 0; i < cards_.size(); ++i) {
     if (cards_[i].lost && samples[i].empty()) continue;

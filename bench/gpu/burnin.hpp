@@ -1,5 +1,5 @@
-// The burn-in of a node's GPUs: a table of tests, run one after another on all GPUs at once, sampled from outside. A bad
-// GPU becomes a finding and is left out of what follows; nothing of it ends the run.
+// The burn-in of a node's GPUs: a table of tests, run one after another on all GPUs at once, sampled from
+// outside. A bad GPU becomes a finding and is left out of what follows; nothing of it ends the run.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@
 #include "bench/gpu/sampler.hpp"
 #include "bench/gpu/telemetry.hpp"
 #include "bench/watch/pulse.hpp"
+#include "reports/change_point.hpp"
 #include "reports/figures.hpp"
 #include "reports/finding.hpp"
 #include "validators/gpu_expectation.hpp"
@@ -27,7 +28,7 @@ class Burnin;
 struct GpuTest {
   std::string_view name;
   std::string_view summary;
-  std::string_view limit;        // what bounds the figure, and where it comes from, for `explain`
+  std::string_view limit;          // what bounds the figure, and where it comes from, for `explain`
   double quick_s = 0, full_s = 0;  // time it takes, about; 0: not part of that form
   void (*run)(Burnin& node, double seconds) = nullptr;
 };
@@ -71,11 +72,12 @@ class Burnin {
   };
 
   // `live` hears of progress; both it and `pulse` are told from the working thread only.
-  Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpectation& expected, BurninOptions options,
-         Telemetry& telemetry, Clock& clock, Pulse& pulse, std::function<void(const std::string&)> live);
+  Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpectation& expected,
+         BurninOptions options, Telemetry& telemetry, Clock& clock, Pulse& pulse,
+         std::function<void(const std::string&)> live);
 
   void run(std::span<const GpuTest* const> tests, bool quick);
-  BurninOutcome outcome();     // so far; after run(), with what the telemetry says
+  BurninOutcome outcome();  // so far; after run(), with what the telemetry says
   void take_progress(const std::function<void(const BurninOutcome&)>& on_test) { on_test_ = on_test; }
 
   // For the tests.
@@ -84,8 +86,8 @@ class Burnin {
   std::vector<Card>& cards() { return cards_; }
   double now() { return clock_.now(); }
 
-  // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have ended. A
-  // GpuError becomes a finding on its GPU, which is then left out.
+  // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have
+  // ended. A GpuError becomes a finding on its GPU, which is then left out.
   void each(const std::function<void(Card&)>& work);
   void say(const std::string& what);  // the live line, with clocks and power
   void tick() { pulse_.tick(); }
@@ -94,8 +96,8 @@ class Burnin {
   void add(std::vector<Finding> findings);
   void add(Matrix matrix) { outcome_.matrices.push_back(std::move(matrix)); }
 
-  // The figures of one metric, one list a card (empty: not measured), judged by `rule` and kept as results. `limit`:
-  // what each card's figure could be at most, in the rule's unit; 0: not known.
+  // The figures of one metric, one list a card (empty: not measured), judged by `rule` and kept as results.
+  // `limit`: what each card's figure could be at most, in the rule's unit; 0: not known.
   void judge(const RateRule& rule, const std::string& test, const std::string& metric,
              const std::vector<std::vector<double>>& samples, const std::vector<double>& limits = {});
 

@@ -13,8 +13,8 @@ namespace mlc {
 inline void check_gpu(cudaError_t code, std::source_location at = std::source_location::current()) {
   if (code == cudaSuccess) return;
   throw GpuError(trouble_of(cudaGetErrorName(code)), std::string("cuda: ") + cudaGetErrorString(code) + " (" +
-                                                         cudaGetErrorName(code) + ", " + at.file_name() + ":" +
-                                                         std::to_string(at.line()) + ")");
+                                                         cudaGetErrorName(code) + ", " + at.file_name() +
+                                                         ":" + std::to_string(at.line()) + ")");
 }
 
 }  // namespace mlc

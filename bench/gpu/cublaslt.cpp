@@ -23,7 +23,8 @@ struct Library {
         drop_layout(find<decltype(cublasLtMatrixLayoutDestroy)>("cublasLtMatrixLayoutDestroy")),
         prefer(find<decltype(cublasLtMatmulPreferenceCreate)>("cublasLtMatmulPreferenceCreate")),
         drop_preference(find<decltype(cublasLtMatmulPreferenceDestroy)>("cublasLtMatmulPreferenceDestroy")),
-        set_preference(find<decltype(cublasLtMatmulPreferenceSetAttribute)>("cublasLtMatmulPreferenceSetAttribute")),
+        set_preference(
+            find<decltype(cublasLtMatmulPreferenceSetAttribute)>("cublasLtMatmulPreferenceSetAttribute")),
         heuristic(find<decltype(cublasLtMatmulAlgoGetHeuristic)>("cublasLtMatmulAlgoGetHeuristic")),
         multiply(find<decltype(cublasLtMatmul)>("cublasLtMatmul")) {}
 
@@ -64,8 +65,9 @@ Library& library() {
 
 void check_cublas(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw GpuError(status == CUBLAS_STATUS_ALLOC_FAILED ? GpuTrouble::memory : GpuTrouble::other,
-                 std::string("cublasLt: ") + call + " failed with status " + std::to_string(static_cast<int>(status)));
+  throw GpuError(
+      status == CUBLAS_STATUS_ALLOC_FAILED ? GpuTrouble::memory : GpuTrouble::other,
+      std::string("cublasLt: ") + call + " failed with status " + std::to_string(static_cast<int>(status)));
 }
 
 // C handles of cuBLASLt, whose closers are looked up at run time.
@@ -91,7 +93,8 @@ class Product final : public MatrixProduct {
     const auto size = static_cast<std::uint64_t>(n);
     for (auto* layout : {&in_, &out_}) {
       cublasLtMatrixLayout_t one = nullptr;
-      check_cublas(lt.lay_out(&one, layout == &in_ ? input : CUDA_R_16BF, size, size, n), "cublasLtMatrixLayoutCreate");
+      check_cublas(lt.lay_out(&one, layout == &in_ ? input : CUDA_R_16BF, size, size, n),
+                   "cublasLtMatrixLayoutCreate");
       layout->reset(one);
     }
     cublasLtMatmulPreference_t raw = nullptr;
@@ -101,16 +104,18 @@ class Product final : public MatrixProduct {
                                    sizeof workspace_bytes_),
                  "MAX_WORKSPACE_BYTES");
     int found = 0;
-    check_cublas(lt.heuristic(handle, description, in_.get(), in_.get(), out_.get(), out_.get(), raw, 1, &chosen_, &found),
+    check_cublas(lt.heuristic(handle, description, in_.get(), in_.get(), out_.get(), out_.get(), raw, 1,
+                              &chosen_, &found),
                  "cublasLtMatmulAlgoGetHeuristic");
     if (found == 0) throw GpuError(GpuTrouble::other, "cublasLt: no algorithm for this product");
   }
 
   void run(const void* a, const void* b, void* d, cudaStream_t stream) override {
     const float one = 1, zero = 0;
-    check_cublas(library().multiply(handle_.get(), description_.get(), &one, a, in_.get(), b, in_.get(), &zero, d,
-                                    out_.get(), d, out_.get(), &chosen_.algo, workspace_, workspace_bytes_, stream),
-                 "cublasLtMatmul");
+    check_cublas(
+        library().multiply(handle_.get(), description_.get(), &one, a, in_.get(), b, in_.get(), &zero, d,
+                           out_.get(), d, out_.get(), &chosen_.algo, workspace_, workspace_bytes_, stream),
+        "cublasLtMatmul");
   }
 
  private:
@@ -118,7 +123,8 @@ class Product final : public MatrixProduct {
   std::uint64_t workspace_bytes_;
   Owned<cublasLtContext> handle_{nullptr, library().destroy};
   Owned<cublasLtMatmulDescOpaque_t> description_{nullptr, library().forget};
-  Owned<cublasLtMatrixLayoutOpaque_t> in_{nullptr, library().drop_layout}, out_{nullptr, library().drop_layout};
+  Owned<cublasLtMatrixLayoutOpaque_t> in_{nullptr, library().drop_layout},
+      out_{nullptr, library().drop_layout};
   cublasLtMatmulHeuristicResult_t chosen_{};
 };
 

@@ -1,5 +1,5 @@
-// Matrix products through cuBLASLt, which is loaded when it is needed: the program starts where it is not. cublaslt.cpp
-// where its header was found when the program was built, cublaslt_absent.cpp elsewhere.
+// Matrix products through cuBLASLt, which is loaded when it is needed: the program starts where it is not.
+// cublaslt.cpp where its header was found when the program was built, cublaslt_absent.cpp elsewhere.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -23,6 +23,7 @@ class MatrixProduct {
 std::string matrix_product_absent(GemmType type, const GpuIdentity& gpu);
 
 // `workspace` is device memory. The algorithm is chosen once, so that every product is computed the same way.
-std::unique_ptr<MatrixProduct> make_matrix_product(GemmType type, int n, void* workspace, std::uint64_t workspace_bytes);
+std::unique_ptr<MatrixProduct> make_matrix_product(GemmType type, int n, void* workspace,
+                                                   std::uint64_t workspace_bytes);
 
 }  // namespace mlc

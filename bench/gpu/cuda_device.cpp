@@ -20,8 +20,8 @@ namespace {
 using SteadyTime = std::chrono::steady_clock;
 
 constexpr std::uint64_t large_piece = 1 << 30, small_piece = 2 << 20;
-constexpr std::uint64_t reserve = 384 << 20;    // left for cuBLAS, streams and code
-constexpr std::uint64_t workspace = 32 << 20;   // what cuBLAS recommends for Hopper
+constexpr std::uint64_t reserve = 384 << 20;   // left for cuBLAS, streams and code
+constexpr std::uint64_t workspace = 32 << 20;  // what cuBLAS recommends for Hopper
 
 template <class T>
 using DeviceMemory = Handle<T, &cudaFree>;
@@ -57,7 +57,10 @@ Stream gpu_stream() {
 
 // What copies between host and GPUs carry.
 DataSpec copied_data(std::uint64_t seed) {
-  return {.dtype = Dtype::uint64, .op = pattern::Op::copy, .recipe = {.seed = seed, .iteration = 0, .ranks = 1}, .source = 0};
+  return {.dtype = Dtype::uint64,
+          .op = pattern::Op::copy,
+          .recipe = {.seed = seed, .iteration = 0, .ranks = 1},
+          .source = 0};
 }
 
 class CudaDevice final : public GpuDevice {
@@ -71,7 +74,8 @@ class CudaDevice final : public GpuDevice {
     counters_ = device_memory<atomics::Counters>(sizeof(atomics::Counters));
     log_ = shared_memory<memory::ErrorLog>(sizeof(memory::ErrorLog));
     new (log_.get()) memory::ErrorLog{};
-    check_gpu(cudaDeviceGetAttribute(&shared_bytes_, cudaDevAttrMaxSharedMemoryPerBlockOptin, identity_.index));
+    check_gpu(
+        cudaDeviceGetAttribute(&shared_bytes_, cudaDevAttrMaxSharedMemoryPerBlockOptin, identity_.index));
   }
 
   const GpuIdentity& identity() const override { return identity_; }
@@ -115,10 +119,11 @@ class CudaDevice final : public GpuDevice {
     use();
     const std::uint64_t part = hbm::part_bytes(hbm::Operation::copy, region.bytes);
     check_gpu(launch_sweep({{memory::Pattern::random, region.first_word, false}, memory::Step::write, false},
-                           reinterpret_cast<std::uint64_t*>(region.at), part / 8, region.first_word, 0, log_.get(),
-                           stream_.get()));
+                           reinterpret_cast<std::uint64_t*>(region.at), part / 8, region.first_word, 0,
+                           log_.get(), stream_.get()));
     check_gpu(cudaMemsetAsync(region.at + part, 0, part, stream_.get()));
-    check_gpu(launch_hbm(hbm::Operation::copy, region.at, region.bytes, identity_.sms, sink_.get(), stream_.get()));
+    check_gpu(
+        launch_hbm(hbm::Operation::copy, region.at, region.bytes, identity_.sms, sink_.get(), stream_.get()));
     return counted(stream_.get(), tally_.get(), [&] {
       return launch_compare(region.at, region.at + part, part, identity_.sms, tally_.get(), stream_.get());
     });
@@ -128,8 +133,8 @@ class CudaDevice final : public GpuDevice {
     use();
     last_ = sweep;
     const auto each = [&](const Stretch& stretch) {
-      check_gpu(launch_sweep(sweep, reinterpret_cast<std::uint64_t*>(stretch.at), stretch.bytes / 8, stretch.first_word,
-                             round, log_.get(), stream_.get()));
+      check_gpu(launch_sweep(sweep, reinterpret_cast<std::uint64_t*>(stretch.at), stretch.bytes / 8,
+                             stretch.first_word, round, log_.get(), stream_.get()));
     };
     return timed_once([&] {
       if (sweep.down)
@@ -145,7 +150,8 @@ class CudaDevice final : public GpuDevice {
     for (int attempt = 0; attempt < 3; ++attempt) {
       // A gibibyte at either end of the memory leaves nothing of the errors' lines in 50 MB of cache.
       for (const Stretch* far : {&stretches_.front(), &stretches_.back()})
-        check_gpu(launch_hbm(hbm::Operation::read, far->at, far->bytes, identity_.sms, sink_.get(), stream_.get()));
+        check_gpu(
+            launch_hbm(hbm::Operation::read, far->at, far->bytes, identity_.sms, sink_.get(), stream_.get()));
       for (const auto& stretch : stretches_)
         check_gpu(launch_reread(reinterpret_cast<const std::uint64_t*>(stretch.at), stretch.bytes / 8,
                                 stretch.first_word, attempt, log_.get(), stream_.get()));
@@ -171,7 +177,8 @@ class CudaDevice final : public GpuDevice {
     use();
     const std::size_t count = static_cast<std::size_t>(repeats) * static_cast<std::size_t>(identity_.sms);
     const auto results = shared_memory<tile::Result>(count * sizeof(tile::Result));
-    check_gpu(launch_tiles(engine, spec, repeats, identity_.sms, shared_bytes_, results.get(), stream_.get()));
+    check_gpu(
+        launch_tiles(engine, spec, repeats, identity_.sms, shared_bytes_, results.get(), stream_.get()));
     wait(stream_.get());
     return {results.get(), results.get() + count};
   }
@@ -193,15 +200,18 @@ class CudaDevice final : public GpuDevice {
     check_gpu(launch_gemm_input(a, elements, width, seed, stream_.get()));
     check_gpu(launch_gemm_input(b, elements, width, seed + 1, stream_.get()));
     // Digests stay on the GPU until the end: a copy in between would let it rest.
-    const auto digests = device_memory<tile::Digest>(sizeof(tile::Digest) * static_cast<std::size_t>(repeats));
-    check_gpu(cudaMemsetAsync(digests.get(), 0, sizeof(tile::Digest) * static_cast<std::size_t>(repeats), stream_.get()));
+    const auto digests =
+        device_memory<tile::Digest>(sizeof(tile::Digest) * static_cast<std::size_t>(repeats));
+    check_gpu(cudaMemsetAsync(digests.get(), 0, sizeof(tile::Digest) * static_cast<std::size_t>(repeats),
+                              stream_.get()));
     std::vector<Event> begin, end;
     for (int i = 0; i < repeats; ++i) {
       begin.push_back(gpu_event()), end.push_back(gpu_event());
       check_gpu(cudaEventRecord(begin.back().get(), stream_.get()));
       product.computes->run(a, b, d, stream_.get());
       check_gpu(cudaEventRecord(end.back().get(), stream_.get()));
-      check_gpu(launch_digest(reinterpret_cast<const std::uint64_t*>(d), elements / 4, digests.get() + i, stream_.get()));
+      check_gpu(launch_digest(reinterpret_cast<const std::uint64_t*>(d), elements / 4, digests.get() + i,
+                              stream_.get()));
     }
     wait(stream_.get());
     GemmRun run;
@@ -285,7 +295,8 @@ class CudaDevice final : public GpuDevice {
     CopyRun run;
     run.seconds = timed(repeats, [&] {
       return kind == PeerKind::copy_engine
-                 ? cudaMemcpyPeerAsync(target, to.identity_.index, source, from.identity_.index, bytes, stream_.get())
+                 ? cudaMemcpyPeerAsync(target, to.identity_.index, source, from.identity_.index, bytes,
+                                       stream_.get())
                  : launch_sm_copy(target, source, bytes, identity_.sms, stream_.get());
     });
     to.use();
@@ -336,7 +347,8 @@ class CudaDevice final : public GpuDevice {
     use();
     check_gpu(cudaMemsetAsync(counters_.get(), 0, sizeof(atomics::Counters), stream_.get()));
     AtomicsRun run;
-    run.seconds = timed_once([&] { check_gpu(launch_atomics(spread, threads, counters_.get(), stream_.get())); });
+    run.seconds =
+        timed_once([&] { check_gpu(launch_atomics(spread, threads, counters_.get(), stream_.get())); });
     check_gpu(cudaMemcpy(&run.counters, counters_.get(), sizeof run.counters, cudaMemcpyDeviceToHost));
     return run;
   }
@@ -352,7 +364,8 @@ class CudaDevice final : public GpuDevice {
       if (state == cudaSuccess) return;
       if (state != cudaErrorNotReady) check_gpu(state);
       if (std::chrono::duration<double>(SteadyTime::now() - start).count() > timeout_s_)
-        throw GpuError(GpuTrouble::hung, "work did not end within " + std::to_string(static_cast<int>(timeout_s_)) + " s");
+        throw GpuError(GpuTrouble::hung,
+                       "work did not end within " + std::to_string(static_cast<int>(timeout_s_)) + " s");
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
@@ -363,8 +376,8 @@ class CudaDevice final : public GpuDevice {
     return milliseconds / 1e3;
   }
 
-  // Seconds of each of `repeats` launches, back to back. One more goes before them: the stream is then never empty, and
-  // no launch's latency is measured.
+  // Seconds of each of `repeats` launches, back to back. One more goes before them: the stream is then never
+  // empty, and no launch's latency is measured.
   template <class Launch>
   std::vector<double> timed(int repeats, Launch&& launch) {
     use();
@@ -458,7 +471,8 @@ GpuIdentity identify(int index) {
   std::array<char, 32> pci{};
   check_gpu(cudaDeviceGetPCIBusId(pci.data(), pci.size(), index));
   gpu.pci = pci.data();
-  std::ranges::transform(gpu.pci, gpu.pci.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(gpu.pci, gpu.pci.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   gpu.numa_node = numa_node_of(gpu.pci.c_str());
   int kilohertz = 0;
   check_gpu(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, index));
@@ -479,12 +493,13 @@ GpuInventory find_gpus() {
   if (driver == 0)
     inventory.absent = "there is no NVIDIA driver on this machine (or not in this container)";
   else if (error == cudaErrorInsufficientDriver)
-    inventory.absent = "the driver is too old: it supports " + inventory.driver + ", this program was built with " +
-                       inventory.runtime + "; update the driver";
+    inventory.absent = "the driver is too old: it supports " + inventory.driver +
+                       ", this program was built with " + inventory.runtime + "; update the driver";
   else if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
     inventory.absent = "no GPU is visible to this process (lspci -d 10de:; CUDA_VISIBLE_DEVICES)";
   else if (error != cudaSuccess)
-    inventory.absent = std::string("no usable GPU: ") + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
+    inventory.absent =
+        std::string("no usable GPU: ") + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
   for (int i = 0; inventory.absent.empty() && i < count; ++i)
     inventory.gpus.push_back(identify(i));
   return inventory;

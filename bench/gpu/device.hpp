@@ -1,5 +1,5 @@
-// One GPU as the burn-in's tests see it: what they do to it, not how. cuda_device.cpp does it on silicon; the tests'
-// fake runs the same data and checks on host memory.
+// One GPU as the burn-in's tests see it: what they do to it, not how. cuda_device.cpp does it on silicon; the
+// tests' fake runs the same data and checks on host memory.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +57,8 @@ struct Stretch {
 enum class GemmType { bf16, fp8 };
 
 struct GemmRun {
-  std::vector<double> seconds;         // of each product
-  std::vector<tile::Digest> digests;   // of each result
+  std::vector<double> seconds;        // of each product
+  std::vector<tile::Digest> digests;  // of each result
 };
 
 enum class CopyKind { to_device, to_host, both_ways };  // between host memory and the GPU
@@ -89,18 +89,19 @@ class GpuDevice {
   virtual const GpuIdentity& identity() const = 0;
   virtual std::uint64_t free_bytes() = 0;
 
-  // Takes memory in pieces until `most` bytes or until no more is given. Called once; held as long as the device is:
-  // freeing most of the memory makes the driver scrub it, which disturbs what is measured next.
+  // Takes memory in pieces until `most` bytes or until no more is given. Called once; held as long as the
+  // device is: freeing most of the memory makes the driver scrub it, which disturbs what is measured next.
   virtual void take_memory(std::uint64_t most) = 0;
   virtual const std::vector<Stretch>& memory() const = 0;
 
-  virtual std::vector<double> hbm(hbm::Operation operation, const Stretch& region, int repeats) = 0;  // seconds of each
+  virtual std::vector<double> hbm(hbm::Operation operation, const Stretch& region,
+                                  int repeats) = 0;  // seconds of each
   // Copies once more, random data, and compares: 16-byte slices of the target that differ from the source.
   virtual std::uint64_t copy_differs(const Stretch& region) = 0;
 
   virtual double sweep(const memory::Sweep& sweep, std::uint32_t round) = 0;  // over all memory(); seconds
-  // Reads the words of new errors thrice more, the caches swept before each, and then writes what the sweep would have
-  // written there.
+  // Reads the words of new errors thrice more, the caches swept before each, and then writes what the sweep
+  // would have written there.
   virtual void look_again() = 0;
   virtual const memory::ErrorLog& errors() const = 0;
   virtual void flip_bit(std::uint64_t word, int bit) = 0;  // a planted fault
@@ -121,7 +122,7 @@ class GpuDevice {
 // The GPUs that this process sees, or why there are none.
 struct GpuInventory {
   std::vector<GpuIdentity> gpus;
-  std::string absent;  // one sentence; empty where there are some
+  std::string absent;           // one sentence; empty where there are some
   std::string runtime, driver;  // "CUDA 13.0"
 };
 GpuInventory find_gpus();

@@ -16,9 +16,10 @@ struct Soak {
 };
 constexpr Soak soaks[] = {{GemmType::bf16, "bf16", 2.0 / 3}, {GemmType::fp8, "fp8", 1.0 / 3}};
 
-// Every product of the same inputs must be the same, bit for bit, on one GPU, and on GPUs of the same kind: cuBLAS
-// promises it for the same architecture and number of SMs.
-void judge_digests(Burnin& node, std::string_view type, const std::vector<std::vector<tile::Digest>>& digests) {
+// Every product of the same inputs must be the same, bit for bit, on one GPU, and on GPUs of the same kind:
+// cuBLAS promises it for the same architecture and number of SMs.
+void judge_digests(Burnin& node, std::string_view type,
+                   const std::vector<std::vector<tile::Digest>>& digests) {
   auto& cards = node.cards();
   std::map<std::string, std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t>> votes;
   const auto kind = [&](std::size_t i) {
@@ -57,7 +58,8 @@ void run(Burnin& node, double seconds) {
     std::vector<std::vector<tile::Digest>> digests(cards.size());
     std::vector<std::string> absent(cards.size());
     const double start = node.now(), until = start + seconds * share;
-    // In bursts of about a second, so that the live line moves; the GPU is not idle long enough between to cool down.
+    // In bursts of about a second, so that the live line moves; the GPU is not idle long enough between to
+    // cool down.
     bool warm = false;
     do {
       node.say(std::string(name) + ", " + fixed(node.now() - start, 0) + " s");
@@ -81,25 +83,29 @@ void run(Burnin& node, double seconds) {
     for (std::size_t i = 0; i < cards.size(); ++i) {
       none = none && !absent[i].empty();
       if (!absent[i].empty() && !cards[i].lost)
-        node.add(Finding{.check = "burnin.gemm-" + std::string(name),
-                         .subject = cards[i].subject,
-                         .status = Status::unknown,
-                         .observed = absent[i],
-                         .expected = "a soak of matrix products",
-                         .source = "cuBLASLt",
-                         .remedy = "install cuBLAS of the toolkit's major version (libcublasLt.so), or leave gemm out"});
+        node.add(Finding{
+            .check = "burnin.gemm-" + std::string(name),
+            .subject = cards[i].subject,
+            .status = Status::unknown,
+            .observed = absent[i],
+            .expected = "a soak of matrix products",
+            .source = "cuBLASLt",
+            .remedy = "install cuBLAS of the toolkit's major version (libcublasLt.so), or leave gemm out"});
     }
     if (none) continue;
     judge_digests(node, name, digests);
-    node.judge({.check = "burnin.gemm-" + std::string(name),
-                .unit = "TFLOP/s",
-                .decimals = 0,
-                .bound = type == GemmType::bf16 ? node.expected().gemm_bf16_tflop_s : node.expected().gemm_fp8_tflop_s,
-                .spread = node.expected().gemm_spread,
-                .source = "cuBLASLt, 8192 x 8192 x 8192, random data, after warm-up",
-                .remedy = "see burnin.throttle and the power and clocks of this GPU; if its clock is that of the others, "
-                          "the GPU is at fault"},
-               "gemm", std::string(name), rates);
+    node.judge(
+        {.check = "burnin.gemm-" + std::string(name),
+         .unit = "TFLOP/s",
+         .decimals = 0,
+         .bound =
+             type == GemmType::bf16 ? node.expected().gemm_bf16_tflop_s : node.expected().gemm_fp8_tflop_s,
+         .spread = node.expected().gemm_spread,
+         .source = "cuBLASLt, 8192 x 8192 x 8192, random data, after warm-up",
+         .remedy =
+             "see burnin.throttle and the power and clocks of this GPU; if its clock is that of the others, "
+             "the GPU is at fault"},
+        "gemm", std::string(name), rates);
   }
 }
 
@@ -108,7 +114,8 @@ void run(Burnin& node, double seconds) {
 extern const GpuTest gemm_test{
     .name = "gemm",
     .summary = "matrix products in bf16 and fp8 on random data: power soak, every repeat bitwise equal",
-    .limit = "989 (bf16) and 1979 (fp8) TFLOP/s on an H100 SXM; random data holds about 730 and 1400 at 700 W",
+    .limit =
+        "989 (bf16) and 1979 (fp8) TFLOP/s on an H100 SXM; random data holds about 730 and 1400 at 700 W",
     .quick_s = 30,
     .full_s = 90,
     .run = run};

@@ -9,7 +9,9 @@ namespace {
 
 using hbm::Operation;
 
-double theoretical(const GpuIdentity& gpu) { return hbm::theoretical(gpu.memory_clock_hz, gpu.bus_width_bits); }
+double theoretical(const GpuIdentity& gpu) {
+  return hbm::theoretical(gpu.memory_clock_hz, gpu.bus_width_bits);
+}
 
 std::optional<double> bound_of(const GpuExpectation& expected, Operation operation) {
   switch (operation) {
@@ -64,29 +66,32 @@ void run(Burnin& node, double seconds) {
       for (const auto& window : windows) {
         if (node.now() > until) break;
         std::vector<double> times = card.device->hbm(operation, window, 5);
-        window_rates[at].push_back(static_cast<double>(hbm::bytes_moved(operation, window.bytes)) / median_of(times) /
-                                   1e9);
+        window_rates[at].push_back(static_cast<double>(hbm::bytes_moved(operation, window.bytes)) /
+                                   median_of(times) / 1e9);
       }
     });
     const auto share = bound_of(node.expected(), operation);
     // One bound for all: they are cards of one kind, and a card with another limit is a finding of gpu.count.
     const double limit = limits.empty() ? 0 : *std::ranges::max_element(limits);
-    node.judge({.check = "burnin.hbm-" + std::string(name),
-                .unit = "GB/s",
-                .decimals = 0,
-                .bound = share && limit > 0 ? std::optional(*share * limit) : std::nullopt,
-                .spread = node.expected().hbm_spread,
-                .source = "own kernel over 1 GiB windows; limit: the device's memory clock and bus width",
-                .remedy = "look for throttling, ECC errors and remapped rows on this GPU; run it alone: mlc-bench gpu hbm "
-                          "--gpus N; then take it out of service"},
-               "hbm", std::string(name), rates, limits);
+    node.judge(
+        {.check = "burnin.hbm-" + std::string(name),
+         .unit = "GB/s",
+         .decimals = 0,
+         .bound = share && limit > 0 ? std::optional(*share * limit) : std::nullopt,
+         .spread = node.expected().hbm_spread,
+         .source = "own kernel over 1 GiB windows; limit: the device's memory clock and bus width",
+         .remedy =
+             "look for throttling, ECC errors and remapped rows on this GPU; run it alone: mlc-bench gpu hbm "
+             "--gpus N; then take it out of service"},
+        "hbm", std::string(name), rates, limits);
     if (operation != Operation::copy) continue;
     for (std::size_t i = 0; i < cards.size(); ++i)
       if (differing[i] > 0)
         node.add(Finding{.check = "burnin.hbm-copy",
                          .subject = cards[i].subject,
                          .status = Status::fail,
-                         .observed = std::to_string(differing[i]) + " slices of 16 bytes of the copy are not those of its source",
+                         .observed = std::to_string(differing[i]) +
+                                     " slices of 16 bytes of the copy are not those of its source",
                          .expected = "an exact copy",
                          .source = "compared on the GPU",
                          .remedy = "mlc-bench gpu memory localises it; take the GPU out of service"});
@@ -97,19 +102,19 @@ void run(Burnin& node, double seconds) {
     const auto slowest = std::ranges::min_element(window_rates[i]);
     const double below = 1 - *slowest / usual;
     const bool slow = below > node.expected().hbm_window_spread;
-    node.add(Finding{.check = "burnin.hbm-windows",
-                     .subject = cards[i].subject,
-                     .status = slow ? Status::fail : Status::pass,
-                     .observed = (slow ? "window " + std::to_string(slowest - window_rates[i].begin()) + " of " +
-                                             std::to_string(window_rates[i].size()) + " reads at " +
-                                             fixed(*slowest, 0) + " GB/s, " + percent_text(below) + " under their " +
-                                             fixed(usual, 0)
-                                       : std::to_string(window_rates[i].size()) + " windows, slowest " +
-                                             percent_text(std::max(0.0, below)) + " under their median"),
-                     .expected = "no window more than " + percent_text(node.expected().hbm_window_spread) +
-                                 " under the median",
-                     .source = "own kernel, window by window over all memory",
-                     .remedy = slow ? "part of the memory is slow: nvidia-smi -q -d ECC,ROW_REMAPPER; open an RMA" : ""});
+    node.add(Finding{
+        .check = "burnin.hbm-windows",
+        .subject = cards[i].subject,
+        .status = slow ? Status::fail : Status::pass,
+        .observed = (slow ? "window " + std::to_string(slowest - window_rates[i].begin()) + " of " +
+                                std::to_string(window_rates[i].size()) + " reads at " + fixed(*slowest, 0) +
+                                " GB/s, " + percent_text(below) + " under their " + fixed(usual, 0)
+                          : std::to_string(window_rates[i].size()) + " windows, slowest " +
+                                percent_text(std::max(0.0, below)) + " under their median"),
+        .expected =
+            "no window more than " + percent_text(node.expected().hbm_window_spread) + " under the median",
+        .source = "own kernel, window by window over all memory",
+        .remedy = slow ? "part of the memory is slow: nvidia-smi -q -d ECC,ROW_REMAPPER; open an RMA" : ""});
   }
 }
 

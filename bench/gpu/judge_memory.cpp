@@ -24,7 +24,8 @@ std::span<const Error> kept(const ErrorLog& log) {
   return {log.error, std::min<std::size_t>(log.kept, memory::most_errors)};
 }
 
-// The address bit by which another word's value came back, if that explains it. Only patterns whose words differ tell.
+// The address bit by which another word's value came back, if that explains it. Only patterns whose words
+// differ tell.
 std::optional<int> aliased_bit(const Error& error) {
   if (error.spec.pattern != memory::Pattern::own_address && error.spec.pattern != memory::Pattern::random)
     return std::nullopt;
@@ -59,8 +60,8 @@ std::string address_text(const ErrorLog& log) {
   for (int bit = 0; bit < 24; ++bit)
     if (log.address[bit] == 0 || log.address[bit] == log.wrong) constant.push_back(bit);
   if (constant.empty()) return "";
-  return "; their word addresses agree in " + std::string(constant.size() == 1 ? "bit " : "bits ") + rank_list(constant) +
-         ": one channel or bank";
+  return "; their word addresses agree in " + std::string(constant.size() == 1 ? "bit " : "bits ") +
+         rank_list(constant) + ": one channel or bank";
 }
 
 }  // namespace
@@ -68,9 +69,10 @@ std::string address_text(const ErrorLog& log) {
 std::string localise(const ErrorLog& log) {
   const auto errors = kept(log);
   const Error& first = *std::ranges::min_element(errors, {}, &Error::index);
-  std::string text = std::to_string(log.wrong) + (log.wrong == 1 ? " wrong word" : " wrong words") + ", first at byte " +
-                     hex(log.first * 8) + " of the memory under test (word " + std::to_string(log.first) + "): expected " +
-                     hex(first.expected) + ", got " + hex(first.got) + " (" + std::string(to_string(first.spec.pattern)) +
+  std::string text = std::to_string(log.wrong) + (log.wrong == 1 ? " wrong word" : " wrong words") +
+                     ", first at byte " + hex(log.first * 8) + " of the memory under test (word " +
+                     std::to_string(log.first) + "): expected " + hex(first.expected) + ", got " +
+                     hex(first.got) + " (" + std::string(to_string(first.spec.pattern)) +
                      (first.spec.inverted ? ", inverted" : "") + (first.down ? ", downwards" : "") + "); ";
   std::set<std::uint64_t> words;
   std::set<std::uint32_t> sms;
@@ -115,12 +117,13 @@ std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, doubl
     Finding tested{.check = "burnin.memory-tested",
                    .subject = outcome.subject,
                    .status = share >= tested_at_least ? Status::pass : Status::unknown,
-                   .observed = percent_text(share) + " of " + fixed(static_cast<double>(outcome.total) / 1e9, 1) +
-                               " GB tested",
+                   .observed = percent_text(share) + " of " +
+                               fixed(static_cast<double>(outcome.total) / 1e9, 1) + " GB tested",
                    .expected = "at least " + percent_text(tested_at_least),
                    .source = "allocations, as far as the driver gives them"};
     if (tested.status != Status::pass)
-      tested.remedy = "something else holds memory on this GPU: nvidia-smi; end it, or drain the node, and run again";
+      tested.remedy =
+          "something else holds memory on this GPU: nvidia-smi; end it, or drain the node, and run again";
     Finding words{.check = "burnin.memory",
                   .subject = outcome.subject,
                   .expected = "every word as it was written",
@@ -135,7 +138,9 @@ std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, doubl
     } else {
       words.status = Status::fail;
       words.observed = localise(*outcome.log);
-      words.remedy = "take the GPU out of service; nvidia-smi -q -d ECC,ROW_REMAPPER and dmesg | grep -i xid for the RMA";
+      words.remedy =
+          "take the GPU out of service; nvidia-smi -q -d ECC,ROW_REMAPPER and dmesg | grep -i xid for the "
+          "RMA";
     }
     findings.push_back(words);
     findings.push_back(tested);

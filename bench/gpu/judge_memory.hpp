@@ -1,5 +1,5 @@
-// What the memory test found, localised: which words and bits, and whether the cell, the path to it, an address line or
-// one SM is the likely cause. Pure.
+// What the memory test found, localised: which words and bits, and whether the cell, the path to it, an
+// address line or one SM is the likely cause. Pure.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ struct MemoryOutcome {
   const memory::ErrorLog* log = nullptr;
 };
 
-// Findings of burnin.memory (no word is wrong) and burnin.memory-tested (enough of it was tested) for each GPU.
+// Findings of burnin.memory (no word is wrong) and burnin.memory-tested (enough of it was tested) for each
+// GPU.
 std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, double tested_at_least);
 
 // In words. `log` has at least one error.

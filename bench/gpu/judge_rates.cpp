@@ -3,21 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reports/change_point.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
-
-double median_of(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 != 0 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
 
 std::vector<Finding> judge_rates(const RateRule& rule, std::span<const NamedValue> values) {
   std::vector<double> known;
   for (const auto& value : values)
     if (value.value && std::isfinite(*value.value)) known.push_back(*value.value);
-  // Of two, the better one is what the other is held against: a median between them would hide half the distance.
+  // Of two, the better one is what the other is held against: a median between them would hide half the
+  // distance.
   std::optional<double> usual;
   if (known.size() == 2)
     usual = rule.less_is_better ? std::ranges::min(known) : std::ranges::max(known);
@@ -29,8 +25,7 @@ std::vector<Finding> judge_rates(const RateRule& rule, std::span<const NamedValu
   std::vector<Finding> findings;
   for (const auto& [subject, value] : values) {
     Finding finding{.check = rule.check, .subject = subject, .source = rule.source};
-    if (rule.bound)
-      finding.expected = (rule.less_is_better ? "at most " : "at least ") + text(*rule.bound);
+    if (rule.bound) finding.expected = (rule.less_is_better ? "at most " : "at least ") + text(*rule.bound);
     if (usual)
       finding.expected += (finding.expected.empty() ? "" : ", and ") + std::string("no more than ") +
                           percent_text(rule.spread) + worse + " the node's " + text(*usual);
@@ -40,7 +35,8 @@ std::vector<Finding> judge_rates(const RateRule& rule, std::span<const NamedValu
       findings.push_back(finding);
       continue;
     }
-    const bool beyond_bound = rule.bound && (rule.less_is_better ? *value > *rule.bound : *value < *rule.bound);
+    const bool beyond_bound =
+        rule.bound && (rule.less_is_better ? *value > *rule.bound : *value < *rule.bound);
     const double distance = usual ? (rule.less_is_better ? *value / *usual - 1 : 1 - *value / *usual) : 0;
     finding.observed = text(*value);
     if (usual && distance > rule.spread)

@@ -1,5 +1,5 @@
-// Two rules for every figure that GPUs of one node share: an absolute bound, and a distance from the node's median. A
-// uniformly slow node passes the second, one slow GPU of eight may pass the first. Pure.
+// Two rules for every figure that GPUs of one node share: an absolute bound, and a distance from the node's
+// median. A uniformly slow node passes the second, one slow GPU of eight may pass the first. Pure.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@
 namespace mlc {
 
 struct RateRule {
-  std::string check;     // "burnin.hbm-copy"
-  std::string unit;      // "GB/s"
+  std::string check;  // "burnin.hbm-copy"
+  std::string unit;   // "GB/s"
   int decimals = 1;
   std::optional<double> bound;
   double spread = 0.02;  // from the median, to the worse side
@@ -22,13 +22,11 @@ struct RateRule {
 };
 
 struct NamedValue {
-  std::string subject;  // "GPU 3 (0000:1b:00.0)"
+  std::string subject;          // "GPU 3 (0000:1b:00.0)"
   std::optional<double> value;  // empty: not measured
 };
 
 // One finding a value. Two values judge each other; one alone has only the bound.
 std::vector<Finding> judge_rates(const RateRule& rule, std::span<const NamedValue> values);
-
-double median_of(std::vector<double> values);  // of at least one
 
 }  // namespace mlc

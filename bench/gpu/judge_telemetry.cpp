@@ -18,7 +18,8 @@ struct Reason {
 
 // What must not happen. The software power cap is how a soak runs; idle and application clocks are no fault.
 constexpr std::array<Reason, 4> reasons{
-    {{throttle::hw_thermal, "hardware thermal slowdown", "check fans, airflow and heat sinks (ipmitool sdr type fan)"},
+    {{throttle::hw_thermal, "hardware thermal slowdown",
+      "check fans, airflow and heat sinks (ipmitool sdr type fan)"},
      {throttle::sw_thermal, "software thermal slowdown", "check fans, airflow and inlet temperature"},
      {throttle::hw_power_brake, "power brake",
       "the chassis limits power: check power supplies and their cables (ipmitool sdr type 'power supply')"},
@@ -52,7 +53,8 @@ std::optional<double> accumulated_heat(const std::vector<TelemetrySample>& sampl
 std::vector<Finding> judge_throttling(const TelemetryTrack& track, double at_most) {
   Finding finding{.check = "burnin.throttle",
                   .subject = track.subject,
-                  .expected = "no heat slowdown and no power brake for more than " + percent_text(at_most) + " of the time",
+                  .expected = "no heat slowdown and no power brake for more than " + percent_text(at_most) +
+                              " of the time",
                   .source = "NVML: clocks event reasons and violation times, sampled through the burn-in"};
   double watched = 0;
   std::array<double, reasons.size()> seconds{};
@@ -77,8 +79,8 @@ std::vector<Finding> judge_throttling(const TelemetryTrack& track, double at_mos
   for (std::size_t r = 0; r < reasons.size(); ++r) {
     if (!(seconds[r] > 0)) continue;
     const double share = seconds[r] / watched;
-    observed += (observed.empty() ? "" : ", ") + std::string(reasons[r].name) + " for " + percent_text(share) + " of " +
-                fixed(watched, 0) + " s";
+    observed += (observed.empty() ? "" : ", ") + std::string(reasons[r].name) + " for " +
+                percent_text(share) + " of " + fixed(watched, 0) + " s";
     finding.remedy += (finding.remedy.empty() ? "" : "; ") + std::string(reasons[r].remedy);
     status = share > at_most ? Status::fail : status == Status::fail ? status : Status::warn;
   }
@@ -106,7 +108,8 @@ std::vector<Finding> judge_counters(const TelemetryTrack& track) {
        {"PCIe replays", &TelemetryCounters::pcie_replays, Status::warn,
         "reseat the GPU or its riser; compare with pci.errors"},
        {"NVLink errors", &TelemetryCounters::nvlink_errors, Status::fail,
-        "nvidia-smi nvlink -e; dmesg | grep -i -e nvlink -e xid; restart the fabric manager, then open an RMA"}}};
+        "nvidia-smi nvlink -e; dmesg | grep -i -e nvlink -e xid; restart the fabric manager, then open an "
+        "RMA"}}};
   std::vector<Finding> findings;
   const auto add = [&](Status status, const std::string& observed, std::string_view remedy) {
     findings.push_back({.check = "burnin.counters",
@@ -122,20 +125,24 @@ std::vector<Finding> judge_counters(const TelemetryTrack& track) {
     const auto &before = track.before.*counter.value, &after = track.after.*counter.value;
     if (!before || !after) continue;
     ++read;
-    // A counter that fell was reset in between, by a driver reload or by somebody: what it had counted is lost.
+    // A counter that fell was reset in between, by a driver reload or by somebody: what it had counted is
+    // lost.
     if (*after < *before)
-      add(Status::unknown, std::string(counter.name) + " fell from " + std::to_string(*before) + " to " +
-                               std::to_string(*after),
+      add(Status::unknown,
+          std::string(counter.name) + " fell from " + std::to_string(*before) + " to " +
+              std::to_string(*after),
           "somebody reset the GPU or its counters while it was tested: run again");
     else if (*after > *before)
-      add(counter.when_grown, std::to_string(*after - *before) + " new " + std::string(counter.name), counter.remedy);
+      add(counter.when_grown, std::to_string(*after - *before) + " new " + std::string(counter.name),
+          counter.remedy);
   }
   if (track.after.remap_failed.value_or(0) > 0) {
     ++read;
     add(Status::fail, "a row could not be remapped", "open an RMA: the spare rows are used up");
   } else if (track.after.remap_pending.value_or(0) > 0) {
     ++read;
-    add(Status::fail, "a row waits to be remapped", "drain the node and reset the GPU (nvidia-smi -r), then run again");
+    add(Status::fail, "a row waits to be remapped",
+        "drain the node and reset the GPU (nvidia-smi -r), then run again");
   }
   if (findings.empty() && read == 0)
     add(Status::unknown, "the driver gave no counters", "nvidia-smi -q -d ECC,ROW_REMAPPER");
@@ -165,9 +172,12 @@ std::vector<Finding> judge_link(const TelemetryTrack& track, const GpuExpectatio
     return {finding};
   }
   finding.observed = "Gen" + std::to_string(generation) + " x" + std::to_string(width);
-  const bool bad = generation < expected.pcie_generation.value_or(0) || width < expected.pcie_width.value_or(0);
+  const bool bad =
+      generation < expected.pcie_generation.value_or(0) || width < expected.pcie_width.value_or(0);
   finding.status = bad ? Status::fail : Status::pass;
-  if (bad) finding.remedy = "reseat the GPU or its riser; check the slot's setting in the BIOS; compare with pci.link";
+  if (bad)
+    finding.remedy =
+        "reseat the GPU or its riser; check the slot's setting in the BIOS; compare with pci.link";
   return {finding};
 }
 
@@ -197,11 +207,14 @@ std::vector<Finding> judge_state(const std::string& subject, const GpuState& sta
       list += (i == 0 ? "" : ", ") + std::to_string(state.processes[i]);
     add(Status::unknown,
         "other processes use it (" + list + (state.processes.size() > 8 ? ", ..." : "") + ")" +
-            (state.memory_used ? " and hold " + fixed(static_cast<double>(*state.memory_used) / 1e9, 1) + " GB" : ""),
+            (state.memory_used
+                 ? " and hold " + fixed(static_cast<double>(*state.memory_used) / 1e9, 1) + " GB"
+                 : ""),
         "an idle GPU", "drain the node (kubectl drain), end what runs there, and run again");
   } else if (state.utilisation.value_or(0) > 10) {
     // In a container other processes cannot be seen; their load can.
-    add(Status::unknown, "it is busy: " + std::to_string(*state.utilisation) + " % utilisation before the test began",
+    add(Status::unknown,
+        "it is busy: " + std::to_string(*state.utilisation) + " % utilisation before the test began",
         "an idle GPU", "nvidia-smi on the node; drain it and run again");
   }
   return findings;
@@ -223,7 +236,8 @@ std::vector<PhasePower> power_by_phase(const TelemetryTrack& track) {
       if (sample.power_w) watts += *sample.power_w, ++watt_samples;
       if (sample.sm_clock_mhz) mhz += *sample.sm_clock_mhz, ++mhz_samples;
     }
-    // The power reading of A100 and H100 looks at a quarter of the time only; the energy counter at all of it.
+    // The power reading of A100 and H100 looks at a quarter of the time only; the energy counter at all of
+    // it.
     if (first_j && last_s - first_s > 0.5)
       power.mean_w = (*last_j - *first_j) / (last_s - first_s);
     else if (watt_samples > 0)

@@ -15,7 +15,8 @@ namespace {
 using DigestKey = std::tuple<std::uint64_t, std::uint64_t>;
 
 // "SM 17 (5 of 64 repeats)", at most eight of them.
-std::string list_of(const std::map<std::uint32_t, int>& wrong_by_sm, const std::map<std::uint32_t, int>& seen) {
+std::string list_of(const std::map<std::uint32_t, int>& wrong_by_sm,
+                    const std::map<std::uint32_t, int>& seen) {
   std::string text;
   int shown = 0;
   for (const auto& [sm, wrong] : wrong_by_sm) {
@@ -28,7 +29,8 @@ std::string list_of(const std::map<std::uint32_t, int>& wrong_by_sm, const std::
 
 }  // namespace
 
-std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec, std::span<const TileTable> tables) {
+std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec,
+                                 std::span<const TileTable> tables) {
   std::array<tile::Digest, tile::seeds> golden;
   for (int i = 0; i < tile::seeds; ++i)
     golden[static_cast<std::size_t>(i)] = tile::golden(engine, tile::spec_of(spec, i));
@@ -40,7 +42,8 @@ std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec, st
   std::array<std::map<DigestKey, int>, tile::seeds> votes;
   for (const auto& table : tables)
     for (const auto& result : table.results)
-      ++votes[result.repeat % static_cast<std::uint32_t>(tile::seeds)][{result.digest.sum, result.digest.parity}];
+      ++votes[result.repeat % static_cast<std::uint32_t>(tile::seeds)]
+             [{result.digest.sum, result.digest.parity}];
   bool host_outvoted = false;
   for (int i = 0; i < tile::seeds; ++i) {
     const auto& vote = votes[static_cast<std::size_t>(i)];
@@ -52,7 +55,8 @@ std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec, st
       return total;
     }();
     for (const auto& [key, count] : vote)
-      host_outvoted = host_outvoted || (key != DigestKey{want.sum, want.parity} && all >= 16 && count * 2 > all);
+      host_outvoted =
+          host_outvoted || (key != DigestKey{want.sum, want.parity} && all >= 16 && count * 2 > all);
   }
 
   std::vector<Finding> findings;
@@ -70,17 +74,20 @@ std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec, st
     if (!wrong.empty() && host_outvoted) {
       finding.status = Status::unknown;
       finding.observed = "most SMs agree on a result that is not the host's";
-      finding.remedy = "the host's result or the build is suspect: run it on another node, and test the host's memory";
+      finding.remedy =
+          "the host's result or the build is suspect: run it on another node, and test the host's memory";
     } else if (!wrong.empty()) {
       finding.status = Status::fail;
       finding.observed = wrong.size() == seen.size() && seen.size() > 1
                              ? "every SM that was seen computes wrong results"
                              : list_of(wrong, seen) + " computed a wrong result";
       finding.remedy =
-          "silent data corruption: take the GPU out of service and open an RMA; results computed on it are suspect";
+          "silent data corruption: take the GPU out of service and open an RMA; results computed on it are "
+          "suspect";
     } else if (static_cast<int>(seen.size()) < table.sms) {
       finding.status = Status::unknown;
-      finding.observed = "only " + std::to_string(seen.size()) + " of " + std::to_string(table.sms) + " SMs were seen";
+      finding.observed =
+          "only " + std::to_string(seen.size()) + " of " + std::to_string(table.sms) + " SMs were seen";
       finding.remedy = "another process may hold the others (nvidia-smi); run it on an idle GPU";
     } else {
       finding.status = Status::pass;

@@ -1,5 +1,5 @@
-// Which SM of which GPU computes something else than the rest: silent data corruption, found by a vote and against the
-// host's own result. Pure.
+// Which SM of which GPU computes something else than the rest: silent data corruption, found by a vote and
+// against the host's own result. Pure.
 #pragma once
 
 #include <functional>
@@ -18,8 +18,9 @@ struct TileTable {
   std::vector<tile::Result> results;  // of one engine
 };
 
-// One finding a GPU. Every SM must have been seen and every digest must be the golden one. Where most SMs of all GPUs
-// agree with each other on another value, the host is the suspect, and the finding is unknown.
-std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec, std::span<const TileTable> tables);
+// One finding a GPU. Every SM must have been seen and every digest must be the golden one. Where most SMs of
+// all GPUs agree with each other on another value, the host is the suspect, and the finding is unknown.
+std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec,
+                                 std::span<const TileTable> tables);
 
 }  // namespace mlc

@@ -33,7 +33,8 @@ void run(Burnin& node, double) {
                 .spread = node.expected().launch_spread,
                 .less_is_better = true,
                 .source = "an empty kernel",
-                .remedy = "a matter of the host: CPU governor (cpupower frequency-info), IOMMU, a busy core; not of the GPU"},
+                .remedy = "a matter of the host: CPU governor (cpupower frequency-info), IOMMU, a busy core; "
+                          "not of the GPU"},
                "launch", std::string(name), times);
   }
 }

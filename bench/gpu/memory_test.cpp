@@ -11,8 +11,8 @@ namespace {
 using memory::Pattern, memory::Step, memory::Sweep;
 
 // Cheap and telling first: a run that is cut short has done them.
-constexpr std::array<Pattern, 5> order{Pattern::own_address, Pattern::random, Pattern::walking_bit, Pattern::switching,
-                                       Pattern::modulo_20};
+constexpr std::array<Pattern, 5> order{Pattern::own_address, Pattern::random, Pattern::walking_bit,
+                                       Pattern::switching, Pattern::modulo_20};
 
 struct Tally {
   std::uint64_t rounds = 0;
@@ -20,8 +20,8 @@ struct Tally {
   std::vector<double> rates;      // GB/s of each such sweep
 };
 
-void timed_sweep(GpuDevice& device, const Sweep& sweep, std::uint32_t round, std::uint64_t bytes, double passes,
-                 Tally& tally) {
+void timed_sweep(GpuDevice& device, const Sweep& sweep, std::uint32_t round, std::uint64_t bytes,
+                 double passes, Tally& tally) {
   const auto before = device.errors().wrong;
   const double seconds = device.sweep(sweep, round);
   if (device.errors().wrong != before)
@@ -30,10 +30,10 @@ void timed_sweep(GpuDevice& device, const Sweep& sweep, std::uint32_t round, std
     tally.rates.push_back(static_cast<double>(bytes) * passes / seconds / 1e9);
 }
 
-// March: write up, check and invert up, check the inverse down. Modulo 20 writes the neighbours of the marked words
-// twice between, so that a cell that is disturbed by its neighbours shows.
-void one_round(GpuDevice& device, Pattern pattern, std::uint64_t seed, std::uint32_t round, std::uint64_t bytes,
-               const std::function<void()>& planted, Tally& tally) {
+// March: write up, check and invert up, check the inverse down. Modulo 20 writes the neighbours of the marked
+// words twice between, so that a cell that is disturbed by its neighbours shows.
+void one_round(GpuDevice& device, Pattern pattern, std::uint64_t seed, std::uint32_t round,
+               std::uint64_t bytes, const std::function<void()>& planted, Tally& tally) {
   const memory::Spec spec{pattern, seed, false};
   if (pattern == Pattern::modulo_20) {
     timed_sweep(device, {spec, Step::write_marked}, round, bytes, 2, tally);
@@ -89,7 +89,8 @@ void run(Burnin& node, double seconds) {
                         .rounds = tallies[i].rounds,
                         .log = &card.device->errors()});
     rates[i] = std::move(tallies[i].rates);
-    if (card.copy_bytes_s > 0 && (!slowest_copy || card.copy_bytes_s < *slowest_copy)) slowest_copy = card.copy_bytes_s;
+    if (card.copy_bytes_s > 0 && (!slowest_copy || card.copy_bytes_s < *slowest_copy))
+      slowest_copy = card.copy_bytes_s;
   }
   node.add(judge_memory(outcomes, node.expected().memory_tested));
   const auto& share = node.expected().memory_rate_of_copy;

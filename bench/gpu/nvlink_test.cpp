@@ -29,13 +29,15 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
       if (from != to && !cards[from].lost && !cards[to].lost)
         pairs.push_back({cards[from].subject + " to " + cards[to].subject, rates[from * n + to]});
   if (pairs.empty()) return;
-  RateRule rule{.check = "burnin.nvlink-" + std::string(mover),
-                .unit = "GB/s",
-                .decimals = 0,
-                .bound = bound,
-                .spread = node.expected().nvlink_spread,
-                .source = "256 MiB from GPU to GPU",
-                .remedy = "nvidia-smi nvlink -s and -e on both; systemctl status nvidia-fabricmanager; dmesg | grep -i xid"};
+  RateRule rule{
+      .check = "burnin.nvlink-" + std::string(mover),
+      .unit = "GB/s",
+      .decimals = 0,
+      .bound = bound,
+      .spread = node.expected().nvlink_spread,
+      .source = "256 MiB from GPU to GPU",
+      .remedy =
+          "nvidia-smi nvlink -s and -e on both; systemctl status nvidia-fabricmanager; dmesg | grep -i xid"};
   auto findings = judge_rates(rule, pairs);
   const auto bad = std::ranges::count(findings, Status::fail, &Finding::status);
   Matrix matrix{.kind = "gpu_pair",
@@ -54,11 +56,12 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
     for (const auto& pair : pairs)
       if (pair.value) slowest = std::min(slowest, *pair.value), fastest = std::max(fastest, *pair.value);
     Finding all = findings.front();
-    const bool measured = std::ranges::all_of(findings, [](const Finding& f) { return f.status == Status::pass; });
+    const bool measured =
+        std::ranges::all_of(findings, [](const Finding& f) { return f.status == Status::pass; });
     all.subject = "node";
     all.status = measured ? Status::pass : Status::unknown;
-    all.observed = std::to_string(pairs.size()) + " ordered pairs, " + fixed(slowest, 0) + " to " + fixed(fastest, 0) +
-                   " GB/s";
+    all.observed = std::to_string(pairs.size()) + " ordered pairs, " + fixed(slowest, 0) + " to " +
+                   fixed(fastest, 0) + " GB/s";
     if (measured) all.remedy.clear();
     node.add(std::move(all));
   } else {
@@ -77,12 +80,14 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
       // Two of n GPUs have 2 (n - 1) pairs each; a healthy one next to k bad ones has 2 k slow pairs.
       blamed[gpu] = all > 0 && 2 * slow > all;
       if (!blamed[gpu]) continue;
-      matrix.culprits.push_back({gpu, gpu, true, true, std::to_string(slow) + " of its " + std::to_string(all) +
-                                                           " pairs are slow"});
+      matrix.culprits.push_back(
+          {gpu, gpu, true, true,
+           std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow"});
       Finding one = findings.front();
       one.subject = cards[gpu].subject;
       one.status = Status::fail;
-      one.observed = std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow or below the bound";
+      one.observed =
+          std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow or below the bound";
       one.remedy = rule.remedy + "; this GPU or its links are at fault";
       node.add(std::move(one));
     }
@@ -114,7 +119,8 @@ void run(Burnin& node, double seconds) {
   if (n < 2) return skip(Status::skip, "one GPU has no peer", "");
   for (std::size_t from = 0; from < n; ++from)
     for (std::size_t to = 0; to < n; ++to)
-      if (from != to && !cards[from].lost && !cards[to].lost && !cards[from].device->reaches(*cards[to].device)) {
+      if (from != to && !cards[from].lost && !cards[to].lost &&
+          !cards[from].device->reaches(*cards[to].device)) {
         // GPUs without NVLink are no fault of their own; a policy that asks for it makes it one.
         return node.expected().nvlink_gb_s
                    ? skip(Status::fail, cards[from].subject + " cannot reach " + cards[to].subject,
@@ -125,7 +131,8 @@ void run(Burnin& node, double seconds) {
   const double until = node.now() + seconds;
   for (const auto& [kind, name] : movers) {
     std::vector<std::optional<double>> rates(n * n);
-    // Round s: every GPU sends to the one s after it, all at once but for the first mover, which measures pair by pair.
+    // Round s: every GPU sends to the one s after it, all at once but for the first mover, which measures
+    // pair by pair.
     for (std::size_t shift = 1; shift < n; ++shift) {
       node.say(std::string(name) + ", to the " + std::to_string(shift) + ". neighbour");
       const auto send = [&, kind = kind](Burnin::Card& card) {
@@ -143,7 +150,8 @@ void run(Burnin& node, double seconds) {
       else
         node.each(send);
     }
-    judge_pairs(node, name, rates, kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
+    judge_pairs(node, name, rates,
+                kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
     if (node.now() > until) break;
   }
   for (std::size_t i = 0; i < n; ++i)

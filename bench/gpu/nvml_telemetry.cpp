@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -5,8 +7,6 @@
 #include "bench/gpu/telemetry.hpp"
 #include "validators/host/host.hpp"
 #include "validators/host/shared_library.hpp"
-
-#include <unistd.h>
 
 namespace mlc {
 
@@ -89,7 +89,8 @@ class Nvml final : public Telemetry {
         library_.find<int(Device, unsigned*, ProcessInfo*)>("nvmlDeviceGetComputeRunningProcesses_v3");
     if (running && running(device, &count, processes.data()) == ok)
       for (unsigned i = 0; i < count && i < processes.size(); ++i)
-        if (processes[i].pid != static_cast<unsigned>(::getpid())) state.processes.push_back(processes[i].pid);
+        if (processes[i].pid != static_cast<unsigned>(::getpid()))
+          state.processes.push_back(processes[i].pid);
     MemoryInfo memory{};
     if (const auto get = library_.find<int(Device, MemoryInfo*)>("nvmlDeviceGetMemoryInfo");
         get && get(device, &memory) == ok)
@@ -122,7 +123,8 @@ class Nvml final : public Telemetry {
              usage && usage(device, &value) == ok)
       sample.power_w = value / 1e3;
     unsigned long long wide = 0;
-    if (const auto get = library_.find<int(Device, unsigned long long*)>("nvmlDeviceGetTotalEnergyConsumption");
+    if (const auto get =
+            library_.find<int(Device, unsigned long long*)>("nvmlDeviceGetTotalEnergyConsumption");
         get && get(device, &wide) == ok)
       sample.energy_j = static_cast<double>(wide) / 1e3;
     if (const auto get = library_.find<int(Device, int, unsigned*)>("nvmlDeviceGetClockInfo")) {

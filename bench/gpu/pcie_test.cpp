@@ -35,7 +35,9 @@ void run(Burnin& node, double seconds) {
       if (together) {
         const double until = node.now() + seconds / 8;
         do
-          node.each([&](Burnin::Card& card) { copies(card, way, 20, rates[static_cast<std::size_t>(&card - cards.data())]); });
+          node.each([&](Burnin::Card& card) {
+            copies(card, way, 20, rates[static_cast<std::size_t>(&card - cards.data())]);
+          });
         while (node.now() < until);
       } else {
         for (std::size_t i = 0; i < cards.size(); ++i)
@@ -43,25 +45,28 @@ void run(Burnin& node, double seconds) {
             if (&card == &cards[i]) copies(card, way, 20, rates[i]);
           });
       }
-      node.judge({.check = "burnin.pcie-" + std::string(way.name) + (together ? "-all" : ""),
-                  .unit = "GB/s",
-                  // The floor is for one direction of one link; both ways and all at once share the root complex.
-                  .bound = together || way.kind == CopyKind::both_ways ? std::nullopt : node.expected().pcie_gb_s,
-                  .spread = together ? 2 * node.expected().pcie_spread : node.expected().pcie_spread,
-                  .source = "copy engine, 256 MiB, pinned memory of the GPU's own NUMA node",
-                  .remedy = "see burnin.pcie-link and pci.link; reseat the GPU or its riser; check that the IOMMU is off or "
-                            "in passthrough"},
-                 "pcie", std::string(way.name) + (together ? ", all at once" : ""), rates);
+      node.judge(
+          {.check = "burnin.pcie-" + std::string(way.name) + (together ? "-all" : ""),
+           .unit = "GB/s",
+           // The floor is for one direction of one link; both ways and all at once share the root complex.
+           .bound = together || way.kind == CopyKind::both_ways ? std::nullopt : node.expected().pcie_gb_s,
+           .spread = together ? 2 * node.expected().pcie_spread : node.expected().pcie_spread,
+           .source = "copy engine, 256 MiB, pinned memory of the GPU's own NUMA node",
+           .remedy = "see burnin.pcie-link and pci.link; reseat the GPU or its riser; check that the IOMMU "
+                     "is off or "
+                     "in passthrough"},
+          "pcie", std::string(way.name) + (together ? ", all at once" : ""), rates);
     }
   for (std::size_t i = 0; i < cards.size(); ++i)
     if (!cards[i].lost || wrong[i] > 0)
-      node.add(Finding{.check = "burnin.pcie-data",
-                       .subject = cards[i].subject,
-                       .status = wrong[i] > 0 ? Status::fail : Status::pass,
-                       .observed = wrong[i] > 0 ? std::to_string(wrong[i]) + " wrong bytes" : "every byte as it was sent",
-                       .expected = "every byte as it was sent",
-                       .source = "generated on one side, verified on the other",
-                       .remedy = wrong[i] > 0 ? "compare with burnin.memory and the node's own memory (edac-util)" : ""});
+      node.add(Finding{
+          .check = "burnin.pcie-data",
+          .subject = cards[i].subject,
+          .status = wrong[i] > 0 ? Status::fail : Status::pass,
+          .observed = wrong[i] > 0 ? std::to_string(wrong[i]) + " wrong bytes" : "every byte as it was sent",
+          .expected = "every byte as it was sent",
+          .source = "generated on one side, verified on the other",
+          .remedy = wrong[i] > 0 ? "compare with burnin.memory and the node's own memory (edac-util)" : ""});
 }
 
 }  // namespace

@@ -15,8 +15,10 @@ namespace mlc {
 
 std::shared_ptr<std::byte> pinned_memory(std::uint64_t bytes, int numa_node) {
   void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) throw GpuError(GpuTrouble::memory, "no host memory for a copy of " + std::to_string(bytes) + " bytes");
-  std::shared_ptr<std::byte> memory(static_cast<std::byte*>(at), [bytes](std::byte* p) { ::munmap(p, bytes); });
+  if (at == MAP_FAILED)
+    throw GpuError(GpuTrouble::memory, "no host memory for a copy of " + std::to_string(bytes) + " bytes");
+  std::shared_ptr<std::byte> memory(static_cast<std::byte*>(at),
+                                    [bytes](std::byte* p) { ::munmap(p, bytes); });
   if (numa_node >= 0 && numa_node < 64) {
     const unsigned long mask = 1ul << numa_node;
     // Best effort: a container may not be allowed to, or may not have that node.

@@ -10,7 +10,8 @@ namespace mlc {
 
 namespace {
 
-constexpr double half_period_s = 0.075;  // on, then off: what power supplies and voltage regulators like least
+constexpr double half_period_s =
+    0.075;  // on, then off: what power supplies and voltage regulators like least
 
 // Repeats that load the GPU for half a period, from how long a few of them took.
 int repeats_for(double seconds, int measured, double target) {
@@ -19,8 +20,8 @@ int repeats_for(double seconds, int measured, double target) {
 
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
-  const bool products =
-      std::ranges::all_of(cards, [](auto& card) { return card.lost || card.device->gemm_absent(GemmType::bf16).empty(); });
+  const bool products = std::ranges::all_of(
+      cards, [](auto& card) { return card.lost || card.device->gemm_absent(GemmType::bf16).empty(); });
   const tile::Spec spec{node.options().seed, tile::most_rounds};
   std::vector<int> repeats(cards.size(), 1);
   std::vector<std::vector<tile::Digest>> digests(cards.size());
@@ -40,9 +41,11 @@ void run(Burnin& node, double seconds) {
     burst(card, 2);  // the first call loads the code
     const double start = node.now();
     burst(card, 8);
-    repeats[static_cast<std::size_t>(&card - cards.data())] = repeats_for(node.now() - start, 8, half_period_s);
+    repeats[static_cast<std::size_t>(&card - cards.data())] =
+        repeats_for(node.now() - start, 8, half_period_s);
   });
-  // All GPUs follow one clock: they step up at the same instants, also where one is late out of the burst before.
+  // All GPUs follow one clock: they step up at the same instants, also where one is late out of the burst
+  // before.
   const double start = node.now() + 0.1, until = start + seconds;
   int pulses = 0;
   for (; start + 2 * half_period_s * pulses < until; pulses += 10) {
@@ -63,17 +66,19 @@ void run(Burnin& node, double seconds) {
       continue;
     }
     if (digests[i].empty()) continue;
-    const auto wrong = std::ranges::count_if(digests[i], [&](const auto& one) { return one != digests[i].front(); });
-    node.add(Finding{.check = "burnin.pulse",
-                     .subject = cards[i].subject,
-                     .status = wrong > 0 ? Status::fail : Status::pass,
-                     .observed = wrong > 0 ? std::to_string(wrong) + " of " + std::to_string(digests[i].size()) +
-                                                 " products differ under steps of power"
-                                           : std::to_string(pulses) + " steps of power in phase, every result equal",
-                     .expected = "no drop-out and the same result from every product",
-                     .source = "cuBLASLt in bursts of 75 ms",
-                     .remedy = wrong > 0 ? "voltage or power supply: check the power supplies; take the GPU out of service"
-                                         : ""});
+    const auto wrong =
+        std::ranges::count_if(digests[i], [&](const auto& one) { return one != digests[i].front(); });
+    node.add(Finding{
+        .check = "burnin.pulse",
+        .subject = cards[i].subject,
+        .status = wrong > 0 ? Status::fail : Status::pass,
+        .observed = wrong > 0 ? std::to_string(wrong) + " of " + std::to_string(digests[i].size()) +
+                                    " products differ under steps of power"
+                              : std::to_string(pulses) + " steps of power in phase, every result equal",
+        .expected = "no drop-out and the same result from every product",
+        .source = "cuBLASLt in bursts of 75 ms",
+        .remedy = wrong > 0 ? "voltage or power supply: check the power supplies; take the GPU out of service"
+                            : ""});
   }
   if (products) return;
   std::erase_if(tables, [](const TileTable& table) { return table.results.empty(); });

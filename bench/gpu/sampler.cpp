@@ -5,7 +5,11 @@
 namespace mlc {
 
 Sampler::Sampler(Telemetry& telemetry, Clock& clock, std::vector<TelemetryTrack> tracks, double period_s)
-    : telemetry_(telemetry), clock_(clock), period_s_(period_s), start_s_(clock.now()), tracks_(std::move(tracks)) {
+    : telemetry_(telemetry),
+      clock_(clock),
+      period_s_(period_s),
+      start_s_(clock.now()),
+      tracks_(std::move(tracks)) {
   for (auto& track : tracks_) {
     track.before = telemetry_.counters(track.uuid);
     const GpuState state = telemetry_.state(track.uuid);
@@ -59,7 +63,10 @@ std::vector<TelemetryTrack> Sampler::stop() {
     stop_ = true;
   }
   wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+    take();  // so that what happened since the last sample counts, also in a very short run
+  }
   for (auto& track : tracks_)
     track.after = telemetry_.counters(track.uuid);
   return tracks_;

@@ -9,7 +9,9 @@ namespace mlc {
 namespace {
 
 // Rounds of one tile and repeats of one launch: each engine works for about as long.
-constexpr int rounds_of(tile::Engine engine) { return engine == tile::Engine::tensor ? tile::most_rounds : 1; }
+constexpr int rounds_of(tile::Engine engine) {
+  return engine == tile::Engine::tensor ? tile::most_rounds : 1;
+}
 constexpr int repeats_in_launch = 4 * tile::seeds;
 
 void run(Burnin& node, double seconds) {
@@ -44,12 +46,13 @@ void run(Burnin& node, double seconds) {
 
 }  // namespace
 
-extern const GpuTest sm_test{
-    .name = "sm",
-    .summary = "every SM computes the same tile: tensor cores, FP32, integer, shared memory against the host, bit for bit",
-    .limit = "none: one wrong bit is a failure",
-    .quick_s = 20,
-    .full_s = 60,
-    .run = run};
+extern const GpuTest sm_test{.name = "sm",
+                             .summary =
+                                 "every SM computes the same tile: tensor cores, FP32, integer, shared "
+                                 "memory against the host, bit for bit",
+                             .limit = "none: one wrong bit is a failure",
+                             .quick_s = 20,
+                             .full_s = 60,
+                             .run = run};
 
 }  // namespace mlc

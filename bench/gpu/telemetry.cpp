@@ -23,9 +23,10 @@ constexpr std::array<Field<TelemetrySample, double>, 6> numbers{
      {"memory_clock_mhz", &TelemetrySample::memory_clock_mhz},
      {"temperature_c", &TelemetrySample::temperature_c},
      {"thermal_violation_s", &TelemetrySample::thermal_violation_s}}};
-constexpr std::array<Field<TelemetrySample, int>, 2> links{{{"pcie_generation", &TelemetrySample::pcie_generation},
-                                                           {"pcie_width", &TelemetrySample::pcie_width}}};
-constexpr std::array<Field<TelemetrySample, std::uint64_t>, 1> masks{{{"reasons", &TelemetrySample::reasons}}};
+constexpr std::array<Field<TelemetrySample, int>, 2> links{
+    {{"pcie_generation", &TelemetrySample::pcie_generation}, {"pcie_width", &TelemetrySample::pcie_width}}};
+constexpr std::array<Field<TelemetrySample, std::uint64_t>, 1> masks{
+    {{"reasons", &TelemetrySample::reasons}}};
 constexpr std::array<Field<TelemetryCounters, std::uint64_t>, 8> counts{
     {{"ecc_corrected", &TelemetryCounters::ecc_corrected},
      {"ecc_uncorrected", &TelemetryCounters::ecc_uncorrected},

@@ -1,5 +1,6 @@
-// What is known of a GPU from outside while it works: clocks, power, heat, throttling, error counters. Read by
-// nvml_telemetry.cpp, or from a recording of it. A value that the driver does not give is empty, never zero.
+// What is known of a GPU from outside while it works: clocks, power, heat, throttling, error counters. Read
+// by nvml_telemetry.cpp, or from a recording of it. A value that the driver does not give is empty, never
+// zero.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ inline constexpr std::uint64_t sw_power_cap = 0x4, hw_slowdown = 0x8, sw_thermal
 }
 
 struct TelemetrySample {
-  double time_s = 0;  // since the burn-in began
+  double time_s = 0;               // since the burn-in began
   std::optional<double> power_w;   // instant, where the driver gives it
   std::optional<double> energy_j;  // since the driver was loaded
   std::optional<double> sm_clock_mhz, memory_clock_mhz, temperature_c;
@@ -37,9 +38,9 @@ struct TelemetryCounters {
 // What decides whether a GPU may be tested at all.
 struct GpuState {
   std::optional<bool> mig, ecc;
-  std::vector<std::uint64_t> processes;          // ids of others that use it
-  std::optional<std::uint64_t> memory_used;      // bytes, before anything of ours
-  std::optional<int> utilisation;                // per cent, over the last second
+  std::vector<std::uint64_t> processes;      // ids of others that use it
+  std::optional<std::uint64_t> memory_used;  // bytes, before anything of ours
+  std::optional<int> utilisation;            // per cent, over the last second
   std::optional<double> power_limit_w, slowdown_temperature_c;
 };
 

@@ -23,7 +23,8 @@ GpuTrouble trouble_of(std::string_view cuda_error_name) {
        {"cudaErrorHardwareStackError", GpuTrouble::lost},
        {"cudaErrorExternalDevice", GpuTrouble::lost},
        {"cudaErrorDevicesUnavailable", GpuTrouble::taken}}};
-  const auto found = std::ranges::find(known, cuda_error_name, &std::pair<std::string_view, GpuTrouble>::first);
+  const auto found =
+      std::ranges::find(known, cuda_error_name, &std::pair<std::string_view, GpuTrouble>::first);
   return found == known.end() ? GpuTrouble::other : found->second;
 }
 

@@ -8,7 +8,7 @@ def rank_of(process, rank):
     """The process id of a rank, once it has been started."""
     found = []
     def there():
-        found[:] = [pid for pid, environment in descendants(process.pid) if environment.get("MLC_LOCAL_RANK") == str(rank)]
+        found[:] = [pid for pid, environment in descendants(process.pid) if environment.get(b"MLC_LOCAL_RANK") == str(rank).encode()]
         return found
     wait_for(there)
     return found[0]
@@ -100,7 +100,7 @@ class Processes(Case):
     def test_what_does_not_go_together_is_usage(self):
         for arguments, words in ((["--launcher", "processes", "--backend", "mpi"] if HAS_MPI else ["--launcher", "processs"], "launcher"),
                                  (["--launcher", "mpirun", "--backend", "shm"], "plain processes"),
-                                 (["--launcher", "processes", "--hosts", "a,b"], "this node"),
+                                 (["--launcher", "processes", "--hosts", "a,b"] + (["--backend", "mpi"] if HAS_MPI else []), "node" if HAS_MPI else "other hosts"),
                                  (["--backend", "shm", "--hosts", "a,b"], "other hosts"),
                                  (["--launcher", "nothing"], "none of")):
             with self.subTest(arguments=arguments):

@@ -36,7 +36,7 @@ def digest(elements):
 
 
 def small(matrix, line, k):
-    h = mix64(SEED ^ (matrix << 60) ^ (line << 16) ^ (k // 16))
+    h = mix64(mix64(mix64(SEED) ^ (matrix << 60) ^ line) + k // 16 & M64)
     return (h >> k % 16 * 4 & 15) - 8
 
 

@@ -1,5 +1,5 @@
-// The whole burn-in on fake GPUs: a healthy node passes, and each planted fault is found, named and localised by the code
-// that judges real ones.
+// The whole burn-in on fake GPUs: a healthy node passes, and each planted fault is found, named and localised
+// by the code that judges real ones.
 #include <gmock/gmock.h>
 
 #include <mutex>
@@ -19,16 +19,20 @@ class QuietTelemetry final : public Telemetry {
   std::string absent() const override { return ""; }
   std::string driver() const override { return "580.0"; }
   GpuState state(const std::string&) override { return {}; }
-  TelemetrySample sample(const std::string&) override { return {.power_w = 650, .temperature_c = 61, .reasons = 0, .pcie_generation = 5, .pcie_width = 16}; }
-  TelemetryCounters counters(const std::string&) override { return {.ecc_uncorrected = 0, .remap_pending = 0}; }
+  TelemetrySample sample(const std::string&) override {
+    return {.power_w = 650, .temperature_c = 61, .reasons = 0, .pcie_generation = 5, .pcie_width = 16};
+  }
+  TelemetryCounters counters(const std::string&) override {
+    return {.ecc_uncorrected = 0, .remap_pending = 0};
+  }
 };
 
-// Each look at it takes a hundredth of a second, so that the tests' budgets end.
+// Each look at it takes half a second, so that the tests' budgets end.
 class SteppingClock final : public Clock {
  public:
   double now() override {
     const std::lock_guard lock(mutex_);
-    return time_ += 0.01;
+    return time_ += 0.5;
   }
 
  private:
@@ -46,11 +50,13 @@ class GpuBurnin : public ::testing::Test {
       devices.push_back(std::make_unique<FakeGpu>(i, faults[i]));
     std::vector<const GpuTest*> tests;
     for (const auto* test : all_gpu_tests())
-      if (test->name != "pulse" && (names.empty() || std::ranges::count(names, test->name) > 0)) tests.push_back(test);
+      if (test->name != "pulse" && (names.empty() || std::ranges::count(names, test->name) > 0))
+        tests.push_back(test);
     QuietTelemetry telemetry;
     SteppingClock clock;
     Pulse pulse;
-    Burnin burnin(std::move(devices), expected_, {.node = "gpu-a", .fault = planted}, telemetry, clock, pulse, {});
+    Burnin burnin(std::move(devices), expected_, {.node = "gpu-a", .fault = planted}, telemetry, clock, pulse,
+                  {});
     burnin.run(tests, true);
     outcome_ = burnin.outcome();
   }
@@ -81,7 +87,8 @@ TEST_F(GpuBurnin, AHealthyNodePassesEveryTest) {
   for (const auto& finding : outcome_.findings)
     EXPECT_FALSE(finding.source.empty()) << finding.check;
   // hbm.copy of GPU 0: 3.05 of 3.352 TB/s
-  const auto copy = std::ranges::find_if(outcome_.results, [](const GpuResult& r) { return r.metric == "copy"; });
+  const auto copy =
+      std::ranges::find_if(outcome_.results, [](const GpuResult& r) { return r.metric == "copy"; });
   ASSERT_NE(copy, outcome_.results.end());
   EXPECT_NEAR(copy->value, 3050, 1);
   EXPECT_NEAR(*copy->share_of_limit, 3050 / 3352.3, 1e-3);
@@ -93,7 +100,8 @@ TEST_F(GpuBurnin, OneSlowGpuOfEightIsTheOnlyOneBlamed) {
   ASSERT_FALSE(failed.empty());
   for (const auto& finding : failed)
     EXPECT_THAT(finding.subject, HasSubstr("GPU 5")) << finding.check;
-  EXPECT_THAT(all_bad(), AllOf(HasSubstr("burnin.hbm-copy"), HasSubstr("burnin.gemm-bf16"), HasSubstr("burnin.pcie-to-device")));
+  EXPECT_THAT(all_bad(), AllOf(HasSubstr("burnin.hbm-copy"), HasSubstr("burnin.gemm-bf16"),
+                               HasSubstr("burnin.pcie-to-device")));
 }
 
 TEST_F(GpuBurnin, EightSlowGpusFailByTheFloorThoughTheyAgree) {
@@ -118,10 +126,12 @@ TEST_F(GpuBurnin, AStuckBitIsLocalisedToWordBitAndCell) {
 }
 
 TEST_F(GpuBurnin, APlantedFlipIsFoundAtItsExactPlace) {
-  run(1, {}, {"memory"}, PlantedFault{.kind = PlantedFault::Kind::memory, .gpu = 0, .word = 12'345, .bit = 42, .sm = 0});
+  run(1, {}, {"memory"},
+      PlantedFault{.kind = PlantedFault::Kind::memory, .gpu = 0, .word = 12'345, .bit = 42, .sm = 0});
   const auto failed = with(Status::fail);
   ASSERT_EQ(failed.size(), 1u) << all_bad();
-  EXPECT_THAT(failed[0].observed, AllOf(HasSubstr("1 wrong word"), HasSubstr("(word 12345)"), HasSubstr("bit 42")));
+  EXPECT_THAT(failed[0].observed,
+              AllOf(HasSubstr("1 wrong word"), HasSubstr("(word 12345)"), HasSubstr("bit 42")));
 }
 
 TEST_F(GpuBurnin, ADeadAddressLineIsNamed) {
@@ -197,13 +207,14 @@ TEST_F(GpuBurnin, ASlowStretchOfMemoryIsAWindow) {
 }
 
 TEST_F(GpuBurnin, EveryTroubleInMidTestIsNamedAndTheOthersGoOn) {
-  const std::vector<std::pair<GpuTrouble, std::string>> troubles{{GpuTrouble::lost, "fell off the bus"},
-                                                                 {GpuTrouble::uncorrectable, "uncorrectable ECC"},
-                                                                 {GpuTrouble::fabric, "NVLink or NVSwitch"},
-                                                                 {GpuTrouble::hung, "hung"},
-                                                                 {GpuTrouble::memory, "not enough free memory"},
-                                                                 {GpuTrouble::taken, "another process holds it"},
-                                                                 {GpuTrouble::other, "planted"}};
+  const std::vector<std::pair<GpuTrouble, std::string>> troubles{
+      {GpuTrouble::lost, "fell off the bus"},
+      {GpuTrouble::uncorrectable, "uncorrectable ECC"},
+      {GpuTrouble::fabric, "NVLink or NVSwitch"},
+      {GpuTrouble::hung, "hung"},
+      {GpuTrouble::memory, "not enough free memory"},
+      {GpuTrouble::taken, "another process holds it"},
+      {GpuTrouble::other, "planted"}};
   for (const auto& [trouble, words] : troubles) {
     run(2, {{1, {.fails_in = "sweep", .failure = trouble}}}, {"memory", "sm"});
     Status status = Status::pass;
@@ -229,12 +240,14 @@ TEST_F(GpuBurnin, EveryTroubleInMidTestIsNamedAndTheOthersGoOn) {
 }
 
 TEST_F(GpuBurnin, EveryCallMayFailAndNothingHangsOrCrashes) {
-  for (const char* call : {"take_memory", "hbm", "sweep", "tiles", "gemm", "copy", "copy_to", "launches", "atomic_adds"}) {
+  for (const char* call :
+       {"take_memory", "hbm", "sweep", "tiles", "gemm", "copy", "copy_to", "launches", "atomic_adds"}) {
     run(2, {{0, {.fails_in = call}}, {1, {.fails_in = call}}});
     int named = 0;
     for (const auto& finding : outcome_.findings)
       named += finding.check == "burnin.device" && finding.status == Status::fail;
-    EXPECT_EQ(named, 2) << call;
+    // Once GPU 0 is gone, GPU 1 has no peer to copy to, and is not at fault.
+    EXPECT_EQ(named, std::string(call) == "copy_to" ? 1 : 2) << call;
   }
 }
 
@@ -245,7 +258,8 @@ TEST(PlantedFaultText, IsReadOrRefused) {
   EXPECT_EQ(memory->word, 1000u);
   EXPECT_EQ(memory->bit, 63);
   ASSERT_TRUE(parse_planted_fault("sm:sm=17"));
-  for (const char* bad : {"", "disk", "memory:bit=64", "memory:sm=1", "sm:word=1", "memory:word", "memory:word=x", "sm:sm=-1"})
+  for (const char* bad :
+       {"", "disk", "memory:bit=64", "memory:sm=1", "sm:word=1", "memory:word", "memory:word=x", "sm:sm=-1"})
     EXPECT_FALSE(parse_planted_fault(bad)) << bad;
 }
 

@@ -19,7 +19,7 @@ namespace golden_values {
 }
 
 TEST(Tile, TheHostsDigestsAreThoseOfTheReference) {
-  const auto is = [](const tile::Digest& digest, const std::uint64_t (&golden)[2]) {
+  const auto is = [](const tile::Digest& digest, const std::uint64_t(&golden)[2]) {
     EXPECT_EQ(digest.sum, golden[0]);
     EXPECT_EQ(digest.parity, golden[1]);
   };
@@ -37,7 +37,8 @@ TEST(Tile, TensorCoresAndFp32UnitsHaveOneAnswer) {
 TEST(Tile, OneWrongBitChangesTheDigestInAnyOrder) {
   tile::Digest forward, backward, wrong;
   for (std::uint64_t i = 0; i < 100; ++i)
-    forward.add(i, i * i), backward.add(99 - i, (99 - i) * (99 - i)), wrong.add(i, i == 57 ? i * i ^ 1 : i * i);
+    forward.add(i, i * i), backward.add(99 - i, (99 - i) * (99 - i)),
+        wrong.add(i, i == 57 ? i * i ^ 1 : i * i);
   EXPECT_EQ(forward, backward);
   EXPECT_NE(forward.sum, wrong.sum);
   EXPECT_NE(forward.parity, wrong.parity);
@@ -83,7 +84,7 @@ TEST_P(Sweeps, MarkedAndUnmarkedTogetherAreAll) {
 TEST_P(Sweeps, EveryFlippedBitIsFoundWhereItIs) {
   const memory::Spec spec{GetParam(), 5, false};
   for (int bit = 0; bit < 64; bit += 7) {
-    log = {};
+    log = memory::ErrorLog();
     sweep({spec, memory::Step::write});
     data[1234] ^= std::uint64_t{1} << bit;
     sweep({spec, memory::Step::check_and_invert});

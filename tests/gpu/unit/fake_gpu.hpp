@@ -1,5 +1,5 @@
-// A GPU of host memory: the burn-in's drivers run on it with the same patterns, tiles and sums, and it can be faulty in the
-// ways real ones are.
+// A GPU of host memory: the burn-in's drivers run on it with the same patterns, tiles and sums, and it can be
+// faulty in the ways real ones are.
 #pragma once
 
 #include <algorithm>
@@ -14,15 +14,15 @@
 namespace mlc {
 
 struct FakeFaults {
-  double speed = 1;                          // of every rate
-  std::optional<std::uint64_t> stuck_word;   // its bit 3 always reads 1
-  bool path_fault = false;                   // the first wrong read is correct when read again
-  std::optional<int> dead_address_bit;       // words that differ in it are one cell
-  std::optional<std::uint32_t> bad_sm;       // flips a bit of its results
-  std::optional<int> bad_product;            // this product of a run differs
-  std::optional<std::string> fails_in;       // a call of this name throws `failure`
+  double speed = 1;                         // of every rate
+  std::optional<std::uint64_t> stuck_word;  // its bit 3 always reads 1
+  bool path_fault = false;                  // the first wrong read is correct when read again
+  std::optional<int> dead_address_bit;      // words that differ in it are one cell
+  std::optional<std::uint32_t> bad_sm;      // flips a bit of its results
+  std::optional<int> bad_product;           // this product of a run differs
+  std::optional<std::string> fails_in;      // a call of this name throws `failure`
   GpuTrouble failure = GpuTrouble::lost;
-  std::uint64_t corrupted_copies = 0;        // bytes
+  std::uint64_t corrupted_copies = 0;  // bytes
   bool loses_an_addition = false;
   std::optional<int> slow_link_to;           // the GPU of this index, at half speed
   double memory_given = 1;                   // share of memory_bytes that can be allocated
@@ -52,7 +52,8 @@ class FakeGpu final : public GpuDevice {
 
   void take_memory(std::uint64_t most) override {
     fail_in("take_memory");
-    const auto given = static_cast<std::uint64_t>(faults_.memory_given * static_cast<double>(identity_.memory_bytes));
+    const auto given =
+        static_cast<std::uint64_t>(faults_.memory_given * static_cast<double>(identity_.memory_bytes));
     words_.assign(std::min(most, given) / piece_bytes * piece_bytes / 8, 0xdead);
     for (std::uint64_t at = 0; at < words_.size(); at += piece_bytes / 8)
       stretches_.push_back({reinterpret_cast<std::byte*>(words_.data() + at), piece_bytes, at});
@@ -62,7 +63,8 @@ class FakeGpu final : public GpuDevice {
   std::vector<double> hbm(hbm::Operation operation, const Stretch& region, int repeats) override {
     fail_in("hbm");
     const bool slow = faults_.slow_window && *faults_.slow_window == region.first_word;
-    return steady(static_cast<double>(hbm::bytes_moved(operation, region.bytes)) / (slow ? 1.5e12 : 3.05e12), repeats);
+    return steady(static_cast<double>(hbm::bytes_moved(operation, region.bytes)) / (slow ? 1.5e12 : 3.05e12),
+                  repeats);
   }
   std::uint64_t copy_differs(const Stretch&) override { return faults_.corrupted_copies; }
 
@@ -73,8 +75,13 @@ class FakeGpu final : public GpuDevice {
       const std::uint64_t i = sweep.down ? words_.size() - 1 - n : n;
       std::uint64_t value = read(i);
       memory::visit(sweep, &value, i, [&](std::uint64_t expected, std::uint64_t got) {
-        memory::add(log_, {.index = i, .expected = expected, .got = got, .sm = static_cast<std::uint32_t>(i % 12),
-                           .round = round, .spec = sweep.spec, .down = sweep.down});
+        memory::add(log_, {.index = i,
+                           .expected = expected,
+                           .got = got,
+                           .sm = static_cast<std::uint32_t>(i % 12),
+                           .round = round,
+                           .spec = sweep.spec,
+                           .down = sweep.down});
       });
       words_[cell(i)] = value;
     }
@@ -99,7 +106,8 @@ class FakeGpu final : public GpuDevice {
     std::vector<tile::Result> results;
     for (int repeat = 0; repeat < repeats; ++repeat)
       for (std::uint32_t sm = 0; sm < 12; ++sm) {
-        results.push_back({sm, static_cast<std::uint32_t>(repeat), golden_of(engine, tile::spec_of(spec, repeat))});
+        results.push_back(
+            {sm, static_cast<std::uint32_t>(repeat), golden_of(engine, tile::spec_of(spec, repeat))});
         if (faults_.bad_sm == sm) results.back().digest.parity ^= 4;
       }
     return results;
@@ -127,9 +135,12 @@ class FakeGpu final : public GpuDevice {
   CopyRun copy_to(GpuDevice& peer, PeerKind, std::uint64_t bytes, int repeats) override {
     fail_in("copy_to");
     const auto& other = static_cast<const FakeGpu&>(peer);
-    const bool slow = faults_.slow_link_to == other.identity_.index || other.faults_.slow_link_to == identity_.index;
+    const bool slow =
+        faults_.slow_link_to == other.identity_.index || other.faults_.slow_link_to == identity_.index;
     const double speed = std::min(faults_.speed, other.faults_.speed) * (slow ? 0.5 : 1);
-    return {std::vector<double>(static_cast<std::size_t>(repeats), static_cast<double>(bytes) / (375e9 * speed)), 0};
+    return {
+        std::vector<double>(static_cast<std::size_t>(repeats), static_cast<double>(bytes) / (375e9 * speed)),
+        0};
   }
 
   std::vector<double> launches(LaunchKind kind, int repeats) override {

@@ -26,8 +26,10 @@ constexpr Status pass = Status::pass, fail = Status::fail, unknown = Status::unk
 
 TEST(JudgeRates, BothRulesCount) {
   const RateRule rule{.check = "burnin.x", .unit = "GB/s", .bound = 90, .spread = 0.02};
-  EXPECT_EQ(judged(rule, {100, 100, 100, 97}), (std::vector{pass, pass, pass, fail}));  // above the floor, below the rest
-  EXPECT_EQ(judged(rule, {80, 80, 80, 80}), (std::vector{fail, fail, fail, fail}));     // all alike, below the floor
+  EXPECT_EQ(judged(rule, {100, 100, 100, 97}),
+            (std::vector{pass, pass, pass, fail}));  // above the floor, below the rest
+  EXPECT_EQ(judged(rule, {80, 80, 80, 80}),
+            (std::vector{fail, fail, fail, fail}));  // all alike, below the floor
   EXPECT_EQ(judged(rule, {100, 100, 99, 110}), (std::vector{pass, pass, pass, pass}));  // faster is no fault
 }
 
@@ -49,7 +51,9 @@ TEST(JudgeRates, LatenciesAreJudgedUpwards) {
   EXPECT_EQ(judged(rule, {2, 2, 2, 4}), (std::vector{pass, pass, pass, fail}));
 }
 
-tile::Digest golden(const tile::Spec& spec, int repeat) { return tile::golden(tile::Engine::shared, tile::spec_of(spec, repeat)); }
+tile::Digest golden(const tile::Spec& spec, int repeat) {
+  return tile::golden(tile::Engine::shared, tile::spec_of(spec, repeat));
+}
 
 class JudgeTiles : public ::testing::Test {
  protected:
@@ -123,7 +127,10 @@ TEST(Localise, ADeadAddressLineIsFoundByWhatCameBack) {
   const memory::Spec spec{memory::Pattern::own_address, 4, false};
   for (std::uint64_t i = 0; i < 32; ++i) {
     const std::uint64_t index = i * 64 | 1 << 5;
-    memory::add(log, {.index = index, .expected = memory::word(spec, index), .got = memory::word(spec, index ^ 1 << 5), .spec = spec});
+    memory::add(log, {.index = index,
+                      .expected = memory::word(spec, index),
+                      .got = memory::word(spec, index ^ 1 << 5),
+                      .spec = spec});
   }
   EXPECT_THAT(localise(log), HasSubstr("address bit 5 does not work"));
 }
@@ -149,7 +156,9 @@ TEST(Localise, MixedRereadsAreCounted) {
 
 TEST(JudgeMemory, NoRoundIsNoPass) {
   const memory::ErrorLog log;
-  const auto findings = judge_memory(std::vector{MemoryOutcome{.subject = "GPU 0", .tested = 97, .total = 100, .rounds = 0, .log = &log}}, 0.97);
+  const auto findings = judge_memory(
+      std::vector{MemoryOutcome{.subject = "GPU 0", .tested = 97, .total = 100, .rounds = 0, .log = &log}},
+      0.97);
   EXPECT_EQ(findings[0].status, unknown);
   EXPECT_EQ(findings[1].status, pass);
 }

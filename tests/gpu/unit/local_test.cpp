@@ -1,4 +1,7 @@
-// Ranks that are processes and meet in shared memory: every collective, and what a rank finds that was not started so.
+// Ranks that are processes and meet in shared memory: every collective, and what a rank finds that was not
+// started so.
+#include "bench/backends/local.hpp"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -8,7 +11,6 @@
 #include <cstdio>
 #include <map>
 
-#include "bench/backends/local.hpp"
 #include "bench/launch/launched_as.hpp"
 #include "tests/unit/every_collective.hpp"
 
@@ -61,12 +63,16 @@ TEST_P(LocalRanks, ControlMessagesOfAnyLengthArrive) {
     const auto control = session.make_control();
     const int rank = control->rank(), size = control->size();
     bool good = true;
-    for (const std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{65536}, std::size_t{65537}, std::size_t{200'000}}) {
-      const auto texts = gather_text(*control, std::string(length + static_cast<std::size_t>(rank), static_cast<char>('a' + rank)));
+    for (const std::size_t length :
+         {std::size_t{0}, std::size_t{1}, std::size_t{65536}, std::size_t{65537}, std::size_t{200'000}}) {
+      const auto texts = gather_text(
+          *control, std::string(length + static_cast<std::size_t>(rank), static_cast<char>('a' + rank)));
       for (int other = 0; other < size; ++other)
-        good = good && texts[static_cast<std::size_t>(other)] ==
-                           std::string(length + static_cast<std::size_t>(other), static_cast<char>('a' + other));
-      good = good && agree_text(*control, std::string(length, static_cast<char>('0' + rank))) == std::string(length, '0');
+        good =
+            good && texts[static_cast<std::size_t>(other)] ==
+                        std::string(length + static_cast<std::size_t>(other), static_cast<char>('a' + other));
+      good = good && agree_text(*control, std::string(length, static_cast<char>('0' + rank))) ==
+                         std::string(length, '0');
     }
     std::vector<double> values(20'000, rank);
     values[19'999] = -rank;
@@ -81,7 +87,8 @@ TEST(LocalSession, MemoryIsGivenBackAndBoundsAreErrors) {
   const LocalSegment segment(1);
   const auto session = join_local(::dup(segment.descriptor()), 0, 1);
   const auto communicator = session->make_communicator();
-  struct stat before {}, during {}, after {};
+  struct stat before {
+  }, during{}, after{};
   ::fstat(segment.descriptor(), &before);
   {
     const auto memory = communicator->memory().allocate(8 << 20);

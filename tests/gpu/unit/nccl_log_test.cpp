@@ -1,6 +1,7 @@
+#include "bench/backends/nccl_log.hpp"
+
 #include <gmock/gmock.h>
 
-#include "bench/backends/nccl_log.hpp"
 #include "bench/engine/verdict_of_cell.hpp"
 #include "bench/engine/wire.hpp"
 
@@ -9,7 +10,8 @@ namespace {
 
 TEST(NcclLog, AlgorithmProtocolAndChannelsAreRead) {
   const auto tuning = tuning_of_line(
-      "gpu-a:4711:4712 [0] NCCL INFO AllReduce: 1048576 Bytes -> Algo RING proto LL128 channel{Lo..Hi}={0..15}");
+      "gpu-a:4711:4712 [0] NCCL INFO AllReduce: 1048576 Bytes -> Algo RING proto LL128 "
+      "channel{Lo..Hi}={0..15}");
   ASSERT_TRUE(tuning);
   EXPECT_EQ(tuning->algorithm, "Ring");
   EXPECT_EQ(tuning->protocol, "LL128");
@@ -17,11 +19,17 @@ TEST(NcclLog, AlgorithmProtocolAndChannelsAreRead) {
 }
 
 TEST(NcclLog, EveryNameNcclHasUsedIsTheUsualOne) {
-  const std::pair<const char*, const char*> names[] = {{"TREE", "Tree"},        {"0", "Tree"}, {"NVLS_TREE", "NVLSTree"},
-                                                       {"NVLSTree", "NVLSTree"}, {"5", "NVLSTree"}, {"COLLNET_DIRECT", "CollnetDirect"},
-                                                       {"PAT", "PAT"},           {"SOMETHING_NEW", "SOMETHING_NEW"}};
+  const std::pair<const char*, const char*> names[] = {{"TREE", "Tree"},
+                                                       {"0", "Tree"},
+                                                       {"NVLS_TREE", "NVLSTree"},
+                                                       {"NVLSTree", "NVLSTree"},
+                                                       {"5", "NVLSTree"},
+                                                       {"COLLNET_DIRECT", "CollnetDirect"},
+                                                       {"PAT", "PAT"},
+                                                       {"SOMETHING_NEW", "SOMETHING_NEW"}};
   for (const auto& [said, usual] : names) {
-    const auto tuning = tuning_of_line("x Bytes -> Algo " + std::string(said) + " proto SIMPLE channel{Lo..Hi}={2..3}");
+    const auto tuning =
+        tuning_of_line("x Bytes -> Algo " + std::string(said) + " proto SIMPLE channel{Lo..Hi}={2..3}");
     ASSERT_TRUE(tuning) << said;
     EXPECT_EQ(tuning->algorithm, usual);
     EXPECT_EQ(tuning->protocol, "Simple");
@@ -30,9 +38,11 @@ TEST(NcclLog, EveryNameNcclHasUsedIsTheUsualOne) {
 }
 
 TEST(NcclLog, HostileAndCutLinesAreNothing) {
-  for (const char* line : {"", "Bytes -> Algo", "8 Bytes -> Algo RING", "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={",
-                           "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={5..2}", "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={0..99999999999}",
-                           "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={-1..2}"})
+  for (const char* line :
+       {"", "Bytes -> Algo", "8 Bytes -> Algo RING", "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={",
+        "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={5..2}",
+        "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={0..99999999999}",
+        "8 Bytes -> Algo RING proto LL channel{Lo..Hi}={-1..2}"})
     EXPECT_FALSE(tuning_of_line(line)) << line;
   const auto hostile = tuning_of_line("8 Bytes -> Algo \x1b[2J proto \x07 channel{Lo..Hi}={0..0}");
   ASSERT_TRUE(hostile);
@@ -47,7 +57,9 @@ TEST(NcclLog, TheLastOperationCountsAndWarningsComeOnce) {
       "a:1:2 [0] NCCL INFO AllReduce: 8 Bytes -> Algo RING proto LL channel{Lo..Hi}={0..0}\n"
       "a:1:2 [0] x.cc:1 NCCL WARN second";
   EXPECT_EQ(last_tuning(log)->algorithm, "Ring");
-  EXPECT_THAT(all_warnings(log), ::testing::ElementsAre("NCCL: Connect to 10.0.0.1<443> failed : Connection refused", "NCCL: second"));
+  EXPECT_THAT(
+      all_warnings(log),
+      ::testing::ElementsAre("NCCL: Connect to 10.0.0.1<443> failed : Connection refused", "NCCL: second"));
   EXPECT_TRUE(all_warnings("").empty());
   EXPECT_FALSE(last_tuning("NCCL INFO nothing of it\n"));
 }

@@ -57,7 +57,8 @@ TEST(Telemetry, ErrorsThatGrewAndRowsThatWait) {
     EXPECT_NE(finding.status, Status::pass);
     all += finding.observed + "; ";
   }
-  EXPECT_THAT(all, AllOf(HasSubstr("1 new uncorrectable ECC"), HasSubstr("3 new PCIe replays"), HasSubstr("a row waits")));
+  EXPECT_THAT(all, AllOf(HasSubstr("1 new uncorrectable ECC"), HasSubstr("3 new PCIe replays"),
+                         HasSubstr("a row waits")));
 }
 
 TEST(Telemetry, ACounterThatFellWasResetAndIsUnknown) {
@@ -87,7 +88,8 @@ TEST(Telemetry, PowerComesFromTheEnergyCounter) {
   track.phases.push_back({"gemm", 0, 10});
   for (int i = 0; i <= 10; ++i)
     // The instant reading misses half of it.
-    track.samples.push_back({.time_s = static_cast<double>(i), .power_w = 350, .energy_j = 1000.0 + 700.0 * i});
+    track.samples.push_back(
+        {.time_s = static_cast<double>(i), .power_w = 350, .energy_j = 1000.0 + 700.0 * i});
   EXPECT_DOUBLE_EQ(*power_by_phase(track).at(0).mean_w, 700);
 }
 
@@ -101,7 +103,8 @@ TEST(Telemetry, ATraceHasAnEventWhenAReasonBegins) {
 TEST(Telemetry, ARecordingReadsBackTheSame) {
   const auto track = recorded("healthy");
   EXPECT_EQ(tracks_from_json(to_json(std::vector{track})).at(0), track);
-  for (const char* bad : {"", "{}", "[1]", R"({"schema":"other","gpus":[]})", R"({"schema":"mlc-bench/gpu-telemetry/v1","gpus":[{}]})"})
+  for (const char* bad : {"", "{}", "[1]", R"({"schema":"other","gpus":[]})",
+                          R"({"schema":"mlc-bench/gpu-telemetry/v1","gpus":[{}]})"})
     EXPECT_THROW((void)tracks_from_json(bad), std::runtime_error) << bad;
 }
 
@@ -116,7 +119,8 @@ TEST(GpuState, EachBadStateIsNamedAndNoneIsAPass) {
   EXPECT_THAT(only({.mig = true}), HasSubstr("MIG is on"));
   EXPECT_THAT(only({.ecc = false}), HasSubstr("ECC is off"));
   EXPECT_THAT(only({}, true), HasSubstr("does not say whether ECC"));
-  EXPECT_THAT(only({.processes = {4711}, .memory_used = 30'000'000'000}), AllOf(HasSubstr("4711"), HasSubstr("30.0 GB")));
+  EXPECT_THAT(only({.processes = {4711}, .memory_used = 30'000'000'000}),
+              AllOf(HasSubstr("4711"), HasSubstr("30.0 GB")));
   EXPECT_THAT(only({.utilisation = 97}), HasSubstr("97 %"));
   EXPECT_TRUE(judge_state("GPU 0", {.mig = false, .ecc = true, .utilisation = 0}, true).empty());
 }
@@ -127,7 +131,9 @@ class Counting final : public Telemetry {
   std::string absent() const override { return ""; }
   std::string driver() const override { return ""; }
   GpuState state(const std::string&) override { return {.power_limit_w = 700}; }
-  TelemetrySample sample(const std::string& uuid) override { return {.power_w = uuid == "a" ? 100.0 : 200.0}; }
+  TelemetrySample sample(const std::string& uuid) override {
+    return {.power_w = uuid == "a" ? 100.0 : 200.0};
+  }
   TelemetryCounters counters(const std::string&) override { return {.pcie_replays = reads++}; }
   std::uint64_t reads = 0;
 };
