@@ -19,8 +19,6 @@ std::string Rail::name() const {
   return "rail " + std::to_string(index) + " (" + (netdev.empty() ? rdma : netdev) + ")";
 }
 
-bool Rail::link_up() const { return !link || (link->up() && link->carrier.value_or(1) != 0); }
-
 std::vector<Rail> choose_rails(const RailInputs& inputs, const NodeExpectation* expected) {
   struct Candidate {
     Rail rail;
@@ -159,16 +157,23 @@ std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& po
   return std::nullopt;
 }
 
+bool has_link(const Link& link) { return link.up() && link.carrier.value_or(1) != 0; }
+
 std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
                                                  CheckFindings& findings) {
   auto rails = rails_or_say(host, policy, findings);
   if (!rails) return rails;
-  for (const auto& rail : *rails)
-    if (!rail.link_up())
+  const auto nics = rail_nics(host, *rails);
+  std::vector<Rail> up;
+  for (std::size_t i = 0; i < rails->size(); ++i) {
+    const Rail& rail = (*rails)[i];
+    if (has_link(*rail.link) && (!nics[i].link || has_link(*nics[i].link)))
+      up.push_back(rail);
+    else
       findings.unknown(rail.name(), "its link is down", "", "RTM_GETLINK of " + rail.netdev,
                        "see rdma.port-state first");
-  std::erase_if(*rails, [](const Rail& rail) { return !rail.link_up(); });
-  return rails;
+  }
+  return up;
 }
 
 }  // namespace mlc

@@ -21,7 +21,6 @@ struct Rail {
   const RailExpectation* site = nullptr;  // of the policy; borrowed
   std::optional<Ipv4> gateway;            // that the site has for this node
   std::string name() const;               // "rail 2 (ens3f0)"
-  bool link_up() const;                   // set up, and with a carrier as far as the kernel says
 };
 
 struct RailInputs {
@@ -44,8 +43,10 @@ Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy);
 std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& policy,
                                               CheckFindings& findings);
 
-// The same for checks of what needs a link: a rail without one is a failure of rdma.port-state, and unknown
-// here.
+bool has_link(const Link& link);  // set up, and with a carrier as far as the kernel says
+
+// The same for checks of what needs a link, which a VF has not where its PF in sight has none: such a rail is
+// a failure of rdma.port-state, and unknown here.
 std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
                                                  CheckFindings& findings);
 

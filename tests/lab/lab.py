@@ -186,6 +186,10 @@ class Machines:
         self.monitor(node, "set_link", name=f"rail{rail}", up=plugged)
         self.monitor(ROUTER, "set_link", name=f"{node}-rail{rail}", up=plugged)
 
+    def mend_rails(self, node, *rails):
+        """Makes rails healthy again, whatever was done to them on the node itself."""
+        self.run(node, f"{self.directory}/guest/rails {' '.join(map(str, rails or range(RAILS)))}")
+
     def power_off(self, node):
         """As by pulling the plug: nothing is said to anybody."""
         with open(self.file(f"{node}.pid")) as f:
@@ -223,6 +227,8 @@ class Lab(Machines):
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def prepare(self):
+        # The sshds say something every second: now and then the virtio port forgets to tell that there is something to
+        # read, until more comes.
         shutil.copytree(os.path.join(HERE, "guest"), self.file("guest"))
         make_initrd(self.kernel, self.file("initrd"))
         for key in ("key", "host_key"):
@@ -238,6 +244,8 @@ UseDNS no
 PidFile none
 MaxSessions 100
 LoginGraceTime 0
+ClientAliveInterval 1
+ClientAliveCountMax 120
 SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 """)
         with open(self.file("ssh_config"), "w") as f:
@@ -249,6 +257,8 @@ SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin OMPI_AL
   ControlPath {self.directory}/%n.mux
   IdentityFile {self.file("key")}
   IdentitiesOnly yes
+  ServerAliveInterval 1
+  ServerAliveCountMax 120
   StrictHostKeyChecking no
   UserKnownHostsFile /dev/null
   User root

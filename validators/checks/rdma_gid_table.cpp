@@ -53,11 +53,11 @@ std::vector<Finding> judge(const std::vector<Table>& tables) {
                     "host; the GID follows the address");
     } else if (old) {
       findings.fail(table.subject,
-                    to_string(*mapped_ipv4(old->gid)) + " is only " + old->type + " (index " +
-                        std::to_string(old->index) + "), which no router forwards",
+                    (others.empty() ? "no RoCE v2 GID" : "RoCE v2 GIDs are only " + others) + "; " +
+                        to_string(*mapped_ipv4(old->gid)) + " is " + old->type + ", which no router forwards",
                     expected, source,
-                    "let the port speak RoCE v2: cma_roce_mode -d " + table.rdma +
-                        " -p 1 -m 2, and the firmware's ROCE_MODE; then give the rail its address again");
+                    "let the port speak RoCE v2 (cma_roce_mode -d " + table.rdma +
+                        " -p 1 -m 2), then take the interface down and up or give the Pod its address again");
     } else if (!others.empty()) {
       findings.fail(table.subject, "RoCE v2 GIDs are only " + others, expected, source,
                     "the GID belongs to another device or address: take the interface down and up, or give "

@@ -10,7 +10,8 @@ struct Port {
   std::string subject, rdma, netdev;
   Read<std::string> state, phys_state, link_layer, rate;
   Read<std::uint64_t> netdev_speed;  // Mbit/s; VFs may not say
-  bool set_down = false;  // by an administrator, a playbook or a CNI: nothing is wrong with the cable
+  bool set_down = false;             // by an administrator, a playbook or a CNI: the cable may be good
+  std::string dead_pf;               // name of a VF's PF in this namespace that has no link
 };
 
 // Gbit/s. An RDMA port cannot say less (1X SDR, drivers/infiniband/core/verbs.c ib_get_eth_speed): it stands
@@ -44,6 +45,11 @@ std::vector<Finding> judge(const std::vector<Port>& ports, std::optional<double>
                     "RTM_GETLINK IFF_UP of " + port.netdev + ", " + source,
                     "ip link set " + port.netdev +
                         " up, and find who set it down; its addresses and routes may have to be made again");
+    else if (!port.dead_pf.empty())
+      findings.fail(port.subject,
+                    "its PF " + port.dead_pf + " has no link, though " + port.rdma + " says " + observed,
+                    expected, "RTM_GETLINK of " + port.dead_pf + ", " + source,
+                    "reseat or replace the cable of " + port.subject + ", check the switch port");
     else if (!port.state->starts_with("4:") || !port.phys_state->starts_with("5:"))
       findings.fail(port.subject, port.rdma + " is " + observed, expected, source,
                     "reseat or replace the cable of " + port.subject +
@@ -93,13 +99,23 @@ extern const Check rdma_port_state{
             const auto read = [&](const char* name) {
               return host.files().text(port_path(rail.rdma) + name);
             };
-            ports.push_back({rail.name(), rail.rdma, rail.netdev, read("state"), read("phys_state"),
-                             read("link_layer"), read("rate"),
+            ports.push_back({rail.name(),
+                             rail.rdma,
+                             rail.netdev,
+                             read("state"),
+                             read("phys_state"),
+                             read("link_layer"),
+                             read("rate"),
                              host.files().number("/sys/class/net/" + rail.netdev + "/speed"),
-                             rail.link && !rail.link->up()});
+                             !rail.link->up(),
+                             {}});
             if (ports.back().netdev_speed && *ports.back().netdev_speed > 0x7fffffff)
               ports.back().netdev_speed = Read<std::uint64_t>::unreadable("unknown");  // -1 as unsigned
           }
+          const auto nics = rail_nics(host, *rails);
+          for (std::size_t i = 0; i < nics.size(); ++i)
+            if ((*rails)[i].vf && nics[i].link && !has_link(*nics[i].link))
+              ports[i].dead_pf = nics[i].link->name;
           const auto* node = expectation(policy);
           std::optional<double> rate = node ? node->rail_gbit_s : std::nullopt;
           if (node && !rate && policy.target) rate = policy.target->rail_gbit_s;
