@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "validators/node_expectation.hpp"
+#include "validators/rdma_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
 namespace mlc {
@@ -55,6 +56,7 @@ struct Policy {
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass
   std::vector<Threshold> thresholds;
   std::optional<NodeExpectation> node;  // what the validators expect of one node
+  std::optional<RdmaExpectation> rdma;  // what `mlc-bench rdma` must find between two nodes
 };
 
 // Throws PolicyError. `file` is for messages only.
