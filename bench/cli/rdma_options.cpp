@@ -223,6 +223,7 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
                        "take 'send --latency' or 'read --latency'");
   }
   request.rails = {rail_list(o.rails), split(o.devices), o.gid_index >= 0 ? std::optional(o.gid_index) : std::nullopt};
+  plan.chosen = !o.rails.empty() || !o.devices.empty();
   if (!o.rails.empty() && !o.devices.empty()) throw UsageError("--rails and --devices exclude each other");
   const std::vector<std::pair<std::string, rdma::Wait>> waits{
       {"auto", rdma::Wait::automatic}, {"spin", rdma::Wait::spin}, {"yield", rdma::Wait::yield}, {"event", rdma::Wait::event}};

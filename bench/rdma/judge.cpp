@@ -210,7 +210,7 @@ void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& pl
                                  "mlc-bench validate pci.inventory net.rail-prefixes on both"});
     // A rail that nobody met was not tested.
     for (const int rank : {meet.ends.first, meet.ends.second})
-      for (std::size_t rail = 0; meet.problem.empty() && rail < end_of(ends, rank).rails.size(); ++rail) {
+      for (std::size_t rail = 0; !plan.chosen && meet.problem.empty() && rail < end_of(ends, rank).rails.size(); ++rail) {
         const bool met = std::ranges::any_of(meet.lanes, [&](const RailPair& pair) {
           return static_cast<std::size_t>(rank == meet.ends.first ? pair.mine : pair.theirs) == rail;
         });

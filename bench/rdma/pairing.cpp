@@ -6,6 +6,7 @@
 namespace mlc::rdma {
 
 std::vector<std::vector<Meeting>> circle_rounds(int count) {
+  if (count < 2) return {};
   const int seats = count + count % 2;  // an odd count has a seat whose neighbour rests
   std::vector<std::vector<Meeting>> rounds;
   for (int round = 0; round + 1 < seats; ++round) {

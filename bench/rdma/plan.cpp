@@ -63,6 +63,7 @@ nlohmann::json to_json(const Plan& plan) {
                       {"solo", plan.solo},
                       {"together", plan.together},
                       {"matrix", plan.matrix},
+                      {"chosen", plan.chosen},
                       {"check", plan.check},
                       {"seconds", plan.seconds},
                       {"seconds_question", plan.seconds_question},
@@ -110,7 +111,7 @@ Plan plan_from_json(const nlohmann::json& json) {
   plan.traffic_class = in_range(json, "traffic_class", 0, 255), plan.mtu = in_range(json, "mtu", 0, 4096);
   plan.both_directions = json.at("both_directions").get<bool>(), plan.one_way = json.at("one_way").get<bool>();
   plan.solo = json.at("solo").get<bool>(), plan.together = json.at("together").get<bool>();
-  plan.matrix = json.at("matrix").get<bool>(), plan.check = json.at("check").get<bool>();
+  plan.matrix = json.at("matrix").get<bool>(), plan.chosen = json.at("chosen").get<bool>(), plan.check = json.at("check").get<bool>();
   if (json.contains("iterations")) plan.iterations = in_range(json, "iterations", 1, 100'000'000);
   plan.seconds = in_range(json, "seconds", 1e-3, 1e6);
   plan.seconds_question = in_range(json, "seconds_question", 1e-3, 1e6);

@@ -43,6 +43,7 @@ struct Plan {
   bool one_way = false;          // from the first end only; else one way, then the other
   bool solo = true, together = true;
   bool matrix = false;  // every rail with every rail of the peer, each alone
+  bool chosen = false;  // only some rails were asked for: those that nobody meets are no fault
   bool check = true;    // verify the data
   std::optional<int> iterations;  // messages per queue pair; empty: by time
   double seconds = 1;             // for one cell, without a question

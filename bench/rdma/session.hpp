@@ -51,7 +51,7 @@ struct EndSettings {
   Wait wait = Wait::automatic;
   int cpus = 1;  // that this process may use
   std::optional<Fault> fault;  // planted here; Fault::rank is the rail
-  FileTree files;              // for counters
+  FileTree files = FileTree();  // for counters
   std::function<void()> alive;  // called while measuring goes on; may be empty
   std::function<void(const std::string&)> live;  // hears what is measured next; may be empty
   Pulse* pulse = nullptr;
