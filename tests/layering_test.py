@@ -15,6 +15,8 @@ ALLOWED = {  # folder: the folders it may include from
     "bench/launch": ["bench/launch", "bench/watch", "bench/exit_code.hpp", "reports"],
     "bench/gpu": ["bench/gpu", "bench/engine/clock.hpp", "bench/handles", "bench/watch/pulse.hpp", "kernels", "reports", "validators"],
     "bench/burnin": ["bench/burnin", "bench/launch", "bench/watch", "bench/exit_code.hpp", "reports", "validators"],
+    "bench/rdma": ["bench/rdma", "bench/engine", "bench/backends", "bench/handles", "bench/watch/pulse.hpp", "bench/watch/file_descriptor.hpp",
+                   "validators", "kernels", "reports"],
     "bench/cli": ["bench", "validators", "reports", "kernels", "k8s"],
     "bench": ["bench/cli", "reports"],
     "k8s": ["k8s", "reports", "validators"],

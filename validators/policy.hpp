@@ -12,6 +12,7 @@
 #include "validators/burnin_plan.hpp"
 #include "validators/gpu_expectation.hpp"
 #include "validators/node_expectation.hpp"
+#include "validators/rdma_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
 namespace mlc {
@@ -61,6 +62,7 @@ struct Policy {
   std::optional<GpuExpectation> gpu;    // what the burn-in expects of each of its GPUs
   std::optional<BurninPlan> burnin;     // what `burnin` runs
   AdmitPolicy admit;                    // what `admit` makes of a verdict
+  std::optional<RdmaExpectation> rdma;  // what `mlc-bench rdma` must find between two nodes
 };
 
 // Throws PolicyError. `file` is for messages only.
