@@ -263,6 +263,39 @@ GpuTrace read_trace(const Json& json) {
   return trace;
 }
 
+Json to(const GpuResult& value) {
+  Json json{{"node", value.node},
+            {"gpu", value.gpu},
+            {"uuid", value.uuid},
+            {"test", value.test},
+            {"metric", value.metric},
+            {"unit", value.unit},
+            {"value", number(value.value)},
+            {"min", number(value.min)},
+            {"max", number(value.max)},
+            {"samples", value.samples},
+            {"status", to_string(value.status)}};
+  if (value.bound) json["bound"] = number(value.bound);
+  if (value.share_of_limit) json["share_of_limit"] = number(value.share_of_limit);
+  return json;
+}
+
+GpuResult read_gpu_result(const Json& json) {
+  return {.node = json.at("node").get<std::string>(),
+          .gpu = json.at("gpu").get<int>(),
+          .uuid = json.at("uuid").get<std::string>(),
+          .test = json.at("test").get<std::string>(),
+          .metric = json.at("metric").get<std::string>(),
+          .unit = json.at("unit").get<std::string>(),
+          .value = read_number(json.at("value")),
+          .min = read_number(json.at("min")),
+          .max = read_number(json.at("max")),
+          .samples = json.at("samples").get<std::uint64_t>(),
+          .bound = read_optional(json, "bound"),
+          .share_of_limit = read_optional(json, "share_of_limit"),
+          .status = read_status(json.at("status"))};
+}
+
 template <class T>
 void write_list(Json& json, const char* key, const std::vector<T>& values) {
   if (values.empty()) return;
@@ -290,6 +323,7 @@ Json figures_to_json(const Figures& figures) {
   write_list(json, "matrices", figures.matrices);
   write_list(json, "histograms", figures.histograms);
   write_list(json, "gpu_traces", figures.gpu_traces);
+  write_list(json, "gpu_results", figures.gpu_results);
   return json;
 }
 
@@ -304,6 +338,7 @@ Figures figures_from_json(const Json& json) {
   read_list(json, "matrices", figures.matrices, read_matrix);
   read_list(json, "histograms", figures.histograms, read_histogram);
   read_list(json, "gpu_traces", figures.gpu_traces, read_trace);
+  read_list(json, "gpu_results", figures.gpu_results, read_gpu_result);
   return figures;
 }
 

@@ -5,7 +5,7 @@
 
 #include "bench/backends/loopback.hpp"
 #include "bench/cli/commands.hpp"
-#include "bench/cli/mpi_rank.hpp"
+#include "bench/cli/launched_rank.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/rdma_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -105,14 +105,14 @@ ExitCode over_mpi(const LaunchedAs& as, const RdmaRequest& request, const Output
                      "start two ranks or more, one on each node");
   Recorder recorder(output, request.policy, rdma_report(request, arguments),
                     as.rank == 0 ? launch_directory() : "");
-  return as_mpi_rank(as, request.plan.timeout_s, output, recorder,
-                     [&](MpiSession&, std::unique_ptr<Control> control, Watch& watch) {
-                       watch.pulse().enter("looking for rails");
-                       const Means means = means_of(request);
-                       const ExitCode code = measure(*control, means, request.plan, request.bounds, recorder,
-                                                     watch.pulse(), control->rank() == 0, {});
-                       return agree(*control, code);
-                     });
+  return as_launched_rank(as, request.plan.timeout_s, output, recorder,
+                          [&](Session&, std::unique_ptr<Control> control, Watch& watch) {
+                            watch.pulse().enter("looking for rails");
+                            const Means means = means_of(request);
+                            const ExitCode code = measure(*control, means, request.plan, request.bounds,
+                                                          recorder, watch.pulse(), control->rank() == 0, {});
+                            return agree(*control, code);
+                          });
 }
 
 ExitCode over_tcp(const RdmaRequest& request, const OutputOptions& output,

@@ -35,7 +35,7 @@ Report new_report(const std::string& backend, const std::string& policy,
   Report report;
   report.tool.version = MLC_VERSION;
   for (const auto& each : all_backends())
-    if (each.name != "loopback")
+    if (each.name != "loopback" && each.name != "shm")
       report.tool.built[each.name] = each.absent.empty() ? each.version : "absent: " + each.absent;
   report.run.started = timestamp();
   report.run.id =

@@ -42,6 +42,7 @@ Read<std::vector<RdmaDevice>> read_rdma_devices(const FileTree& files) {
     } else if (const auto beneath = files.text(devices + name + "/parent");
                beneath && files.exists("/sys/class/net/" + *beneath)) {
       // Soft RoCE is on no bus itself: it names the interface that it sits on.
+      device.soft = true;
       device.netdevs.push_back(*beneath);
       target = files.resolve("/sys/class/net/" + *beneath + "/device");
     }

@@ -16,6 +16,7 @@ struct RdmaDevice {
   std::string parent;                // the PF's PCI address; empty for a PF
   std::vector<std::string> netdevs;  // in this network namespace
   std::string node_guid;
+  bool soft = false;  // soft RoCE on an ordinary interface: neither board nor firmware
   bool is_vf() const { return !parent.empty(); }
 };
 
