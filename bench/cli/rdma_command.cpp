@@ -84,11 +84,9 @@ ExitCode measure(Control& control, const Means& means, const rdma::Plan& plan, c
           [&](Report& report) { rdma::write_to_report(report, meets, plan, bounds, session.ends()); });
   };
   // Also where nothing could be measured: which rails have no peer is a result.
-  save(session.run(
-      [&](const auto& result, const auto& meet) {
-        return rdma::calls_for_retest(result, meet, plan, bounds);
-      },
-      save));
+  save(session.run([&](const auto& result,
+                       const auto& meet) { return rdma::calls_for_retest(result, meet, plan, bounds); },
+                   save));
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
   if (leads) code = recorder.finish({});

@@ -383,7 +383,7 @@ void add_node_matrix(Report& report, const std::vector<Meet>& meets, const Plan&
 }  // namespace
 
 void write_to_report(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
-                   const std::vector<NodeFacts>& ends) {
+                     const std::vector<NodeFacts>& ends) {
   report.figures.rails.clear(), report.figures.rail_sums.clear(), report.figures.meetings.clear();
   report.figures.matrices.clear(), report.figures.histograms.clear(), report.findings.clear();
   for (const auto& meet : meets) {

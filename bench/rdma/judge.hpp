@@ -37,6 +37,6 @@ bool calls_for_retest(const LaneResult& result, const Meet& meet, const Plan& pl
 // Writes rails, sums, matrices, histograms, meetings and findings into the report, in place of those it had:
 // called again and again while a run goes on.
 void write_to_report(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
-                   const std::vector<NodeFacts>& ends);
+                     const std::vector<NodeFacts>& ends);
 
 }  // namespace mlc::rdma

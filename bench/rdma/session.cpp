@@ -121,8 +121,8 @@ void Session::drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state,
     for (const auto& lane : lanes)
       if (lane) progress += lane->progress();
     told = now;
-    // The threads give up by themselves when nothing moves, and then the peer learns why; the watch sees to one
-    // that is stuck inside a verb.
+    // The threads give up by themselves when nothing moves, and then the peer learns why; the watch sees to
+    // one that is stuck inside a verb.
     if (settings_.alive) settings_.alive();
     if (progress != seen && settings_.pulse) settings_.pulse->tick();
     seen = progress;

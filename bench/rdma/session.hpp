@@ -53,7 +53,7 @@ struct EndSettings {
   int cpus = 1;                                  // that this process may use
   std::optional<Fault> fault;                    // planted here; Fault::rank is the rail
   FileTree files = FileTree();                   // for counters
-  std::function<void()> alive;  // called now and then while this end measures; may be empty
+  std::function<void()> alive;                   // called now and then while this end measures; may be empty
   std::function<void(const std::string&)> live;  // hears what is measured next; may be empty
   Pulse* pulse = nullptr;
 };

@@ -22,7 +22,7 @@ struct VerbsError : std::runtime_error {
 using GidBytes = std::array<std::uint8_t, 16>;
 
 struct PortFacts {
-  int active_mtu = 0;    // bytes
+  int active_mtu = 0;  // bytes
   std::uint16_t lid = 0;
   int most_sends = 0;  // work requests a queue pair may hold
   int most_reads = 0;  // outstanding RDMA reads of a queue pair

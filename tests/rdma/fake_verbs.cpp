@@ -209,10 +209,7 @@ class FakeDevice final : public Device {
   FakeDevice(Fabric& fabric, std::pair<int, std::string> name) : fabric_(fabric), name_(std::move(name)) {}
   PortFacts port() override {
     const std::lock_guard lock(fabric_.mutex_);
-    return {.active_mtu = fabric_.faults_[name_].active_mtu,
-            .lid = 0,
-            .most_sends = 4096,
-            .most_reads = 16};
+    return {.active_mtu = fabric_.faults_[name_].active_mtu, .lid = 0, .most_sends = 4096, .most_reads = 16};
   }
   GidBytes gid(int) override { return {}; }
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {

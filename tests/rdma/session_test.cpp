@@ -61,7 +61,9 @@ Run run(Fabric& fabric, const Plan& plan, int ends = 2, int rail_count = 2, cons
         .node = "node" + std::to_string(end), .version = "test", .rails = rails(rail_count), .cpus = 1};
     if (change) change(end, settings);
     Session session(communicator.control(), *verbs, plan, std::move(settings), true);
-    const auto meets = session.run([&](const auto& result, const auto& meet) { return calls_for_retest(result, meet, plan, bounds); }, [](const auto&) {});
+    const auto meets = session.run(
+        [&](const auto& result, const auto& meet) { return calls_for_retest(result, meet, plan, bounds); },
+        [](const auto&) {});
     const std::lock_guard lock(mutex);
     std::size_t count = 0;
     for (const auto& meet : meets)
