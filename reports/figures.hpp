@@ -55,8 +55,9 @@ struct RailResult {
   std::string phase;             // "solo", "together": with the node's other rails; empty: not said
   bool both_directions = false;  // the peer sent at the same time
   double mean_gbit_s = 0;        // all bytes over all of the time; 0: not said
-  double target_gbit_s = 0, ceiling_gbit_s = 0;  // of this rail; what its MTU lets the wire carry; 0: not known
-  std::optional<double> over_siblings;           // over the median of the node's other rails
+  double target_gbit_s = 0,
+         ceiling_gbit_s = 0;            // of this rail; what its MTU lets the wire carry; 0: not known
+  std::optional<double> over_siblings;  // over the median of the node's other rails
   std::optional<double> messages_per_s;
   std::optional<double> p90_us, p999_us;
   std::optional<std::uint64_t> wrong;  // elements; empty: not verified

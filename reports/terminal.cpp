@@ -159,7 +159,8 @@ std::string to_text(const Report& report, const Style& style) {
     for (const auto& s : report.series)
       if (s.collective == collective) text += table_row(s, head, style);
   }
-  if (const auto rails = rails_text(report, style); !rails.empty()) text += (text.empty() ? "" : "\n") + rails;
+  if (const auto rails = rails_text(report, style); !rails.empty())
+    text += (text.empty() ? "" : "\n") + rails;
   text += table_ending(report, head, style);
   if (!report.figures.rails.empty()) text += rail_remedies(report, style);
   for (const auto& error : report.errors)

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "bench/cli/commands.hpp"
+#include "bench/cli/rdma_options.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/burnin.hpp"
@@ -31,9 +32,13 @@ ExitCode explain(const std::string& name) {
                 test->quick_s > 0 ? "" : "; no part of --quick");
     return ExitCode::pass;
   }
+  if (name == "rdma") {
+    std::fputs(rdma_explained(), stdout);
+    return ExitCode::pass;
+  }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known;
+    std::vector<std::string> known{"rdma"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -64,10 +69,10 @@ ExitCode explain(const std::string& name) {
 void add_explain_command(CLI::App& program, Invocation& invocation) {
   auto* command =
       program.add_subcommand("explain",
-                             "what a check, a collective or a GPU test is: why it matters, where it reads, "
+                             "what a check, a collective, a GPU test or rdma is: why it matters, where it reads, "
                              "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check, a collective or a GPU test")->required();
+  command->add_option("name", *name, "a check, a collective, a GPU test or rdma")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

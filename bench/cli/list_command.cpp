@@ -5,6 +5,7 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/burnin.hpp"
+#include "bench/rdma/verbs.hpp"
 #include "reports/text.hpp"
 #include "validators/all.hpp"
 #include "validators/policy.hpp"
@@ -24,6 +25,9 @@ void list_backends() {
                                     : "not here: " + backend.absent);
   }
   std::printf("default here: %s\n", default_backend().c_str());
+  line("rdma", "RDMA verbs over the rails themselves; its own command, mlc-bench rdma");
+  const std::string no_verbs = rdma::verbs_absent();
+  line("", no_verbs.empty() ? "available: libibverbs" : "not here: " + no_verbs);
 }
 
 ExitCode list(const std::string& what) {

@@ -91,12 +91,19 @@ ExitCode measure(Control& control, const Means& means, const rdma::Plan& plan, c
   return code;
 }
 
+Report rdma_report(const RdmaRequest& request, const std::vector<std::string>& arguments) {
+  Report report = new_report("verbs", request.policy.name, arguments);
+  const std::string why = rdma::verbs_absent();
+  report.tool.built["verbs"] = why.empty() ? "libibverbs, loaded at run time" : "absent: " + why;
+  return report;
+}
+
 ExitCode over_mpi(const LaunchedAs& as, const RdmaRequest& request, const OutputOptions& output,
                   const std::vector<std::string>& arguments) {
   if (as.size < 2)
     throw UsageError(as.by + " started one rank, and RDMA needs a peer",
                      "start two ranks or more, one on each node");
-  Recorder recorder(output, request.policy, new_report("verbs", request.policy.name, arguments),
+  Recorder recorder(output, request.policy, rdma_report(request, arguments),
                     as.rank == 0 ? launch_directory() : "");
   return as_launched_rank(as, request.plan.timeout_s, output, recorder,
                           [&](Session&, std::unique_ptr<Control> control, Watch& watch) {
@@ -112,7 +119,7 @@ ExitCode over_tcp(const RdmaRequest& request, const OutputOptions& output,
                   const std::vector<std::string>& arguments) {
   const Means means = means_of(request);
   block_signals();
-  Recorder recorder(output, request.policy, new_report("verbs", request.policy.name, arguments), "");
+  Recorder recorder(output, request.policy, rdma_report(request, arguments), "");
   // The peer's silence is told by the control itself, which knows more of it; the watch is for what hangs
   // here.
   Watch watch({.timeout_s = 2 * request.plan.timeout_s + 10, .node = node_name()},
@@ -151,7 +158,7 @@ ExitCode looped_back(const RdmaRequest& request, const OutputOptions& output,
                      const std::vector<std::string>& arguments) {
   const Means means = means_of(request);
   block_signals();
-  Recorder recorder(output, request.policy, new_report("verbs", request.policy.name, arguments), "");
+  Recorder recorder(output, request.policy, rdma_report(request, arguments), "");
   if (!request.loopback)
     recorder.note(
         "no peer was named: each rail is measured with itself, through its NIC and no further (--listen and "

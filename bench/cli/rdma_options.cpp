@@ -273,6 +273,30 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   return request;
 }
 
+const char* rdma_explained() {
+  return R"(rdma: write, read and send between the rails of two nodes, without MPI or NCCL in between
+
+alone     the payload rate of one rail, one way, while the node's other rails rest: the median over windows of 20 ms
+together  the same with all rails at the same time, in one process; the sum is set against the sum of those alone: less
+          means that the rails share something narrower than themselves (a PCIe switch, memory, the cores)
+target    the rail's signalling rate: the policy's, else what its port says
+ceiling   what the path MTU lets the wire carry as payload. RoCE v2 over IPv4 adds 82 bytes to a packet: 196.07 of
+          200 Gbit/s at MTU 4096, 185.17 at 1024. 0.93 of the ceiling at 4096 is all there is at 1024: a wrong MTU
+siblings  the rate over the median of the node's other rails: of four like rails, the one that differs is at fault
+latency   half of there and back of a message (of a read: all of it), p50 to p99.9
+counters  those of both ports that tell of loss, congestion or pauses, and moved meanwhile
+
+rails     the policy's, by their addresses; else every RDMA device with an interface here. Rail i meets the peer's rail i,
+          by their subnet where they share one. The GID is the one NCCL would take: RoCE v2, IPv4-mapped, of the rail's
+          own interface
+peers     mpirun or srun: one rank on each node, every two nodes meet, in rounds of disjoint pairs.
+          --listen on one node and --connect NODE on the other: what is measured, the connecting end says.
+          Neither: each rail with itself, through its NIC and no further
+verdict   a policy's rdma: section says what each rail must reach; decided like the collectives' thresholds, with bounded
+          error rates. What comes out bad is measured again before it is called bad
+)";
+}
+
 std::string plan_text(const rdma::Plan& plan, const rdma::Bounds& bounds) {
   nlohmann::json json{{"plan", rdma::to_json(plan)},
                       {"bounds",

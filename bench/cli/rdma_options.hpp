@@ -48,6 +48,8 @@ struct RdmaRequest {
 
 RdmaRequest rdma_request_of(const RdmaOptions& options);  // throws UsageError or PolicyError
 
+const char* rdma_explained();  // for `mlc-bench explain rdma`
+
 // What the connecting end sends to the listening one, and back. The reader throws std::runtime_error.
 std::string plan_text(const rdma::Plan& plan, const rdma::Bounds& bounds);
 std::pair<rdma::Plan, rdma::Bounds> plan_from_text(const std::string& text);
