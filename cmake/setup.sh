@@ -10,14 +10,19 @@ cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.
 
 say() { printf '%s\n' "$*" >&2; }
 
+# need_packages [-t RELEASE] PACKAGE...
 need_packages() {
-  local package missing=()
+  local package missing=() from=()
+  if [ "$1" = -t ]; then
+    from=(-t "$2")
+    shift 2
+  fi
   if ! command -v dpkg-query >/dev/null; then
     say "this is no Debian; these packages (or what your system calls them) are needed: $*"
     return 0
   fi
   for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] && [ ${#from[@]} -eq 0 ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
@@ -26,9 +31,9 @@ need_packages() {
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >/tmp/mlc-bench-apt.log 2>&1 ||
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${from[@]}" "${missing[@]}" >/tmp/mlc-bench-apt.log 2>&1 ||
     { "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1 &&
-      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >>/tmp/mlc-bench-apt.log 2>&1; } ||
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${from[@]}" "${missing[@]}" >>/tmp/mlc-bench-apt.log 2>&1; } ||
     { say "apt-get failed; its last words (all of them in /tmp/mlc-bench-apt.log):"; tail -n 5 /tmp/mlc-bench-apt.log >&2; return 1; }
 }
 
@@ -61,6 +66,50 @@ need_cuda() {
   ln -sfn "$site/nvidia/cu13" .venv/cuda
   ln -sfn "$site/nvidia/nccl" .venv/nccl
   [ -e .venv/cuda/lib64 ] || ln -s lib .venv/cuda/lib64
+}
+
+# What tests/lab boots its virtual nodes with. Never an error: what cannot be had leaves the lab's tests skipped, with the reason.
+lab_packages=(qemu-system-x86 busybox-static kmod cpio openssh-server openssh-client perftest rdma-core ibverbs-providers iproute2)
+need_lab() {
+  tests/lab/up --why-not >/dev/null 2>&1 && command -v ib_write_bw >/dev/null && return 0
+  [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null || return 0
+  local release
+  release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  # QEMU's SR-IOV NIC came with version 8; Debian 12 has 7.2, its backports 10.
+  if [ "$release" = bookworm ] && ! qemu-system-x86_64 -device igb,help >/dev/null 2>&1; then
+    need_backports "$release" && need_packages -t "$release-backports" qemu-system-x86 || say "no QEMU from backports"
+  fi
+  need_packages "${lab_packages[@]}" || say "not all packages of the lab could be installed"
+  tests/lab/up --why-not >/dev/null 2>&1 || need_lab_kernel || true
+}
+
+# need_backports RELEASE: as a source, with this machine's own mirror and key, where it is none yet.
+need_backports() {
+  apt-cache policy | grep -q "n=$1-backports" && return 0
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  local uri key line
+  # Of the first source of the release itself, in either of the two formats.
+  line=$(apt-get indextargets --format '$(REPO_URI) $(SIGNED_BY)' "Codename: $1" 2>/dev/null | head -n 1)
+  uri=${line%% *} key=${line#* }
+  [ -n "$uri" ] || return 1
+  say "adding $1-backports"
+  printf 'deb %s%s %s-backports main\n' "${key:+[signed-by=$key] }" "$uri" "$1" |
+    "${as_root[@]}" tee "/etc/apt/sources.list.d/$1-backports.list" >/dev/null
+  "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1
+}
+
+# A kernel for the virtual nodes, unpacked and not installed: this machine's own boot is not touched.
+need_lab_kernel() {
+  local package work
+  package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\)/\1/p' | head -n 1)
+  [ -n "$package" ] || { say "no kernel package for the lab"; return 1; }
+  say "unpacking $package into .lab-kernel"
+  work=$(mktemp -d)
+  (cd "$work" && chmod 755 . && apt-get download "$package" >/tmp/mlc-bench-apt.log 2>&1) && rm -rf .lab-kernel && mkdir .lab-kernel &&
+    dpkg -x "$work"/*.deb .lab-kernel && { [ -e .lab-kernel/lib ] || ln -s usr/lib .lab-kernel/lib; } &&
+    PATH=$PATH:/usr/sbin:/sbin depmod -b "$PWD/.lab-kernel" "${package#linux-image-}" || { say "no kernel for the lab (/tmp/mlc-bench-apt.log)"; rm -rf .lab-kernel; }
+  rm -rf "$work"
 }
 
 # configure_and_build DIR [CMAKE OPTION...]

@@ -73,6 +73,15 @@ def why_not():
     return None
 
 
+def built_program():
+    """The newest build of this tree."""
+    found = [os.path.join(SOURCE, d, "mlc-bench") for d in os.listdir(SOURCE) if d.startswith("build")]
+    found = [path for path in found if os.access(path, os.X_OK)]
+    if not found:
+        raise LabError("mlc-bench is not built yet: run ./quickstart or ./runtests first")
+    return max(found, key=os.path.getmtime)
+
+
 class Done:
     def __init__(self, code, out, err, seconds):
         self.code, self.out, self.err, self.seconds = code, out, err, seconds
@@ -129,7 +138,8 @@ class Machines:
         return subprocess.Popen(self.ssh(machine) + ["--", f"timeout -k 2 {timeout} bash -c {shlex.quote(command)}"],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def finish(self, machine, command, process, timeout, began):
+    def finish(self, machine, command, process, timeout, began=None):
+        began = began or time.monotonic()
         try:
             out, err = process.communicate(timeout=timeout + 10)
         except subprocess.TimeoutExpired:
