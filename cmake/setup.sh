@@ -83,20 +83,32 @@ need_lab() {
   tests/lab/up --why-not >/dev/null 2>&1 || need_lab_kernel || true
 }
 
-# need_backports RELEASE: as a source, with this machine's own mirror and key, where it is none yet.
+# need_backports RELEASE: this machine's own source of the release, with the suite changed, so that mirror, key and options stay.
 need_backports() {
   apt-cache policy | grep -q "n=$1-backports" && return 0
-  local as_root=()
+  local as_root=() text
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-  local uri key line
-  # Of the first source of the release itself, in either of the two formats.
-  line=$(apt-get indextargets --format '$(REPO_URI) $(SIGNED_BY)' "Codename: $1" 2>/dev/null | head -n 1)
-  uri=${line%% *} key=${line#* }
-  [ -n "$uri" ] || return 1
-  say "adding $1-backports"
-  printf 'deb %s%s %s-backports main\n' "${key:+[signed-by=$key] }" "$uri" "$1" |
-    "${as_root[@]}" tee "/etc/apt/sources.list.d/$1-backports.list" >/dev/null
+  text=$(backports_source "$1" /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources)
+  [ -n "$text" ] || return 1
+  say "adding $1-backports to the package sources"
+  printf '%s\n' "$text" | "${as_root[@]}" tee "/etc/apt/sources.list.d/$1-backports.$([[ $text == deb* ]] && echo list || echo sources)" >/dev/null
   "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1
+}
+
+# backports_source RELEASE FILE...: the first entry that has the release itself, in either format, with the suite changed.
+backports_source() {
+  local release=$1 file found
+  shift
+  for file in "$@"; do
+    [ -r "$file" ] || continue
+    if [[ $file == *.sources ]]; then
+      found=$(awk -v release="$release" 'BEGIN { RS = "" } ("\n" $0 "\n") ~ ("\nSuites:([^\n]* )?" release "[ \n]") && !/\nEnabled: *no/ {
+        sub(/\nSuites:[^\n]*/, "\nSuites: " release "-backports", $0); print; exit }' "$file")
+    else
+      found=$(sed -n "s/^\(deb  *\(\[[^]]*\] *\)\{0,1\}[^ ]*  *\)$release  *\(.*\)/\1$release-backports \3/p" "$file" | head -n 1)
+    fi
+    [ -z "$found" ] || { printf '%s\n' "$found"; return 0; }
+  done
 }
 
 # A kernel for the virtual nodes, unpacked and not installed: this machine's own boot is not touched.

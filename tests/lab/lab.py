@@ -357,6 +357,7 @@ SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin OMPI_AL
 
     def boot(self, timeout=180):
         began = time.monotonic()
+        self.log(f"booting {len(self.nodes)} nodes and a router in {self.directory}")
         for machine in [ROUTER, *self.nodes]:
             self.power_on(machine)
         for machine in [ROUTER, *self.nodes]:
