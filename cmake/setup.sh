@@ -79,7 +79,13 @@ need_lab() {
   if [ "$release" = bookworm ] && ! qemu-system-x86_64 -device igb,help >/dev/null 2>&1; then
     need_backports "$release" && need_packages -t "$release-backports" qemu-system-x86 || say "no QEMU from backports"
   fi
+  local new_sshd=
+  [ -e /usr/sbin/sshd ] || new_sshd=yes
   need_packages "${lab_packages[@]}" || say "not all packages of the lab could be installed"
+  # The program is for the virtual nodes; this machine gets no new way in.
+  if [ -n "$new_sshd" ] && [ -d /run/systemd/system ]; then
+    $([ "$(id -u)" -eq 0 ] || echo sudo) systemctl disable --now ssh.service ssh.socket >/dev/null 2>&1 || true
+  fi
   tests/lab/up --why-not >/dev/null 2>&1 || need_lab_kernel || true
 }
 
