@@ -69,6 +69,13 @@ if(NOT MLC_CUDA STREQUAL OFF)
   endif()
 endif()
 
+if(MLC_HAVE_CUDA)
+  # Loaded at run time: only its header is needed here, and the place of the library as a second guess.
+  find_path(MLC_CUBLASLT_INCLUDE_DIR cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(MLC_CUBLASLT_LIBRARY NAMES cublasLt libcublasLt.so.${CUDAToolkit_VERSION_MAJOR} HINTS ${CUDAToolkit_LIBRARY_DIR})
+  mark_as_advanced(MLC_CUBLASLT_INCLUDE_DIR MLC_CUBLASLT_LIBRARY)
+endif()
+
 if(NOT MLC_NCCL STREQUAL OFF)
   if(NOT MLC_HAVE_CUDA)
     mlc_absent(NCCL "NCCL needs CUDA, and ${MLC_WHY_NO_CUDA}")

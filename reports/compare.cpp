@@ -221,9 +221,8 @@ std::vector<std::pair<std::string, Measured>> measured_in(const Report& report) 
   }
   for (const auto& rail : report.figures.rails) {
     std::string key = "rail";
-    for (const auto& part :
-         {rail.node, rail.peer, operation_of(rail), std::to_string(rail.rail), std::to_string(rail.peer_rail),
-          std::to_string(rail.bytes)})
+    for (const auto& part : {rail.node, rail.peer, operation_of(rail), std::to_string(rail.rail),
+                             std::to_string(rail.peer_rail), std::to_string(rail.bytes)})
       (key += '\0') += part;
     add(std::move(key), {operation_of(rail) + " " + bytes_text(rail.bytes) + ", " + rail.node + " rail " +
                              std::to_string(rail.rail) + (rail.peer.empty() ? "" : " to " + rail.peer),

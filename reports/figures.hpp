@@ -55,8 +55,9 @@ struct RailResult {
   std::string phase;             // "solo", "together": with the node's other rails; empty: not said
   bool both_directions = false;  // the peer sent at the same time
   double mean_gbit_s = 0;        // all bytes over all of the time; 0: not said
-  double target_gbit_s = 0, ceiling_gbit_s = 0;  // of this rail; what its MTU lets the wire carry; 0: not known
-  std::optional<double> over_siblings;           // over the median of the node's other rails
+  double target_gbit_s = 0,
+         ceiling_gbit_s = 0;            // of this rail; what its MTU lets the wire carry; 0: not known
+  std::optional<double> over_siblings;  // over the median of the node's other rails
   std::optional<double> messages_per_s;
   std::optional<double> p90_us, p999_us;
   std::optional<std::uint64_t> wrong;  // elements; empty: not verified
@@ -97,7 +98,7 @@ struct Matrix {
     std::string why;
     bool operator==(const Culprit&) const = default;
   };
-  std::string kind;                           // "rail" or "node_pair"
+  std::string kind;                           // "rail", "node_pair" or "gpu_pair"
   std::string title;                          // "Rails of gpu-a against rails of gpu-b"
   std::string unit;                           // "gbit_s", "gb_s" or "us"; less is worse but for "us"
   std::vector<std::string> rows, columns;     // sender, receiver
@@ -130,6 +131,19 @@ struct GpuTrace {
   bool operator==(const GpuTrace&) const = default;
 };
 
+// One figure of one GPU in the burn-in.
+struct GpuResult {
+  std::string node;
+  int gpu = 0;
+  std::string uuid, test, metric, unit;  // "hbm", "copy", "GB/s"
+  double value = 0, min = 0, max = 0;    // median and extremes of the samples
+  std::uint64_t samples = 0;
+  std::optional<double> bound;           // at least (launch latencies: at most)
+  std::optional<double> share_of_limit;  // of what the hardware's clock and width allow
+  Status status = Status::skip;          // judged against bound and node; "skip": only recorded
+  bool operator==(const GpuResult&) const = default;
+};
+
 struct Figures {
   std::optional<Interconnect> interconnect;
   std::optional<PolicyText> policy;
@@ -139,6 +153,7 @@ struct Figures {
   std::vector<Matrix> matrices;
   std::vector<Histogram> histograms;
   std::vector<GpuTrace> gpu_traces;
+  std::vector<GpuResult> gpu_results;
   bool operator==(const Figures&) const = default;
 };
 

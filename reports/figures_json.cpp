@@ -90,26 +90,30 @@ Json to(const RailResult& value) {
 }
 
 RailResult read_rail(const Json& json) {
-  RailResult rail{.node = json.at("node").get<std::string>(),
-                  .rail = json.at("rail").get<int>(),
-                  .device = json.at("device").get<std::string>(),
-                  .peer = json.at("peer").get<std::string>(),
-                  .operation = json.at("operation").get<std::string>(),
-                  .bytes = json.at("bytes").get<std::uint64_t>(),
-                  .gbit_s = read_number(json.at("gbit_s")),
-                  .ci_gbit_s = {read_number(json.at("ci_gbit_s").at(0)), read_number(json.at("ci_gbit_s").at(1))},
-                  .p50_us = read_optional(json, "p50_us"),
-                  .p99_us = read_optional(json, "p99_us"),
-                  .status = read_status(json.at("status"))};
+  RailResult rail{
+      .node = json.at("node").get<std::string>(),
+      .rail = json.at("rail").get<int>(),
+      .device = json.at("device").get<std::string>(),
+      .peer = json.at("peer").get<std::string>(),
+      .operation = json.at("operation").get<std::string>(),
+      .bytes = json.at("bytes").get<std::uint64_t>(),
+      .gbit_s = read_number(json.at("gbit_s")),
+      .ci_gbit_s = {read_number(json.at("ci_gbit_s").at(0)), read_number(json.at("ci_gbit_s").at(1))},
+      .p50_us = read_optional(json, "p50_us"),
+      .p99_us = read_optional(json, "p99_us"),
+      .status = read_status(json.at("status"))};
   rail.p90_us = read_optional(json, "p90_us"), rail.p999_us = read_optional(json, "p999_us");
   rail.phase = json.value("phase", "");
   if (rail.phase.empty()) return rail;
   rail.both_directions = json.at("both_directions").get<bool>();
-  rail.netdev = json.at("netdev").get<std::string>(), rail.peer_device = json.at("peer_device").get<std::string>();
+  rail.netdev = json.at("netdev").get<std::string>(),
+  rail.peer_device = json.at("peer_device").get<std::string>();
   rail.peer_rail = json.at("peer_rail").get<int>();
-  rail.mean_gbit_s = read_number(json.at("mean_gbit_s")), rail.target_gbit_s = read_number(json.at("target_gbit_s"));
+  rail.mean_gbit_s = read_number(json.at("mean_gbit_s")),
+  rail.target_gbit_s = read_number(json.at("target_gbit_s"));
   rail.ceiling_gbit_s = read_number(json.at("ceiling_gbit_s"));
-  rail.over_siblings = read_optional(json, "over_siblings"), rail.messages_per_s = read_optional(json, "messages_per_s");
+  rail.over_siblings = read_optional(json, "over_siblings"),
+  rail.messages_per_s = read_optional(json, "messages_per_s");
   if (!json.at("wrong").is_null()) rail.wrong = json.at("wrong").get<std::uint64_t>();
   rail.memory = json.at("memory").get<std::string>(), rail.attempts = json.at("attempts").get<int>();
   rail.why = json.at("why").get<std::string>();
@@ -150,7 +154,11 @@ RailSum read_rail_sum(const Json& json) {
 }
 
 Json to(const NodeMeeting& value) {
-  return {{"round", value.round}, {"node", value.node}, {"peer", value.peer}, {"status", to_string(value.status)}, {"why", value.why}};
+  return {{"round", value.round},
+          {"node", value.node},
+          {"peer", value.peer},
+          {"status", to_string(value.status)},
+          {"why", value.why}};
 }
 
 NodeMeeting read_meeting(const Json& json) {
@@ -255,6 +263,39 @@ GpuTrace read_trace(const Json& json) {
   return trace;
 }
 
+Json to(const GpuResult& value) {
+  Json json{{"node", value.node},
+            {"gpu", value.gpu},
+            {"uuid", value.uuid},
+            {"test", value.test},
+            {"metric", value.metric},
+            {"unit", value.unit},
+            {"value", number(value.value)},
+            {"min", number(value.min)},
+            {"max", number(value.max)},
+            {"samples", value.samples},
+            {"status", to_string(value.status)}};
+  if (value.bound) json["bound"] = number(value.bound);
+  if (value.share_of_limit) json["share_of_limit"] = number(value.share_of_limit);
+  return json;
+}
+
+GpuResult read_gpu_result(const Json& json) {
+  return {.node = json.at("node").get<std::string>(),
+          .gpu = json.at("gpu").get<int>(),
+          .uuid = json.at("uuid").get<std::string>(),
+          .test = json.at("test").get<std::string>(),
+          .metric = json.at("metric").get<std::string>(),
+          .unit = json.at("unit").get<std::string>(),
+          .value = read_number(json.at("value")),
+          .min = read_number(json.at("min")),
+          .max = read_number(json.at("max")),
+          .samples = json.at("samples").get<std::uint64_t>(),
+          .bound = read_optional(json, "bound"),
+          .share_of_limit = read_optional(json, "share_of_limit"),
+          .status = read_status(json.at("status"))};
+}
+
 template <class T>
 void write_list(Json& json, const char* key, const std::vector<T>& values) {
   if (values.empty()) return;
@@ -282,6 +323,7 @@ Json figures_to_json(const Figures& figures) {
   write_list(json, "matrices", figures.matrices);
   write_list(json, "histograms", figures.histograms);
   write_list(json, "gpu_traces", figures.gpu_traces);
+  write_list(json, "gpu_results", figures.gpu_results);
   return json;
 }
 
@@ -296,6 +338,7 @@ Figures figures_from_json(const Json& json) {
   read_list(json, "matrices", figures.matrices, read_matrix);
   read_list(json, "histograms", figures.histograms, read_histogram);
   read_list(json, "gpu_traces", figures.gpu_traces, read_trace);
+  read_list(json, "gpu_results", figures.gpu_results, read_gpu_result);
   return figures;
 }
 

@@ -75,7 +75,8 @@ void write_rails(HtmlWriter& html, const Report& report) {
     html.leaf("td", shown_status(rail.status)).close();
   }
   close_table(html);
-  if (all.size() > most_rails) html.leaf("p", std::to_string(all.size() - most_rails) + " more are in the JSON.");
+  if (all.size() > most_rails)
+    html.leaf("p", std::to_string(all.size() - most_rails) + " more are in the JSON.");
   html.close().close();
 
   // Small multiples where a rail was measured at more than one size, for the rails drawn above.
@@ -104,8 +105,7 @@ void write_rails(HtmlWriter& html, const Report& report) {
 }
 
 void write_matrix_cells(HtmlWriter& html, const Matrix& matrix) {
-  html.open("div",
-            {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", matrix.title}});
+  html.open("div", {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", matrix.title}});
   html.open("table").leaf("caption",
                           matrix.title + ", " + unit_text(matrix.unit) + ": sender down, receiver across");
   html.open("thead").open("tr").leaf("th", "from \\ to", {{"scope", "col"}});

@@ -31,6 +31,12 @@ Json to_value(const Series& s) {
                      {"index", s.mismatch->index},   {"expected", s.mismatch->expected},
                      {"actual", s.mismatch->actual}, {"kind", s.mismatch->kind}};
   j["stop"] = s.stop;
+  if (s.tuning) {
+    j["tuning"] = {{"algorithm", s.tuning->algorithm},
+                   {"protocol", s.tuning->protocol},
+                   {"channels", s.tuning->channels}};
+    if (s.tuning->wire_gb_s) j["tuning"]["wire_gb_s"] = *s.tuning->wire_gb_s;
+  }
   if (s.slowest)
     j["slowest"] = {{"rank", s.slowest->rank}, {"node", s.slowest->node}, {"excess", s.slowest->excess}};
   if (s.threshold)
@@ -54,8 +60,10 @@ Json to_value(const Node& n) {
   for (const auto& g : n.gpus)
     gpus.push_back(
         {{"index", g.index}, {"name", g.name}, {"uuid", g.uuid}, {"pci", g.pci}, {"driver", g.driver}});
-  return {{"name", n.name}, {"kernel", n.kernel},     {"os", n.os},   {"cpu", n.cpu},
-          {"cpus", n.cpus}, {"versions", n.versions}, {"gpus", gpus}, {"ranks", n.ranks}};
+  Json value{{"name", n.name}, {"kernel", n.kernel},     {"os", n.os},   {"cpu", n.cpu},
+             {"cpus", n.cpus}, {"versions", n.versions}, {"gpus", gpus}, {"ranks", n.ranks}};
+  if (!n.boot_id.empty()) value["boot_id"] = n.boot_id;
+  return value;
 }
 
 Json to_value(const ErrorEntry& e) {
@@ -125,6 +133,11 @@ Series series_from(const Json& j) {
         take(*t, "why", s.threshold->why);
     s.threshold->status = status_from(t->at("status").get<std::string>());
   }
+  if (const auto t = j.find("tuning"); t != j.end()) {
+    s.tuning.emplace();
+    take(*t, "algorithm", s.tuning->algorithm), take(*t, "protocol", s.tuning->protocol),
+        take(*t, "channels", s.tuning->channels), take(*t, "wire_gb_s", s.tuning->wire_gb_s);
+  }
   take(j, "rank_p50_us", s.rank_p50_us), take(j, "warnings", s.warnings);
   return s;
 }
@@ -140,7 +153,8 @@ Finding finding_from(const Json& j) {
 Node node_from(const Json& j) {
   Node n;
   take(j, "name", n.name), take(j, "kernel", n.kernel), take(j, "os", n.os), take(j, "cpu", n.cpu),
-      take(j, "cpus", n.cpus), take(j, "versions", n.versions), take(j, "ranks", n.ranks);
+      take(j, "cpus", n.cpus), take(j, "versions", n.versions), take(j, "ranks", n.ranks),
+      take(j, "boot_id", n.boot_id);
   if (const auto gpus = j.find("gpus"); gpus != j.end())
     for (const auto& g : *gpus) {
       Gpu gpu;

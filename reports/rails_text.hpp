@@ -1,5 +1,5 @@
-// The rails of a report as people read them: one line a rail, alone and together, with shares, siblings and what its
-// counters did.
+// The rails of a report as people read them: one line a rail, alone and together, with shares, siblings and
+// what its counters did.
 #pragma once
 
 #include <string>

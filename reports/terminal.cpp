@@ -82,6 +82,13 @@ std::string table_row(const Series& s, const TableHead& head, const Style& style
     line += style.yellow("            slowest: ") + "rank " + std::to_string(s.slowest->rank) + " on " +
             printable(s.slowest->node, 80) + ", " + percent_text(s.slowest->excess) +
             " over the other ranks\n";
+  if (s.tuning)
+    line +=
+        style.dim("            carried: " + printable(s.tuning->algorithm) + ", " +
+                  printable(s.tuning->protocol) + ", " + std::to_string(s.tuning->channels) +
+                  (s.tuning->channels == 1 ? " channel" : " channels") +
+                  (s.tuning->wire_gb_s ? ", " + fixed(*s.tuning->wire_gb_s, 2) + " GB/s on the wire" : "")) +
+        "\n";
   return line;
 }
 
@@ -152,7 +159,8 @@ std::string to_text(const Report& report, const Style& style) {
     for (const auto& s : report.series)
       if (s.collective == collective) text += table_row(s, head, style);
   }
-  if (const auto rails = rails_text(report, style); !rails.empty()) text += (text.empty() ? "" : "\n") + rails;
+  if (const auto rails = rails_text(report, style); !rails.empty())
+    text += (text.empty() ? "" : "\n") + rails;
   text += table_ending(report, head, style);
   if (!report.figures.rails.empty()) text += rail_remedies(report, style);
   for (const auto& error : report.errors)

@@ -13,6 +13,8 @@ ALLOWED = {  # folder: the folders it may include from
     "bench/backends": ["bench/backends", "bench/engine/clock.hpp", "bench/handles", "kernels", "reports"],
     "bench/watch": ["bench/watch", "bench/backends/control.hpp", "bench/exit_code.hpp", "reports"],
     "bench/launch": ["bench/launch", "bench/watch", "bench/exit_code.hpp", "reports"],
+    "bench/gpu": ["bench/gpu", "bench/engine/clock.hpp", "bench/handles", "bench/watch/pulse.hpp", "kernels", "reports", "validators"],
+    "bench/burnin": ["bench/burnin", "bench/launch", "bench/watch", "bench/exit_code.hpp", "reports", "validators"],
     "bench/rdma": ["bench/rdma", "bench/engine", "bench/backends", "bench/handles", "bench/watch/pulse.hpp", "bench/watch/file_descriptor.hpp",
                    "validators", "kernels", "reports"],
     "bench/cli": ["bench", "validators", "reports", "kernels", "k8s"],

@@ -17,7 +17,8 @@ RdmaExpectation read_rdma_expectation(YamlMap map, bool has_target) {
   expected.latency_us = map.number_if("latency_us", 0.01, 1e9);
   if (const auto size = map.text_if("from_size")) {
     const auto bytes = parse_bytes(*size);
-    if (!bytes || *bytes == 0) map.reject("from_size", "'from_size': '" + printable(*size) + "' is no size; write 4K, 64K");
+    if (!bytes || *bytes == 0)
+      map.reject("from_size", "'from_size': '" + printable(*size) + "' is no size; write 4K, 64K");
     expected.from_size = *bytes;
   }
   expected.retests = static_cast<int>(map.integer_if("retests", 0, 10).value_or(expected.retests));

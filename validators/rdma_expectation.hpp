@@ -1,4 +1,5 @@
-// The `rdma:` section of a policy: what `mlc-bench rdma` must find between two nodes. What is left out is not asked for.
+// The `rdma:` section of a policy: what `mlc-bench rdma` must find between two nodes. What is left out is not
+// asked for.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,10 @@
 namespace mlc {
 
 struct RdmaExpectation {
-  // Each rail, one way, with both of these in the policy's target: its share of what the target's MTU lets the wire carry.
+  // Each rail, one way, with both of these in the policy's target: its share of what the target's MTU lets
+  // the wire carry.
   std::optional<double> share_of_ceiling;
-  std::optional<double> rail_gbit_s;       // or a rate outright
+  std::optional<double> rail_gbit_s;        // or a rate outright
   std::optional<double> share_of_siblings;  // of the median of the node's other rails
   std::optional<double> share_of_solo;      // all rails together, of the sum of each alone
   std::optional<double> latency_us;         // p50 of --latency, at most

@@ -21,12 +21,15 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_flag("--bidirectional", bidirectional, "both ends send at the same time")->group("Operation");
   c.add_flag("--one-way", one_way, "only from the first end to the second (default: one way, then the other)")
       ->group("Operation");
-  c.add_option("--memory", memory, "host, or gpu: of the GPU nearest to each rail (default host)")->group("Operation");
+  c.add_option("--memory", memory, "host, or gpu: of the GPU nearest to each rail (default host)")
+      ->group("Operation");
 
   c.add_option("-b,--minbytes,--min-bytes", begin, "smallest size")->group("Sizes")->type_name("SIZE");
   c.add_option("-e,--maxbytes,--max-bytes", end, "largest size")->group("Sizes")->type_name("SIZE");
   c.add_option("-i,--stepbytes", step, "fixed step from size to size")->group("Sizes")->type_name("SIZE");
-  c.add_option("-f,--stepfactor", factor, "factor from size to size (default 4)")->group("Sizes")->type_name("NUMBER");
+  c.add_option("-f,--stepfactor", factor, "factor from size to size (default 4)")
+      ->group("Sizes")
+      ->type_name("NUMBER");
   c.add_option("-s,--sizes", sizes, "an explicit list: 4K,64K,1M (default 64K; latency and rate 8)")
       ->group("Sizes")
       ->type_name("SIZE,...");
@@ -40,7 +43,9 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_flag("--both", both, "each alone, then all at the same time (the default)")->group("Rails");
   c.add_flag("--matrix", matrix, "every rail with every rail of the peer, each alone")->group("Rails");
 
-  c.add_option("--qps", pairs, "queue pairs per rail (default 4)")->group("Queue pairs")->check(CLI::Range(1, 1024));
+  c.add_option("--qps", pairs, "queue pairs per rail (default 4)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(1, 1024));
   c.add_option("--depth,--tx-depth", depth, "sends outstanding per queue pair (default 128)")
       ->group("Queue pairs")
       ->check(CLI::Range(1, 1 << 15));
@@ -50,7 +55,8 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_option("--post-list", chain, "sends per doorbell (default 1; with --message-rate 32)")
       ->group("Queue pairs")
       ->check(CLI::Range(1, static_cast<int>(rdma::QueuePair::most_in_chain)));
-  c.add_option("--inline", inline_bytes, "largest message sent inline (default 0; with --latency 220 for write, 236 for send)")
+  c.add_option("--inline", inline_bytes,
+               "largest message sent inline (default 0; with --latency 220 for write, 236 for send)")
       ->group("Queue pairs")
       ->check(CLI::Range(0, 4096));
   c.add_option("--traffic-class,--tclass", traffic_class, "of the GRH: DSCP x 4 (default 0)")
@@ -66,20 +72,24 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_option("-n,--iters", iterations,
                "messages per queue pair, or auto: until the answer is precise (default auto; latency 1000)")
       ->group("Measuring");
-  c.add_option("--precision", precision, "auto: stop when the median is known to +- this many per cent (default 2)")
+  c.add_option("--precision", precision,
+               "auto: stop when the median is known to +- this many per cent (default 2)")
       ->group("Measuring")
       ->check(CLI::Range(1e-6, 100.0))
       ->type_name("PERCENT");
-  c.add_option("--max-time", max_time, "auto: longest time for one measurement (default 1s; 20s where a threshold is to be decided)")
+  c.add_option("--max-time", max_time,
+               "auto: longest time for one measurement (default 1s; 20s where a threshold is to be decided)")
       ->group("Measuring")
       ->type_name("TIME");
   c.add_option("-c,--check", check, "0 switches verification of the data off (default 1)")
       ->group("Measuring")
       ->check(CLI::Range(0, 1));
   c.add_option("--seed", seed, "of the data (default 1)")->group("Measuring");
-  c.add_option("--wait", wait, "spin, yield or event, while nothing completes; auto: by the cores there are (default auto)")
+  c.add_option("--wait", wait,
+               "spin, yield or event, while nothing completes; auto: by the cores there are (default auto)")
       ->group("Measuring");
-  c.add_option("--policy", policy, "file or name of the policy to judge by (default local; mlc-bench list policies)")
+  c.add_option("--policy", policy,
+               "file or name of the policy to judge by (default local; mlc-bench list policies)")
       ->group("Judging")
       ->type_name("FILE|NAME");
 
@@ -89,15 +99,18 @@ void RdmaOptions::add_to(CLI::App& c) {
                 ->group("Peer")
                 ->expected(0, 1)
                 ->type_name("[PORT]");
-  c.add_option("--connect", connect, "measure with the one that listens there")->group("Peer")->type_name("HOST[:PORT]");
+  c.add_option("--connect", connect, "measure with the one that listens there")
+      ->group("Peer")
+      ->type_name("HOST[:PORT]");
   c.add_flag("--loopback", loopback, "each rail with itself; the default without a peer")->group("Peer");
   c.add_option("-T,--timeout,--deadline", timeout,
                "how long a peer may be silent, or nothing may move, before that is an error (default 60s)")
       ->group("Peer")
       ->type_name("TIME");
-  c.add_option("--inject", fault,
-               "plant a fault on this end, to see it found: flip:rail=1,index=7,bit=3 | delay:rail=1,us=500 | "
-               "hang:rail=1,after=50 | die:rail=1,after=50")
+  c.add_option(
+       "--inject", fault,
+       "plant a fault on this end, to see it found: flip:rail=1,index=7,bit=3 | delay:rail=1,us=500 | "
+       "hang:rail=1,after=50 | die:rail=1,after=50")
       ->group("Testing")
       ->type_name("FAULT");
   output.add_to(c);
@@ -118,7 +131,8 @@ void read_peer(const std::string& text, RdmaRequest& request) {
   std::string host = text, port;
   if (text.starts_with('[')) {
     const auto close = text.find(']');
-    if (close == std::string::npos) throw UsageError("--connect '" + printable(text) + "' has no closing bracket");
+    if (close == std::string::npos)
+      throw UsageError("--connect '" + printable(text) + "' has no closing bracket");
     host = text.substr(1, close - 1), port = text.substr(close + 1);
     if (!port.empty() && port.front() == ':') port.erase(0, 1);
   } else if (std::ranges::count(text, ':') == 1) {
@@ -127,12 +141,14 @@ void read_peer(const std::string& text, RdmaRequest& request) {
   }
   if (host.empty()) throw UsageError("--connect needs a host", "--connect gpu-b, --connect 10.0.0.2:18516");
   request.connect_host = host;
-  request.connect_port = port.empty() ? rdma::default_port : number_from<int>("--connect", port, 1, 65535, "");
+  request.connect_port =
+      port.empty() ? rdma::default_port : number_from<int>("--connect", port, 1, 65535, "");
 }
 
 rdma::Mode mode_of(const RdmaOptions& o) {
   const int given = (o.latency ? 1 : 0) + (o.message_rate ? 1 : 0) + (o.mode.empty() ? 0 : 1);
-  if (given > 1) throw UsageError("--latency, --message-rate and --mode say the same thing; give one of them");
+  if (given > 1)
+    throw UsageError("--latency, --message-rate and --mode say the same thing; give one of them");
   if (o.latency) return rdma::Mode::latency;
   if (o.message_rate) return rdma::Mode::rate;
   if (o.mode.empty()) return rdma::Mode::bandwidth;
@@ -175,8 +191,8 @@ void judge_by(const Policy& policy, RdmaRequest& request) {
   request.bounds.latency_us = expected.latency_us;
   double bound = expected.rail_gbit_s.value_or(0);
   if (expected.share_of_ceiling)
-    bound = *expected.share_of_ceiling *
-            rdma::ceiling_gbit_s(policy.target->rail_gbit_s, policy.target->mtu, static_cast<std::uint64_t>(policy.target->mtu));
+    bound = *expected.share_of_ceiling * rdma::ceiling_gbit_s(policy.target->rail_gbit_s, policy.target->mtu,
+                                                              static_cast<std::uint64_t>(policy.target->mtu));
   if (bound > 0 && plan.mode == rdma::Mode::bandwidth)
     plan.question = {.gbit_s = bound,
                      .false_admit = policy.confidence.false_admit,
@@ -207,28 +223,36 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   if ((o.solo ? 1 : 0) + (o.together ? 1 : 0) + (o.both ? 1 : 0) + (o.matrix ? 1 : 0) > 1)
     throw UsageError("--solo, --together, --both and --matrix exclude each other; give one of them");
   plan.solo = !o.together, plan.together = !o.solo && !o.matrix, plan.matrix = o.matrix;
-  if (plan.inline_bytes > 0 && plan.verb == rdma::Verb::read) throw UsageError("a read sends no data that could be inline");
+  if (plan.inline_bytes > 0 && plan.verb == rdma::Verb::read)
+    throw UsageError("a read sends no data that could be inline");
   if (plan.chain > plan.depth) throw UsageError("--post-list is larger than --depth");
   if (plan.moderation > plan.depth) throw UsageError("--moderation is larger than --depth");
-  if (o.iterations != "auto") plan.iterations = number_from<int>("-n", o.iterations, 1, 100'000'000, ", or auto");
+  if (o.iterations != "auto")
+    plan.iterations = number_from<int>("-n", o.iterations, 1, 100'000'000, ", or auto");
   if (!o.max_time.empty()) plan.seconds = plan.seconds_question = seconds_from("--max-time", o.max_time);
   plan.timeout_s = seconds_from("--timeout", o.timeout);
   if (plan.timeout_s < 0.1) throw UsageError("--timeout must be at least 100ms");
-  if (o.memory != "host" && o.memory != "gpu") throw UsageError("--memory '" + printable(o.memory) + "' is none of host, gpu");
+  if (o.memory != "host" && o.memory != "gpu")
+    throw UsageError("--memory '" + printable(o.memory) + "' is none of host, gpu");
   plan.memory = o.memory;
   if (plan.memory == "gpu") {
     if (const auto why = rdma::gpu_memory_absent(); !why.empty()) throw UsageError("--memory gpu: " + why);
     if (plan.mode == rdma::Mode::latency && plan.verb == rdma::Verb::write)
-      throw UsageError("the latency of a write is seen by waiting in memory, which the host cannot do in a GPU's",
-                       "take 'send --latency' or 'read --latency'");
+      throw UsageError(
+          "the latency of a write is seen by waiting in memory, which the host cannot do in a GPU's",
+          "take 'send --latency' or 'read --latency'");
   }
-  request.rails = {rail_list(o.rails), split(o.devices), o.gid_index >= 0 ? std::optional(o.gid_index) : std::nullopt};
+  request.rails = {rail_list(o.rails), split(o.devices),
+                   o.gid_index >= 0 ? std::optional(o.gid_index) : std::nullopt};
   plan.chosen = !o.rails.empty() || !o.devices.empty();
   if (!o.rails.empty() && !o.devices.empty()) throw UsageError("--rails and --devices exclude each other");
-  const std::vector<std::pair<std::string, rdma::Wait>> waits{
-      {"auto", rdma::Wait::automatic}, {"spin", rdma::Wait::spin}, {"yield", rdma::Wait::yield}, {"event", rdma::Wait::event}};
+  const std::vector<std::pair<std::string, rdma::Wait>> waits{{"auto", rdma::Wait::automatic},
+                                                              {"spin", rdma::Wait::spin},
+                                                              {"yield", rdma::Wait::yield},
+                                                              {"event", rdma::Wait::event}};
   const auto wait = std::ranges::find(waits, o.wait, [](const auto& entry) { return entry.first; });
-  if (wait == waits.end()) throw UsageError("--wait '" + printable(o.wait) + "' is none of auto, spin, yield, event");
+  if (wait == waits.end())
+    throw UsageError("--wait '" + printable(o.wait) + "' is none of auto, spin, yield, event");
   request.wait = wait->second;
   if (!o.fault.empty()) {
     request.fault = parse_fault(o.fault);
@@ -239,13 +263,38 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   if ((listens ? 1 : 0) + (o.connect.empty() ? 0 : 1) + (o.loopback ? 1 : 0) > 1)
     throw UsageError("--listen, --connect and --loopback exclude each other");
   if (listens)
-    request.listen = o.listen.empty() ? rdma::default_port : number_from<int>("--listen", o.listen, 1, 65535, "");
+    request.listen =
+        o.listen.empty() ? rdma::default_port : number_from<int>("--listen", o.listen, 1, 65535, "");
   if (!o.connect.empty()) read_peer(o.connect, request);
   request.loopback = o.loopback;
   request.policy = load_policy(o.policy);
   judge_by(request.policy, request);
   o.output.check();
   return request;
+}
+
+const char* rdma_explained() {
+  return R"(rdma: write, read and send between the rails of two nodes, without MPI or NCCL in between
+
+alone     the payload rate of one rail, one way, while the node's other rails rest: the median over windows of 20 ms
+together  the same with all rails at the same time, in one process; the sum is set against the sum of those alone: less
+          means that the rails share something narrower than themselves (a PCIe switch, memory, the cores)
+target    the rail's signalling rate: the policy's, else what its port says
+ceiling   what the path MTU lets the wire carry as payload. RoCE v2 over IPv4 adds 82 bytes to a packet: 196.07 of
+          200 Gbit/s at MTU 4096, 185.17 at 1024. 0.93 of the ceiling at 4096 is all there is at 1024: a wrong MTU
+siblings  the rate over the median of the node's other rails: of four like rails, the one that differs is at fault
+latency   half of there and back of a message (of a read: all of it), p50 to p99.9
+counters  those of both ports that tell of loss, congestion or pauses, and moved meanwhile
+
+rails     the policy's, by their addresses; else every RDMA device with an interface here. Rail i meets the peer's rail i,
+          by their subnet where they share one. The GID is the one NCCL would take: RoCE v2, IPv4-mapped, of the rail's
+          own interface
+peers     mpirun or srun: one rank on each node, every two nodes meet, in rounds of disjoint pairs.
+          --listen on one node and --connect NODE on the other: what is measured, the connecting end says.
+          Neither: each rail with itself, through its NIC and no further
+verdict   a policy's rdma: section says what each rail must reach; decided like the collectives' thresholds, with bounded
+          error rates. What comes out bad is measured again before it is called bad
+)";
 }
 
 std::string plan_text(const rdma::Plan& plan, const rdma::Bounds& bounds) {

@@ -35,7 +35,7 @@ Report new_report(const std::string& backend, const std::string& policy,
   Report report;
   report.tool.version = MLC_VERSION;
   for (const auto& each : all_backends())
-    if (each.name != "loopback")
+    if (each.name != "loopback" && each.name != "shm")
       report.tool.built[each.name] = each.absent.empty() ? each.version : "absent: " + each.absent;
   report.run.started = timestamp();
   report.run.id =
@@ -143,11 +143,11 @@ ExitCode Recorder::conclude(const std::vector<std::string>& unmeasured) {
   report_.run.duration_s = now() - started_;
   report_.verdict = decide(report_, policy_, unmeasured);
   if (stdout_format_ == Format::text)
-    to_stdout(headed_                          ? table_ending(report_, head_, style_)
-              : report_.figures.rails.empty() ? std::string()
-                                              : rails_text(report_, style_) +
-                                                    table_ending(report_, head_, style_) +
-                                                    rail_remedies(report_, style_));
+    to_stdout(headed_ ? table_ending(report_, head_, style_)
+              : report_.figures.rails.empty()
+                  ? std::string()
+                  : rails_text(report_, style_) + table_ending(report_, head_, style_) +
+                        rail_remedies(report_, style_));
   else if (stdout_format_ != Format::csv || !report_.figures.rails.empty())
     to_stdout(render(report_, stdout_format_, style_));
   if (options_.to_file()) write_whole(options_.output, render(report_, options_.chosen(), {}));

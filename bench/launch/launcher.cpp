@@ -1,22 +1,17 @@
 #include "bench/launch/launcher.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <system_error>
+#include <optional>
 
+#include "bench/launch/child_process.hpp"
 #include "bench/launch/launched_as.hpp"
-#include "bench/watch/file_descriptor.hpp"
+#include "bench/launch/scratch_directory.hpp"
 #include "bench/watch/roll_call.hpp"
 #include "reports/text.hpp"
 
@@ -53,35 +48,6 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request) {
 
 namespace {
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream content;
-  content << stream.rdbuf();
-  return content.str();
-}
-
-// A private directory, gone when the run is.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "mlc-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      throw std::system_error(
-          errno, std::generic_category(),
-          "cannot make a directory in " + std::filesystem::temp_directory_path().string());
-    path_ = pattern;
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) return "mpirun was ended by signal " + std::to_string(WTERMSIG(status));
   const int code = WEXITSTATUS(status);
@@ -89,59 +55,6 @@ std::string how_it_ended(int status) {
     return "mpirun reports that a rank was ended by signal " + std::to_string(code - 128) + " (" +
            ::strsignal(code - 128) + ")";
   return "mpirun ended with status " + std::to_string(code);
-}
-
-// mpirun as a child that ends with us, however we end.
-pid_t spawn(const std::vector<std::string>& command,
-            const std::vector<std::pair<std::string, std::string>>& environment) {
-  std::vector<std::string> words = command;
-  std::vector<char*> pointers;
-  for (auto& word : words)
-    pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  int failure[2];
-  if (::pipe2(failure, O_CLOEXEC) != 0)
-    throw std::system_error(errno, std::generic_category(), "cannot start " + command[0]);
-  const FileDescriptor read_end(failure[0]);
-  FileDescriptor write_end(failure[1]);
-  for (const auto& [name, value] : environment)
-    ::setenv(name.c_str(), value.c_str(), 1);
-  const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();  // this process has one thread
-  if (pid == 0) {
-    sigset_t none;
-    sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::setpgid(0,
-              0);  // Ctrl-C comes to us alone, and a launch given up ends with all that mpirun started here
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (::getppid() != parent) ::_exit(127);
-    const int null = ::open("/dev/null", O_RDONLY);
-    if (null >= 0) ::dup2(null, STDIN_FILENO);
-    ::execvp(pointers[0], pointers.data());
-    const int error = errno;
-    (void)!::write(failure[1], &error, sizeof error);
-    ::_exit(127);
-  }
-  write_end = FileDescriptor();
-  int error = pid < 0 ? errno : 0;
-  if (pid > 0 && ::read(read_end.get(), &error, sizeof error) == sizeof error) ::waitpid(pid, nullptr, 0);
-  if (error != 0) throw std::system_error(error, std::generic_category(), "cannot start " + command[0]);
-  return pid;
-}
-
-// What mpirun leaves behind when it is killed (remote shells, ranks) becomes our child, being orphaned, and
-// is ended here.
-void end_orphans() {
-  for (int round = 0; round < 100; ++round) {
-    std::istringstream children(read_file("/proc/thread-self/children"));
-    bool any = false;
-    for (pid_t child = 0; children >> child; any = true) {
-      ::kill(child, SIGKILL);
-      ::waitpid(child, nullptr, 0);
-    }
-    if (!any) return;
-  }
 }
 
 }  // namespace
@@ -153,10 +66,13 @@ void tell_launcher() {
   client.heartbeat(1, "started");
 }
 
+// After rank 0's last word: ending a large job takes mpirun a few seconds.
+constexpr std::chrono::seconds mpirun_may_linger{10};
+
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  adopt_orphans();
   RollCallServer started_call;
   started_call.expect({"launcher", "rank 0"});
   const pid_t pid = spawn(mpirun_command(request), {{job_variable, job},
@@ -171,6 +87,7 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();
   bool started = false, gave_up = false;
+  std::optional<std::chrono::steady_clock::time_point> said;  // when rank 0 was seen to have said all
   int status = 0;
   sigset_t signals;
   sigemptyset(&signals);
@@ -184,6 +101,10 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
       ::kill(pid, signal == SIGHUP ? SIGTERM : signal);
       result.interrupted = true;
     }
+    // mpirun waits without end for a node that lost power; all has been said by then.
+    if (!said && ::access((scratch.path() / "exit").c_str(), F_OK) == 0)
+      said = std::chrono::steady_clock::now();
+    if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) ::kill(pid, SIGKILL);
     if (started) continue;
     (void)started_call.serve();
     started = started_call.states().front().sequence > 0;

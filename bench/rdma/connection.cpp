@@ -20,13 +20,15 @@ auto read(const std::string& text, const char* what, Reader&& reader) {
   try {
     return reader(Json::parse(text));
   } catch (const std::exception& error) {
-    throw std::runtime_error(std::string("the peer's ") + what + " cannot be read: " + printable(error.what()));
+    throw std::runtime_error(std::string("the peer's ") + what +
+                             " cannot be read: " + printable(error.what()));
   }
 }
 
 template <class T>
 std::vector<T> numbers(const Json& json) {
-  if (json.size() > most_items) throw std::runtime_error("a list of " + std::to_string(json.size()) + " items");
+  if (json.size() > most_items)
+    throw std::runtime_error("a list of " + std::to_string(json.size()) + " items");
   return json.get<std::vector<T>>();
 }
 
@@ -43,8 +45,8 @@ template <class Lane, class Reader>
 std::vector<Lane> list_from(const std::string& text, std::size_t lanes, const char* what, Reader&& reader) {
   return read(text, what, [&](const Json& json) {
     if (!json.is_array() || json.size() != lanes)
-      throw std::runtime_error("it has " + std::to_string(json.size()) + " entries where " + std::to_string(lanes) +
-                               " belong: the two ends measure different things");
+      throw std::runtime_error("it has " + std::to_string(json.size()) + " entries where " +
+                               std::to_string(lanes) + " belong: the two ends measure different things");
     std::vector<Lane> list;
     for (const auto& each : json)
       list.push_back(reader(each));
@@ -73,7 +75,11 @@ std::string to_text(const NodeFacts& facts) {
                      {"rate_gbit_s", rail.rate_gbit_s},
                      {"problem", rail.problem},
                      {"warning", rail.warning}});
-  const Json json{{"protocol", protocol_version}, {"version", facts.version}, {"node", facts.node}, {"memory", facts.memory}, {"rails", rails}};
+  const Json json{{"protocol", protocol_version},
+                  {"version", facts.version},
+                  {"node", facts.node},
+                  {"memory", facts.memory},
+                  {"rails", rails}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -82,8 +88,10 @@ NodeFacts node_facts_from(const std::string& text) {
     if (json.at("protocol").get<int>() != protocol_version)
       throw std::runtime_error("it speaks version " + std::to_string(json.at("protocol").get<int>()) +
                                " of the protocol, this program version " + std::to_string(protocol_version));
-    NodeFacts facts{json.at("node").get<std::string>(), json.at("version").get<std::string>(),
-                    json.at("memory").get<std::string>(), {}};
+    NodeFacts facts{json.at("node").get<std::string>(),
+                    json.at("version").get<std::string>(),
+                    json.at("memory").get<std::string>(),
+                    {}};
     if (json.at("rails").size() > 1024) throw std::runtime_error("it has too many rails");
     for (const auto& rail : json.at("rails"))
       facts.rails.push_back({.index = rail.at("index").get<int>(),
@@ -105,8 +113,9 @@ std::string to_text(const std::vector<LaneAddress>& lanes) {
     Json pairs = Json::array();
     for (const auto& pair : lane.pairs)
       pairs.push_back({pair.number, pair.sequence});
-    return Json{{"error", lane.error}, {"gid", lane.gid},       {"lid", lane.lid},   {"mtu", lane.mtu},    {"reads", lane.reads},
-                {"source", lane.source}, {"sink", lane.sink}, {"key", lane.key}, {"pairs", pairs}};
+    return Json{{"error", lane.error}, {"gid", lane.gid},     {"lid", lane.lid},
+                {"mtu", lane.mtu},     {"reads", lane.reads}, {"source", lane.source},
+                {"sink", lane.sink},   {"key", lane.key},     {"pairs", pairs}};
   });
 }
 
@@ -162,7 +171,8 @@ std::vector<LaneReport> lane_reports_from(const std::string& text, std::size_t l
     if (!lane.counts.empty() && lane.edges_us.size() != lane.counts.size() + 1)
       throw std::runtime_error("a histogram needs one edge more than counts");
     if (!lane.latency_us.empty() && lane.latency_us.size() != 6)
-      throw std::runtime_error("there are " + std::to_string(lane.latency_us.size()) + " latencies where 6 belong");
+      throw std::runtime_error("there are " + std::to_string(lane.latency_us.size()) +
+                               " latencies where 6 belong");
     return lane;
   });
 }
@@ -177,11 +187,15 @@ std::string to_text(const std::vector<LaneCheck>& lanes) {
 
 std::vector<LaneCheck> lane_checks_from(const std::string& text, std::size_t lanes) {
   return list_from<LaneCheck>(text, lanes, "verification", [](const Json& json) {
-    LaneCheck lane{.error = json.at("error").get<std::string>(), .wrong = {}, .first_wrong = json.at("first_wrong").get<std::string>(), .counters = {}};
+    LaneCheck lane{.error = json.at("error").get<std::string>(),
+                   .wrong = {},
+                   .first_wrong = json.at("first_wrong").get<std::string>(),
+                   .counters = {}};
     if (json.contains("wrong")) lane.wrong = json.at("wrong").get<std::uint64_t>();
     if (json.at("counters").size() > 1000) throw std::runtime_error("it has too many counters");
     for (const auto& delta : json.at("counters"))
-      lane.counters.push_back({printable(delta.at(0).get<std::string>(), 80), delta.at(1).get<std::uint64_t>()});
+      lane.counters.push_back(
+          {printable(delta.at(0).get<std::string>(), 80), delta.at(1).get<std::uint64_t>()});
     return lane;
   });
 }

@@ -13,8 +13,8 @@
 
 namespace mlc::rdma {
 
-// One queue pair as the other end must know it. Its sink is where this end's incoming data lies; its source where it may
-// be read from.
+// One queue pair as the other end must know it. Its sink is where this end's incoming data lies; its source
+// where it may be read from.
 struct PairAddress {
   std::uint32_t number = 0, sequence = 0;
   bool operator==(const PairAddress&) const = default;
@@ -24,8 +24,8 @@ struct LaneAddress {
   std::string error;  // this end could not make it; empty: it could
   GidBytes gid{};
   std::uint16_t lid = 0;
-  int mtu = 0;    // active, bytes
-  int reads = 0;  // outstanding RDMA reads that this port takes
+  int mtu = 0;                         // active, bytes
+  int reads = 0;                       // outstanding RDMA reads that this port takes
   std::uint64_t source = 0, sink = 0;  // addresses; a queue pair's slots follow each other
   std::uint32_t key = 0;
   std::vector<PairAddress> pairs;
@@ -34,8 +34,8 @@ struct LaneAddress {
 
 // What one end found of one lane of a cell, in the role it had.
 struct LaneReport {
-  std::string error;  // names step, device, GID and peer
-  int mtu = 0;        // bytes, of the path
+  std::string error;                // names step, device, GID and peer
+  int mtu = 0;                      // bytes, of the path
   std::vector<std::uint64_t> sent;  // messages, queue pair by queue pair
   double median_gbit_s = 0, mean_gbit_s = 0;
   std::array<double, 2> ci_gbit_s{};
@@ -62,7 +62,8 @@ struct NodeFacts {
   std::vector<RailFacts> rails;
 };
 
-// Reading throws std::runtime_error with what is wrong: another version, a key missing, a list that is too long.
+// Reading throws std::runtime_error with what is wrong: another version, a key missing, a list that is too
+// long.
 std::string to_text(const NodeFacts& facts);
 std::string to_text(const std::vector<LaneAddress>& lanes);
 std::string to_text(const std::vector<LaneReport>& lanes);

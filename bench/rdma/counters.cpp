@@ -15,11 +15,13 @@ struct Telling {
   std::string_view meaning;
 };
 
-// Worst first. Names: drivers/infiniband/hw/mlx5/counters.c, drivers/infiniband/sw/rxe/rxe_hw_counters.c, IBTA 16.1.3.5,
-// drivers/net/ethernet/mellanox/mlx5/core/en_stats.c.
+// Worst first. Names: drivers/infiniband/hw/mlx5/counters.c, drivers/infiniband/sw/rxe/rxe_hw_counters.c,
+// IBTA 16.1.3.5, drivers/net/ethernet/mellanox/mlx5/core/en_stats.c.
 constexpr std::array<Telling, 33> table{{
-    {"hw_counters", "req_transport_retries_exceeded", "retries ran out: a queue pair died; the peer cannot be reached this way"},
-    {"hw_counters", "retry_exceeded_err", "retries ran out: a queue pair died; the peer cannot be reached this way"},
+    {"hw_counters", "req_transport_retries_exceeded",
+     "retries ran out: a queue pair died; the peer cannot be reached this way"},
+    {"hw_counters", "retry_exceeded_err",
+     "retries ran out: a queue pair died; the peer cannot be reached this way"},
     {"hw_counters", "link_downed", "the link went down: cable, optics or switch port"},
     {"counters", "link_downed", "the link went down: cable, optics or switch port"},
     {"hw_counters", "local_ack_timeout_err", "acknowledgements never came: packets are lost on the way"},
@@ -48,7 +50,8 @@ constexpr std::array<Telling, 33> table{{
     {"hw_counters", "out_of_buffer", "no receive buffer was posted"},
     {"hw_counters", "rnr_nak_retry_err", "the receiver was not ready"},
     {"hw_counters", "rp_cnp_handled", "the peer or a switch asked this rail to slow down (CNP): congestion"},
-    {"hw_counters", "np_ecn_marked_roce_packets", "switches marked packets on their way here (ECN): congestion"},
+    {"hw_counters", "np_ecn_marked_roce_packets",
+     "switches marked packets on their way here (ECN): congestion"},
     {"hw_counters", "np_cnp_sent", "this end asked the peer to slow down (CNP): congestion"},
     {"ethtool", "*pause*", "flow control (PFC) stopped the line: a receiver behind it cannot keep up"},
 }};
@@ -62,7 +65,8 @@ bool matches(std::string_view pattern, std::string_view name) {
 std::size_t rank_of(const std::string& counter) {
   const auto slash = counter.find('/');
   const std::string_view group(counter.data(), std::min(slash, counter.size()));
-  const std::string_view name = slash == std::string::npos ? std::string_view() : std::string_view(counter).substr(slash + 1);
+  const std::string_view name =
+      slash == std::string::npos ? std::string_view() : std::string_view(counter).substr(slash + 1);
   for (std::size_t i = 0; i < table.size(); ++i)
     if (table[i].group == group && matches(table[i].name, name)) return i;
   return table.size();
@@ -110,7 +114,8 @@ std::string explain(const std::vector<CounterDelta>& deltas) {
     const std::size_t rank = rank_of(delta.name);
     if (rank == table.size() || table[rank].meaning == last || said == 3) continue;
     last = table[rank].meaning, ++said;
-    text += (text.empty() ? "" : "; ") + short_name(delta.name) + " +" + std::to_string(delta.by) + ": " + std::string(last);
+    text += (text.empty() ? "" : "; ") + short_name(delta.name) + " +" + std::to_string(delta.by) + ": " +
+            std::string(last);
   }
   return text;
 }

@@ -21,9 +21,11 @@ GidChoice choose_gid(const std::vector<Gid>& gids, const std::string& netdev, st
   if (asked) {
     const auto row = std::ranges::find(gids, *asked, &Gid::index);
     if (row == gids.end())
-      return {std::nullopt, "GID index " + std::to_string(*asked) +
-                                " is empty, or belongs to another network namespace"};
-    return {*row, row->netdev == netdev ? "" : "GID index " + std::to_string(*asked) + " belongs to " + row->netdev};
+      return {std::nullopt,
+              "GID index " + std::to_string(*asked) + " is empty, or belongs to another network namespace"};
+    return {*row, row->netdev == netdev
+                      ? ""
+                      : "GID index " + std::to_string(*asked) + " belongs to " + row->netdev};
   }
   std::optional<Gid> best;
   for (const Gid& gid : gids)

@@ -11,7 +11,9 @@ namespace {
 constexpr double bins_per_octave = 8;
 constexpr double least_us = 1e-3;  // a nanosecond: below the clock's step
 
-int bin_of(double us) { return static_cast<int>(std::floor(std::log2(std::max(us, least_us)) * bins_per_octave)); }
+int bin_of(double us) {
+  return static_cast<int>(std::floor(std::log2(std::max(us, least_us)) * bins_per_octave));
+}
 double edge_of(int bin) { return std::exp2(bin / bins_per_octave); }
 
 }  // namespace
@@ -24,7 +26,10 @@ Latencies latencies_of(std::span<const double> samples_us) {
     const auto rank = static_cast<std::size_t>(std::ceil(static_cast<double>(sorted.size()) * p));
     return sorted[std::max<std::size_t>(rank, 1) - 1];
   };
-  Latencies result{{percentile(0.5), percentile(0.9), percentile(0.99), percentile(0.999), sorted.front(), sorted.back()}, {}, {}};
+  Latencies result{
+      {percentile(0.5), percentile(0.9), percentile(0.99), percentile(0.999), sorted.front(), sorted.back()},
+      {},
+      {}};
   const int first = bin_of(sorted.front()), last = bin_of(sorted.back());
   for (int bin = first; bin <= last + 1; ++bin)
     result.edges_us.push_back(edge_of(bin));

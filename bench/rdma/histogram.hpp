@@ -13,8 +13,8 @@ struct Latencies {
   std::vector<std::uint64_t> counts;   // every sample is in one of them
 };
 
-// Percentiles by nearest rank. Bins are 1/8 octave wide (about 9 %), from the bin of the least sample to that of the
-// greatest. Throws std::invalid_argument on no samples.
+// Percentiles by nearest rank. Bins are 1/8 octave wide (about 9 %), from the bin of the least sample to that
+// of the greatest. Throws std::invalid_argument on no samples.
 Latencies latencies_of(std::span<const double> samples_us);
 
 }  // namespace mlc::rdma

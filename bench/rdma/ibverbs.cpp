@@ -1,6 +1,6 @@
-// libibverbs, loaded when it is first needed: one image serves RDMA nodes and laptops, and a program that only wants
-// allreduce starts where rdma-core is not installed. Built against its headers, for the structures and for the data path,
-// which libibverbs keeps in inline functions.
+// libibverbs, loaded when it is first needed: one image serves RDMA nodes and laptops, and a program that
+// only wants allreduce starts where rdma-core is not installed. Built against its headers, for the structures
+// and for the data path, which libibverbs keeps in inline functions.
 #include <fcntl.h>
 #include <infiniband/verbs.h>
 #include <poll.h>
@@ -53,10 +53,11 @@ struct Library {
   Register* register_memory = find<Register>("ibv_reg_mr");
   RegisterRelaxed* register_relaxed = find<RegisterRelaxed>("ibv_reg_mr_iova2");  // rdma-core 28
   bool complete() const {
-    return ibv_get_device_list && ibv_free_device_list && ibv_get_device_name && ibv_open_device && ibv_close_device &&
-           ibv_query_device && ibv_query_gid && ibv_alloc_pd && ibv_dealloc_pd && ibv_dereg_mr && ibv_create_comp_channel &&
-           ibv_destroy_comp_channel && ibv_get_cq_event && ibv_ack_cq_events && ibv_create_cq && ibv_destroy_cq &&
-           ibv_create_qp && ibv_modify_qp && ibv_destroy_qp && ibv_wc_status_str && query_port && register_memory;
+    return ibv_get_device_list && ibv_free_device_list && ibv_get_device_name && ibv_open_device &&
+           ibv_close_device && ibv_query_device && ibv_query_gid && ibv_alloc_pd && ibv_dealloc_pd &&
+           ibv_dereg_mr && ibv_create_comp_channel && ibv_destroy_comp_channel && ibv_get_cq_event &&
+           ibv_ack_cq_events && ibv_create_cq && ibv_destroy_cq && ibv_create_qp && ibv_modify_qp &&
+           ibv_destroy_qp && ibv_wc_status_str && query_port && register_memory;
   }
 };
 
@@ -115,7 +116,8 @@ class HostCompletions final : public Completions {
  public:
   HostCompletions(ibv_context* context, int entries)
       : channel_(check(library().ibv_create_comp_channel(context), "ibv_create_comp_channel")),
-        queue_(check(library().ibv_create_cq(context, entries, nullptr, channel_.get(), 0), "ibv_create_cq")) {
+        queue_(
+            check(library().ibv_create_cq(context, entries, nullptr, channel_.get(), 0), "ibv_create_cq")) {
     check(::fcntl(channel_->fd, F_SETFL, O_NONBLOCK), "fcntl");
   }
   ~HostCompletions() override {
@@ -124,15 +126,16 @@ class HostCompletions final : public Completions {
 
   std::size_t poll(std::span<Completion> done) override {
     std::array<ibv_wc, 64> found;
-    const int count = ibv_poll_cq(queue_.get(), static_cast<int>(std::min(done.size(), found.size())), found.data());
+    const int count =
+        ibv_poll_cq(queue_.get(), static_cast<int>(std::min(done.size(), found.size())), found.data());
     if (count < 0) check(EIO, "ibv_poll_cq");
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
       done[i] = {found[i].wr_id, found[i].status, (found[i].opcode & IBV_WC_RECV) != 0, found[i].byte_len};
     return static_cast<std::size_t>(count);
   }
 
-  // Armed first and looked at by the caller's next poll, so that nothing which completes in between is slept through: a
-  // wait right after arming returns at once and the caller polls again.
+  // Armed first and looked at by the caller's next poll, so that nothing which completes in between is slept
+  // through: a wait right after arming returns at once and the caller polls again.
   void wait(int milliseconds) override {
     if (!armed_) {
       check(ibv_req_notify_cq(queue_.get(), 0), "ibv_req_notify_cq");
@@ -204,8 +207,8 @@ class HostPair final : public QueuePair {
     to.ah_attr.grh.hop_limit = 255;  // rails may be routed
     to.ah_attr.grh.traffic_class = static_cast<std::uint8_t>(path.traffic_class);
     check(library().ibv_modify_qp(pair_.get(), &to,
-                                  IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                                      IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER),
+                                  IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+                                      IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER),
           "ibv_modify_qp to RTR");
   }
 
@@ -218,8 +221,8 @@ class HostPair final : public QueuePair {
     to.sq_psn = first_sequence;
     to.max_rd_atomic = static_cast<std::uint8_t>(reads);
     check(library().ibv_modify_qp(pair_.get(), &to,
-                                  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_SQ_PSN |
-                                      IBV_QP_MAX_QP_RD_ATOMIC),
+                                  IBV_QP_STATE | IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY |
+                                      IBV_QP_SQ_PSN | IBV_QP_MAX_QP_RD_ATOMIC),
           "ibv_modify_qp to RTS");
   }
 
@@ -260,14 +263,17 @@ class HostPair final : public QueuePair {
 class HostDevice final : public Device {
  public:
   explicit HostDevice(Context context)
-      : context_(std::move(context)), domain_(check(library().ibv_alloc_pd(context_.get()), "ibv_alloc_pd")) {}
+      : context_(std::move(context)),
+        domain_(check(library().ibv_alloc_pd(context_.get()), "ibv_alloc_pd")) {}
 
   PortFacts port() override {
     ibv_port_attr port{};
-    check(library().query_port(context_.get(), 1, reinterpret_cast<_compat_ibv_port_attr*>(&port)), "ibv_query_port");
+    check(library().query_port(context_.get(), 1, reinterpret_cast<_compat_ibv_port_attr*>(&port)),
+          "ibv_query_port");
     ibv_device_attr device{};
     check(library().ibv_query_device(context_.get(), &device), "ibv_query_device");
-    static constexpr std::array<const char*, 6> states{"NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"};
+    static constexpr std::array<const char*, 6> states{"NOP",   "DOWN",   "INIT",
+                                                       "ARMED", "ACTIVE", "ACTIVE_DEFER"};
     return {.active = port.state == IBV_PORT_ACTIVE,
             .state = port.state < states.size() ? states[port.state] : std::to_string(port.state),
             .active_mtu = bytes_of(port.active_mtu),
@@ -286,7 +292,8 @@ class HostDevice final : public Device {
   }
 
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {
-    // Relaxed ordering lets the NIC's writes overtake each other on PCIe; drivers that do not know it ignore the flag.
+    // Relaxed ordering lets the NIC's writes overtake each other on PCIe; drivers that do not know it ignore
+    // the flag.
     ibv_mr* region =
         library().register_relaxed
             ? library().register_relaxed(domain_.get(), at, bytes, reinterpret_cast<std::uint64_t>(at),
@@ -309,7 +316,8 @@ class HostDevice final : public Device {
   }
 
   std::unique_ptr<QueuePair> make_pair(Completions& completions, const PairSettings& settings) override {
-    return std::make_unique<HostPair>(domain_.get(), static_cast<HostCompletions&>(completions).get(), settings);
+    return std::make_unique<HostPair>(domain_.get(), static_cast<HostCompletions&>(completions).get(),
+                                      settings);
   }
 
  private:
@@ -326,11 +334,13 @@ class HostVerbs final : public Verbs {
     const std::unique_ptr<ibv_device*, Closer<&Library::ibv_free_device_list>> list(devices);
     for (int i = 0; i < count; ++i)
       if (name == library().ibv_get_device_name(devices[i]))
-        return std::make_unique<HostDevice>(Context(check(library().ibv_open_device(devices[i]), "ibv_open_device")));
-    throw VerbsError("libibverbs does not list " + name +
-                         ": its userspace driver is missing (ibverbs-providers) or /dev/infiniband/uverbs* is not in "
-                         "this container",
-                     ENODEV);
+        return std::make_unique<HostDevice>(
+            Context(check(library().ibv_open_device(devices[i]), "ibv_open_device")));
+    throw VerbsError(
+        "libibverbs does not list " + name +
+            ": its userspace driver is missing (ibverbs-providers) or /dev/infiniband/uverbs* is not in "
+            "this container",
+        ENODEV);
   }
   std::string status_text(int status) const override {
     return library().ibv_wc_status_str(static_cast<ibv_wc_status>(status));
@@ -340,7 +350,8 @@ class HostVerbs final : public Verbs {
 }  // namespace
 
 std::string verbs_absent() {
-  if (!library().so) return "libibverbs cannot be loaded: " + library().so.why() + " (Debian: libibverbs1 ibverbs-providers)";
+  if (!library().so)
+    return "libibverbs cannot be loaded: " + library().so.why() + " (Debian: libibverbs1 ibverbs-providers)";
   return library().complete() ? "" : "libibverbs lacks a basic symbol";
 }
 

@@ -12,14 +12,17 @@ namespace mlc::rdma {
 
 namespace {
 
-const NodeFacts& end_of(const std::vector<NodeFacts>& ends, int rank) { return ends[static_cast<std::size_t>(rank)]; }
+const NodeFacts& end_of(const std::vector<NodeFacts>& ends, int rank) {
+  return ends[static_cast<std::size_t>(rank)];
+}
 const RailFacts& rail_of(const std::vector<NodeFacts>& ends, int rank, int rail) {
   return end_of(ends, rank).rails[static_cast<std::size_t>(rail)];
 }
 
 double target_of(const LaneResult& result, const Bounds& bounds, const std::vector<NodeFacts>& ends) {
   if (bounds.rail_gbit_s > 0) return bounds.rail_gbit_s;
-  return std::min(rail_of(ends, result.from, result.rail).rate_gbit_s, rail_of(ends, result.to, result.peer_rail).rate_gbit_s);
+  return std::min(rail_of(ends, result.from, result.rail).rate_gbit_s,
+                  rail_of(ends, result.to, result.peer_rail).rate_gbit_s);
 }
 
 bool alike(const LaneResult& a, const LaneResult& b) {
@@ -40,7 +43,9 @@ std::optional<double> share_of_siblings(const LaneResult& result, const Meet& me
 
 std::string rate_text(double gbit_s) { return fixed(gbit_s, gbit_s < 10 ? 3 : 2) + " Gbit/s"; }
 
-std::string under(double value, double bound) { return percent_text(1 - value / bound) + " under " + rate_text(bound); }
+std::string under(double value, double bound) {
+  return percent_text(1 - value / bound) + " under " + rate_text(bound);
+}
 
 }  // namespace
 
@@ -61,12 +66,14 @@ Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const
     if (plan.question && plan.question->gbit_s > 0) {
       const double bound = plan.question->gbit_s;
       asked.push_back("at least " + rate_text(bound));
-      // With a fixed number of messages the test may not have come to an answer: the median alone decides nothing.
+      // With a fixed number of messages the test may not have come to an answer: the median alone decides
+      // nothing.
       if (result.report.answer < 0)
         failed.push_back(rate_text(rate) + ", " + under(rate, bound));
       else if (result.report.answer == 0)
         undecided.push_back(rate_text(rate) + " against " + rate_text(bound) + ": not decided after " +
-                            std::to_string(result.report.windows) + " windows; too near the bound or too noisy");
+                            std::to_string(result.report.windows) +
+                            " windows; too near the bound or too noisy");
     }
     if (bounds.siblings_at_least > 0 && judged.over_siblings) {
       asked.push_back("at least " + percent_text(bounds.siblings_at_least) + " of its siblings' median");
@@ -78,7 +85,8 @@ Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const
   if (plan.mode == Mode::latency && bounds.latency_us && !result.report.latency_us.empty()) {
     asked.push_back("p50 at most " + time_text(*bounds.latency_us));
     if (result.report.latency_us[0] > *bounds.latency_us)
-      failed.push_back("p50 " + time_text(result.report.latency_us[0]) + ", over " + time_text(*bounds.latency_us));
+      failed.push_back("p50 " + time_text(result.report.latency_us[0]) + ", over " +
+                       time_text(*bounds.latency_us));
   }
   judged.status = !failed.empty()      ? Status::fail
                   : !undecided.empty() ? Status::unknown
@@ -102,13 +110,16 @@ std::string remedy_for(const LaneResult& result, const Plan& plan, const std::ve
   const std::string here = explain(result.from_counters), there = explain(result.to_counters);
   std::string text;
   if (!here.empty()) text += "counted on " + end_of(ends, result.from).node + ": " + here;
-  if (!there.empty()) text += (text.empty() ? "" : "; ") + ("counted on " + end_of(ends, result.to).node + ": " + there);
+  if (!there.empty())
+    text += (text.empty() ? "" : "; ") + ("counted on " + end_of(ends, result.to).node + ": " + there);
   if (result.wrong.value_or(0) > 0)
     return text + (text.empty() ? "" : "; ") +
-           "data was changed on the way: exchange NIC, cable and memory in turn; dmesg for PCIe and ECC errors";
+           "data was changed on the way: exchange NIC, cable and memory in turn; dmesg for PCIe and ECC "
+           "errors";
   if (plan.mode == Mode::latency) return text;
   if (text.empty())
-    return "no error counter moved, so nothing was lost: look for a shaper (tc qdisc, VF max_rate), a narrow PCIe link "
+    return "no error counter moved, so nothing was lost: look for a shaper (tc qdisc, VF max_rate), a narrow "
+           "PCIe link "
            "(mlc-bench validate pci.link), a wrong MTU (rdma.mtu), a busy CPU on the NIC's NUMA node";
   return text + "; compare with the switch port's counters, then the cable and optics";
 }
@@ -116,7 +127,8 @@ std::string remedy_for(const LaneResult& result, const Plan& plan, const std::ve
 std::string subject_of(const LaneResult& result, const std::vector<NodeFacts>& ends) {
   const auto& from = rail_of(ends, result.from, result.rail);
   const auto& to = rail_of(ends, result.to, result.peer_rail);
-  std::string text = end_of(ends, result.from).node + " " + from.name() + " to " + end_of(ends, result.to).node;
+  std::string text =
+      end_of(ends, result.from).node + " " + from.name() + " to " + end_of(ends, result.to).node;
   if (from.index != to.index) text += " rail " + std::to_string(to.index);
   return text;
 }
@@ -126,14 +138,17 @@ std::string observed_of(const LaneResult& result, const Judged& judged, const Pl
   if (!judged.why.empty() && judged.status != Status::pass) {
     text = judged.why;
   } else if (plan.mode == Mode::latency) {
-    text = result.report.latency_us.empty() ? "not measured" : "p50 " + time_text(result.report.latency_us[0]);
+    text =
+        result.report.latency_us.empty() ? "not measured" : "p50 " + time_text(result.report.latency_us[0]);
   } else {
     text = rate_text(result.report.median_gbit_s);
-    if (ceiling > 0) text += ", " + percent_text(result.report.median_gbit_s / ceiling) + " of what MTU " +
-                             std::to_string(result.mtu) + " allows";
+    if (ceiling > 0)
+      text += ", " + percent_text(result.report.median_gbit_s / ceiling) + " of what MTU " +
+              std::to_string(result.mtu) + " allows";
   }
   text += " (" + std::string(to_string(plan.verb)) + " " + bytes_text(result.bytes) +
-          (result.both_directions ? ", both ways" : "") + (result.together ? ", all rails together" : "") + ")";
+          (result.both_directions ? ", both ways" : "") + (result.together ? ", all rails together" : "") +
+          ")";
   return text;
 }
 
@@ -142,7 +157,8 @@ RailResult rail_result(const LaneResult& result, const Judged& judged, const Pla
   const auto& from = rail_of(ends, result.from, result.rail);
   const auto& to = rail_of(ends, result.to, result.peer_rail);
   RailResult rail;
-  rail.node = end_of(ends, result.from).node, rail.rail = from.index, rail.device = from.device, rail.netdev = from.netdev;
+  rail.node = end_of(ends, result.from).node, rail.rail = from.index, rail.device = from.device,
+  rail.netdev = from.netdev;
   rail.peer = end_of(ends, result.to).node, rail.peer_rail = to.index, rail.peer_device = to.device;
   if (result.from != result.to && rail.peer == rail.node) rail.peer.clear();  // looped back
   rail.operation = to_string(plan.verb), rail.bytes = result.bytes;
@@ -166,7 +182,9 @@ RailResult rail_result(const LaneResult& result, const Judged& judged, const Pla
   return rail;
 }
 
-int badness(Status status) { return status == Status::fail ? 3 : status == Status::warn ? 2 : status == Status::unknown ? 1 : 0; }
+int badness(Status status) {
+  return status == Status::fail ? 3 : status == Status::warn ? 2 : status == Status::unknown ? 1 : 0;
+}
 
 // One finding for each rail and direction: the worst of its sizes and phases, and of equals the first.
 void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
@@ -178,16 +196,17 @@ void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& pl
       const Judged judged = judge(result, meet, plan, bounds, ends);
       const double target = target_of(result, bounds, ends);
       const double ceiling = result.mtu > 0 ? ceiling_gbit_s(target, result.mtu, result.bytes) : 0;
-      Finding finding{check,
-                      subject_of(result, ends),
-                      judged.status,
-                      observed_of(result, judged, plan, ceiling),
-                      judged.expected,
-                      "mlc-bench rdma, " + std::to_string(result.report.windows) +
-                          (plan.mode == Mode::latency ? " iterations" : " windows") +
-                          (result.attempts > 1 ? ", measured " + std::to_string(result.attempts) + " times" : "") +
-                          "; counters of both ports",
-                      ""};
+      Finding finding{
+          check,
+          subject_of(result, ends),
+          judged.status,
+          observed_of(result, judged, plan, ceiling),
+          judged.expected,
+          "mlc-bench rdma, " + std::to_string(result.report.windows) +
+              (plan.mode == Mode::latency ? " iterations" : " windows") +
+              (result.attempts > 1 ? ", measured " + std::to_string(result.attempts) + " times" : "") +
+              "; counters of both ports",
+          ""};
       // Data that arrived and was not judged otherwise is a pass of what was asked: that it arrives.
       if (judged.status == Status::unknown && judged.why.empty()) finding.status = Status::pass;
       if (finding.status == Status::pass && result.attempts > 1) {
@@ -195,7 +214,8 @@ void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& pl
         finding.observed += "; bad when first measured, so intermittent";
       }
       if (finding.status != Status::pass) finding.remedy = remedy_for(result, plan, ends);
-      const auto known = std::ranges::find(found, finding.subject, [](const auto& entry) { return entry.first; });
+      const auto known =
+          std::ranges::find(found, finding.subject, [](const auto& entry) { return entry.first; });
       if (known == found.end())
         found.emplace_back(finding.subject, finding);
       else if (badness(finding.status) > badness(known->second.status))
@@ -204,29 +224,34 @@ void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& pl
     for (auto& [subject, finding] : found)
       report.findings.push_back(std::move(finding));
     if (!meet.problem.empty())
-      report.findings.push_back({check, end_of(ends, meet.ends.first).node + " and " + end_of(ends, meet.ends.second).node,
-                                 Status::fail, meet.problem, "rails with the same number or subnet",
-                                 "the rails that both nodes told of",
-                                 "mlc-bench validate pci.inventory net.rail-prefixes on both"});
+      report.findings.push_back(
+          {check, end_of(ends, meet.ends.first).node + " and " + end_of(ends, meet.ends.second).node,
+           Status::fail, meet.problem, "rails with the same number or subnet",
+           "the rails that both nodes told of",
+           "mlc-bench validate pci.inventory net.rail-prefixes on both"});
     // A rail that nobody met was not tested.
     for (const int rank : {meet.ends.first, meet.ends.second})
-      for (std::size_t rail = 0; !plan.chosen && meet.problem.empty() && rail < end_of(ends, rank).rails.size(); ++rail) {
+      for (std::size_t rail = 0;
+           !plan.chosen && meet.problem.empty() && rail < end_of(ends, rank).rails.size(); ++rail) {
         const bool met = std::ranges::any_of(meet.lanes, [&](const RailPair& pair) {
           return static_cast<std::size_t>(rank == meet.ends.first ? pair.mine : pair.theirs) == rail;
         });
         const int peer = rank == meet.ends.first ? meet.ends.second : meet.ends.first;
         if (!met)
-          report.findings.push_back(
-              {check, end_of(ends, rank).node + " " + end_of(ends, rank).rails[rail].name(), Status::fail,
-               end_of(ends, peer).node + " has no rail for it", "the same rails on both nodes",
-               "the rails that both nodes told of", "mlc-bench validate pci.inventory net.rail-prefixes on both"});
+          report.findings.push_back({check,
+                                     end_of(ends, rank).node + " " + end_of(ends, rank).rails[rail].name(),
+                                     Status::fail, end_of(ends, peer).node + " has no rail for it",
+                                     "the same rails on both nodes", "the rails that both nodes told of",
+                                     "mlc-bench validate pci.inventory net.rail-prefixes on both"});
       }
   }
 }
 
-void add_sums(Report& report, const Meet& meet, const Plan& plan, const Bounds& bounds, const std::vector<NodeFacts>& ends) {
+void add_sums(Report& report, const Meet& meet, const Plan& plan, const Bounds& bounds,
+              const std::vector<NodeFacts>& ends) {
   if (plan.mode != Mode::bandwidth || plan.matrix) return;
-  std::map<std::tuple<std::uint64_t, int, bool>, std::pair<std::vector<const LaneResult*>, std::vector<const LaneResult*>>>
+  std::map<std::tuple<std::uint64_t, int, bool>,
+           std::pair<std::vector<const LaneResult*>, std::vector<const LaneResult*>>>
       groups;
   for (const auto& result : meet.results) {
     auto& group = groups[{result.bytes, result.from, result.both_directions}];
@@ -248,7 +273,8 @@ void add_sums(Report& report, const Meet& meet, const Plan& plan, const Bounds& 
     RailSum total;
     total.node = end_of(ends, any.from).node, total.peer = end_of(ends, any.to).node;
     if (total.peer == total.node) total.peer.clear();
-    total.operation = to_string(plan.verb), total.bytes = any.bytes, total.both_directions = any.both_directions;
+    total.operation = to_string(plan.verb), total.bytes = any.bytes,
+    total.both_directions = any.both_directions;
     total.rails = static_cast<int>(meet.lanes.size());
     total.solo_gbit_s = sum(solo), total.together_gbit_s = sum(together);
     for (const auto* each : together) {
@@ -265,27 +291,31 @@ void add_sums(Report& report, const Meet& meet, const Plan& plan, const Bounds& 
       }
       report.findings.push_back(
           {"rdma.sum", total.node + (total.peer.empty() ? "" : " to " + total.peer), total.status,
-           total.status == Status::fail     ? total.why
-           : total.status == Status::unknown ? "a rail is missing from the sum, or they were not measured alone"
-                                             : rate_text(*total.together_gbit_s) + " together, " +
-                                                   rate_text(*total.solo_gbit_s) + " one by one",
+           total.status == Status::fail ? total.why
+           : total.status == Status::unknown
+               ? "a rail is missing from the sum, or they were not measured alone"
+               : rate_text(*total.together_gbit_s) + " together, " + rate_text(*total.solo_gbit_s) +
+                     " one by one",
            "at least " + percent_text(bounds.together_at_least), "mlc-bench rdma, " + bytes_text(any.bytes),
-           total.status == Status::pass ? ""
-                                        : "the rails share something narrower than themselves: a PCIe switch or root port "
-                                          "(mlc-bench validate pci.link pci.affinity), a memory channel, the cores that "
-                                          "drive them"});
+           total.status == Status::pass
+               ? ""
+               : "the rails share something narrower than themselves: a PCIe switch or root port "
+                 "(mlc-bench validate pci.link pci.affinity), a memory channel, the cores that "
+                 "drive them"});
     }
     report.figures.rail_sums.push_back(std::move(total));
   }
 }
 
 // Rails of one node against rails of another, one way, at the largest size.
-void add_rail_matrix(Report& report, const Meet& meet, const Plan& plan, const Bounds& bounds, const std::vector<NodeFacts>& ends) {
+void add_rail_matrix(Report& report, const Meet& meet, const Plan& plan, const Bounds& bounds,
+                     const std::vector<NodeFacts>& ends) {
   const std::uint64_t largest = *std::ranges::max_element(plan.sizes);
-  for (const auto& [from, to] : {std::pair{meet.ends.first, meet.ends.second}, std::pair{meet.ends.second, meet.ends.first}}) {
+  for (const auto& [from, to] :
+       {std::pair{meet.ends.first, meet.ends.second}, std::pair{meet.ends.second, meet.ends.first}}) {
     Matrix matrix{.kind = "rail",
-                  .title = "Rails of " + end_of(ends, from).node + " to rails of " + end_of(ends, to).node + ", " +
-                           std::string(to_string(plan.verb)) + " " + bytes_text(largest),
+                  .title = "Rails of " + end_of(ends, from).node + " to rails of " + end_of(ends, to).node +
+                           ", " + std::string(to_string(plan.verb)) + " " + bytes_text(largest),
                   .unit = plan.mode == Mode::latency ? "us" : "gbit_s",
                   .rows = {},
                   .columns = {},
@@ -300,7 +330,8 @@ void add_rail_matrix(Report& report, const Meet& meet, const Plan& plan, const B
     for (const auto& result : meet.results) {
       if (result.from != from || result.to != to || result.bytes != largest || result.together) continue;
       any = true;
-      const auto row = static_cast<std::size_t>(result.rail), column = static_cast<std::size_t>(result.peer_rail);
+      const auto row = static_cast<std::size_t>(result.rail),
+                 column = static_cast<std::size_t>(result.peer_rail);
       const Judged judged = judge(result, meet, plan, bounds, ends);
       if (result.error.empty())
         matrix.values[row * matrix.columns.size() + column] =
@@ -313,7 +344,8 @@ void add_rail_matrix(Report& report, const Meet& meet, const Plan& plan, const B
 }
 
 // Node against node, all rails, at the largest size: for more than one pair.
-void add_node_matrix(Report& report, const std::vector<Meet>& meets, const Plan& plan, const std::vector<NodeFacts>& ends) {
+void add_node_matrix(Report& report, const std::vector<Meet>& meets, const Plan& plan,
+                     const std::vector<NodeFacts>& ends) {
   if (meets.size() < 2 || plan.mode == Mode::latency) return;
   std::vector<int> ranks;
   for (const auto& meet : meets)
@@ -335,7 +367,9 @@ void add_node_matrix(Report& report, const std::vector<Meet>& meets, const Plan&
   for (int rank : ranks)
     matrix.rows.push_back(end_of(ends, rank).node);
   matrix.columns = matrix.rows;
-  const auto place = [&](int rank) { return static_cast<std::size_t>(std::ranges::find(ranks, rank) - ranks.begin()); };
+  const auto place = [&](int rank) {
+    return static_cast<std::size_t>(std::ranges::find(ranks, rank) - ranks.begin());
+  };
   for (const auto& meet : meets)
     for (const auto& result : meet.results) {
       if (result.bytes != largest || result.together != together) continue;
@@ -361,9 +395,10 @@ void add_to_report(Report& report, const std::vector<Meet>& meets, const Plan& p
       if (judged.status == Status::fail) worst = Status::fail, why = why.empty() ? judged.why : why;
       RailResult rail = rail_result(result, judged, plan, bounds, ends);
       if (!result.report.counts.empty())
-        report.figures.histograms.push_back({std::string(to_string(plan.verb)) + ", " + bytes_text(result.bytes) + ", rail " +
-                                                 std::to_string(rail.rail) + (rail.peer.empty() ? "" : " to " + rail.peer),
-                                             rail.node, result.report.edges_us, result.report.counts});
+        report.figures.histograms.push_back(
+            {std::string(to_string(plan.verb)) + ", " + bytes_text(result.bytes) + ", rail " +
+                 std::to_string(rail.rail) + (rail.peer.empty() ? "" : " to " + rail.peer),
+             rail.node, result.report.edges_us, result.report.counts});
       report.figures.rails.push_back(std::move(rail));
     }
     if (!meet.problem.empty()) worst = Status::fail;
@@ -378,9 +413,11 @@ void add_to_report(Report& report, const std::vector<Meet>& meets, const Plan& p
   for (const auto& end : ends)
     for (const auto& rail : end.rails)
       if (!rail.warning.empty() && rail.problem.empty())
-        report.findings.push_back({"rdma.gid", end.node + " " + rail.name(), Status::warn, rail.warning,
-                                   "a RoCE v2 GID mapped from the rail's IPv4 address", "/sys/class/infiniband/" + rail.device +
-                                       "/ports/1/gids", "give " + rail.netdev + " its IPv4 address; mlc-bench validate rdma.gid-table"});
+        report.findings.push_back(
+            {"rdma.gid", end.node + " " + rail.name(), Status::warn, rail.warning,
+             "a RoCE v2 GID mapped from the rail's IPv4 address",
+             "/sys/class/infiniband/" + rail.device + "/ports/1/gids",
+             "give " + rail.netdev + " its IPv4 address; mlc-bench validate rdma.gid-table"});
 }
 
 }  // namespace mlc::rdma

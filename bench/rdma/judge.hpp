@@ -1,4 +1,5 @@
-// From results to what the report says: each rail with its judgement and reason, findings, sums, matrices, histograms. Pure.
+// From results to what the report says: each rail with its judgement and reason, findings, sums, matrices,
+// histograms. Pure.
 #pragma once
 
 #include <optional>
@@ -12,10 +13,10 @@ namespace mlc::rdma {
 
 // What to judge by; resolved from the policy on the end whose plan counts, so that both ends judge alike.
 struct Bounds {
-  double rail_gbit_s = 0;            // target of one rail; 0: the rate of its port
-  double siblings_at_least = 0;      // share of the median of the other rails; 0: not asked
-  double together_at_least = 0;      // share of the sum of the solo runs; 0: not asked
-  std::optional<double> latency_us;  // p50 at most
+  double rail_gbit_s = 0;               // target of one rail; 0: the rate of its port
+  double siblings_at_least = 0;         // share of the median of the other rails; 0: not asked
+  double together_at_least = 0;         // share of the sum of the solo runs; 0: not asked
+  std::optional<double> latency_us;     // p50 at most
   std::uint64_t from_bytes = 64 << 10;  // sizes below are shown and not judged
   bool operator==(const Bounds&) const = default;
 };

@@ -26,7 +26,9 @@ double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::uint64_t id_of(std::size_t pair, std::uint64_t low) { return static_cast<std::uint64_t>(pair) << 32 | low; }
+std::uint64_t id_of(std::size_t pair, std::uint64_t low) {
+  return static_cast<std::uint64_t>(pair) << 32 | low;
+}
 
 }  // namespace
 
@@ -39,8 +41,8 @@ Layout layout_of(const Plan& plan, std::uint64_t message_bytes) {
   return layout;
 }
 
-// What a thread does while nothing has completed. Spinning is right where each rail has a core; where threads share cores,
-// it takes the time that the other ends, or soft RoCE itself, need.
+// What a thread does while nothing has completed. Spinning is right where each rail has a core; where threads
+// share cores, it takes the time that the other ends, or soft RoCE itself, need.
 class Lane::Idle {
  public:
   explicit Idle(Wait wait) : wait_(wait) {}
@@ -69,24 +71,30 @@ Lane::Lane(Device& device, RailMemory& memory, int gid_index, LaneSettings setti
       gid_(device.gid(gid_index)),
       port_(device.port()),
       meter_(s_.plan.window_s, s_.plan.precision,
-             s_.plan.mode == Mode::bandwidth && s_.bytes >= s_.plan.question_from ? s_.plan.question : std::nullopt) {
+             s_.plan.mode == Mode::bandwidth && s_.bytes >= s_.plan.question_from ? s_.plan.question
+                                                                                  : std::nullopt) {
   const Plan& plan = s_.plan;
-  const bool sends = plan.verb == Verb::send;
   const int count = plan.mode == Mode::latency ? 1 : plan.pairs;
-  const int receives = sends && s_.receives ? std::min(2 * plan.depth, std::max(port_.most_sends, 1)) : 1;
+  // As many again as the sender may have under way, so that it never finds none while some are being posted
+  // anew.
+  if (plan.verb == Verb::send && s_.receives)
+    receives_ = std::min(2 * plan.depth, std::max(port_.most_sends, 1));
+  // Who only receives has nothing to send first; a ping-pong is over for both ends at the same time.
+  sent_all_ = !s_.initiates && plan.mode != Mode::latency;
+  settled_ = sent_all_.load();
   group_ = plan.moderation_for(s_.bytes), chain_length_ = std::min(plan.chain_for(), group_);
   inline_ = plan.inline_for(s_.bytes);
-  completions_ = device.make_completions(count * (plan.depth + receives));
+  completions_ = device.make_completions(count * (plan.depth + std::max(receives_, 1)));
   for (int i = 0; i < count; ++i) {
     PairState pair;
-    const PairSettings wanted{plan.depth, receives, inline_};
+    const PairSettings wanted{plan.depth, std::max(receives_, 1), inline_};
     try {
       pair.pair = device.make_pair(*completions_, wanted);
     } catch (const VerbsError&) {
       // More inline data than the device takes: sent from the buffer instead, unless that was asked for.
       if (inline_ == 0 || plan.inline_bytes >= 0) throw;
       inline_ = 0;
-      pair.pair = device.make_pair(*completions_, {plan.depth, receives, 0});
+      pair.pair = device.make_pair(*completions_, {plan.depth, std::max(receives_, 1), 0});
     }
     pair.pair->to_init();
     pairs_.push_back(std::move(pair));
@@ -114,8 +122,8 @@ LaneAddress Lane::address() {
 
 void Lane::connect(const LaneAddress& peer) {
   if (peer.pairs.size() != pairs_.size())
-    throw VerbsError("the peer has " + std::to_string(peer.pairs.size()) + " queue pairs where this end has " +
-                         std::to_string(pairs_.size()),
+    throw VerbsError("the peer has " + std::to_string(peer.pairs.size()) +
+                         " queue pairs where this end has " + std::to_string(pairs_.size()),
                      EPROTO);
   peer_ = peer;
   const int smaller = std::min(port_.active_mtu, peer.mtu);
@@ -132,11 +140,8 @@ void Lane::connect(const LaneAddress& peer) {
                                     .traffic_class = s_.plan.traffic_class,
                                     .reads = reads});
     pair.pair->to_ready_to_send(pair.sequence, reads);
-    if (s_.plan.verb == Verb::send && s_.receives) {
-      const int receives = std::min(2 * s_.plan.depth, std::max(port_.most_sends, 1));
-      for (int k = 0; k < receives; ++k)
-        post_receive(i, static_cast<std::uint64_t>(k % layout_.slots));
-    }
+    for (int k = 0; k < receives_; ++k)
+      post_receive(i);
   }
 }
 
@@ -148,8 +153,8 @@ const std::byte* Lane::source(std::size_t pair, std::uint64_t slot) const {
   return memory_.source() + (pair * static_cast<std::uint64_t>(layout_.slots) + slot) * layout_.stride;
 }
 
-// Words where they fit, which say more of what is wrong with them; else bytes. The last byte of a write that is waited for
-// in memory counts the iterations.
+// Words where they fit, which say more of what is wrong with them; else bytes. The last byte of a write that
+// is waited for in memory counts the iterations.
 std::uint64_t Lane::element_count() const {
   if (s_.plan.mode == Mode::latency) return s_.plan.verb == Verb::write ? s_.bytes - 1 : s_.bytes;
   return s_.bytes % 8 == 0 ? s_.bytes / 8 : s_.bytes;
@@ -172,7 +177,8 @@ void Lane::prepare_data(std::uint32_t source_end) {
       access.fill(const_cast<std::byte*>(source(pair, static_cast<std::uint64_t>(slot))), element_count(),
                   data_of(source_end, pair, static_cast<std::uint64_t>(slot)));
   access.set(memory_.sink(), used, s_.plan.mode == Mode::latency ? 0 : poison_byte);
-  if (s_.plan.mode == Mode::latency && s_.plan.verb == Verb::write) access.set(memory_.source() + s_.bytes - 1, 1, 0);
+  if (s_.plan.mode == Mode::latency && s_.plan.verb == Verb::write)
+    access.set(memory_.source() + s_.bytes - 1, 1, 0);
 }
 
 LaneCheck Lane::verify(std::uint32_t source_end) {
@@ -198,10 +204,11 @@ LaneCheck Lane::verify(std::uint32_t source_end) {
       if (*check.wrong == 0) {
         DataSpec at = spec;
         at.index += found.first;
-        check.first_wrong = "queue pair " + std::to_string(pair) + ", message slot " + std::to_string(slot) + ", byte " +
-                            std::to_string(found.first * static_cast<std::uint64_t>(width_of(spec.dtype))) + ": expected " +
-                            value_and_bits(spec.dtype, found.expected) + ", got " + value_and_bits(spec.dtype, found.actual) +
-                            ": " +
+        check.first_wrong = "queue pair " + std::to_string(pair) + ", message slot " + std::to_string(slot) +
+                            ", byte " +
+                            std::to_string(found.first * static_cast<std::uint64_t>(width_of(spec.dtype))) +
+                            ": expected " + value_and_bits(spec.dtype, found.expected) + ", got " +
+                            value_and_bits(spec.dtype, found.actual) + ": " +
                             likely_kind({.spec = at,
                                          .expected = found.expected,
                                          .actual = found.actual,
@@ -215,7 +222,8 @@ LaneCheck Lane::verify(std::uint32_t source_end) {
 
 void Lane::expect(std::vector<std::uint64_t> messages) {
   expected_each_ = std::move(messages);
-  expected_ = static_cast<std::int64_t>(std::accumulate(expected_each_.begin(), expected_each_.end(), std::uint64_t{0}));
+  expected_ = static_cast<std::int64_t>(
+      std::accumulate(expected_each_.begin(), expected_each_.end(), std::uint64_t{0}));
 }
 
 void Lane::maybe_fail(std::uint64_t messages) {
@@ -227,7 +235,9 @@ void Lane::maybe_fail(std::uint64_t messages) {
   if (fault.kind == Fault::Kind::die && sent_ >= fault.after) std::raise(SIGKILL);
 }
 
-void Lane::post_receive(std::size_t pair, std::uint64_t slot) {
+// The n-th message of a queue pair comes out of its n-th slot at the sender and goes into the same here.
+void Lane::post_receive(std::size_t pair) {
+  const std::uint64_t slot = pairs_[pair].receives++ % static_cast<std::uint64_t>(layout_.slots);
   pairs_[pair].pair->post(Receive{.id = id_of(pair, slot),
                                   .local = sink(pair, slot),
                                   .key = memory_.region().local_key,
@@ -238,24 +248,28 @@ void Lane::post_one(PairState& pair, Verb verb, std::uint64_t slot, bool inlined
   const std::size_t index = static_cast<std::size_t>(&pair - pairs_.data());
   const std::uint64_t remote_base = verb == Verb::read ? peer_.source : peer_.sink;
   const bool reads = verb == Verb::read;
-  chain_.front() = {.id = id_of(index, 1),
-                    .verb = verb,
-                    .local = reads ? sink(index, slot) : source(index, slot),
-                    .key = memory_.region().local_key,
-                    .bytes = static_cast<std::uint32_t>(s_.bytes),
-                    .remote = remote_base + (index * static_cast<std::uint64_t>(layout_.slots) + slot) * layout_.stride,
-                    .remote_key = peer_.key,
-                    .signalled = true,
-                    .inlined = inlined};
+  chain_.front() = {
+      .id = id_of(index, 1),
+      .verb = verb,
+      .local = reads ? sink(index, slot) : source(index, slot),
+      .key = memory_.region().local_key,
+      .bytes = static_cast<std::uint32_t>(s_.bytes),
+      .remote = remote_base + (index * static_cast<std::uint64_t>(layout_.slots) + slot) * layout_.stride,
+      .remote_key = peer_.key,
+      .signalled = true,
+      .inlined = inlined};
   pair.pair->post(std::span<const Work>(chain_.data(), 1));
   ++pair.posted, ++sent_;
 }
 
-// One group: the last message of it is signalled, and its completion stands for all of them. False when nothing may go out.
+// One group: the last message of it is signalled, and its completion stands for all of them. False when
+// nothing may go out.
 bool Lane::post_group(PairState& pair) {
-  const std::uint64_t goal = s_.plan.iterations ? static_cast<std::uint64_t>(*s_.plan.iterations) : ~std::uint64_t{0};
+  const std::uint64_t goal =
+      s_.plan.iterations ? static_cast<std::uint64_t>(*s_.plan.iterations) : ~std::uint64_t{0};
   const auto group = std::min<std::uint64_t>(static_cast<std::uint64_t>(group_), goal - pair.posted);
-  if (group == 0 || pair.posted - pair.completed + group > static_cast<std::uint64_t>(s_.plan.depth)) return false;
+  if (group == 0 || pair.posted - pair.completed + group > static_cast<std::uint64_t>(s_.plan.depth))
+    return false;
   if (s_.fault && s_.fault->kind == Fault::Kind::hang && sent_ >= s_.fault->after) return false;
   maybe_fail(group);
   const std::size_t index = static_cast<std::size_t>(&pair - pairs_.data());
@@ -299,7 +313,7 @@ std::size_t Lane::take(double now) {
         throw std::runtime_error("receive: a message of " + std::to_string(each.bytes) + " bytes where " +
                                  std::to_string(s_.bytes) + " belong");
       ++pair.received, ++received_;
-      post_receive(index, each.id & 0xffffffff);
+      post_receive(index);
     } else {
       pair.completed += each.id & 0xffffffff, messages += each.id & 0xffffffff;
     }
@@ -315,11 +329,14 @@ void Lane::bandwidth(CellState& state) {
   const Plan& plan = s_.plan;
   const double most_seconds = meter_.asked() ? plan.seconds_question : plan.seconds;
   const double began = now_s();
-  // A tenth of the time at most; where a threshold has twenty seconds, it still warms up for as long as without one.
+  // A tenth of the time at most; where a threshold has twenty seconds, it still warms up for as long as
+  // without one.
   const double warm_until = began + 0.1 * plan.seconds;
-  // With traffic both ways each end must see the other's whole time: both measure for all of it, and go on a little.
+  // With traffic both ways each end must see the other's whole time: both measure for all of it, and go on a
+  // little.
   const double tail = plan.both_directions ? 0.1 * plan.seconds : 0;
-  const std::uint64_t goal = plan.iterations ? static_cast<std::uint64_t>(*plan.iterations) : ~std::uint64_t{0};
+  const std::uint64_t goal =
+      plan.iterations ? static_cast<std::uint64_t>(*plan.iterations) : ~std::uint64_t{0};
   if (plan.iterations) meter_.start(began);
   Idle idle(s_.wait);
   double last_move = began, timed_from = 0, settled_at = 0;
@@ -334,15 +351,18 @@ void Lane::bandwidth(CellState& state) {
         for (auto& pair : pairs_)
           while (post_group(pair)) {
           }
-      const bool drained = std::ranges::all_of(pairs_, [](const auto& pair) { return pair.completed == pair.posted; });
-      const bool all_sent = std::ranges::all_of(pairs_, [&](const auto& pair) { return pair.completed == goal; });
+      const bool drained =
+          std::ranges::all_of(pairs_, [](const auto& pair) { return pair.completed == pair.posted; });
+      const bool all_sent =
+          std::ranges::all_of(pairs_, [&](const auto& pair) { return pair.completed == goal; });
       if (all_sent || (stopping && drained)) {
         if (all_sent && settled_at == 0) settle("fixed", now_s());
         settled_ = true, sent_all_ = true;
       }
     }
     if ((!s_.initiates || sent_all_) &&
-        (plan.verb != Verb::send || !s_.receives || (expected_ >= 0 && received_ >= static_cast<std::uint64_t>(expected_))))
+        (plan.verb != Verb::send || !s_.receives ||
+         (expected_ >= 0 && received_ >= static_cast<std::uint64_t>(expected_))))
       return;
     double now = now_s();
     if (take(now) > 0) {
@@ -366,8 +386,8 @@ void Lane::bandwidth(CellState& state) {
     if (now - last_move > plan.timeout_s && !waiting_for_peer)
       throw std::runtime_error(s_.initiates && !sent_all_
                                    ? "no completion for " + shortest(plan.timeout_s) + " s"
-                                   : "only " + std::to_string(received_) + " of " + std::to_string(expected_.load()) +
-                                         " messages came");
+                                   : "only " + std::to_string(received_) + " of " +
+                                         std::to_string(expected_.load()) + " messages came");
   }
   throw std::runtime_error("given up: the other end is gone");
 }
@@ -391,7 +411,8 @@ struct Rounds {
 // Throws when nothing has moved for too long, or nobody is there any more.
 class Deadline {
  public:
-  Deadline(const CellState& state, double timeout_s) : state_(state), timeout_s_(timeout_s), since_(now_s()) {}
+  Deadline(const CellState& state, double timeout_s)
+      : state_(state), timeout_s_(timeout_s), since_(now_s()) {}
   void moved(double now) { since_ = now; }
   void look() const {
     if (state_.abandon) throw std::runtime_error("given up: the other end is gone");
@@ -406,15 +427,16 @@ class Deadline {
 
 }  // namespace
 
-// Both ends write into each other's memory and wait for the last byte of what comes: half of there and back, as perftest
-// measures it.
+// Both ends write into each other's memory and wait for the last byte of what comes: half of there and back,
+// as perftest measures it.
 void Lane::ping_pong_by_memory(CellState& state) {
   const Rounds rounds(s_.plan);
   Deadline deadline(state, s_.plan.timeout_s);
   Idle idle(s_.wait == Wait::event ? Wait::yield : s_.wait);  // memory makes no event
   PairState& pair = pairs_.front();
   auto& mark = reinterpret_cast<unsigned char*>(memory_.source())[s_.bytes - 1];
-  const volatile auto* arrived = reinterpret_cast<const volatile unsigned char*>(memory_.sink()) + s_.bytes - 1;
+  const volatile auto* arrived =
+      reinterpret_cast<const volatile unsigned char*>(memory_.sink()) + s_.bytes - 1;
   std::vector<double> samples;
   samples.reserve(static_cast<std::size_t>(rounds.timed));
   const auto send = [&](int round) {

@@ -1,4 +1,5 @@
-// One end of one rail pair while one cell is measured: its queue pairs, its buffers, and the loop that its thread runs.
+// One end of one rail pair while one cell is measured: its queue pairs, its buffers, and the loop that its
+// thread runs.
 #pragma once
 
 #include <atomic>
@@ -22,16 +23,18 @@ namespace mlc::rdma {
 struct Layout {
   std::uint64_t stride = 0;  // from message to message
   int slots = 1;
-  std::uint64_t bytes(int pairs) const { return stride * static_cast<std::uint64_t>(slots) * static_cast<std::uint64_t>(pairs); }
+  std::uint64_t bytes(int pairs) const {
+    return stride * static_cast<std::uint64_t>(slots) * static_cast<std::uint64_t>(pairs);
+  }
 };
 
-// Small messages rotate through 64 KiB a queue pair, so that not one cache line is hammered; larger ones reuse one slot,
-// as perftest's do.
+// Small messages rotate through 64 KiB a queue pair, so that not one cache line is hammered; larger ones
+// reuse one slot, as perftest's do.
 Layout layout_of(const Plan& plan, std::uint64_t message_bytes);
 
 // Shared by the threads of one cell of this process.
 struct CellState {
-  std::atomic<bool> stop{false};   // no more new messages
+  std::atomic<bool> stop{false};     // no more new messages
   std::atomic<bool> abandon{false};  // end now: the other end is gone
 };
 
@@ -53,9 +56,9 @@ class Lane {
   // Makes the completion queue and the queue pairs. Throws VerbsError.
   Lane(Device& device, RailMemory& memory, int gid_index, LaneSettings settings);
 
-  LaneAddress address();                   // for the other end
-  void connect(const LaneAddress& peer);   // to ready-to-send, receives posted; throws VerbsError
-  void run(CellState& state) noexcept;     // the thread's body; what went wrong is in failure()
+  LaneAddress address();                  // for the other end
+  void connect(const LaneAddress& peer);  // to ready-to-send, receives posted; throws VerbsError
+  void run(CellState& state) noexcept;    // the thread's body; what went wrong is in failure()
   // What the other end says to have sent, queue pair by queue pair. Once.
   void expect(std::vector<std::uint64_t> messages);
 
@@ -63,7 +66,7 @@ class Lane {
   bool settled() const { return settled_; }
   bool ended() const { return ended_; }
   std::uint64_t progress() const { return progress_; }
-  LaneReport report() const;               // after sent_all
+  LaneReport report() const;                               // after sent_all
   const std::string& failure() const { return failure_; }  // of the whole run, after ended; empty: none
   // Poison in the sink before the transfer, so that what never came is seen.
   void prepare_data(std::uint32_t source_end);
@@ -73,9 +76,9 @@ class Lane {
   struct PairState {
     std::unique_ptr<QueuePair> pair;
     PairAddress peer;
-    std::uint32_t sequence = 0;  // of this end's first packet
-    std::uint64_t posted = 0, completed = 0;  // messages
-    std::uint64_t received = 0;
+    std::uint32_t sequence = 0;                // of this end's first packet
+    std::uint64_t posted = 0, completed = 0;   // messages
+    std::uint64_t received = 0, receives = 0;  // messages that came, receives posted
   };
   class Idle;
 
@@ -85,7 +88,7 @@ class Lane {
   void read_by_read(CellState& state);
   bool post_group(PairState& pair);
   void post_one(PairState& pair, Verb verb, std::uint64_t slot, bool inlined);
-  void post_receive(std::size_t pair, std::uint64_t slot);
+  void post_receive(std::size_t pair);
   // Takes what has completed; counts it; throws on a bad status. Returns the number of entries.
   std::size_t take(double now);
   void finish_timing(std::vector<double> samples_us);
@@ -105,11 +108,11 @@ class Lane {
   std::vector<PairState> pairs_;
   LaneAddress peer_;
   std::vector<Work> chain_;
-  int group_ = 1, chain_length_ = 1;
+  int group_ = 1, chain_length_ = 1, receives_ = 0;  // receives_: kept posted on each queue pair
   std::uint32_t inline_ = 0;
   RateMeter meter_;
-  LaneReport report_;     // the thread's until sent_all
-  std::string failure_;   // the thread's until ended
+  LaneReport report_;    // the thread's until sent_all
+  std::string failure_;  // the thread's until ended
   std::vector<std::uint64_t> expected_each_;
   std::uint64_t sent_ = 0, received_ = 0;
   std::atomic<bool> sent_all_{false}, settled_{false}, ended_{false};

@@ -60,7 +60,8 @@ std::string run_on_node(int node) {
 std::shared_ptr<std::byte> memory_on_node(std::uint64_t bytes, int node) {
   void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
-  std::shared_ptr<std::byte> memory(static_cast<std::byte*>(at), [bytes](std::byte* p) { ::munmap(p, bytes); });
+  std::shared_ptr<std::byte> memory(static_cast<std::byte*>(at),
+                                    [bytes](std::byte* p) { ::munmap(p, bytes); });
   if (node >= 0) {
     // Preferred, not bound: a full node must not end the measurement. Kernels without NUMA answer ENOSYS.
     std::array<unsigned long, 64> mask{};

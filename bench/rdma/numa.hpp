@@ -13,8 +13,8 @@ namespace mlc::rdma {
 // "0-3,8,10-11" -> 0 1 2 3 8 10 11. Empty where it does not parse. Pure.
 std::vector<int> parse_cpu_list(std::string_view text);
 
-// This thread runs on the CPUs of `node` from now on, as far as the process may use them. Returns why not; empty when it
-// does, or when there is nothing to choose (node < 0).
+// This thread runs on the CPUs of `node` from now on, as far as the process may use them. Returns why not;
+// empty when it does, or when there is nothing to choose (node < 0).
 std::string run_on_node(int node);
 
 // Zeroed, page-aligned, on `node` where that is known and has room. Throws std::bad_alloc.

@@ -33,13 +33,15 @@ bool distinct_networks(const std::vector<RailAddress>& rails) {
 
 }  // namespace
 
-std::vector<RailPair> pair_rails(const std::vector<RailAddress>& mine, const std::vector<RailAddress>& theirs) {
+std::vector<RailPair> pair_rails(const std::vector<RailAddress>& mine,
+                                 const std::vector<RailAddress>& theirs) {
   const bool by_network = distinct_networks(mine) && distinct_networks(theirs);
   const auto match = [&](bool networks) {
     std::vector<RailPair> pairs;
     for (std::size_t i = 0; i < mine.size(); ++i)
       for (std::size_t j = 0; j < theirs.size(); ++j)
-        if (networks ? mine[i].network->network() == theirs[j].network->network() : mine[i].index == theirs[j].index)
+        if (networks ? mine[i].network->network() == theirs[j].network->network()
+                     : mine[i].index == theirs[j].index)
           pairs.push_back({static_cast<int>(i), static_cast<int>(j)});
     return pairs;
   };

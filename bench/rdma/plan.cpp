@@ -36,14 +36,18 @@ int Plan::chain_for() const {
 int Plan::moderation_for(std::uint64_t bytes) const {
   if (mode == Mode::latency) return 1;
   const int wanted = std::max(moderation > 0 ? moderation : bytes > 8192 ? 1 : 64, chain_for());
-  // Whole groups go out: at least two of them fit the queue, so that one is under way while the other completes.
+  // Whole groups go out: at least two of them fit the queue, so that one is under way while the other
+  // completes.
   const int most = std::max(1, depth / 2), group = chain_for();
   return std::max(group, std::min(wanted, most) / group * group);
 }
 
 std::uint32_t Plan::inline_for(std::uint64_t bytes) const {
   if (verb == Verb::read || memory != "host") return 0;
-  const int most = inline_bytes >= 0 ? inline_bytes : mode != Mode::latency ? 0 : verb == Verb::write ? 220 : 236;
+  const int most = inline_bytes >= 0       ? inline_bytes
+                   : mode != Mode::latency ? 0
+                   : verb == Verb::write   ? 220
+                                           : 236;
   return bytes <= static_cast<std::uint64_t>(most) ? static_cast<std::uint32_t>(bytes) : 0;
 }
 
@@ -109,13 +113,16 @@ Plan plan_from_json(const nlohmann::json& json) {
   plan.moderation = in_range(json, "moderation", 0, 1 << 15), plan.chain = in_range(json, "chain", 0, 64);
   plan.inline_bytes = in_range(json, "inline_bytes", -1, 4096);
   plan.traffic_class = in_range(json, "traffic_class", 0, 255), plan.mtu = in_range(json, "mtu", 0, 4096);
-  plan.both_directions = json.at("both_directions").get<bool>(), plan.one_way = json.at("one_way").get<bool>();
+  plan.both_directions = json.at("both_directions").get<bool>(),
+  plan.one_way = json.at("one_way").get<bool>();
   plan.solo = json.at("solo").get<bool>(), plan.together = json.at("together").get<bool>();
-  plan.matrix = json.at("matrix").get<bool>(), plan.chosen = json.at("chosen").get<bool>(), plan.check = json.at("check").get<bool>();
+  plan.matrix = json.at("matrix").get<bool>(), plan.chosen = json.at("chosen").get<bool>(),
+  plan.check = json.at("check").get<bool>();
   if (json.contains("iterations")) plan.iterations = in_range(json, "iterations", 1, 100'000'000);
   plan.seconds = in_range(json, "seconds", 1e-3, 1e6);
   plan.seconds_question = in_range(json, "seconds_question", 1e-3, 1e6);
-  plan.precision = in_range(json, "precision", 0.0, 1.0), plan.window_s = in_range(json, "window_s", 1e-6, 1e3);
+  plan.precision = in_range(json, "precision", 0.0, 1.0),
+  plan.window_s = in_range(json, "window_s", 1e-6, 1e3);
   plan.seed = json.at("seed").get<std::uint64_t>();
   plan.question_from = json.at("question_from").get<std::uint64_t>();
   plan.retests = in_range(json, "retests", 0, 100), plan.timeout_s = in_range(json, "timeout_s", 0.1, 1e6);
@@ -132,7 +139,7 @@ Plan plan_from_json(const nlohmann::json& json) {
 
 std::string Cell::name() const {
   static constexpr const char* ways[]{"forth", "back", "both ways"};
-  const std::string who = together ? "all rails together"
+  const std::string who = together            ? "all rails together"
                           : lanes.size() == 1 ? "rail pair " + std::to_string(lanes.front())
                                               : "no rail";
   return bytes_text(bytes) + ", " + who + ", " + ways[static_cast<int>(direction)];

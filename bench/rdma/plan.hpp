@@ -1,5 +1,5 @@
-// What is to be measured between two ends, and in which order. The same on both ends: over TCP the connecting end sends
-// it, as JSON. Pure.
+// What is to be measured between two ends, and in which order. The same on both ends: over TCP the connecting
+// end sends it, as JSON. Pure.
 #pragma once
 
 #include <cstdint>
@@ -34,24 +34,24 @@ struct Plan {
   std::vector<std::uint64_t> sizes{64 << 10};  // perftest's and the NGC certification's
   int pairs = 4;                               // queue pairs per rail
   int depth = 128;                             // sends outstanding per queue pair
-  int moderation = 0;                          // every n-th send is signalled; 0: 1 above 8 KiB, else 64, as perftest does
-  int chain = 0;                               // sends per doorbell; 0: 1, in rate mode 32
-  int inline_bytes = -1;                       // -1: 220 for write and 236 for send latency, else 0, as perftest does
+  int moderation = 0;     // every n-th send is signalled; 0: 1 above 8 KiB, else 64, as perftest does
+  int chain = 0;          // sends per doorbell; 0: 1, in rate mode 32
+  int inline_bytes = -1;  // -1: 220 for write and 236 for send latency, else 0, as perftest does
   int traffic_class = 0;
   int mtu = 0;                   // bytes; 0: the smaller of the two ports' active MTUs
   bool both_directions = false;  // at the same time
   bool one_way = false;          // from the first end only; else one way, then the other
   bool solo = true, together = true;
-  bool matrix = false;  // every rail with every rail of the peer, each alone
-  bool chosen = false;  // only some rails were asked for: those that nobody meets are no fault
-  bool check = true;    // verify the data
+  bool matrix = false;            // every rail with every rail of the peer, each alone
+  bool chosen = false;            // only some rails were asked for: those that nobody meets are no fault
+  bool check = true;              // verify the data
   std::optional<int> iterations;  // messages per queue pair; empty: by time
   double seconds = 1;             // for one cell, without a question
   double seconds_question = 20;
   double precision = 0.02;  // half the interval of the median, over it
   double window_s = 0.02;   // one sample of the rate lasts at least this long
   std::uint64_t seed = 1;
-  std::optional<RailQuestion> question;          // of each rail, at sizes of at least `question_from`
+  std::optional<RailQuestion> question;  // of each rail, at sizes of at least `question_from`
   std::uint64_t question_from = 64 << 10;
   int retests = 1;  // of a rail that came out bad
   double timeout_s = 60;
@@ -80,8 +80,8 @@ struct Cell {
   std::string name() const;
 };
 
-// Size by size; each rail alone, then all at once; one direction, then the other. With one rail there is nothing to put
-// together.
+// Size by size; each rail alone, then all at once; one direction, then the other. With one rail there is
+// nothing to put together.
 std::vector<Cell> cells_of(const Plan& plan, std::size_t lanes);
 
 }  // namespace mlc::rdma

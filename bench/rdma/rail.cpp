@@ -21,8 +21,10 @@ RailFacts facts_of(const Host& host, const Rail& rail, std::optional<int> gid_in
   RailFacts facts{.index = rail.index, .device = rail.rdma, .netdev = rail.netdev};
   if (!rail.addresses.empty()) facts.network = to_string(rail.addresses.front().network());
   if (const auto rate = files.text(port + "rate")) facts.rate_gbit_s = leading_number(*rate).value_or(0);
-  for (const std::string& of : {"/sys/class/infiniband/" + rail.rdma + "/device/", "/sys/class/net/" + rail.netdev + "/device/"})
-    if (const auto node = files.number(of + "numa_node"); node && *node < 4096) facts.numa_node = static_cast<int>(*node);
+  for (const std::string& of :
+       {"/sys/class/infiniband/" + rail.rdma + "/device/", "/sys/class/net/" + rail.netdev + "/device/"})
+    if (const auto node = files.number(of + "numa_node"); node && *node < 4096)
+      facts.numa_node = static_cast<int>(*node);
   const auto state = files.text(port + "state");  // "4: ACTIVE"
   if (!state)
     facts.problem = "the state of its port cannot be read: " + state.why;
@@ -51,7 +53,8 @@ std::vector<Rail> named_rails(const Host& host, const std::vector<std::string>& 
       std::vector<std::string> known;
       for (const auto& each : *host.rdma_devices())
         known.push_back(each.name);
-      throw BackendError("there is no RDMA device " + printable(name) + " here; there is " + join(known, ", "));
+      throw BackendError("there is no RDMA device " + printable(name) + " here; there is " +
+                         join(known, ", "));
     }
     Rail rail;
     rail.index = static_cast<int>(rails.size()), rail.rdma = name, rail.pci = device->pci;
@@ -71,7 +74,8 @@ std::vector<RailFacts> rails_here(const Host& host, const Policy& policy, const 
   if (!devices) throw BackendError("rdma: " + devices.why);
   if (devices->empty())
     throw BackendError(
-        "no RDMA device: /sys/class/infiniband is empty. On the node: lspci must list the NICs and mlx5_ib be loaded; in "
+        "no RDMA device: /sys/class/infiniband is empty. On the node: lspci must list the NICs and mlx5_ib "
+        "be loaded; in "
         "a Pod: ask for the rails' device-plugin resources");
   auto rails = read_rails(host, policy);
   if (!rails && choice.devices.empty()) throw BackendError("no rail: " + rails.why);

@@ -8,11 +8,14 @@ namespace mlc::rdma {
 
 double ceiling_gbit_s(double rail_gbit_s, int mtu, std::uint64_t message_bytes) {
   constexpr double overhead = 82;
-  const double payload = std::min(static_cast<double>(mtu), static_cast<double>(std::max<std::uint64_t>(message_bytes, 1)));
+  const double payload =
+      std::min(static_cast<double>(mtu), static_cast<double>(std::max<std::uint64_t>(message_bytes, 1)));
   return rail_gbit_s * payload / (payload + overhead);
 }
 
-double gbit_s(std::uint64_t bytes, double seconds) { return seconds > 0 ? static_cast<double>(bytes) * 8 / seconds / 1e9 : 0; }
+double gbit_s(std::uint64_t bytes, double seconds) {
+  return seconds > 0 ? static_cast<double>(bytes) * 8 / seconds / 1e9 : 0;
+}
 
 RateMeter::RateMeter(double window_s, double precision, const std::optional<RailQuestion>& question)
     : window_s_(window_s), precision_(precision), question_(question) {
@@ -26,8 +29,8 @@ void RateMeter::start(double now) {
 }
 
 void RateMeter::add(std::uint64_t bytes, double now) {
-  // Bytes that were already under way when the clock started would count too much: the first completion only opens the
-  // first window.
+  // Bytes that were already under way when the clock started would count too much: the first completion only
+  // opens the first window.
   if (!opened_) {
     opened_ = true, window_start_ = now;
     return;

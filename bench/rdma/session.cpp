@@ -43,10 +43,16 @@ struct Session::Mine {
   std::vector<Open> rails;
 };
 
-std::uint64_t Session::bytes_needed(const Plan& plan, std::size_t rails) { return 2 * memory_for(plan) * rails; }
+std::uint64_t Session::bytes_needed(const Plan& plan, std::size_t rails) {
+  return 2 * memory_for(plan) * rails;
+}
 
 Session::Session(Control& control, Verbs& verbs, const Plan& plan, EndSettings settings, bool takes_part)
-    : control_(control), verbs_(verbs), plan_(plan), settings_(std::move(settings)), mine_(std::make_unique<Mine>()) {
+    : control_(control),
+      verbs_(verbs),
+      plan_(plan),
+      settings_(std::move(settings)),
+      mine_(std::make_unique<Mine>()) {
   NodeFacts facts{settings_.node, settings_.version, "host", {}};
   if (takes_part)
     for (auto& rail : settings_.rails) {
@@ -54,8 +60,9 @@ Session::Session(Control& control, Verbs& verbs, const Plan& plan, EndSettings s
       try {
         if (rail.problem.empty()) {
           open.device = verbs_.open(rail.device);
-          open.memory = plan_.memory == "gpu" ? gpu_rail_memory(*open.device, rail.device, memory_for(plan_))
-                                              : host_rail_memory(*open.device, memory_for(plan_), rail.numa_node);
+          open.memory = plan_.memory == "gpu"
+                            ? gpu_rail_memory(*open.device, rail.device, memory_for(plan_))
+                            : host_rail_memory(*open.device, memory_for(plan_), rail.numa_node);
           facts.memory = open.memory->kind();
         }
       } catch (const VerbsError& error) {
@@ -67,15 +74,16 @@ Session::Session(Control& control, Verbs& verbs, const Plan& plan, EndSettings s
   for (const auto& text : gather_text(control_, to_text(facts))) {
     ends_.push_back(node_facts_from(text));
     if (ends_.back().version != settings_.version)
-      throw std::runtime_error(ends_.back().node + " runs mlc-bench " + printable(ends_.back().version, 40) + ", this is " +
-                               settings_.version + ": run the same on both sides");
+      throw std::runtime_error(ends_.back().node + " runs mlc-bench " + printable(ends_.back().version, 40) +
+                               ", this is " + settings_.version + ": run the same on both sides");
     if (!ends_.back().rails.empty()) participants_.push_back(static_cast<int>(ends_.size()) - 1);
   }
 }
 
 Session::~Session() = default;
 
-LaneSettings Session::settings_for(const Cell& cell, bool first, const RailFacts& rail, std::size_t lanes) const {
+LaneSettings Session::settings_for(const Cell& cell, bool first, const RailFacts& rail,
+                                   std::size_t lanes) const {
   const bool initiates = cell.direction == Direction::both || (cell.direction == Direction::forth) == first;
   const bool passive_sink = cell.direction == Direction::both || !initiates;
   LaneSettings settings{.plan = plan_,
@@ -93,8 +101,10 @@ LaneSettings Session::settings_for(const Cell& cell, bool first, const RailFacts
   return settings;
 }
 
-// Watches this end's threads. They stop together when each knows enough, so that what is measured together runs together.
-void Session::drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state, bool until_sent, double most_s) {
+// Watches this end's threads. They stop together when each knows enough, so that what is measured together
+// runs together.
+void Session::drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state, bool until_sent,
+                    double most_s) {
   std::uint64_t seen = 0;
   const double began = now_s();
   double told = began;
@@ -119,8 +129,8 @@ void Session::drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state,
   }
 }
 
-// One cell of every meeting of the round at the same time; the ends go from step to step together, those without a cell as
-// well.
+// One cell of every meeting of the round at the same time; the ends go from step to step together, those
+// without a cell as well.
 std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meets,
                                                    const std::vector<std::optional<Cell>>& cells) {
   const int me = control_.rank();
@@ -139,10 +149,12 @@ std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meet
     return ends_[static_cast<std::size_t>(me)].rails[static_cast<std::size_t>(positions(lane).mine)];
   };
   const auto ends_of = [&](std::size_t lane) {
-    return Ends{settings_.node, rail_of(lane), ends_[static_cast<std::size_t>(peer)].node,
-                ends_[static_cast<std::size_t>(peer)].rails[static_cast<std::size_t>(positions(lane).theirs)]};
+    return Ends{
+        settings_.node, rail_of(lane), ends_[static_cast<std::size_t>(peer)].node,
+        ends_[static_cast<std::size_t>(peer)].rails[static_cast<std::size_t>(positions(lane).theirs)]};
   };
-  const std::string phase = busy ? std::string(to_string(plan_.verb)) + " " + std::string(to_string(plan_.mode)) + " with " +
+  const std::string phase = busy ? std::string(to_string(plan_.verb)) + " " +
+                                       std::string(to_string(plan_.mode)) + " with " +
                                        ends_[static_cast<std::size_t>(peer)].node + ", " + cells[mine]->name()
                                  : "waiting for the other pairs of the round";
   const auto enter = [&](const char* step) {
@@ -218,7 +230,8 @@ std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meet
     } threads{state, {}};
     for (auto& lane : lanes)
       if (lane) threads.running.emplace_back([&state, each = lane.get()] { each->run(state); });
-    const double most_s = plan_.iterations ? 1e9 : 1.5 * (plan_.question ? plan_.seconds_question : plan_.seconds) + 1;
+    const double most_s =
+        plan_.iterations ? 1e9 : 1.5 * (plan_.question ? plan_.seconds_question : plan_.seconds) + 1;
     drive(lanes, state, true, most_s);
     for (std::size_t i = 0; i < count; ++i) {
       if (lanes[i]) reports[i] = lanes[i]->report();
@@ -230,7 +243,8 @@ std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meet
     if (busy) {
       const auto theirs = lane_reports_from(all_reports[static_cast<std::size_t>(peer)], count);
       for (std::size_t i = 0; i < count; ++i)
-        if (lanes[i]) lanes[i]->expect(theirs[i].error.empty() ? theirs[i].sent : std::vector<std::uint64_t>(1, 0));
+        if (lanes[i])
+          lanes[i]->expect(theirs[i].error.empty() ? theirs[i].sent : std::vector<std::uint64_t>(1, 0));
     }
     state.stop = true;
     drive(lanes, state, false, most_s);
@@ -291,8 +305,8 @@ std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meet
         // The first step that failed, the initiator's word first.
         for (const std::string* said :
              {&address[from][lane].error, &address[to][lane].error, &was_ready[from][lane].error,
-              &was_ready[to][lane].error, &report[from][lane].error, &report[to][lane].error, &check[from][lane].error,
-              &check[to][lane].error})
+              &was_ready[to][lane].error, &report[from][lane].error, &report[to][lane].error,
+              &check[from][lane].error, &check[to][lane].error})
           if (result.error.empty()) result.error = *said;
         if (!result.error.empty()) {
           const auto& here = ends_[at(both[from])];
@@ -349,7 +363,8 @@ std::vector<Meet> Session::run(const std::function<bool(const LaneResult&, const
         std::vector<std::optional<Cell>> cells(meets.size());
         for (std::size_t m = 0; m < meets.size(); ++m)
           if (k < plans[m].size() &&
-              (attempt == 1 || std::ranges::any_of(results[m][k], [&](const auto& result) { return bad(result, meets[m]); })))
+              (attempt == 1 ||
+               std::ranges::any_of(results[m][k], [&](const auto& result) { return bad(result, meets[m]); })))
             cells[m] = plans[m][k];
         if (std::ranges::none_of(cells, [](const auto& each) { return each.has_value(); })) continue;
         any = true;

@@ -26,12 +26,13 @@ namespace {
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 SteadyTime in_seconds(double seconds) {
-  return std::chrono::steady_clock::now() +
-         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+  return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                                std::chrono::duration<double>(seconds));
 }
 
 int milliseconds_until(SteadyTime end) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
   return static_cast<int>(std::clamp<long long>(left, 0, 3'600'000));
 }
 
@@ -47,14 +48,14 @@ struct AddressList {
 std::string address_text(const sockaddr* address, socklen_t length) {
   std::array<char, NI_MAXHOST> host{};
   std::array<char, NI_MAXSERV> port{};
-  if (::getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV) !=
-      0)
+  if (::getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
     return "unknown address";
   return std::string(host.data()) + ":" + port.data();
 }
 
-// A peer whose node lost power sends nothing more, not even that it is gone: probes find out, and unacknowledged data is
-// given up with the same deadline.
+// A peer whose node lost power sends nothing more, not even that it is gone: probes find out, and
+// unacknowledged data is given up with the same deadline.
 void prepare(int fd, double timeout_s) {
   const int on = 1, patience_ms = static_cast<int>(std::min(timeout_s * 1e3, 2e9));
   const int idle = std::max(1, static_cast<int>(timeout_s / 3)), between = idle, probes = 2;
@@ -113,12 +114,14 @@ class Tcp final : public TcpControl {
     const auto theirs = receive();
     const std::string version(reinterpret_cast<const char*>(theirs.data()), theirs.size());
     if (version != program_version)
-      throw VersionError(peer_ + " runs mlc-bench " + printable(version, 40) + ", this is " + program_version +
-                       ": run the same mlc-bench on both sides");
+      throw VersionError(peer_ + " runs mlc-bench " + printable(version, 40) + ", this is " +
+                         program_version + ": run the same mlc-bench on both sides");
   }
 
  private:
-  [[noreturn]] void gone(const std::string& how) const { throw BackendError("the peer " + peer_ + " " + how); }
+  [[noreturn]] void gone(const std::string& how) const {
+    throw BackendError("the peer " + peer_ + " " + how);
+  }
 
   void wait_for(short events, SteadyTime until) const {
     for (;;) {
@@ -187,7 +190,8 @@ class Tcp final : public TcpControl {
   void receive_into(std::span<std::byte> bytes) {
     const auto payload = receive();
     if (payload.size() != bytes.size())
-      gone("sent " + std::to_string(payload.size()) + " bytes where " + std::to_string(bytes.size()) + " belong");
+      gone("sent " + std::to_string(payload.size()) + " bytes where " + std::to_string(bytes.size()) +
+           " belong");
     std::ranges::copy(payload, bytes.begin());
   }
 
@@ -223,23 +227,27 @@ std::unique_ptr<TcpControl> listen_for_peer(int port, double timeout_s, const st
   }
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
       ::listen(listener.get(), 8) != 0)
-    throw BackendError(what + std::strerror(errno) +
-                       (errno == EADDRINUSE ? "; another mlc-bench may be waiting there: take --listen=PORT" : ""));
+    throw BackendError(
+        what + std::strerror(errno) +
+        (errno == EADDRINUSE ? "; another mlc-bench may be waiting there: take --listen=PORT" : ""));
   const auto until = in_seconds(timeout_s);
   for (;;) {
     pollfd waiting{listener.get(), POLLIN, 0};
     const int ready = ::poll(&waiting, 1, milliseconds_until(until));
     if (ready < 0 && errno == EINTR) continue;
     if (ready <= 0)
-      throw BackendError("no peer came to TCP port " + std::to_string(port) + " within " + seconds_text(timeout_s) +
-                         ": start 'mlc-bench rdma --connect THIS-NODE' on the other side, and see that the port is "
-                         "reachable from there");
+      throw BackendError(
+          "no peer came to TCP port " + std::to_string(port) + " within " + seconds_text(timeout_s) +
+          ": start 'mlc-bench rdma --connect THIS-NODE' on the other side, and see that the port is "
+          "reachable from there");
     sockaddr_storage from{};
     socklen_t from_length = sizeof from;
-    FileDescriptor socket(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&from), &from_length, SOCK_CLOEXEC));
+    FileDescriptor socket(
+        ::accept4(listener.get(), reinterpret_cast<sockaddr*>(&from), &from_length, SOCK_CLOEXEC));
     if (!socket) continue;
     const std::string peer = address_text(reinterpret_cast<const sockaddr*>(&from), from_length);
-    // A port scanner or a health probe must not end the waiting; nor may it keep it up for longer than a moment.
+    // A port scanner or a health probe must not end the waiting; nor may it keep it up for longer than a
+    // moment.
     const double patience = std::min(5.0, std::max(0.5, milliseconds_until(until) / 1e3));
     try {
       auto control = std::make_unique<Tcp>(FileDescriptor(::dup(socket.get())), 1, patience, peer);
@@ -262,7 +270,8 @@ std::unique_ptr<TcpControl> connect_to_peer(const std::string& host, int port, d
     AddressList found;
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
-    if (const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found.first); code != 0)
+    if (const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found.first);
+        code != 0)
       last = std::string("the name does not resolve: ") + ::gai_strerror(code);
     for (const addrinfo* each = found.first; each != nullptr; each = each->ai_next) {
       FileDescriptor socket(::socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -1,4 +1,5 @@
-// The two ends of a pair over TCP, for nodes or Pods without MPI. The end that connects is rank 0: its plan counts.
+// The two ends of a pair over TCP, for nodes or Pods without MPI. The end that connects is rank 0: its plan
+// counts.
 #pragma once
 
 #include <functional>
@@ -20,9 +21,9 @@ class TcpControl : public Control {
   virtual const std::string& peer() const = 0;  // "10.0.0.2:41022", "gpu-b:18516"
 };
 
-// Both throw BackendError within `timeout_s`: nobody came, nobody listens, what came is no mlc-bench, or one of another
-// version. Every later call of the control throws when the other end is gone, says that it is broken, or is silent for so
-// long.
+// Both throw BackendError within `timeout_s`: nobody came, nobody listens, what came is no mlc-bench, or one
+// of another version. Every later call of the control throws when the other end is gone, says that it is
+// broken, or is silent for so long.
 //
 // Waits for one peer; what connects and does not speak the protocol is told to `refused` and waited past.
 std::unique_ptr<TcpControl> listen_for_peer(int port, double timeout_s, const std::string& program_version,

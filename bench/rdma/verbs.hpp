@@ -1,5 +1,5 @@
-// The few verbs that measuring needs, as an interface: libibverbs behind it in the program, memory of one process in
-// the tests. One thread uses a queue pair and its completion queue at a time.
+// The few verbs that measuring needs, as an interface: libibverbs behind it in the program, memory of one
+// process in the tests. One thread uses a queue pair and its completion queue at a time.
 #pragma once
 
 #include <array>
@@ -73,8 +73,8 @@ class Completions {
 };
 
 struct PairSettings {
-  int depth = 128;          // sends outstanding
-  int receives = 1;         // posted receives
+  int depth = 128;   // sends outstanding
+  int receives = 1;  // posted receives
   std::uint32_t inline_bytes = 0;
 };
 

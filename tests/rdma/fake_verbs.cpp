@@ -25,11 +25,13 @@ class FakeRegion final : public Region {
 
 class FakeCompletions final : public Completions {
  public:
-  FakeCompletions(Fabric& fabric, int entries) : fabric_(fabric), entries_(static_cast<std::size_t>(entries)) {}
+  FakeCompletions(Fabric& fabric, int entries)
+      : fabric_(fabric), entries_(static_cast<std::size_t>(entries)) {}
   std::size_t poll(std::span<Completion> done) override {
     const std::lock_guard lock(fabric_.mutex_);
     std::size_t count = 0;
-    while (count < done.size() && !queue_.empty() && queue_.front().ready <= std::chrono::steady_clock::now()) {
+    while (count < done.size() && !queue_.empty() &&
+           queue_.front().ready <= std::chrono::steady_clock::now()) {
       done[count++] = queue_.front().completion;
       queue_.pop_front();
     }
@@ -50,10 +52,12 @@ class FakeCompletions final : public Completions {
 
 class FakePair final : public QueuePair {
  public:
-  FakePair(Fabric& fabric, std::pair<int, std::string> device, FakeCompletions& completions, const PairSettings& settings)
+  FakePair(Fabric& fabric, std::pair<int, std::string> device, FakeCompletions& completions,
+           const PairSettings& settings)
       : fabric_(fabric), device_(std::move(device)), completions_(completions), settings_(settings) {
     const std::lock_guard lock(fabric_.mutex_);
-    if (settings.inline_bytes > faults().most_inline) throw VerbsError("ibv_create_qp: Invalid argument", EINVAL);
+    if (settings.inline_bytes > faults().most_inline)
+      throw VerbsError("ibv_create_qp: Invalid argument", EINVAL);
     number_ = fabric_.next_++;
     fabric_.pairs_[number_] = this;
   }
@@ -67,7 +71,9 @@ class FakePair final : public QueuePair {
   void to_ready_to_receive(const PathTo& path) override {
     const std::lock_guard lock(fabric_.mutex_);
     if (state_ != 1) throw VerbsError("ibv_modify_qp to RTR: Invalid argument", EINVAL);
-    if (faults().rtr_errno) throw VerbsError(std::string("ibv_modify_qp to RTR: ") + std::strerror(*faults().rtr_errno), *faults().rtr_errno);
+    if (faults().rtr_errno)
+      throw VerbsError(std::string("ibv_modify_qp to RTR: ") + std::strerror(*faults().rtr_errno),
+                       *faults().rtr_errno);
     peer_ = path.number, state_ = 2;
     fabric_.traffic_class_ = path.traffic_class, fabric_.path_mtu_ = path.mtu;
   }
@@ -81,7 +87,8 @@ class FakePair final : public QueuePair {
     fabric_.most_chain_ = std::max(fabric_.most_chain_, static_cast<int>(chain.size()));
     for (const Work& work : chain) {
       // What is posted stays in the queue until a later completion; the queue is as long as was asked for.
-      if (state_ != 3 || waiting_ + held_ >= settings_.depth) throw VerbsError("ibv_post_send: Cannot allocate memory", ENOMEM);
+      if (state_ != 3 || waiting_ + held_ >= settings_.depth)
+        throw VerbsError("ibv_post_send: Cannot allocate memory", ENOMEM);
       ++fabric_.posted_, ++waiting_;
       if (!work.signalled) ++fabric_.unsignalled_;
       if (work.inlined) fabric_.inlined_.insert(work.bytes);
@@ -91,7 +98,8 @@ class FakePair final : public QueuePair {
 
   void post(const Receive& receive) override {
     const std::lock_guard lock(fabric_.mutex_);
-    if (receives_.size() >= static_cast<std::size_t>(settings_.receives)) throw VerbsError("ibv_post_recv: Cannot allocate memory", ENOMEM);
+    if (receives_.size() >= static_cast<std::size_t>(settings_.receives))
+      throw VerbsError("ibv_post_recv: Cannot allocate memory", ENOMEM);
     receives_.push_back(receive);
     if (auto peer = fabric_.pairs_.find(peer_); peer != fabric_.pairs_.end()) peer->second->retry();
   }
@@ -117,7 +125,8 @@ class FakePair final : public QueuePair {
     if (broken_) return complete(work, flushed, now);
     const std::uint64_t nth = fabric_.sends_[device_]++;
     const auto peer = fabric_.pairs_.find(peer_);
-    if (peer == fabric_.pairs_.end() || (faults().retry_exceeded_after && nth >= *faults().retry_exceeded_after)) {
+    if (peer == fabric_.pairs_.end() ||
+        (faults().retry_exceeded_after && nth >= *faults().retry_exceeded_after)) {
       broken_ = true;
       return complete(work, retry_exceeded, now);
     }
@@ -125,11 +134,13 @@ class FakePair final : public QueuePair {
     Fabric::Time ready = now;
     if (faults().gbit_s > 0) {
       Fabric::Time& busy = fabric_.busy_until_[device_];
-      busy = std::max(busy, now) + std::chrono::nanoseconds(static_cast<long>(work.bytes * 8 / faults().gbit_s));
+      busy =
+          std::max(busy, now) + std::chrono::nanoseconds(static_cast<long>(work.bytes * 8 / faults().gbit_s));
       ready = busy;
     }
     auto* local = const_cast<std::byte*>(work.local);
-    if (!region(work.key, reinterpret_cast<std::uint64_t>(local), work.bytes)) return broken_ = true, complete(work, 4, now);
+    if (!region(work.key, reinterpret_cast<std::uint64_t>(local), work.bytes))
+      return broken_ = true, complete(work, 4, now);
     if (work.verb == Verb::send) {
       if (!peer->second->take(work, nth, *this)) {
         pending_.push_back({work, nth, ready});
@@ -137,9 +148,11 @@ class FakePair final : public QueuePair {
         return;
       }
     } else {
-      if (!region(work.remote_key, work.remote, work.bytes)) return broken_ = true, complete(work, remote_access, now);
+      if (!region(work.remote_key, work.remote, work.bytes))
+        return broken_ = true, complete(work, remote_access, now);
       auto* remote = reinterpret_cast<std::byte*>(work.remote);
-      copy(work.verb == Verb::read ? local : remote, work.verb == Verb::read ? remote : local, work.bytes, nth);
+      copy(work.verb == Verb::read ? local : remote, work.verb == Verb::read ? remote : local, work.bytes,
+           nth);
     }
     complete(work, 0, ready);
   }
@@ -166,7 +179,9 @@ class FakePair final : public QueuePair {
   void retry() {
     while (!pending_.empty()) {
       const auto peer = fabric_.pairs_.find(peer_);
-      if (peer == fabric_.pairs_.end() || !peer->second->take(pending_.front().work, pending_.front().nth, *this)) return;
+      if (peer == fabric_.pairs_.end() ||
+          !peer->second->take(pending_.front().work, pending_.front().nth, *this))
+        return;
       const auto [work, nth, ready] = pending_.front();
       pending_.pop_front();
       --held_, ++waiting_;
@@ -195,15 +210,26 @@ class FakeDevice final : public Device {
   FakeDevice(Fabric& fabric, std::pair<int, std::string> name) : fabric_(fabric), name_(std::move(name)) {}
   PortFacts port() override {
     const std::lock_guard lock(fabric_.mutex_);
-    return {.active = true, .state = "ACTIVE", .active_mtu = fabric_.faults_[name_].active_mtu, .ethernet = true, .lid = 0, .most_sends = 4096, .most_reads = 16};
+    return {.active = true,
+            .state = "ACTIVE",
+            .active_mtu = fabric_.faults_[name_].active_mtu,
+            .ethernet = true,
+            .lid = 0,
+            .most_sends = 4096,
+            .most_reads = 16};
   }
   GidBytes gid(int) override { return {}; }
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {
-    if (const auto error = fabric_.faults_[name_].register_errno) throw VerbsError(std::string("ibv_reg_mr: ") + std::strerror(*error), *error);
+    if (const auto error = fabric_.faults_[name_].register_errno)
+      throw VerbsError(std::string("ibv_reg_mr: ") + std::strerror(*error), *error);
     return std::make_unique<FakeRegion>(fabric_, at, bytes);
   }
-  std::unique_ptr<Region> register_dmabuf(int, std::uint64_t, std::uint64_t bytes, std::byte* at) override { return register_memory(at, bytes); }
-  std::unique_ptr<Completions> make_completions(int entries) override { return std::make_unique<FakeCompletions>(fabric_, entries); }
+  std::unique_ptr<Region> register_dmabuf(int, std::uint64_t, std::uint64_t bytes, std::byte* at) override {
+    return register_memory(at, bytes);
+  }
+  std::unique_ptr<Completions> make_completions(int entries) override {
+    return std::make_unique<FakeCompletions>(fabric_, entries);
+  }
   std::unique_ptr<QueuePair> make_pair(Completions& completions, const PairSettings& settings) override {
     return std::make_unique<FakePair>(fabric_, name_, static_cast<FakeCompletions&>(completions), settings);
   }
@@ -218,7 +244,8 @@ class FakeVerbs final : public Verbs {
   FakeVerbs(Fabric& fabric, int end) : fabric_(fabric), end_(end) {}
   std::unique_ptr<Device> open(const std::string& name) override {
     const std::lock_guard lock(fabric_.mutex_);
-    if (const auto error = fabric_.faults_[{end_, name}].open_errno) throw VerbsError(std::string("ibv_open_device: ") + std::strerror(*error), *error);
+    if (const auto error = fabric_.faults_[{end_, name}].open_errno)
+      throw VerbsError(std::string("ibv_open_device: ") + std::strerror(*error), *error);
     return std::make_unique<FakeDevice>(fabric_, std::pair{end_, name});
   }
   std::string status_text(int status) const override {

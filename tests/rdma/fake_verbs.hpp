@@ -1,5 +1,5 @@
-// RDMA inside one process, for tests: devices, queue pairs and completions with the manners of reliable connections, and
-// faults on demand. Data really moves, by memcpy between the ends' registered memory.
+// RDMA inside one process, for tests: devices, queue pairs and completions with the manners of reliable
+// connections, and faults on demand. Data really moves, by memcpy between the ends' registered memory.
 #pragma once
 
 #include <chrono>
@@ -19,10 +19,10 @@ inline constexpr int retry_exceeded = 12, flushed = 5, remote_access = 10;  // a
 struct DeviceFaults {
   std::optional<int> open_errno, register_errno, rtr_errno;
   std::optional<std::uint64_t> retry_exceeded_after;  // sends that work before
-  std::optional<std::uint64_t> silent_after;          // sends whose completions come before there are none any more
-  std::optional<std::uint64_t> corrupt_message;       // this one (from 0) arrives with its first bit flipped
-  bool loses_data = false;                            // completions come, data does not
-  double gbit_s = 0;                                  // 0: as fast as memory
+  std::optional<std::uint64_t> silent_after;  // sends whose completions come before there are none any more
+  std::optional<std::uint64_t> corrupt_message;  // this one (from 0) arrives with its first bit flipped
+  bool loses_data = false;                       // completions come, data does not
+  double gbit_s = 0;                             // 0: as fast as memory
   std::uint32_t most_inline = 256;
   int active_mtu = 4096;
 };

@@ -47,17 +47,25 @@ TEST(Pairing, EveryTwoMeetOnceInDisjointRounds) {
 RailAddress rail(int index, const char* network) { return {index, parse_prefix(network)}; }
 
 TEST(Pairing, RailsOfOneSubnetBelongTogether) {
-  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/24"), rail(1, "10.0.1.1/24")}, {rail(0, "10.0.1.2/24"), rail(1, "10.0.0.2/24")}),
+  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/24"), rail(1, "10.0.1.1/24")},
+                         {rail(0, "10.0.1.2/24"), rail(1, "10.0.0.2/24")}),
               ElementsAre(RailPair{0, 1}, RailPair{1, 0}));
 }
 
 TEST(Pairing, RoutedOrUnknownRailsGoByIndex) {
   const auto straight = ElementsAre(RailPair{0, 0}, RailPair{1, 1});
-  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/24"), rail(1, "10.0.1.1/24")}, {rail(0, "10.9.0.2/24"), rail(1, "10.9.1.2/24")}), straight);
-  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/24"), rail(1, "")}, {rail(0, "10.0.0.2/24"), rail(1, "10.0.1.2/24")}), straight);
+  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/24"), rail(1, "10.0.1.1/24")},
+                         {rail(0, "10.9.0.2/24"), rail(1, "10.9.1.2/24")}),
+              straight);
+  EXPECT_THAT(
+      pair_rails({rail(0, "10.0.0.1/24"), rail(1, "")}, {rail(0, "10.0.0.2/24"), rail(1, "10.0.1.2/24")}),
+      straight);
   // All rails in one subnet: it says nothing.
-  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/16"), rail(1, "10.0.1.1/16")}, {rail(0, "10.0.0.2/16"), rail(1, "10.0.1.2/16")}), straight);
-  EXPECT_THAT(pair_rails({rail(0, ""), rail(2, "")}, {rail(1, ""), rail(2, "")}), ElementsAre(RailPair{1, 1}));
+  EXPECT_THAT(pair_rails({rail(0, "10.0.0.1/16"), rail(1, "10.0.1.1/16")},
+                         {rail(0, "10.0.0.2/16"), rail(1, "10.0.1.2/16")}),
+              straight);
+  EXPECT_THAT(pair_rails({rail(0, ""), rail(2, "")}, {rail(1, ""), rail(2, "")}),
+              ElementsAre(RailPair{1, 1}));
   EXPECT_TRUE(pair_rails({}, {rail(0, "")}).empty());
   EXPECT_EQ(all_pairs(2, 3).size(), 6u);
 }
@@ -72,10 +80,13 @@ TEST(Rates, TheCeilingIsThatOfTheWire) {
 
 TEST(Rates, SiblingsAreTheOthers) {
   EXPECT_THAT(over_siblings(std::vector<double>{200, 200, 20, 200}),
-              ElementsAre(testing::Optional(1.0), testing::Optional(1.0), testing::Optional(0.1), testing::Optional(1.0)));
-  EXPECT_THAT(over_siblings(std::vector<double>{200, 20}), ElementsAre(testing::Optional(10.0), testing::Optional(0.1)));
+              ElementsAre(testing::Optional(1.0), testing::Optional(1.0), testing::Optional(0.1),
+                          testing::Optional(1.0)));
+  EXPECT_THAT(over_siblings(std::vector<double>{200, 20}),
+              ElementsAre(testing::Optional(10.0), testing::Optional(0.1)));
   EXPECT_THAT(over_siblings(std::vector<double>{200}), ElementsAre(std::nullopt));
-  EXPECT_THAT(over_siblings(std::vector<double>{5, 0, 0}), ElementsAre(std::nullopt, testing::Optional(0.0), testing::Optional(0.0)));
+  EXPECT_THAT(over_siblings(std::vector<double>{5, 0, 0}),
+              ElementsAre(std::nullopt, testing::Optional(0.0), testing::Optional(0.0)));
   EXPECT_TRUE(over_siblings({}).empty());
 }
 
@@ -126,7 +137,9 @@ TEST(Histogram, HoldsEverySample) {
   for (int i = 1; i <= 1000; ++i)
     samples.push_back(i * 0.1);
   const auto found = latencies_of(samples);
-  EXPECT_THAT(found.percentiles_us, ElementsAre(50.0, testing::DoubleNear(90, 1e-9), testing::DoubleNear(99, 1e-9), testing::DoubleNear(99.9, 1e-9), 0.1, 100.0));
+  EXPECT_THAT(found.percentiles_us,
+              ElementsAre(50.0, testing::DoubleNear(90, 1e-9), testing::DoubleNear(99, 1e-9),
+                          testing::DoubleNear(99.9, 1e-9), 0.1, 100.0));
   ASSERT_EQ(found.edges_us.size(), found.counts.size() + 1);
   std::uint64_t all = 0;
   for (std::size_t i = 0; i < found.counts.size(); ++i) {
@@ -144,15 +157,26 @@ TEST(Histogram, OneSampleZeroAndNone) {
   EXPECT_THROW(latencies_of({}), std::invalid_argument);
 }
 
-Gid gid(int index, const char* text, const char* type, const char* netdev = "eth0") { return {index, text, type, netdev}; }
+Gid gid(int index, const char* text, const char* type, const char* netdev = "eth0") {
+  return {index, text, type, netdev};
+}
 const char* const mapped = "0000:0000:0000:0000:0000:ffff:0a0a:0015";
 const char* const local = "fe80:0000:0000:0000:5054:00ff:feaa:0000";
 const char* const global6 = "fd00:0000:0000:0000:0000:0000:0000:0001";
 
 TEST(GidChoice, IsNcclsChoice) {
-  EXPECT_EQ(choose_gid({gid(0, local, "IB/RoCE v1"), gid(1, local, "RoCE v2"), gid(2, mapped, "IB/RoCE v1"), gid(3, mapped, "RoCE v2")}, "eth0", {}).gid->index, 3);
-  EXPECT_EQ(choose_gid({gid(0, local, "RoCE v2"), gid(1, mapped, "RoCE v2"), gid(2, mapped, "RoCE v2")}, "eth0", {}).gid->index, 1);
-  EXPECT_EQ(choose_gid({gid(0, local, "RoCE v2"), gid(1, mapped, "RoCE v2", "eth0.100")}, "eth0", {}).gid->index, 0) << "another interface's GID is not ours";
+  EXPECT_EQ(choose_gid({gid(0, local, "IB/RoCE v1"), gid(1, local, "RoCE v2"), gid(2, mapped, "IB/RoCE v1"),
+                        gid(3, mapped, "RoCE v2")},
+                       "eth0", {})
+                .gid->index,
+            3);
+  EXPECT_EQ(
+      choose_gid({gid(0, local, "RoCE v2"), gid(1, mapped, "RoCE v2"), gid(2, mapped, "RoCE v2")}, "eth0", {})
+          .gid->index,
+      1);
+  EXPECT_EQ(
+      choose_gid({gid(0, local, "RoCE v2"), gid(1, mapped, "RoCE v2", "eth0.100")}, "eth0", {}).gid->index, 0)
+      << "another interface's GID is not ours";
 }
 
 TEST(GidChoice, ALesserGidIsUsedAndSaid) {
@@ -205,8 +229,13 @@ TEST(Plan, ThereAndBack) {
 
 TEST(Plan, WhatAPeerMayNotAskFor) {
   const std::vector<std::pair<const char*, nlohmann::json>> wrong{
-      {"verb", "erase"}, {"sizes", nlohmann::json::array()}, {"sizes", {0}}, {"sizes", {1ull << 40}}, {"pairs", 0}, {"pairs", 1 << 20},
-      {"depth", -1}, {"depth", "many"}, {"chain", 65}, {"timeout_s", 0}, {"seconds", -1}, {"mtu", 9000}, {"sizes", 3}, {"iterations", 0}};
+      {"verb", "erase"}, {"sizes", nlohmann::json::array()},
+      {"sizes", {0}},    {"sizes", {1ull << 40}},
+      {"pairs", 0},      {"pairs", 1 << 20},
+      {"depth", -1},     {"depth", "many"},
+      {"chain", 65},     {"timeout_s", 0},
+      {"seconds", -1},   {"mtu", 9000},
+      {"sizes", 3},      {"iterations", 0}};
   for (const auto& [key, value] : wrong) {
     auto json = to_json(Plan{});
     json[key] = value;
@@ -267,18 +296,51 @@ TEST(Layout, SmallMessagesRotateLargeOnesDoNot) {
 }
 
 TEST(Connection, ThereAndBack) {
-  const std::vector<LaneAddress> addresses{{.error = "", .gid = {1, 2, 3}, .lid = 5, .mtu = 4096, .reads = 16, .source = ~0ull, .sink = 1, .key = 7, .pairs = {{1, 2}, {3, 4}}}, {.error = "no"}};
+  const std::vector<LaneAddress> addresses{{.error = "",
+                                            .gid = {1, 2, 3},
+                                            .lid = 5,
+                                            .mtu = 4096,
+                                            .reads = 16,
+                                            .source = ~0ull,
+                                            .sink = 1,
+                                            .key = 7,
+                                            .pairs = {{1, 2}, {3, 4}}},
+                                           {.error = "no"}};
   EXPECT_EQ(lane_addresses_from(to_text(addresses), 2), addresses);
-  const std::vector<LaneReport> reports{{.error = "", .mtu = 1024, .sent = {1, 2}, .median_gbit_s = 1.5, .mean_gbit_s = 1.4, .ci_gbit_s = {1, 2}, .windows = 3, .answer = -1, .stop = "time", .latency_us = {1, 2, 3, 4, 5, 6}, .edges_us = {1, 2, 3}, .counts = {1, 2}}};
+  const std::vector<LaneReport> reports{{.error = "",
+                                         .mtu = 1024,
+                                         .sent = {1, 2},
+                                         .median_gbit_s = 1.5,
+                                         .mean_gbit_s = 1.4,
+                                         .ci_gbit_s = {1, 2},
+                                         .windows = 3,
+                                         .answer = -1,
+                                         .stop = "time",
+                                         .latency_us = {1, 2, 3, 4, 5, 6},
+                                         .edges_us = {1, 2, 3},
+                                         .counts = {1, 2}}};
   EXPECT_EQ(lane_reports_from(to_text(reports), 1), reports);
-  const std::vector<LaneCheck> checks{{.error = "x", .wrong = 3, .first_wrong = "y", .counters = {{"net/rx_dropped", 4}}}, {}};
+  const std::vector<LaneCheck> checks{
+      {.error = "x", .wrong = 3, .first_wrong = "y", .counters = {{"net/rx_dropped", 4}}}, {}};
   EXPECT_EQ(lane_checks_from(to_text(checks), 2), checks);
-  const NodeFacts facts{"gpu-a", "0.1.0", "host", {{.index = 1, .device = "mlx5_1", .netdev = "eth1", .gid = "::", .gid_index = 3, .network = "10.0.0.0/24", .rate_gbit_s = 200, .problem = "p", .warning = "w"}}};
+  const NodeFacts facts{"gpu-a",
+                        "0.1.0",
+                        "host",
+                        {{.index = 1,
+                          .device = "mlx5_1",
+                          .netdev = "eth1",
+                          .gid = "::",
+                          .gid_index = 3,
+                          .network = "10.0.0.0/24",
+                          .rate_gbit_s = 200,
+                          .problem = "p",
+                          .warning = "w"}}};
   EXPECT_EQ(node_facts_from(to_text(facts)).rails, facts.rails);
 }
 
 TEST(Connection, HostileTextIsAnErrorAndNoCrash) {
-  for (const char* text : {"", "{", "[]", "{}", "null", "[1]", "[{}]", "[{\"error\":3}]", "[[[[", "\"\\ud800\"", "[{\"error\":\"\",\"gid\":[1,2],\"lid\":0}]"}) {
+  for (const char* text : {"", "{", "[]", "{}", "null", "[1]", "[{}]", "[{\"error\":3}]", "[[[[",
+                           "\"\\ud800\"", "[{\"error\":\"\",\"gid\":[1,2],\"lid\":0}]"}) {
     EXPECT_THROW(lane_addresses_from(text, 1), std::runtime_error) << text;
     EXPECT_THROW(lane_reports_from(text, 1), std::runtime_error) << text;
     EXPECT_THROW(lane_checks_from(text, 1), std::runtime_error) << text;
@@ -301,9 +363,17 @@ TEST(Connection, HostileTextIsAnErrorAndNoCrash) {
 }
 
 TEST(Counters, OnlyWhatTellsAndGrew) {
-  const CounterReading before{{"hw_counters/out_of_sequence", 5}, {"hw_counters/sent_pkts", 1}, {"net/rx_dropped", 7}, {"hw_counters/np_cnp_sent", 9}};
-  const CounterReading after{{"hw_counters/out_of_sequence", 12}, {"hw_counters/sent_pkts", 1000}, {"net/rx_dropped", 3}, {"hw_counters/np_cnp_sent", 10}, {"net/tx_dropped", 5}};
-  EXPECT_THAT(telling_deltas(before, after), ElementsAre(CounterDelta{"hw_counters/out_of_sequence", 7}, CounterDelta{"hw_counters/np_cnp_sent", 1}))
+  const CounterReading before{{"hw_counters/out_of_sequence", 5},
+                              {"hw_counters/sent_pkts", 1},
+                              {"net/rx_dropped", 7},
+                              {"hw_counters/np_cnp_sent", 9}};
+  const CounterReading after{{"hw_counters/out_of_sequence", 12},
+                             {"hw_counters/sent_pkts", 1000},
+                             {"net/rx_dropped", 3},
+                             {"hw_counters/np_cnp_sent", 10},
+                             {"net/tx_dropped", 5}};
+  EXPECT_THAT(telling_deltas(before, after), ElementsAre(CounterDelta{"hw_counters/out_of_sequence", 7},
+                                                         CounterDelta{"hw_counters/np_cnp_sent", 1}))
       << "what went backwards was reset, what was not there before says nothing";
   const auto deltas = telling_deltas(before, after);
   EXPECT_EQ(to_text(deltas), "out_of_sequence +7, np_cnp_sent +1");
@@ -312,21 +382,32 @@ TEST(Counters, OnlyWhatTellsAndGrew) {
 }
 
 TEST(Counters, PausesAndDiscardsOfAnyPriority) {
-  const auto deltas = telling_deltas({{"ethtool/rx_prio3_pause", 0}, {"ethtool/rx_discards_phy", 0}, {"ethtool/rx_packets", 0}},
-                                     {{"ethtool/rx_prio3_pause", 2}, {"ethtool/rx_discards_phy", 1}, {"ethtool/rx_packets", 9}});
+  const auto deltas = telling_deltas(
+      {{"ethtool/rx_prio3_pause", 0}, {"ethtool/rx_discards_phy", 0}, {"ethtool/rx_packets", 0}},
+      {{"ethtool/rx_prio3_pause", 2}, {"ethtool/rx_discards_phy", 1}, {"ethtool/rx_packets", 9}});
   EXPECT_EQ(to_text(deltas), "rx_discards_phy +1, rx_prio3_pause +2");
 }
 
 TEST(Failure, NamesEverythingAndWhatToRun) {
   const Ends ends{"gpu-a",
-                  {.index = 2, .device = "mlx5_2", .netdev = "eth2", .gid = "0000:0000:0000:0000:0000:ffff:0a0a:0215", .gid_index = 3},
+                  {.index = 2,
+                   .device = "mlx5_2",
+                   .netdev = "eth2",
+                   .gid = "0000:0000:0000:0000:0000:ffff:0a0a:0215",
+                   .gid_index = 3},
                   "gpu-b",
-                  {.index = 2, .device = "mlx5_6", .netdev = "eth6", .gid = "0000:0000:0000:0000:0000:ffff:0a0a:0216", .gid_index = 3}};
+                  {.index = 2,
+                   .device = "mlx5_6",
+                   .netdev = "eth6",
+                   .gid = "0000:0000:0000:0000:0000:ffff:0a0a:0216",
+                   .gid_index = 3}};
   const auto text = failure_text("ibv_modify_qp to RTR: Connection timed out", ends);
   EXPECT_EQ(text,
-            "ibv_modify_qp to RTR: Connection timed out on rail 2 (mlx5_2, eth2) of gpu-a, GID 3 10.10.2.21, towards rail 2 "
+            "ibv_modify_qp to RTR: Connection timed out on rail 2 (mlx5_2, eth2) of gpu-a, GID 3 10.10.2.21, "
+            "towards rail 2 "
             "(mlx5_6, eth6) of gpu-b, GID 10.10.2.22");
-  EXPECT_THAT(failure_remedy(text, ends), AllOf(HasSubstr("ip route get 10.10.2.22 from 10.10.2.21 oif eth2"), HasSubstr("ip neigh show dev eth2")));
+  EXPECT_THAT(failure_remedy(text, ends), AllOf(HasSubstr("ip route get 10.10.2.22 from 10.10.2.21 oif eth2"),
+                                                HasSubstr("ip neigh show dev eth2")));
   EXPECT_THAT(failure_remedy("write: transport retry counter exceeded", ends), HasSubstr("net.path-mtu"));
   EXPECT_THAT(failure_remedy("ibv_reg_mr: Cannot allocate memory", ends), HasSubstr("memlock"));
   EXPECT_FALSE(failure_remedy("something else", ends).empty());
@@ -348,7 +429,8 @@ TEST(Numa, MemoryAndThreadsWhereverThereIsNoSuchNode) {
 
 TEST(NearestGpu, SharesMostOfThePath) {
   const std::string nic = "/sys/devices/pci0000:60/0000:60:01.0/0000:61:00.0/0000:62:02.0/0000:65:00.0";
-  EXPECT_EQ(nearest_gpu(nic, {"/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0", "/sys/devices/pci0000:60/0000:60:03.0/0000:71:00.0",
+  EXPECT_EQ(nearest_gpu(nic, {"/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0",
+                              "/sys/devices/pci0000:60/0000:60:03.0/0000:71:00.0",
                               "/sys/devices/pci0000:60/0000:60:01.0/0000:61:00.0/0000:62:00.0/0000:63:00.0"}),
             2);
   EXPECT_EQ(nearest_gpu("", {"/a", "/b"}), 0);

@@ -21,8 +21,13 @@ std::vector<RailFacts> rails(int count) {
   std::vector<RailFacts> list;
   for (int i = 0; i < count; ++i) {
     const std::string n = std::to_string(i);
-    list.push_back({.index = i, .device = "dev" + n, .netdev = "eth" + n, .gid = "0000:0000:0000:0000:0000:ffff:0a00:0" + n + "01",
-                    .gid_index = 3, .network = "10.0." + n + ".0/24", .rate_gbit_s = 200});
+    list.push_back({.index = i,
+                    .device = "dev" + n,
+                    .netdev = "eth" + n,
+                    .gid = "0000:0000:0000:0000:0000:ffff:0a00:0" + n + "01",
+                    .gid_index = 3,
+                    .network = "10.0." + n + ".0/24",
+                    .rate_gbit_s = 200});
   }
   return list;
 }
@@ -52,7 +57,8 @@ Run run(Fabric& fabric, const Plan& plan, int ends = 2, int rail_count = 2, cons
   run_loopback(ends, [&](Communicator& communicator) {
     const int end = communicator.control().rank();
     const auto verbs = fabric.verbs(end);
-    EndSettings settings{.node = "node" + std::to_string(end), .version = "test", .rails = rails(rail_count), .cpus = 1};
+    EndSettings settings{
+        .node = "node" + std::to_string(end), .version = "test", .rails = rails(rail_count), .cpus = 1};
     if (change) change(end, settings);
     Session session(communicator.control(), *verbs, plan, std::move(settings), true);
     const auto meets = session.run([&](const LaneResult& result, const Meet& meet) {
@@ -145,7 +151,8 @@ TEST_P(EveryVerb, OddSizesAndOneByte) {
   plan.sizes = {1, 7, 4097, 100'001}, plan.one_way = true;
   const auto result = run(fabric, plan, 2, 1);
   for (const auto& lane : result.meets[0].results)
-    EXPECT_EQ(lane.error + std::to_string(lane.wrong.value_or(99)), "0") << lane.bytes << " " << lane.first_wrong;
+    EXPECT_EQ(lane.error + std::to_string(lane.wrong.value_or(99)), "0")
+        << lane.bytes << " " << lane.first_wrong;
 }
 
 TEST_P(EveryVerb, AFlippedBitIsFoundAndDescribed) {
@@ -227,9 +234,11 @@ TEST(Session, RtrThatTimesOutNamesRailGidPeerAndTheChecksToRun) {
       EXPECT_EQ(lane.error, "") << "the other rail goes on";
       continue;
     }
-    EXPECT_THAT(lane.error, AllOf(HasSubstr("to RTR: Connection timed out"), HasSubstr("rail 1 (dev1, eth1) of node1"),
-                                  HasSubstr("GID 3 10.0.1.1"), HasSubstr("of node0")));
-    EXPECT_THAT(lane.remedy, AllOf(HasSubstr("ip route get"), HasSubstr("ip neigh"), HasSubstr("net.rail-routes")));
+    EXPECT_THAT(lane.error,
+                AllOf(HasSubstr("to RTR: Connection timed out"), HasSubstr("rail 1 (dev1, eth1) of node1"),
+                      HasSubstr("GID 3 10.0.1.1"), HasSubstr("of node0")));
+    EXPECT_THAT(lane.remedy,
+                AllOf(HasSubstr("ip route get"), HasSubstr("ip neigh"), HasSubstr("net.rail-routes")));
   }
 }
 
@@ -243,7 +252,8 @@ TEST(Session, RetriesThatRunOutAreARailsFault) {
     if (lane.rail == 0)
       EXPECT_EQ(lane.error, "");
     else
-      EXPECT_THAT(lane.error, AllOf(HasSubstr("write: transport retry counter exceeded"), HasSubstr("rail 1 (dev1, eth1)")));
+      EXPECT_THAT(lane.error, AllOf(HasSubstr("write: transport retry counter exceeded"),
+                                    HasSubstr("rail 1 (dev1, eth1)")));
   }
 }
 
@@ -265,7 +275,8 @@ TEST(Session, APingPongWithoutAnswerIsGivenUp) {
     fabric.faults(0, "dev0").loses_data = true;
     Plan plan = quick(verb);
     plan.mode = Mode::latency, plan.sizes = {8}, plan.one_way = true, plan.timeout_s = 0.5;
-    EXPECT_THAT(run(fabric, plan, 2, 1).meets[0].results.at(0).error, HasSubstr("no answer for 0.5 s")) << to_string(verb);
+    EXPECT_THAT(run(fabric, plan, 2, 1).meets[0].results.at(0).error, HasSubstr("no answer for 0.5 s"))
+        << to_string(verb);
   }
 }
 
@@ -291,7 +302,8 @@ TEST(Session, MemoryThatCannotBeRegisteredIsTheRailsProblem) {
   const auto result = run(fabric, quick());
   for (const auto& lane : result.meets[0].results) {
     if (lane.rail == 0)
-      EXPECT_THAT(lane.error + lane.remedy, AllOf(HasSubstr("ibv_reg_mr: Cannot allocate memory"), HasSubstr("memlock")));
+      EXPECT_THAT(lane.error + lane.remedy,
+                  AllOf(HasSubstr("ibv_reg_mr: Cannot allocate memory"), HasSubstr("memlock")));
     else
       EXPECT_THAT(lane.error, HasSubstr("ibv_open_device: Permission denied"));
   }
@@ -316,10 +328,12 @@ TEST(Session, AQuestionIsAnsweredWithErrorBounds) {
   Fabric fabric;
   fabric.faults(0, "dev0").gbit_s = 0.2;
   Plan plan = quick();
-  plan.one_way = true, plan.sizes = {4096}, plan.iterations.reset(), plan.window_s = 0.002, plan.question_from = 1;
-  plan.question = RailQuestion{.gbit_s = 0.1};
+  plan.one_way = true, plan.sizes = {4096}, plan.iterations.reset(), plan.window_s = 0.002,
+  plan.question_from = 1;
+  plan.depth = 256;  // the machine may be busy with other tests: the rail must not run dry meanwhile
+  plan.question = RailQuestion{.gbit_s = 0.01};
   EXPECT_EQ(run(fabric, plan, 2, 1).meets[0].results.at(0).report.answer, 1);
-  plan.question->gbit_s = 1;
+  plan.question->gbit_s = 10;
   const auto lane = run(fabric, plan, 2, 1).meets[0].results.at(0);
   EXPECT_EQ(lane.report.answer, -1);
   EXPECT_EQ(lane.report.stop, "decided");
@@ -353,10 +367,11 @@ TEST(Session, NodesWithFewerRailsMeetWithThoseThatMatch) {
   ASSERT_EQ(result.meets[0].lanes.size(), 2u);
   Report report;
   add_to_report(report, result.meets, plan, {}, result.ends);
-  EXPECT_THAT(report.findings, testing::Contains(testing::AllOf(
-                                   testing::Field(&Finding::subject, HasSubstr("node0 rail 1")),
-                                   testing::Field(&Finding::status, Status::fail),
-                                   testing::Field(&Finding::observed, HasSubstr("node1 has no rail for it")))));
+  EXPECT_THAT(report.findings,
+              testing::Contains(
+                  testing::AllOf(testing::Field(&Finding::subject, HasSubstr("node0 rail 1")),
+                                 testing::Field(&Finding::status, Status::fail),
+                                 testing::Field(&Finding::observed, HasSubstr("node1 has no rail for it")))));
 }
 
 TEST(Session, TheMatrixMeetsEveryRailWithEveryRail) {
@@ -375,7 +390,8 @@ TEST(Session, TheMatrixMeetsEveryRailWithEveryRail) {
 
 TEST(Session, AnotherVersionIsAnError) {
   Fabric fabric;
-  EXPECT_THROW(run(fabric, quick(), 2, 1, {}, [](int end, EndSettings& settings) { settings.version = std::to_string(end); }),
+  EXPECT_THROW(run(fabric, quick(), 2, 1, {},
+                   [](int end, EndSettings& settings) { settings.version = std::to_string(end); }),
                std::runtime_error);
 }
 

@@ -1,6 +1,4 @@
 // The control over TCP: between two threads, and against peers that are not what they should be.
-#include "bench/rdma/tcp_control.hpp"
-
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
@@ -14,6 +12,7 @@
 #include "bench/backends/communicator.hpp"
 #include "bench/rdma/frame.hpp"
 #include "bench/rdma/session.hpp"
+#include "bench/rdma/tcp_control.hpp"
 #include "bench/watch/file_descriptor.hpp"
 #include "tests/rdma/fake_verbs.hpp"
 
@@ -37,7 +36,8 @@ int free_port() {
 // A peer that says what it likes.
 FileDescriptor raw_connection(int port) {
   sockaddr_in address{};
-  address.sin_family = AF_INET, address.sin_addr.s_addr = htonl(INADDR_LOOPBACK), address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_family = AF_INET, address.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   for (int i = 0; i < 200; ++i) {
     FileDescriptor socket(::socket(AF_INET, SOCK_STREAM, 0));
     if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return socket;
@@ -48,7 +48,8 @@ FileDescriptor raw_connection(int port) {
 }
 
 void say(const FileDescriptor& socket, const std::string& bytes) {
-  EXPECT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  EXPECT_EQ(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(bytes.size()));
 }
 
 std::string frame(const std::string& payload, std::uint16_t version = protocol_version) {
@@ -72,7 +73,8 @@ struct Both {
 
 Both connected(double timeout_s = 5) {
   const int port = free_port();
-  auto listening = std::async(std::launch::async, [&] { return listen_for_peer(port, timeout_s, "1.0", [](const std::string&) {}); });
+  auto listening = std::async(
+      std::launch::async, [&] { return listen_for_peer(port, timeout_s, "1.0", [](const std::string&) {}); });
   Both both;
   both.connector = connect_to_peer("127.0.0.1", port, timeout_s, "1.0");
   both.listener = listening.get();
@@ -104,25 +106,30 @@ TEST(Tcp, IsAControlOfTwo) {
   std::vector<double> values{2, 3};
   both.connector->maximum(values);
   EXPECT_THAT(values, testing::ElementsAre(2, 5));
-  EXPECT_THAT(other.get(), testing::ElementsAre("", "from the listener", std::string(3'000'000, 'x'), "2.000000"));
+  EXPECT_THAT(other.get(),
+              testing::ElementsAre("", "from the listener", std::string(3'000'000, 'x'), "2.000000"));
 }
 
 TEST(Tcp, NobodyComes) {
   const int port = free_port();
   const double took = seconds_of([&] {
-    EXPECT_THAT(reason([&] { (void)listen_for_peer(port, 0.3, "1.0", {}); }), HasSubstr("no peer came to TCP port " + std::to_string(port) + " within 0.3 s"));
+    EXPECT_THAT(reason([&] { (void)listen_for_peer(port, 0.3, "1.0", {}); }),
+                HasSubstr("no peer came to TCP port " + std::to_string(port) + " within 0.3 s"));
   });
   EXPECT_LT(took, 5);
 }
 
 TEST(Tcp, NobodyListens) {
-  EXPECT_THAT(reason([&] { (void)connect_to_peer("127.0.0.1", free_port(), 0.3, "1.0"); }), testing::AllOf(HasSubstr("cannot reach 127.0.0.1"), HasSubstr("refused")));
-  EXPECT_THAT(reason([&] { (void)connect_to_peer("no-such-host.invalid", 1, 0.3, "1.0"); }), HasSubstr("does not resolve"));
+  EXPECT_THAT(reason([&] { (void)connect_to_peer("127.0.0.1", free_port(), 0.3, "1.0"); }),
+              testing::AllOf(HasSubstr("cannot reach 127.0.0.1"), HasSubstr("refused")));
+  EXPECT_THAT(reason([&] { (void)connect_to_peer("no-such-host.invalid", 1, 0.3, "1.0"); }),
+              HasSubstr("does not resolve"));
 }
 
 TEST(Tcp, APortInUseIsSaid) {
   const int port = free_port();
-  auto first = std::async(std::launch::async, [&] { return reason([&] { (void)listen_for_peer(port, 1, "1.0", {}); }); });
+  auto first = std::async(std::launch::async,
+                          [&] { return reason([&] { (void)listen_for_peer(port, 1, "1.0", {}); }); });
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   EXPECT_THAT(reason([&] { (void)listen_for_peer(port, 1, "1.0", {}); }), HasSubstr("--listen=PORT"));
   first.wait();
@@ -131,9 +138,12 @@ TEST(Tcp, APortInUseIsSaid) {
 TEST(Tcp, GarbageIsTurnedAwayAndThePeerStillServed) {
   const int port = free_port();
   std::vector<std::string> refused;
-  auto listening = std::async(std::launch::async, [&] { return listen_for_peer(port, 20, "1.0", [&](const std::string& text) { refused.push_back(text); }); });
-  say(raw_connection(port), "GET / HTTP/1.1\r\n\r\n");
-  raw_connection(port);  // a health probe: connects and goes
+  auto listening = std::async(std::launch::async, [&] {
+    return listen_for_peer(port, 20, "1.0", [&](const std::string& text) { refused.push_back(text); });
+  });
+  const auto browser = raw_connection(port);
+  say(browser, "GET / HTTP/1.1\r\n\r\n");
+  raw_connection(port);                                  // a health probe: connects and goes
   say(raw_connection(port), frame("1.0").substr(0, 9));  // a frame cut off
   const auto connector = connect_to_peer("127.0.0.1", port, 20, "1.0");
   EXPECT_TRUE(listening.get());
@@ -145,12 +155,15 @@ TEST(Tcp, GarbageIsTurnedAwayAndThePeerStillServed) {
 
 TEST(Tcp, AnotherVersionEndsBothAtOnce) {
   const int port = free_port();
-  auto listening = std::async(std::launch::async, [&] { return reason([&] { (void)listen_for_peer(port, 20, "1.0", {}); }); });
-  EXPECT_THAT(reason([&] { (void)connect_to_peer("127.0.0.1", port, 20, "2.0"); }), HasSubstr("runs mlc-bench 1.0, this is 2.0"));
+  auto listening = std::async(std::launch::async,
+                              [&] { return reason([&] { (void)listen_for_peer(port, 20, "1.0", {}); }); });
+  EXPECT_THAT(reason([&] { (void)connect_to_peer("127.0.0.1", port, 20, "2.0"); }),
+              HasSubstr("runs mlc-bench 1.0, this is 2.0"));
   EXPECT_THAT(listening.get(), HasSubstr("runs mlc-bench 2.0, this is 1.0"));
 
   const int next = free_port();
-  auto again = std::async(std::launch::async, [&] { return reason([&] { (void)listen_for_peer(next, 20, "1.0", {}); }); });
+  auto again = std::async(std::launch::async,
+                          [&] { return reason([&] { (void)listen_for_peer(next, 20, "1.0", {}); }); });
   const auto old = raw_connection(next);
   say(old, frame("1.0", 7));
   EXPECT_THAT(again.get(), HasSubstr("version 7 of the protocol"));
@@ -159,12 +172,18 @@ TEST(Tcp, AnotherVersionEndsBothAtOnce) {
 TEST(Tcp, APeerThatEndsIsNoticedAtOnce) {
   Both both = connected(60);
   both.connector.reset();
-  EXPECT_THAT(reason([&] { both.listener->barrier(); both.listener->barrier(); }), HasSubstr("ended the connection"));
+  EXPECT_THAT(reason([&] {
+                both.listener->barrier();
+                both.listener->barrier();
+              }),
+              HasSubstr("ended the connection"));
 }
 
 TEST(Tcp, APeerThatFallsSilentIsGivenUpWithinTheDeadline) {
   const Both both = connected(0.4);
-  const double took = seconds_of([&] { EXPECT_THAT(reason([&] { both.listener->barrier(); }), HasSubstr("has been silent for 0.4 s")); });
+  const double took = seconds_of([&] {
+    EXPECT_THAT(reason([&] { both.listener->barrier(); }), HasSubstr("has been silent for 0.4 s"));
+  });
   EXPECT_LT(took, 5);
 }
 
@@ -187,9 +206,15 @@ TEST(Tcp, WhyThePeerGaveUpIsPassedOn) {
 
 TEST(Tcp, AMessageOfTheWrongLengthIsAnError) {
   const Both both = connected();
-  auto other = std::async(std::launch::async, [&] { return reason([&] { std::vector<std::byte> mine(3), all(6); both.connector->all_gather(mine, all); }); });
+  auto other = std::async(std::launch::async, [&] {
+    return reason([&] {
+      std::vector<std::byte> mine(3), all(6);
+      both.connector->all_gather(mine, all);
+    });
+  });
   std::vector<std::byte> mine(5), all(10);
-  EXPECT_THAT(reason([&] { both.listener->all_gather(mine, all); }), HasSubstr("sent 3 bytes where 5 belong"));
+  EXPECT_THAT(reason([&] { both.listener->all_gather(mine, all); }),
+              HasSubstr("sent 3 bytes where 5 belong"));
   other.wait();
 }
 
@@ -201,7 +226,10 @@ TEST(Tcp, ASessionOverTcp) {
   plan.sizes = {4096}, plan.iterations = 50, plan.pairs = 2;
   const auto end = [&](TcpControl& control) {
     const auto verbs = fabric.verbs(control.rank());
-    EndSettings settings{.node = "node" + std::to_string(control.rank()), .version = "1", .rails = {{.index = 0, .device = "dev0", .gid_index = 1}}, .alive = [&] { control.alive(); }};
+    EndSettings settings{.node = "node" + std::to_string(control.rank()),
+                         .version = "1",
+                         .rails = {{.index = 0, .device = "dev0", .gid_index = 1}},
+                         .alive = [&] { control.alive(); }};
     Session session(control, *verbs, plan, std::move(settings), true);
     return session.run([](const auto&, const auto&) { return false; });
   };
@@ -221,10 +249,14 @@ TEST(Tcp, APeerThatDiesInMidTransferIsNoticed) {
   fake::Fabric fabric;
   Both both = connected(1);
   Plan plan;
-  plan.sizes = {4096}, plan.seconds = 30, plan.precision = 0, plan.pairs = 1, plan.timeout_s = 1, plan.retests = 0;
+  plan.sizes = {4096}, plan.seconds = 30, plan.precision = 0, plan.pairs = 1, plan.timeout_s = 1,
+  plan.retests = 0;
   const auto begin = [&](TcpControl& control) {
     const auto verbs = fabric.verbs(control.rank());
-    EndSettings settings{.node = "n", .version = "1", .rails = {{.index = 0, .device = "dev0", .gid_index = 1}}, .alive = [&] { control.alive(); }};
+    EndSettings settings{
+        .node = "n", .version = "1", .rails = {{.index = 0, .device = "dev0", .gid_index = 1}}, .alive = [&] {
+          control.alive();
+        }};
     Session session(control, *verbs, plan, std::move(settings), true);
     (void)session.run([](const auto&, const auto&) { return false; });
   };
@@ -254,11 +286,14 @@ TEST(Tcp, APeerThatDiesInMidTransferIsNoticed) {
     Dying control(both.listener);
     const auto verbs = fabric.verbs(1);
     return reason([&] {
-      Session session(control, *verbs, plan, {.node = "n", .version = "1", .rails = {{.index = 0, .device = "dev0", .gid_index = 1}}}, true);
+      Session session(
+          control, *verbs, plan,
+          {.node = "n", .version = "1", .rails = {{.index = 0, .device = "dev0", .gid_index = 1}}}, true);
       (void)session.run([](const auto&, const auto&) { return false; });
     });
   });
-  const double took = seconds_of([&] { EXPECT_THAT(reason([&] { begin(*both.connector); }), HasSubstr("the peer 127.0.0.1")); });
+  const double took = seconds_of(
+      [&] { EXPECT_THAT(reason([&] { begin(*both.connector); }), HasSubstr("the peer 127.0.0.1")); });
   EXPECT_LT(took, 20);
   EXPECT_EQ(dying.get(), "killed");
 }

@@ -1,12 +1,15 @@
-#include "bench/cli/mpi_rank.hpp"
+#include "bench/cli/launched_rank.hpp"
 
 #include <cstdio>
 #include <exception>
 #include <new>
 
+#include "bench/backends/local.hpp"
+#include "bench/backends/mpi.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/launch/launcher.hpp"
+#include "bench/launch/processes.hpp"
 #include "bench/watch/blame.hpp"
 #include "reports/terminal.hpp"
 
@@ -30,11 +33,21 @@ void check_world(const LaunchedAs& as, int world_size) {
            : ""));
 }
 
+int inherited_segment() {
+  const auto text = from_environment(segment_variable);
+  if (!text)
+    throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) +
+                       ")");
+  return std::atoi(text->c_str());
+}
+
 }  // namespace
 
-ExitCode as_mpi_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output, Recorder& recorder,
-                     const std::function<ExitCode(MpiSession&, std::unique_ptr<Control>, Watch&)>& body) {
-  if (!mpi_absent().empty())
+ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output,
+                          Recorder& recorder,
+                          const std::function<ExitCode(Session&, std::unique_ptr<Control>, Watch&)>& body) {
+  const bool local = as.by == local_launcher;
+  if (!local && !mpi_absent().empty())
     throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
                        mpi_absent() + ": each would measure alone");
   block_signals();
@@ -52,11 +65,11 @@ ExitCode as_mpi_rank(const LaunchedAs& as, double timeout_s, const OutputOptions
                 else
                   std::fputs(error_text(ending.error, output.error_style()).c_str(), stderr);
               });
-  watch.pulse().enter("launch and MPI initialisation");
+  watch.pulse().enter(local ? "launch" : "launch and MPI initialisation");
   std::exception_ptr usage;
   ExitCode code = ExitCode::tool;
   try {
-    const auto session = start_mpi();
+    const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi();
     auto control = session->make_control();
     check_world(as, control->size());
     watch.pulse().enter("roll call");
