@@ -72,7 +72,10 @@ need_cuda() {
 lab_packages=(qemu-system-x86 busybox-static kmod cpio openssh-server openssh-client perftest rdma-core ibverbs-providers iproute2)
 need_lab() {
   tests/lab/up --why-not >/dev/null 2>&1 && command -v ib_write_bw >/dev/null && return 0
-  [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null || return 0
+  if [ "$(uname -m)" != x86_64 ] || ! command -v apt-get >/dev/null; then
+    say "the lab's tests will be skipped: $(tests/lab/up --why-not || true)"
+    return 0
+  fi
   local release
   release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   # QEMU's SR-IOV NIC came with version 8; Debian 12 has 7.2, its backports 10.
@@ -87,6 +90,8 @@ need_lab() {
     $([ "$(id -u)" -eq 0 ] || echo sudo) systemctl disable --now ssh.service ssh.socket >/dev/null 2>&1 || true
   fi
   tests/lab/up --why-not >/dev/null 2>&1 || need_lab_kernel || true
+  local reason
+  reason=$(tests/lab/up --why-not) || say "the lab's tests will be skipped: $reason"
 }
 
 # need_backports RELEASE: this machine's own source of the release, with the suite changed, so that mirror, key and options stay.

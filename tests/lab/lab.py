@@ -10,6 +10,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 RAILS = 4
 ROUTER = "router"
 QEMU = "qemu-system-x86_64"
+os.environ["PATH"] += ":/usr/sbin:/sbin"  # ip, modprobe and sshd, which an ordinary account does not have in its path
 BOOT_MODULES = ["virtio_pci", "9p", "9pnet_virtio", "overlay"]
 MODULES = BOOT_MODULES + ["virtio_net", "virtio_console", "igb", "igbvf", "rdma_rxe", "ib_uverbs", "rdma_ucm", "nvme", "bridge",
                           "sch_netem", "sch_tbf"]
@@ -55,7 +56,6 @@ def why_not():
     """Why the lab cannot run on this machine, or None."""
     if os.uname().machine != "x86_64":
         return f"the lab's machines are x86-64, this one is {os.uname().machine}"
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
     for program, package in ((QEMU, "qemu-system-x86"), ("busybox", "busybox-static"), ("modprobe", "kmod"), ("sshd", "openssh-server"),
                              ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client"), ("ip", "iproute2"), ("tc", "iproute2"),
                              ("rdma", "iproute2"), ("setpriv", "util-linux")):
