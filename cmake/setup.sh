@@ -1,7 +1,7 @@
 # Sourced by quickstart, runtests and .ci/run: installs what is missing, and nothing when nothing is.
 
-build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev
-                python3 python3-venv)
+build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev
+                libibverbs-dev python3 python3-venv)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2
                clang libclang-rt-14-dev)
 # The CUDA toolkit, NCCL and cuBLAS as Python wheels: they install without root.
@@ -68,6 +68,6 @@ configure_and_build() {
   local dir=$1
   shift
   cmake -S . -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
-  grep -E '^-- (MPI|CUDA|NCCL|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
+  grep -E '^-- (MPI|CUDA|NCCL|VERBS|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
   cmake --build "$dir" >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
 }

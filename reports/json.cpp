@@ -60,8 +60,10 @@ Json to_value(const Node& n) {
   for (const auto& g : n.gpus)
     gpus.push_back(
         {{"index", g.index}, {"name", g.name}, {"uuid", g.uuid}, {"pci", g.pci}, {"driver", g.driver}});
-  return {{"name", n.name}, {"kernel", n.kernel},     {"os", n.os},   {"cpu", n.cpu},
-          {"cpus", n.cpus}, {"versions", n.versions}, {"gpus", gpus}, {"ranks", n.ranks}};
+  Json value{{"name", n.name}, {"kernel", n.kernel},     {"os", n.os},   {"cpu", n.cpu},
+             {"cpus", n.cpus}, {"versions", n.versions}, {"gpus", gpus}, {"ranks", n.ranks}};
+  if (!n.boot_id.empty()) value["boot_id"] = n.boot_id;
+  return value;
 }
 
 Json to_value(const ErrorEntry& e) {
@@ -151,7 +153,8 @@ Finding finding_from(const Json& j) {
 Node node_from(const Json& j) {
   Node n;
   take(j, "name", n.name), take(j, "kernel", n.kernel), take(j, "os", n.os), take(j, "cpu", n.cpu),
-      take(j, "cpus", n.cpus), take(j, "versions", n.versions), take(j, "ranks", n.ranks);
+      take(j, "cpus", n.cpus), take(j, "versions", n.versions), take(j, "ranks", n.ranks),
+      take(j, "boot_id", n.boot_id);
   if (const auto gpus = j.find("gpus"); gpus != j.end())
     for (const auto& g : *gpus) {
       Gpu gpu;

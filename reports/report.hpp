@@ -45,6 +45,7 @@ struct Node {
   std::map<std::string, std::string> versions;  // "driver", "firmware", "kubelet", ...: what may drift
   std::vector<Gpu> gpus;
   std::vector<int> ranks;  // world ranks that ran here
+  std::string boot_id;     // the kernel's id of this boot, which the kubelet reports too; empty: not known
   bool operator==(const Node&) const = default;
 };
 

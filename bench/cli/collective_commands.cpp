@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <random>
 #include <set>
 
 #include "bench/backends/backends.hpp"
@@ -13,6 +12,7 @@
 #include "bench/backends/nccl.hpp"
 #include "bench/cli/collective_options.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/launched_rank.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/launch/launched_as.hpp"
@@ -25,26 +25,6 @@
 namespace mlc {
 
 namespace {
-
-Report new_report(const CollectiveRequest& request, const std::vector<std::string>& arguments) {
-  Report report;
-  report.tool.version = MLC_VERSION;
-  for (const auto& backend : all_backends())
-    if (backend.name != "loopback" && backend.name != "shm")
-      report.tool.built[backend.name] =
-          backend.absent.empty() ? backend.version : "absent: " + backend.absent;
-  report.run.started = timestamp();
-  report.run.id =
-      node_name() + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
-  report.run.command = arguments;
-  report.run.command.insert(report.run.command.begin(), "mlc-bench");
-  report.run.backend = request.backend;
-  report.run.policy = request.policy.name;
-  report.environment.variables = telling_variables();
-  return report;
-}
-
-std::string directory() { return from_environment(directory_variable).value_or(""); }
 
 // The words of the heading that hold for all cells, and the columns for those that do not.
 std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged) {
@@ -141,7 +121,8 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
   (void)plan_for(
       request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
-  Recorder recorder(options.output, request.policy, new_report(request, arguments), "");
+  Recorder recorder(options.output, request.policy,
+                    new_report(request.backend, request.policy.name, arguments), "");
   Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
               [&](const Ending& ending) { recorder.end(ending); });
   ExitCode code = ExitCode::tool;
@@ -151,28 +132,6 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
     if (communicator.control().rank() == 0) code = mine;
   });
   return code;
-}
-
-// "Two ranks silently running as two one-rank jobs": the launcher and the MPI library do not know each other.
-void check_world(const LaunchedAs& as, int world_size) {
-  const auto expected = from_environment(ranks_variable);
-  const int size = expected ? std::atoi(expected->c_str()) : as.size;
-  if (world_size == size) return;
-  throw BackendError(
-      "mpi: started as one of " + std::to_string(size) + " ranks by " + as.by + ", but MPI sees " +
-      std::to_string(world_size) +
-      (world_size == 1
-           ? ": each rank would measure alone. The launcher belongs to another MPI than this program (" +
-                 mpi_version() + "): use its mpirun, or srun --mpi=pmix"
-           : ""));
-}
-
-int inherited_segment() {
-  const auto text = from_environment(segment_variable);
-  if (!text)
-    throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) +
-                       ")");
-  return std::atoi(text->c_str());
 }
 
 ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, const CollectiveOptions& options,
@@ -185,74 +144,34 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw UsageError(
         "--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size),
         "leave --ranks to the launcher");
-  const bool local = as.by == local_launcher;
-  if (!local && request.backend == "shm")
+  if (as.by != local_launcher && request.backend == "shm")
     throw UsageError(
         "the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
         "run it bare, or take --backend mpi");
-  if (!local && !mpi_absent().empty())
-    throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
-                       mpi_absent() + ": each would measure alone");
-  block_signals();
-  if (as.rank == 0) tell_launcher();
-  Recorder recorder(options.output, request.policy, new_report(request, arguments),
-                    as.rank == 0 ? directory() : "");
-  Watch watch({.timeout_s = request.timeout_s,
-               .node = node_name(),
-               .rank = as.rank,
-               .size = as.size,
-               .local_size = as.local_size,
-               .job = as.job},
-              [&](const Ending& ending) {
-                // Only rank 0 has a report; another rank speaks up when rank 0 cannot.
-                if (as.rank == 0)
-                  recorder.end(ending);
-                else
-                  std::fputs(error_text(ending.error, options.output.error_style()).c_str(), stderr);
-              });
-  watch.pulse().enter(local ? "launch" : "launch and MPI initialisation");
-  std::exception_ptr usage;
-  ExitCode code = ExitCode::tool;
-  try {
-    const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi();
-    auto control = session->make_control();
-    check_world(as, control->size());
-    watch.pulse().enter("roll call");
-    watch.join(*control);
-    try {
-      watch.pulse().enter("communicator initialisation");
-      std::unique_ptr<Communicator> communicator;
-      if (request.backend == "nccl")
-        communicator = make_nccl(std::move(control), {.timeout_s = request.timeout_s,
-                                                      .register_buffers = options.register_buffers,
-                                                      .graphs = options.graphs,
-                                                      .share_gpu = options.share_gpu});
-      else
-        communicator = session->make_communicator();
-      code = measure_all(*communicator, watch.pulse(), recorder, request);
-    } catch (const UsageError&) {
-      usage = std::current_exception();  // the same on all ranks: end in order
-    }
-  } catch (const std::bad_alloc&) {
-    watch.failed({.what = "out of memory",
-                  .where = rank_on_node(as.rank, node_name()),
-                  .phase = watch.pulse().state().phase,
-                  .hint = "take a smaller largest size (-e) or fewer ranks"});
-  } catch (const std::exception& error) {
-    watch.failed({.what = error.what(),
-                  .where = rank_on_node(as.rank, node_name()),
-                  .phase = watch.pulse().state().phase,
-                  .hint = {}});
-  }
-  if (usage) std::rethrow_exception(usage);
-  return code;
+  Recorder recorder(options.output, request.policy,
+                    new_report(request.backend, request.policy.name, arguments),
+                    as.rank == 0 ? launch_directory() : "");
+  return as_launched_rank(as, request.timeout_s, options.output, recorder,
+                          [&](Session& session, std::unique_ptr<Control> control, Watch& watch) {
+                            watch.pulse().enter("communicator initialisation");
+                            std::unique_ptr<Communicator> communicator;
+                            if (request.backend == "nccl")
+                              communicator =
+                                  make_nccl(std::move(control), {.timeout_s = request.timeout_s,
+                                                                 .register_buffers = options.register_buffers,
+                                                                 .graphs = options.graphs,
+                                                                 .share_gpu = options.share_gpu});
+                            else
+                              communicator = session.make_communicator();
+                            return measure_all(*communicator, watch.pulse(), recorder, request);
+                          });
 }
 
 // Rank 0 is gone without a word: what it left behind is reported here.
 ExitCode report_what_is_left(const CollectiveRequest& request, const CollectiveOptions& options,
                              const std::vector<std::string>& arguments, const LaunchResult& result, int ranks,
                              const std::string& node, const std::string& hint) {
-  Report report = new_report(request, arguments);
+  Report report = new_report(request.backend, request.policy.name, arguments);
   if (!result.checkpoint.empty()) {
     report = report_from_json(result.checkpoint);
     report.errors.clear();  // "had not finished": said better below

@@ -17,6 +17,7 @@ struct Invocation {
 
 void add_collective_commands(CLI::App& program, Invocation& invocation);
 void add_gpu_command(CLI::App& program, Invocation& invocation);
+void add_rdma_command(CLI::App& program, Invocation& invocation);
 void add_list_command(CLI::App& program, Invocation& invocation);
 void add_explain_command(CLI::App& program, Invocation& invocation);
 void add_validate_command(CLI::App& program, Invocation& invocation);
@@ -24,6 +25,8 @@ void add_capture_command(CLI::App& program, Invocation& invocation);
 void add_report_command(CLI::App& program, Invocation& invocation);
 void add_compare_command(CLI::App& program, Invocation& invocation);
 void add_history_command(CLI::App& program, Invocation& invocation);
+void add_burnin_command(CLI::App& program, Invocation& invocation);
+void add_admit_command(CLI::App& program, Invocation& invocation);
 
 // Parses and runs; every error is said on stderr. What main returns.
 int run_program(int argc, char** argv);

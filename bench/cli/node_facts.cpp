@@ -23,7 +23,8 @@ std::string value_in(const std::string& path, const std::string& key, char separ
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     if (!line.starts_with(key)) continue;
-    std::string value = line.substr(std::min(line.find(separator), line.size() - 1) + 1);
+    const auto at = line.find(separator);
+    std::string value = line.substr(at == std::string::npos ? 0 : at + 1);  // a file of one value has none
     std::erase(value, '"');
     while (value.starts_with(' '))
       value.erase(0, 1);
@@ -66,6 +67,7 @@ Node this_node() {
   node.os = value_in("/etc/os-release", "PRETTY_NAME", '=');
   node.cpu = value_in("/proc/cpuinfo", "model name", ':');
   node.cpus = usable_cpus();
+  node.boot_id = value_in("/proc/sys/kernel/random/boot_id", "", '\n');
   if (const auto driver = value_in("/proc/driver/nvidia/version", "NVRM version", ':'); !driver.empty())
     node.versions["nvidia"] = driver;
   if (const auto driver = value_in("/sys/module/mlx5_core/version", "", '\n'); !driver.empty())

@@ -58,6 +58,7 @@ int run_program(int argc, char** argv) {
   Invocation invocation{{argv + 1, argv + argc}, {}};
   add_collective_commands(program, invocation);
   add_gpu_command(program, invocation);
+  add_rdma_command(program, invocation);
   add_list_command(program, invocation);
   add_explain_command(program, invocation);
   add_validate_command(program, invocation);
@@ -65,6 +66,8 @@ int run_program(int argc, char** argv) {
   add_report_command(program, invocation);
   add_compare_command(program, invocation);
   add_history_command(program, invocation);
+  add_burnin_command(program, invocation);
+  add_admit_command(program, invocation);
   if (argc < 2) {
     std::fputs(program.help().c_str(), stdout);
     return static_cast<int>(ExitCode::usage);

@@ -7,8 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "bench/launch/child.hpp"
+#include "bench/launch/child_process.hpp"
 #include "bench/launch/launched_as.hpp"
+#include "bench/launch/scratch_directory.hpp"
 #include "bench/watch/roll_call.hpp"
 #include "reports/text.hpp"
 

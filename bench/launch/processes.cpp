@@ -10,7 +10,8 @@
 #include <cstring>
 #include <optional>
 
-#include "bench/launch/child.hpp"
+#include "bench/launch/child_process.hpp"
+#include "bench/launch/scratch_directory.hpp"
 
 namespace mlc {
 

@@ -1,4 +1,4 @@
-#include "bench/launch/child.hpp"
+#include "bench/launch/child_process.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,35 +9,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <system_error>
 
 #include "bench/watch/file_descriptor.hpp"
 
 namespace mlc {
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream content;
-  content << stream.rdbuf();
-  return content.str();
-}
-
-ScratchDirectory::ScratchDirectory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "mlc-bench-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr)
-    throw std::system_error(errno, std::generic_category(),
-                            "cannot make a directory in " + std::filesystem::temp_directory_path().string());
-  path_ = pattern;
-}
-
-ScratchDirectory::~ScratchDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 pid_t spawn(const std::vector<std::string>& command,
-            const std::vector<std::pair<std::string, std::string>>& environment) {
+            const std::vector<std::pair<std::string, std::string>>& environment, int output) {
   std::vector<std::string> words = command;
   std::vector<char*> pointers;
   for (auto& word : words)
@@ -49,18 +28,19 @@ pid_t spawn(const std::vector<std::string>& command,
   const FileDescriptor read_end(failure[0]);
   FileDescriptor write_end(failure[1]);
   const pid_t parent = ::getpid();
-  const pid_t pid = ::fork();  // this process has one thread
+  const pid_t pid = ::fork();
   if (pid == 0) {
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::setpgid(0, 0);  // Ctrl-C comes to us alone, and a launch given up ends with all that it started here
+    ::setpgid(0, 0);  // a launch given up ends with all that it started here
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(127);
     for (const auto& [name, value] : environment)
       ::setenv(name.c_str(), value.c_str(), 1);
     const int null = ::open("/dev/null", O_RDONLY);
     if (null >= 0) ::dup2(null, STDIN_FILENO);
+    if (output >= 0) ::dup2(output, STDOUT_FILENO), ::dup2(output, STDERR_FILENO);
     ::execvp(pointers[0], pointers.data());
     const int error = errno;
     (void)!::write(failure[1], &error, sizeof error);
@@ -77,7 +57,7 @@ void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 void end_orphans() {
   for (int round = 0; round < 100; ++round) {
-    std::istringstream children(read_file("/proc/thread-self/children"));
+    std::ifstream children("/proc/thread-self/children");
     bool any = false;
     for (pid_t child = 0; children >> child; any = true) {
       ::kill(child, SIGKILL);

@@ -1,0 +1,94 @@
+#include "bench/burnin/stage.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <fstream>
+#include <system_error>
+
+#include "bench/launch/child_process.hpp"
+#include "bench/watch/file_descriptor.hpp"
+#include "reports/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+// What a stage has to write down what it knows, after it was told to stop.
+constexpr double grace_s = 10;
+
+void replace_all(std::string& text, std::string_view mark, const std::string& with) {
+  for (std::size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at + with.size()))
+    text.replace(at, mark.size(), with);
+}
+
+}  // namespace
+
+std::optional<std::vector<std::string>> words_of(const BurninStage& stage, const std::string& node,
+                                                 const std::vector<std::string>& peers) {
+  std::vector<std::string> words = stage.command;
+  const std::string list = join(peers, ",");
+  for (auto& word : words) {
+    const auto has = [&](std::string_view mark) { return word.find(mark) != std::string::npos; };
+    if (peers.empty() && (has("{peer}") || has("{peers}") || has("{nodes}"))) return std::nullopt;
+    replace_all(word, "{peers}", list);
+    if (!peers.empty()) replace_all(word, "{peer}", peers.front());
+    replace_all(word, "{nodes}", node + "," + list);
+  }
+  return words;
+}
+
+StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log) {
+  const FileDescriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!output) throw std::system_error(errno, std::generic_category(), "cannot write " + printable(log));
+  adopt_orphans();
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const pid_t pid = spawn(command, {}, output.get());
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
+    sigaddset(&signals, signal);
+  // A child's end is then seen at once.
+  sigset_t child;
+  sigemptyset(&child), sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);
+  StageEnd end;
+  double kill_at = -1;
+  int status = 0;
+  while (::waitpid(pid, &status, WNOHANG) != pid) {
+    const timespec tick{0, 50'000'000};
+    const int signal = ::sigtimedwait(&signals, nullptr, &tick);
+    const bool told = signal > 0 && signal != SIGCHLD;
+    if (kill_at < 0 && (told || seconds() > limit_s)) {
+      end.interrupted = told, end.timed_out = !told;
+      ::kill(-pid, SIGTERM);
+      kill_at = seconds() + grace_s;
+    }
+    if (kill_at >= 0 && seconds() > kill_at) ::kill(-pid, SIGKILL);
+  }
+  ::kill(-pid, SIGKILL);
+  end_orphans();
+  end.seconds = seconds();
+  end.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return end;
+}
+
+std::string complaint_in(const std::string& log) {
+  std::ifstream stream(log);
+  std::string last, error;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    last = line;
+    if (line.starts_with("error:")) error = line.substr(std::min<std::size_t>(7, line.size()));
+  }
+  return printable(error.empty() ? last : error);
+}
+
+}  // namespace mlc

@@ -1,0 +1,305 @@
+// `burnin`: what the policy names, in order of cost, each stage a process of its own; one report, one
+// verdict.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <random>
+
+#include "bench/burnin/merge.hpp"
+#include "bench/burnin/stage.hpp"
+#include "bench/cli/commands.hpp"
+#include "bench/cli/node_facts.hpp"
+#include "bench/cli/output_options.hpp"
+#include "bench/cli/recorder.hpp"
+#include "bench/cli/run_directory.hpp"
+#include "bench/cli/verdict_publication.hpp"
+#include "bench/engine/sweep.hpp"
+#include "bench/launch/launched_as.hpp"
+#include "bench/watch/watch.hpp"
+#include "reports/findings_text.hpp"
+#include "reports/history_files.hpp"
+#include "reports/json.hpp"
+#include "reports/terminal.hpp"
+#include "reports/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+struct BurninOptions {
+  std::string policy = "local", run_id, state, budget, admit_node;
+  std::vector<std::string> peers;
+  bool health = false;
+  OutputOptions output;
+  KubernetesOptions kubernetes;
+};
+
+std::string default_state() {
+  if (::geteuid() == 0) return "/var/lib/mlc-bench";
+  if (const auto home = from_environment("XDG_STATE_HOME"); home && !home->empty())
+    return *home + "/mlc-bench";
+  return from_environment("HOME").value_or(".") + "/.local/state/mlc-bench";
+}
+
+// Goes through the plan and keeps the record, in memory and on disk.
+class Burnin {
+ public:
+  Burnin(const BurninOptions& options, const Policy& policy, Report report, double budget_s)
+      : options_(options),
+        policy_(policy),
+        directory_(options.state, report.run.id, policy.text),
+        report_(std::move(report)),
+        budget_s_(budget_s),
+        began_(std::chrono::steady_clock::now()) {
+    report_.run.started = directory_.started();
+    report_.figures.policy = PolicyText{policy.name, policy.about, policy.source, policy.text};
+  }
+
+  // The report with its verdict, also on disk.
+  Report run() {
+    for (const auto& stage : policy_.burnin->stages) {
+      outcomes_.push_back(outcome_of(stage));
+      const StageOutcome& outcome = outcomes_.back();
+      merge_into(report_, outcome);
+      say(stage.name + ": " + outcome.why);
+      if (outcome.status == Status::fail && stage.stop_on_fail) stopped_by_ = stage.name;
+      save(/*finished=*/false);
+    }
+    save(/*finished=*/true);
+    return report_;
+  }
+
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  double elapsed_s() const {
+    return kept_s_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  void say(const std::string& line) const {
+    if (!options_.output.quiet) std::fprintf(stderr, "%s\n", line.c_str());
+  }
+
+  void save(bool finished) {
+    report_.run.duration_s = elapsed_s();
+    Report saved = report_;
+    if (!finished)
+      saved.errors.push_back({.what = "the burn-in had not finished when this was written",
+                              .where = {},
+                              .phase = {},
+                              .hint = {}});
+    saved.verdict = verdict_of(saved, outcomes_, policy_);
+    if (finished) report_.verdict = saved.verdict;
+    write_whole(directory_.report_file(), to_json(saved));
+  }
+
+  StageOutcome outcome_of(const BurninStage& stage) {
+    StageOutcome outcome{stage, stage.command, Status::unknown, {}, {}, {}};
+    const auto words = words_of(stage, node_name(), options_.peers);
+    if (interrupted_) {
+      outcome.why = "interrupted before it began";
+    } else if (!stopped_by_.empty()) {
+      outcome.status = Status::skip,
+      outcome.why = "not run: after " + stopped_by_ + " failed it would tell nothing more";
+    } else if (!words) {
+      outcome.status = stage.required ? Status::unknown : Status::skip;
+      outcome.why = "needs peers, and none were named", outcome.remedy = "--with-peers gpu-b,gpu-c";
+    } else {
+      outcome.command = *words;
+      launches(outcome);
+    }
+    return outcome;
+  }
+
+  void launches(StageOutcome& outcome) {
+    const BurninStage& stage = outcome.stage;
+    int passed = 0, failed = 0;
+    double seconds = 0;
+    for (int launch = 1; launch <= stage.launches; ++launch) {
+      auto record = directory_.decided(stage, launch);
+      if (record) {
+        kept_s_ += record->mark.seconds;
+      } else {
+        record = measure(outcome, launch);
+        if (!record) return;
+      }
+      outcome.reports.push_back(record->report);
+      seconds += record->mark.seconds;
+      const auto code = static_cast<ExitCode>(record->mark.code);
+      passed += code == ExitCode::pass, failed += code == ExitCode::fail;
+      if (code == ExitCode::inconclusive) {
+        outcome.why = "inconclusive: " + (record->report.verdict.because.empty()
+                                              ? "the stage does not say why"
+                                              : record->report.verdict.because.front());
+        return;
+      }
+    }
+    outcome.status = failed > 0 ? Status::fail : Status::pass;
+    outcome.why = std::string(failed > 0 ? "fail" : "pass") + " in " + time_text(seconds * 1e6);
+    if (failed > 0)
+      outcome.remedy = "what failed, and what to do next, is with the findings and series of this stage";
+    if (failed > 0 && passed > 0)
+      outcome.why += ": intermittent, " + std::to_string(failed) + " of " + std::to_string(stage.launches) +
+                     " launches failed";
+  }
+
+  // Empty where there is no verdict; the outcome then says why.
+  std::optional<LaunchRecord> measure(StageOutcome& outcome, int launch) {
+    const BurninStage& stage = outcome.stage;
+    if (const double left = budget_s_ - elapsed_s(); left < stage.limit_s) {
+      outcome.why = "did not fit: it may take " + time_text(stage.limit_s * 1e6) + " and of the budget of " +
+                    time_text(budget_s_ * 1e6) + " there are " + time_text(std::max(left, 0.0) * 1e6) +
+                    " left";
+      outcome.remedy = "raise 'budget' in the policy's burnin section, or --budget";
+      return std::nullopt;
+    }
+    std::vector<std::string> command{std::filesystem::canonical("/proc/self/exe").string()};
+    command.insert(command.end(), outcome.command.begin(), outcome.command.end());
+    for (const auto& word : {std::string("--policy"), directory_.policy_file(), std::string("--output"),
+                             directory_.stage_report(stage, launch)})
+      command.push_back(word);
+    const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch));
+    interrupted_ = end.interrupted;
+    const std::string log = directory_.stage_log(stage, launch), complaint = complaint_in(log);
+    outcome.remedy = "what it said is in " + log;
+    LaunchRecord record{{end.code, end.seconds}, {}};
+    std::string unreadable;
+    try {
+      record.report = report_from_json(read_report_file(directory_.stage_report(stage, launch)));
+    } catch (const std::exception& error) {
+      unreadable = error.what();
+    }
+    const bool verdict = end.code >= 0 && end.code <= 2 && !end.timed_out && !end.interrupted;
+    if (verdict && unreadable.empty()) {
+      directory_.mark(stage, launch, record.mark);
+      return record;
+    }
+    // What it measured until then is told all the same; its errors say that it is not whole.
+    if (unreadable.empty()) outcome.reports.push_back(std::move(record.report));
+    outcome.why =
+        end.interrupted ? "interrupted"
+        : end.timed_out ? "took longer than its limit and was ended"
+        : verdict ? "exit code " + std::to_string(end.code) + " without a report: " + printable(unreadable)
+        : end.code > 128 ? "ended by signal " + std::to_string(end.code - 128)
+                         : "could not run, exit code " + std::to_string(end.code);
+    if (!complaint.empty() && !verdict) outcome.why += ": " + complaint;
+    return std::nullopt;
+  }
+
+  const BurninOptions& options_;
+  const Policy& policy_;
+  RunDirectory directory_;
+  Report report_;
+  double budget_s_, kept_s_ = 0;  // kept: of what earlier attempts decided
+  std::chrono::steady_clock::time_point began_;
+  std::vector<StageOutcome> outcomes_;
+  std::string stopped_by_;
+  bool interrupted_ = false;
+};
+
+std::string screen(const Report& report, const Style& style) {
+  return (report.series.empty() ? "" : to_text(report, style) + "\n") + findings_text(report, style);
+}
+
+ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& arguments) {
+  options.output.check();
+  options.kubernetes.check();
+  const Policy policy = load_policy(options.policy);
+  if (!policy.burnin)
+    throw UsageError("policy " + policy.name + " has no 'burnin' section, so there is nothing to run",
+                     "mlc-bench list policies; h100-4x200g and local have one");
+  if (launched_as(from_environment))
+    throw UsageError("burnin starts its ranks itself and cannot run under mpirun or srun",
+                     "run it bare, once on the node");
+  if (options.admit_node.empty() && (options.kubernetes.publish || options.health))
+    throw UsageError("--publish and --health need --admit NODE", "mlc-bench burnin --help");
+  double budget_s = policy.burnin->budget_s;
+  if (!options.budget.empty()) {
+    const auto seconds = parse_seconds(options.budget);
+    if (!seconds)
+      throw UsageError("--budget '" + printable(options.budget) + "' is no time", "write 30m or 1h");
+    budget_s = *seconds;
+  }
+  if (options.state.empty()) options.state = default_state();
+
+  Report report;
+  report.tool.version = MLC_VERSION;
+  report.run.command = arguments;
+  report.run.command.insert(report.run.command.begin(), "mlc-bench");
+  report.run.id = options.run_id.empty() ? node_name() + "-" + timestamp() + "-" +
+                                               std::to_string(std::random_device{}() % 1'000'000)
+                                         : options.run_id;
+  report.run.policy = policy.name;
+  report.environment.nodes.push_back(this_node());
+
+  block_signals();
+  const VerdictPublication publication{options.admit_node, options.health ? RunKind::health : RunKind::burnin,
+                                       options.state, policy.admit, options.kubernetes};
+  const bool admit = !options.admit_node.empty();
+  Burnin burnin(options, policy, std::move(report), budget_s);
+  // A light run leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
+  // behind, too.
+  if (admit && options.health) (void)publication.publish_left_behind();
+  if (admit && !options.health &&
+      !publication.begin(options.run_id.empty() ? "without a name" : options.run_id))
+    std::fputs(
+        "the cluster does not know that a burn-in has begun; it goes on, and the verdict is published at the "
+        "end\n",
+        stderr);
+  const Report result = burnin.run();
+  if (options.output.to_file()) {
+    write_whole(options.output.output, render(result, options.output.chosen(), {}));
+    if (!options.output.quiet) std::fputs(screen(result, options.output.style()).c_str(), stdout);
+  } else {
+    const bool text = options.output.chosen() == Format::text;
+    std::fputs(
+        (text ? screen(result, options.output.style()) : render(result, options.output.chosen(), {})).c_str(),
+        stdout);
+  }
+  if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
+  // A run that was stopped has no verdict to publish: the same run id goes on with it.
+  if (burnin.interrupted()) return ExitCode::interrupted;
+  return admit ? publication.publish(result) : exit_code_of(result.verdict.decision);
+}
+
+}  // namespace
+
+void add_burnin_command(CLI::App& program, Invocation& invocation) {
+  auto* command =
+      program.add_subcommand("burnin", "all that the policy names for a new node: one report, one verdict");
+  auto options = std::make_shared<BurninOptions>();
+  command->add_option("--policy", options->policy, "its 'burnin' section says what is run (default local)")
+      ->type_name("FILE|NAME");
+  command
+      ->add_option("--run-id", options->run_id,
+                   "the run's name; one that was killed goes on under the same name")
+      ->type_name("ID");
+  command
+      ->add_option("--state", options->state,
+                   "where runs are kept (default /var/lib/mlc-bench, or ~/.local/state/mlc-bench)")
+      ->type_name("DIR");
+  command->add_option("--budget", options->budget, "time for everything, instead of the policy's")
+      ->type_name("TIME");
+  command->add_option("--with-peers", options->peers, "known-good nodes for the stages that need some")
+      ->delimiter(',')
+      ->type_name("HOST");
+  command
+      ->add_option("--admit", options->admit_node,
+                   "begin and publish the verdict for this node, as 'admit' does")
+      ->group("Kubernetes")
+      ->type_name("NODE");
+  command
+      ->add_flag("--health", options->health,
+                 "with --admit: a light run, which renews or takes away, but cannot admit")
+      ->group("Kubernetes");
+  options->output.add_to(*command);
+  options->kubernetes.add_to(*command);
+  command->callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return run_burnin(*options, invocation.arguments); };
+  });
+}
+
+}  // namespace mlc

@@ -1,0 +1,33 @@
+// A verdict on its way to the cluster. Until it has arrived it lies on disk, so that neither a kill nor an
+// API server that is away loses it: the next run brings it.
+#pragma once
+
+#include <string>
+
+#include "bench/cli/kubernetes_options.hpp"
+#include "bench/exit_code.hpp"
+#include "k8s/admission.hpp"
+
+namespace mlc {
+
+struct VerdictPublication {
+  std::string node;
+  RunKind kind = RunKind::burnin;
+  std::string state;  // folder of what could not be published; empty: none
+  AdmitPolicy policy;
+  KubernetesOptions kubernetes;
+
+  // Says on stderr what was done. The verdict's exit code, also where the cluster could not be told of a
+  // failure; 3 for a pass that the cluster does not know of, since the node is not open.
+  ExitCode publish(const Report& report) const;
+  // The condition is Unknown from now on. False, and said on stderr, where the cluster could not be told.
+  bool begin(const std::string& run_id) const;
+  // What an earlier run left behind, if anything. False where it is still left.
+  bool publish_left_behind() const;
+
+ private:
+  std::string left_behind(RunKind of) const;
+  bool send(const Report& report, RunKind as, Admission& last) const;
+};
+
+}  // namespace mlc

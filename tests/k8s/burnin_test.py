@@ -1,0 +1,362 @@
+"""burnin: stages as processes, the budget, going on after a kill; and the story from a tainted node to an open one."""
+import json, os, random, signal, subprocess, time, unittest
+
+from cluster import BENCH, FOREIGN, SOURCE, STARTUP, Case, ClusterCase, clean_environment, finding, report, run, start, wait_for
+
+QUICK = "[allreduce, --backend, loopback, --sizes, 4K, -n, 5]"
+WRONG = '[allreduce, --backend, loopback, --sizes, 4K, -n, 5, --inject, "flip:rank=1,index=7,bit=3"]'
+LIMITS = "node: {host: {nofile: 1}}\n"  # a check that passes everywhere
+SLOW = '[allreduce, --backend, loopback, --sizes, 4K, -n, "100000000"]'
+
+
+def policy(*stages, budget="2 h", more=""):
+    return f"policy: test\nunknown_blocks: false\nburnin:\n  budget: {budget}\n  stages:\n" + "".join(f"    - {{{s}}}\n" for s in stages) + more
+
+
+class BurninCase(Case):
+    def burnin(self, text, *args, run_id="r", env=None):
+        path = self.write("policy.yaml", text)
+        return run("burnin", "--policy", path, "--state", self.path("state"), "--run-id", run_id, "--output", self.path("out.json"), *args, env=env)
+
+    def result(self):
+        return report(self.path("out.json"))
+
+    def stages(self):
+        return {f["check"][7:]: f for f in self.result()["findings"] if f["check"].startswith("burnin.")}
+
+
+class Stages(BurninCase):
+    def test_all_pass_is_one_report_and_one_verdict(self):
+        ran = self.burnin(policy(f"stage: one, command: {QUICK}", f"stage: two, command: {QUICK}, launches: 2", "stage: checks, command: [validate, host]", more=LIMITS))
+        self.assertEqual(ran.code, 0, ran)
+        result = self.result()
+        self.assertEqual(len(result["series"]), 6)
+        self.assertEqual([s["warnings"][-1] for s in result["series"][2:]], ["launch 1 of 2"] * 2 + ["launch 2 of 2"] * 2)
+        self.assertEqual({n: f["status"] for n, f in self.stages().items()}, {"one": "pass", "two": "pass", "checks": "pass"})
+        self.assertEqual((result["verdict"]["decision"], result["run"]["id"], result["run"]["policy"]), ("pass", "r", "test"))
+        self.assertTrue(any(f["check"].startswith("host.") for f in result["findings"]))
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            self.assertEqual(result["environment"]["nodes"][0]["boot_id"], f.read().strip())
+
+    def test_a_hard_failure_stops_and_a_soft_one_goes_on(self):
+        ran = self.burnin(policy(f"stage: bad, command: {WRONG}", f"stage: worse, command: {WRONG}, stop_on_fail: true", f"stage: late, command: {QUICK}"))
+        self.assertEqual(ran.code, 1, ran)
+        stages = self.stages()
+        self.assertEqual([stages[n]["status"] for n in ("bad", "worse", "late")], ["fail", "fail", "skip"])
+        self.assertIn("after worse failed", stages["late"]["observed"])
+        self.assertFalse([n for n in os.listdir(self.path("state/r")) if n.startswith("late")])
+        self.assertIn("wrong elements", self.result()["verdict"]["because"][0])
+
+    def test_a_command_that_is_not_there_is_unknown_with_its_reason(self):
+        for stage, said in (("command: [nosuch]", "there is no command 'nosuch'"), ("command: [validate, nosuch]", "nosuch"),
+                            ("command: [list, checks]", "could not run")):
+            ran = self.burnin(policy(f"stage: odd, {stage}", f"stage: good, command: {QUICK}"), run_id=str(abs(hash(stage))))
+            self.assertEqual(ran.code, 2, ran)
+            self.assertEqual(self.stages()["odd"]["status"], "unknown")
+            self.assertIn(said, self.stages()["odd"]["observed"])
+            self.assertEqual(self.stages()["good"]["status"], "pass")
+
+    def test_what_is_not_required_does_not_keep_a_node_out(self):
+        ran = self.burnin(policy("stage: odd, command: [nosuch], required: false", f"stage: good, command: {QUICK}"))
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.stages()["odd"]["status"], "unknown")
+
+    def test_nothing_but_the_unknown_is_no_pass(self):
+        ran = self.burnin(policy("stage: odd, command: [nosuch], required: false"))
+        self.assertEqual(ran.code, 2, ran)
+
+    def test_peers(self):
+        text = policy(f"stage: good, command: {QUICK}", 'stage: far, command: [validate, host, --peer, "{peer}"], required: false',
+                      'stage: all, command: [nosuch, "{nodes}"], required: false', more=LIMITS)
+        ran = self.burnin(text)
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.stages()["far"]["status"], "skip")
+        ran = self.burnin(text, "--with-peers", "10.0.0.1,10.0.0.2", run_id="p", env=clean_environment(NODE_NAME="gpu-a"))
+        self.assertEqual(self.stages()["far"]["status"], "pass", ran)
+        self.assertIn("gpu-a,10.0.0.1,10.0.0.2", self.stages()["all"]["source"])
+
+    def test_a_stage_that_takes_too_long_is_ended_with_all_its_ranks(self):
+        ran = self.burnin(policy(f"stage: slow, command: {SLOW}, limit: 1 s", f"stage: good, command: {QUICK}"))
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn("longer than its limit", self.stages()["slow"]["observed"])
+        self.assertEqual(self.stages()["good"]["status"], "pass")
+        self.assertEqual(self.running(), [])
+
+    def test_what_does_not_fit_the_budget_is_unknown(self):
+        ran = self.burnin(policy(f"stage: good, command: {QUICK}, limit: 30 s", f"stage: long, command: {QUICK}, limit: 40 s", budget="40 s"))
+        self.assertEqual(ran.code, 2, ran)
+        self.assertEqual(self.stages()["good"]["status"], "pass")
+        self.assertEqual(self.stages()["long"]["status"], "unknown")
+        self.assertIn("did not fit", self.stages()["long"]["observed"])
+        self.assertTrue(any("did not fit" in b for b in self.result()["verdict"]["because"]))
+        self.assertEqual(self.burnin(policy(f"stage: good, command: {QUICK}, limit: 30 s", f"stage: long, command: {QUICK}, limit: 40 s", budget="40 s"),
+                                     "--budget", "2m").code, 0)
+
+    def running(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    if self.path("state").encode() in f.read() and int(pid) != os.getpid():
+                        found.append(pid)
+            except OSError:
+                pass
+        return found
+
+    def test_interrupted_it_says_so_and_leaves_nothing_running(self):
+        path = self.write("policy.yaml", policy(f"stage: good, command: {QUICK}", f"stage: slow, command: {SLOW}"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            one = start("burnin", "--policy", path, "--state", self.path("state"), "--run-id", "r", "--output", self.path("out.json"))
+            wait_for(lambda: len(self.running()) >= 2)
+            time.sleep(0.2)
+            one.send_signal(number)
+            one.communicate(timeout=30)
+            self.assertEqual(one.returncode, 130)
+            self.assertEqual(self.running(), [])
+            self.assertEqual(self.result()["verdict"]["decision"], "inconclusive")
+
+    def test_killed_it_takes_its_stages_along(self):
+        path = self.write("policy.yaml", policy(f"stage: slow, command: {SLOW}"))
+        one = start("burnin", "--policy", path, "--state", self.path("state"), "--run-id", "r")
+        wait_for(lambda: len(self.running()) >= 2)
+        one.kill()
+        one.communicate()
+        wait_for(lambda: not self.running())
+
+    def test_no_shell_sees_a_word(self):
+        touched = self.path("touched")
+        ran = self.burnin(policy(f'stage: evil, command: [validate, "host; touch {touched}"]', f'stage: more, command: ["$(touch {touched})"]'))
+        self.assertEqual(ran.code, 2, ran)
+        self.assertFalse(os.path.exists(touched))
+
+    def test_wrong_words_are_usage(self):
+        good = policy(f"stage: good, command: {QUICK}")
+        for words in (["--run-id", "../up"], ["--run-id", "a/b"], ["--budget", "soon"], ["--publish"], ["--health"]):
+            ran = run("burnin", "--policy", self.write("p.yaml", good), "--state", self.path("state"), *words)
+            self.assertEqual(ran.code, 64, ran)
+        for text in ("policy: x\n", policy("stage: A, command: [validate]"), policy("stage: a, command: [burnin]"), policy("stage: a, command: []"),
+                     policy("stage: a, command: [validate], limits: 3"), policy(f"stage: a, command: {QUICK}", f"stage: a, command: {QUICK}"),
+                     policy("stage: a, command: [validate], limit: 0 s"), policy("stage: a, command: [validate], limit: 3 min", budget="2 min"), policy("stage: a, command: [--version]"),
+                     good + 'admit: {startup_taint: "a b:NoSchedule"}\n', good + "admit: {quarantine: {share_per_hour: 2}}\n", good + "admit: {valid_for: 1 s}\n",
+                     good + 'admit: {fleet: "a=b&limit=1"}\n', good + 'admit: {condition: "a b"}\n'):
+            ran = self.burnin(text)
+            self.assertEqual(ran.code, 64, (text, str(ran)))
+
+    def test_default_policies_have_something_to_run(self):
+        ran = run("burnin", "--policy", "local", "--state", self.path("state"), "--run-id", "l", "--output", self.path("out.json"))
+        self.assertEqual(ran.code, 0, ran)
+        ran = run("burnin", "--policy", "h100-4x200g", "--state", self.path("state"), "--run-id", "h", "--output", self.path("out.json"))
+        self.assertEqual(ran.code, 1, ran)
+        self.assertEqual(self.stages()["validate"]["status"], "fail", "this machine is no 8 x H100")
+        self.assertEqual(self.stages()["gpu"]["status"], "skip")
+
+
+class Resuming(BurninCase):
+    TEXT = policy(f"stage: one, command: {QUICK}", f"stage: two, command: {WRONG}", f"stage: three, command: {QUICK}")
+
+    def measured(self, run_id="r"):
+        """The report that counts of each launch, by name."""
+        found = {}
+        for name in os.listdir(self.path(f"state/{run_id}")):
+            if name.endswith(".done"):
+                with open(self.path(f"state/{run_id}/{name}")) as f:
+                    found[name[:-5]] = json.load(f)["report"]
+        return found
+
+    def test_what_is_decided_is_not_run_again(self):
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        before = self.measured()
+        started = self.result()["run"]["started"]
+        os.remove(self.path("state/r/three-1.done"))
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        after = self.measured()
+        self.assertEqual((after["one-1"], after["two-1"]), (before["one-1"], before["two-1"]))
+        self.assertNotEqual(after["three-1"], before["three-1"])
+        self.assertEqual(self.result()["run"]["started"], started)
+
+    def test_what_is_damaged_or_undecided_is_done_again(self):
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        whole = self.result()
+        for name, content in ((self.measured()["one-1"], '{"schema": "mlc-bench/rep'), ("one-1.done", ""), ("one-1.done", '{"code": "0"}'), ("one-1.done", '{"code": 2}'),
+                              ("run.json", "{"), ("report.json", "")):
+            self.write(f"state/r/{name}", content)
+            ran = self.burnin(self.TEXT)
+            self.assertEqual(ran.code, 1, ran)
+            self.assertEqual([f["status"] for f in self.result()["findings"]], [f["status"] for f in whole["findings"]])
+            self.assertEqual(len(self.result()["series"]), len(whole["series"]))
+
+    def test_another_policy_is_another_run(self):
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        ran = self.burnin(self.TEXT + "# changed\n")
+        self.assertEqual(ran.code, 64, ran)
+        self.assertIn("another policy", ran.err)
+
+    def test_two_at_once_under_one_name_are_one(self):
+        path = self.write("policy.yaml", policy(f"stage: slow, command: {SLOW}"))
+        words = ["burnin", "--policy", path, "--state", self.path("state"), "--run-id", "r"]
+        first = start(*words)
+        wait_for(lambda: any(n.endswith(".log") for n in (os.listdir(self.path("state/r")) if os.path.isdir(self.path("state/r")) else [])))
+        second = run(*words)
+        first.terminate()
+        first.communicate(timeout=30)
+        self.assertEqual(second.code, 3, second)
+        self.assertIn("going on in another process", second.err)
+
+    def test_killed_anywhere_and_started_again_it_ends_right(self):
+        seed = random.randrange(1 << 30)
+        dice = random.Random(seed)
+        path = self.write("policy.yaml", self.TEXT)
+        for round_ in range(8):
+            words = ["burnin", "--policy", path, "--state", self.path("state"), "--run-id", f"k{round_}", "--output", self.path("out.json")]
+            for _ in range(3):
+                one = start(*words)
+                time.sleep(dice.uniform(0, 0.15))
+                one.kill()
+                one.communicate()
+            ran = run(*words)
+            with self.subTest(seed=seed, round=round_):
+                self.assertEqual(ran.code, 1, ran)
+                self.assertEqual({n: f["status"] for n, f in self.stages().items()}, {"one": "pass", "two": "fail", "three": "pass"})
+                self.assertEqual(len(self.result()["series"]), 6)
+                self.assertEqual(self.result()["errors"], [])
+
+    def test_a_full_disk_is_said(self):
+        if os.geteuid() != 0 or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+            self.skipTest("mounting a small disk needs root")
+        path = self.write("policy.yaml", self.TEXT)
+        small = self.path("small")
+        os.mkdir(small)
+        ran = run("-c", f"mount -t tmpfs -o size=16k none {small} && exec {BENCH} burnin --policy {path} --state {small} --run-id r",
+                  program=["unshare", "-m", "sh"])
+        self.assertIn(ran.code, (2, 3), ran)
+        self.assertRegex(ran.err, "No space left|could not run|without a report")
+
+
+class Story(ClusterCase):
+    """A node of Cluster API: tainted, burnt in, and open or shut."""
+
+    @classmethod
+    def setUpClass(cls):
+        import tempfile
+        cls.trees = tempfile.TemporaryDirectory(prefix="mlc-trees-")
+        made = subprocess.run([os.path.join(os.environ["MLC_BUILD"], "tests", "k8s", "captured_trees"), cls.trees.name], check=True, capture_output=True, text=True)
+        cls.faults = dict(line.split() for line in made.stdout.splitlines())
+        with open(os.path.join(SOURCE, "validators/policies/h100-4x200g.yaml")) as f:
+            text = f.read()
+        sites = "".join(f"      - {{prefix: 10.{10 + r}.0.0/16, gateway: 10.{10 + r}.0.1, destinations: [10.{20 + r}.0.0/16]}}\n" for r in range(4))
+        text = text.replace("    count: 4\n    rate_gbit_s", f"    addresses:\n{sites}    count: 4\n    rate_gbit_s")
+        # Its thresholds are for NCCL on eight GPUs; a run of another shape would rightly be inconclusive.
+        text = text[:text.index("thresholds:\n")] + text[text.index("# The node itself"):]
+        cls.text = text[:text.index("burnin:\n")] + f"""burnin:
+  stages:
+    - {{stage: validate, command: [validate, --root, TREE], stop_on_fail: true}}
+    - {{stage: allreduce, command: {QUICK}}}
+"""
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.trees.cleanup()
+
+    def burn_in(self, tree, run_id=None, *more, **kwargs):
+        path = self.write(f"{tree}.yaml", self.text.replace("TREE", os.path.join(self.trees.name, tree)) + POLICY_TAIL)
+        words = ["burnin", "--policy", path, "--state", self.path("state"), "--run-id", run_id or tree, "--admit", "gpu-a", "--settle", "0", "--publish",
+                 "--output", self.path("out.json"), *more]
+        env = self.environment(NODE_NAME="gpu-a")
+        if kwargs.get("start"):
+            return start(*words, env=env)
+        ran = run(*words, env=env)
+        self.no_secret(ran.out + ran.err)
+        with open(self.path("out.json")) as f:
+            self.no_secret(f.read())
+        return ran
+
+    def join(self):
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            self.api.add_node("gpu-a", [FOREIGN, STARTUP], boot=f.read().strip(), labels={"mlc-bench.io/admission": "pending"})
+
+    def test_a_healthy_node_is_burnt_in_and_opened(self):
+        self.join()
+        statuses = []
+
+        def watch(api, method, path):
+            statuses.append(((api.condition("gpu-a") or {}).get("status"), STARTUP["key"] in api.taints("gpu-a")))
+        self.api.interfere = watch
+        ran = self.burn_in("healthy")
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+        self.assertEqual(self.api.condition("gpu-a")["status"], "True")
+        self.assertEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted")
+        self.assertEqual(statuses[0], (None, True))
+        self.assertIn(("Unknown", True), statuses, "a run that has begun is Unknown")
+        self.assertNotIn(("Unknown", False), statuses)
+        self.assertEqual(os.listdir(self.path("state")), ["healthy"])
+
+    def test_each_faulty_node_stays_shut_and_says_why(self):
+        self.assertGreaterEqual(len(self.faults), 8)
+        for tree, check in self.faults.items():
+            if tree == "healthy":
+                continue
+            with self.subTest(tree):
+                self.join()
+                ran = self.burn_in(tree)
+                self.assertEqual(ran.code, 1, ran)
+                condition = self.api.condition("gpu-a")
+                self.assertEqual(condition["status"], "False")
+                failed = [f["check"] for f in report(self.path("out.json"))["findings"] if f["status"] == "fail"]
+                self.assertIn(check, failed)
+                self.assertEqual(condition["reason"].lower(), failed[0].replace(".", "").replace("-", ""), "the reason is the first of what failed")
+                self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
+                self.assertEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "refused")
+
+    def test_repaired_it_comes_back(self):
+        self.join()
+        self.assertEqual(self.burn_in("port-down").code, 1)
+        self.assertEqual(self.burn_in("healthy").code, 0)
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+        self.assertEqual(self.api.condition("gpu-a")["status"], "True")
+
+    def test_the_api_server_is_away_and_comes_back(self):
+        self.join()
+        self.api.faults.append(lambda method, path: (503, {}))
+        self.assertEqual(self.burn_in("healthy", None, "--api-timeout", "1").code, 3, "a pass that the cluster does not know of")
+        self.assertEqual(self.burn_in("port-down", None, "--api-timeout", "1").code, 1)
+        self.api.faults.clear()
+        ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("port-down.yaml"), "--settle", "0", "--publish", env=self.environment())
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.api.condition("gpu-a")["status"], "False")
+        # The Job tries again under the same run id: nothing is measured anew, the pass is published.
+        before = sorted(os.listdir(self.path("state/healthy")))
+        self.assertEqual(self.burn_in("healthy").code, 0)
+        self.assertEqual(sorted(os.listdir(self.path("state/healthy"))), before)
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+
+    def test_a_health_run_takes_the_condition_away(self):
+        self.join()
+        self.assertEqual(self.burn_in("healthy").code, 0)
+        self.assertEqual(self.burn_in("healthy", "h1", "--health").code, 0)
+        self.assertEqual(self.api.condition("gpu-a")["status"], "True")
+        self.assertEqual(self.burn_in("nvlink-down", "h2", "--health").code, 1)
+        self.assertEqual(self.api.condition("gpu-a")["status"], "False")
+
+    def test_killed_at_random_points_the_story_ends_the_same(self):
+        seed = random.randrange(1 << 30)
+        dice = random.Random(seed)
+        self.api.delay_s = 0.005
+        for round_, tree in enumerate(["healthy", "port-down"] * 3):
+            self.join()
+            for _ in range(2):
+                one = self.burn_in(tree, f"k{round_}", start=True)
+                time.sleep(dice.uniform(0, 1.2))
+                one.kill()
+                one.communicate()
+            ran = self.burn_in(tree, f"k{round_}")
+            with self.subTest(seed=seed, round=round_, tree=tree):
+                self.assertEqual(ran.code, 0 if tree == "healthy" else 1, ran)
+                self.assertEqual(self.api.condition("gpu-a")["status"], "True" if tree == "healthy" else "False")
+                self.assertEqual(STARTUP["key"] in self.api.taints("gpu-a"), tree != "healthy")
+
+
+POLICY_TAIL = "admit: {valid_for: 168 h}\n"
+
+if __name__ == "__main__":
+    unittest.main()
