@@ -137,6 +137,7 @@ Policy read_policy(const std::string& content, const std::string& file) {
   policy.unknown_blocks = map.boolean_if("unknown_blocks").value_or(true);
   if (auto node = map.map_if("node")) policy.node = read_node_expectation(*node);
   if (auto burnin = map.map_if("burnin")) policy.burnin = read_burnin_plan(*burnin);
+  if (auto health = map.map_if("health")) policy.health = read_burnin_plan(*health);
   if (auto admit = map.map_if("admit")) policy.admit = read_admit_policy(*admit);
   for (auto& threshold : map.maps_if("thresholds"))
     policy.thresholds.push_back(read_threshold(threshold, policy.target));

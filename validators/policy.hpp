@@ -58,6 +58,7 @@ struct Policy {
   std::vector<Threshold> thresholds;
   std::optional<NodeExpectation> node;  // what the validators expect of one node
   std::optional<BurninPlan> burnin;     // what `burnin` runs
+  std::optional<BurninPlan> health;     // what `burnin --health` runs
   AdmitPolicy admit;                    // what `admit` makes of a verdict
 };
 
