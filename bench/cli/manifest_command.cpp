@@ -89,7 +89,7 @@ void add_manifest_command(CLI::App& program, Invocation& invocation) {
   command->add_option("--queue", request.queue, "Kueue's local queue")->type_name("NAME");
   command->add_option("--deadline", options->deadline, "of the Job as a whole (default 1h)")
       ->type_name("TIME");
-  command->add_flag("--root", request.root,
+  command->add_flag("--as-root", request.root,
                     "as root: where the nodes limit locked memory, nobody else can pin it");
   command->require_subcommand(1);
   command->footer(
