@@ -1,12 +1,12 @@
 # Sourced by quickstart, runtests and .ci/run: installs what is missing, and nothing when nothing is.
 
 build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev
-                python3 python3-venv)
+                libibverbs-dev python3 python3-venv)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2 openssl
                clang libclang-rt-14-dev)
-# The CUDA toolkit and NCCL as Python wheels: they install without root.
+# The CUDA toolkit, NCCL and cuBLAS as Python wheels: they install without root.
 cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.88
-             nvidia-cuda-cccl==13.0.85 nvidia-nccl-cu13==2.28.9)
+             nvidia-cuda-cccl==13.0.85 nvidia-nccl-cu13==2.28.9 nvidia-cublas==13.0.2.14)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -53,7 +53,7 @@ need_wheels() {
 need_cuda() {
   if command -v nvcc >/dev/null && [ -z "${MLC_CUDA_WHEELS:-}" ]; then return 0; fi
   [ -x .venv/cuda/bin/nvcc ] && [ -e .venv/nccl/lib/libnccl.so.2 ] && return 0
-  say "installing the CUDA toolkit and NCCL from Python wheels into .venv (about 0.5 GB)"
+  say "installing the CUDA toolkit and NCCL from Python wheels into .venv (about 1 GB)"
   [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check "${cuda_wheels[@]}"
   local site
@@ -68,6 +68,6 @@ configure_and_build() {
   local dir=$1
   shift
   cmake -S . -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
-  grep -E '^-- (MPI|CUDA|NCCL|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
+  grep -E '^-- (MPI|CUDA|NCCL|VERBS|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
   cmake --build "$dir" >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
 }

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "reports/rails_text.hpp"
 #include "reports/reasons.hpp"
 #include "reports/text.hpp"
 
@@ -221,9 +222,10 @@ std::vector<std::pair<std::string, Measured>> measured_in(const Report& report) 
   for (const auto& rail : report.figures.rails) {
     std::string key = "rail";
     for (const auto& part :
-         {rail.node, rail.peer, rail.operation, std::to_string(rail.rail), std::to_string(rail.bytes)})
+         {rail.node, rail.peer, operation_of(rail), std::to_string(rail.rail), std::to_string(rail.peer_rail),
+          std::to_string(rail.bytes)})
       (key += '\0') += part;
-    add(std::move(key), {rail.operation + " " + bytes_text(rail.bytes) + ", " + rail.node + " rail " +
+    add(std::move(key), {operation_of(rail) + " " + bytes_text(rail.bytes) + ", " + rail.node + " rail " +
                              std::to_string(rail.rail) + (rail.peer.empty() ? "" : " to " + rail.peer),
                          "gbit_s", rail.gbit_s, rail.ci_gbit_s[0], rail.ci_gbit_s[1], 0, std::nullopt});
   }

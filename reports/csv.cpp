@@ -1,5 +1,6 @@
 #include "reports/csv.hpp"
 
+#include "reports/rails_text.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
@@ -58,6 +59,10 @@ std::string csv_line(const Series& s) {
                                         s.threshold ? s.threshold->metric : "",
                                         s.threshold ? shortest(s.threshold->bound) : "",
                                         s.threshold ? std::string(to_string(s.threshold->status)) : ""};
+  return csv_fields(fields);
+}
+
+std::string csv_fields(const std::vector<std::string>& fields) {
   std::string line;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (i > 0) line += ',';
@@ -67,6 +72,8 @@ std::string csv_line(const Series& s) {
 }
 
 std::string to_csv(const Report& report) {
+  // Rails have columns of their own; no command measures both.
+  if (report.series.empty() && !report.figures.rails.empty()) return rails_csv(report);
   std::string text = csv_header();
   for (const auto& series : report.series)
     text += csv_line(series);

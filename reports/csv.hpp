@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "reports/report.hpp"
 
@@ -9,6 +10,7 @@ namespace mlc {
 
 std::string csv_header();
 std::string csv_line(const Series& series);
+std::string csv_fields(const std::vector<std::string>& fields);  // one line of any table
 std::string to_csv(const Report& report);
 
 }  // namespace mlc

@@ -72,21 +72,93 @@ Json to(const RailResult& value) {
             {"status", to_string(value.status)}};
   if (value.p50_us) json["p50_us"] = number(value.p50_us);
   if (value.p99_us) json["p99_us"] = number(value.p99_us);
+  if (value.p90_us) json["p90_us"] = number(value.p90_us);
+  if (value.p999_us) json["p999_us"] = number(value.p999_us);
+  if (value.phase.empty()) return json;
+  json["phase"] = value.phase, json["both_directions"] = value.both_directions;
+  json["netdev"] = value.netdev, json["peer_device"] = value.peer_device, json["peer_rail"] = value.peer_rail;
+  json["mean_gbit_s"] = number(value.mean_gbit_s), json["target_gbit_s"] = number(value.target_gbit_s),
+  json["ceiling_gbit_s"] = number(value.ceiling_gbit_s);
+  if (value.over_siblings) json["over_siblings"] = number(value.over_siblings);
+  if (value.messages_per_s) json["messages_per_s"] = number(value.messages_per_s);
+  json["wrong"] = value.wrong ? Json(*value.wrong) : Json(nullptr);
+  json["memory"] = value.memory, json["attempts"] = value.attempts, json["why"] = value.why;
+  json["counters"] = Json::array();
+  for (const auto& counter : value.counters)
+    json["counters"].push_back({{"end", counter.end}, {"name", counter.name}, {"by", counter.by}});
   return json;
 }
 
 RailResult read_rail(const Json& json) {
+  RailResult rail{.node = json.at("node").get<std::string>(),
+                  .rail = json.at("rail").get<int>(),
+                  .device = json.at("device").get<std::string>(),
+                  .peer = json.at("peer").get<std::string>(),
+                  .operation = json.at("operation").get<std::string>(),
+                  .bytes = json.at("bytes").get<std::uint64_t>(),
+                  .gbit_s = read_number(json.at("gbit_s")),
+                  .ci_gbit_s = {read_number(json.at("ci_gbit_s").at(0)), read_number(json.at("ci_gbit_s").at(1))},
+                  .p50_us = read_optional(json, "p50_us"),
+                  .p99_us = read_optional(json, "p99_us"),
+                  .status = read_status(json.at("status"))};
+  rail.p90_us = read_optional(json, "p90_us"), rail.p999_us = read_optional(json, "p999_us");
+  rail.phase = json.value("phase", "");
+  if (rail.phase.empty()) return rail;
+  rail.both_directions = json.at("both_directions").get<bool>();
+  rail.netdev = json.at("netdev").get<std::string>(), rail.peer_device = json.at("peer_device").get<std::string>();
+  rail.peer_rail = json.at("peer_rail").get<int>();
+  rail.mean_gbit_s = read_number(json.at("mean_gbit_s")), rail.target_gbit_s = read_number(json.at("target_gbit_s"));
+  rail.ceiling_gbit_s = read_number(json.at("ceiling_gbit_s"));
+  rail.over_siblings = read_optional(json, "over_siblings"), rail.messages_per_s = read_optional(json, "messages_per_s");
+  if (!json.at("wrong").is_null()) rail.wrong = json.at("wrong").get<std::uint64_t>();
+  rail.memory = json.at("memory").get<std::string>(), rail.attempts = json.at("attempts").get<int>();
+  rail.why = json.at("why").get<std::string>();
+  for (const auto& counter : json.at("counters"))
+    rail.counters.push_back({counter.at("end").get<std::string>(), counter.at("name").get<std::string>(),
+                             counter.at("by").get<std::uint64_t>()});
+  return rail;
+}
+
+Json to(const RailSum& value) {
+  return {{"node", value.node},
+          {"peer", value.peer},
+          {"operation", value.operation},
+          {"bytes", value.bytes},
+          {"both_directions", value.both_directions},
+          {"rails", value.rails},
+          {"solo_gbit_s", number(value.solo_gbit_s)},
+          {"together_gbit_s", number(value.together_gbit_s)},
+          {"target_gbit_s", number(value.target_gbit_s)},
+          {"ceiling_gbit_s", number(value.ceiling_gbit_s)},
+          {"status", to_string(value.status)},
+          {"why", value.why}};
+}
+
+RailSum read_rail_sum(const Json& json) {
   return {.node = json.at("node").get<std::string>(),
-          .rail = json.at("rail").get<int>(),
-          .device = json.at("device").get<std::string>(),
           .peer = json.at("peer").get<std::string>(),
           .operation = json.at("operation").get<std::string>(),
           .bytes = json.at("bytes").get<std::uint64_t>(),
-          .gbit_s = read_number(json.at("gbit_s")),
-          .ci_gbit_s = {read_number(json.at("ci_gbit_s").at(0)), read_number(json.at("ci_gbit_s").at(1))},
-          .p50_us = read_optional(json, "p50_us"),
-          .p99_us = read_optional(json, "p99_us"),
-          .status = read_status(json.at("status"))};
+          .both_directions = json.at("both_directions").get<bool>(),
+          .rails = json.at("rails").get<int>(),
+          .solo_gbit_s = read_optional(json, "solo_gbit_s"),
+          .together_gbit_s = read_optional(json, "together_gbit_s"),
+          .target_gbit_s = read_number(json.at("target_gbit_s")),
+          .ceiling_gbit_s = read_number(json.at("ceiling_gbit_s")),
+          .status = read_status(json.at("status")),
+          .why = json.at("why").get<std::string>()};
+}
+
+Json to(const NodeMeeting& value) {
+  return {{"round", value.round}, {"node", value.node}, {"peer", value.peer}, {"status", to_string(value.status)}, {"why", value.why}};
+}
+
+NodeMeeting read_meeting(const Json& json) {
+  return {.round = json.at("round").get<int>(),
+          .node = json.at("node").get<std::string>(),
+          .peer = json.at("peer").get<std::string>(),
+          .status = read_status(json.at("status")),
+          .why = json.at("why").get<std::string>()};
 }
 
 Json to(const Matrix& value) {
@@ -183,6 +255,39 @@ GpuTrace read_trace(const Json& json) {
   return trace;
 }
 
+Json to(const GpuResult& value) {
+  Json json{{"node", value.node},
+            {"gpu", value.gpu},
+            {"uuid", value.uuid},
+            {"test", value.test},
+            {"metric", value.metric},
+            {"unit", value.unit},
+            {"value", number(value.value)},
+            {"min", number(value.min)},
+            {"max", number(value.max)},
+            {"samples", value.samples},
+            {"status", to_string(value.status)}};
+  if (value.bound) json["bound"] = number(value.bound);
+  if (value.share_of_limit) json["share_of_limit"] = number(value.share_of_limit);
+  return json;
+}
+
+GpuResult read_gpu_result(const Json& json) {
+  return {.node = json.at("node").get<std::string>(),
+          .gpu = json.at("gpu").get<int>(),
+          .uuid = json.at("uuid").get<std::string>(),
+          .test = json.at("test").get<std::string>(),
+          .metric = json.at("metric").get<std::string>(),
+          .unit = json.at("unit").get<std::string>(),
+          .value = read_number(json.at("value")),
+          .min = read_number(json.at("min")),
+          .max = read_number(json.at("max")),
+          .samples = json.at("samples").get<std::uint64_t>(),
+          .bound = read_optional(json, "bound"),
+          .share_of_limit = read_optional(json, "share_of_limit"),
+          .status = read_status(json.at("status"))};
+}
+
 template <class T>
 void write_list(Json& json, const char* key, const std::vector<T>& values) {
   if (values.empty()) return;
@@ -205,9 +310,12 @@ Json figures_to_json(const Figures& figures) {
   if (figures.interconnect) json["interconnect"] = to(*figures.interconnect);
   if (figures.policy) json["policy"] = to(*figures.policy);
   write_list(json, "rails", figures.rails);
+  write_list(json, "rail_sums", figures.rail_sums);
+  write_list(json, "meetings", figures.meetings);
   write_list(json, "matrices", figures.matrices);
   write_list(json, "histograms", figures.histograms);
   write_list(json, "gpu_traces", figures.gpu_traces);
+  write_list(json, "gpu_results", figures.gpu_results);
   return json;
 }
 
@@ -217,9 +325,12 @@ Figures figures_from_json(const Json& json) {
   if (json.contains("interconnect")) figures.interconnect = read_interconnect(json.at("interconnect"));
   if (json.contains("policy")) figures.policy = read_policy_text(json.at("policy"));
   read_list(json, "rails", figures.rails, read_rail);
+  read_list(json, "rail_sums", figures.rail_sums, read_rail_sum);
+  read_list(json, "meetings", figures.meetings, read_meeting);
   read_list(json, "matrices", figures.matrices, read_matrix);
   read_list(json, "histograms", figures.histograms, read_histogram);
   read_list(json, "gpu_traces", figures.gpu_traces, read_trace);
+  read_list(json, "gpu_results", figures.gpu_results, read_gpu_result);
   return figures;
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "reports/rails_text.hpp"
 #include "reports/reasons.hpp"
 #include "reports/text.hpp"
 
@@ -137,7 +138,7 @@ std::optional<HistoryRun> history_run(const Report& report, std::string* why) {
   for (const auto& rail : report.figures.rails)
     if (std::isfinite(rail.gbit_s) && rail.gbit_s > 0)
       run.readings.push_back({rail.node == run.node ? "" : rail.node, rail.rail,
-                              rail.operation + " " + bytes_text(rail.bytes), "gbit_s", rail.gbit_s});
+                              operation_of(rail) + " " + bytes_text(rail.bytes), "gbit_s", rail.gbit_s});
   return run;
 }
 

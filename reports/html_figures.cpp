@@ -6,6 +6,7 @@
 
 #include "reports/html_frame.hpp"
 #include "reports/html_sections.hpp"
+#include "reports/rails_text.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
@@ -28,7 +29,7 @@ std::vector<std::size_t> rails_at_largest(const std::vector<RailResult>& rails) 
   std::map<std::tuple<std::string, int, std::string, std::string>, std::size_t> largest;
   for (std::size_t i = 0; i < rails.size(); ++i) {
     const auto [found, fresh] =
-        largest.try_emplace({rails[i].node, rails[i].rail, rails[i].operation, rails[i].peer}, i);
+        largest.try_emplace({rails[i].node, rails[i].rail, operation_of(rails[i]), rails[i].peer}, i);
     if (!fresh && rails[i].bytes > rails[found->second].bytes) found->second = i;
   }
   std::vector<std::size_t> list;
@@ -65,7 +66,7 @@ void write_rails(HtmlWriter& html, const Report& report) {
     html.leaf("th", rail.node, {{"scope", "row"}}).leaf("td", std::to_string(rail.rail));
     html.leaf("td", rail.device)
         .leaf("td", rail.peer)
-        .leaf("td", rail.operation)
+        .leaf("td", operation_of(rail))
         .leaf("td", bytes_text(rail.bytes));
     html.leaf("td", fixed(rail.gbit_s, 2));
     html.leaf("td", fixed(rail.ci_gbit_s[0], 2) + " – " + fixed(rail.ci_gbit_s[1], 2));

@@ -31,6 +31,12 @@ Json to_value(const Series& s) {
                      {"index", s.mismatch->index},   {"expected", s.mismatch->expected},
                      {"actual", s.mismatch->actual}, {"kind", s.mismatch->kind}};
   j["stop"] = s.stop;
+  if (s.tuning) {
+    j["tuning"] = {{"algorithm", s.tuning->algorithm},
+                   {"protocol", s.tuning->protocol},
+                   {"channels", s.tuning->channels}};
+    if (s.tuning->wire_gb_s) j["tuning"]["wire_gb_s"] = *s.tuning->wire_gb_s;
+  }
   if (s.slowest)
     j["slowest"] = {{"rank", s.slowest->rank}, {"node", s.slowest->node}, {"excess", s.slowest->excess}};
   if (s.threshold)
@@ -126,6 +132,11 @@ Series series_from(const Json& j) {
     take(*t, "metric", s.threshold->metric), take(*t, "bound", s.threshold->bound),
         take(*t, "why", s.threshold->why);
     s.threshold->status = status_from(t->at("status").get<std::string>());
+  }
+  if (const auto t = j.find("tuning"); t != j.end()) {
+    s.tuning.emplace();
+    take(*t, "algorithm", s.tuning->algorithm), take(*t, "protocol", s.tuning->protocol),
+        take(*t, "channels", s.tuning->channels), take(*t, "wire_gb_s", s.tuning->wire_gb_s);
   }
   take(j, "rank_p50_us", s.rank_p50_us), take(j, "warnings", s.warnings);
   return s;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "reports/rails_text.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
@@ -79,6 +80,32 @@ std::string to_prometheus(const Report& report) {
       for (const auto& s : report.series)
         if (const auto v = value(s); !v.empty()) text += sample(name, labels_of(s), v);
     }
+  }
+  if (!report.figures.rails.empty()) {
+    const auto labels = [](const RailResult& rail) {
+      return Labels{{"node", rail.node},
+                    {"rail", std::to_string(rail.rail)},
+                    {"device", rail.device},
+                    {"peer", rail.peer},
+                    {"peer_rail", std::to_string(rail.peer_rail)},
+                    {"operation", operation_of(rail)},
+                    {"size_bytes", std::to_string(rail.bytes)}};
+    };
+    text += family("mlc_bench_rail_bits_per_second", "median payload rate of a rail, one way");
+    for (const auto& rail : report.figures.rails)
+      if (!rail.p50_us) text += sample("mlc_bench_rail_bits_per_second", labels(rail), shortest(rail.gbit_s * 1e9));
+    text += family("mlc_bench_rail_latency_seconds", "latency of one message over a rail");
+    for (const auto& rail : report.figures.rails)
+      for (const auto& [quantile, us] :
+           {std::pair{"0.5", rail.p50_us}, {"0.9", rail.p90_us}, {"0.99", rail.p99_us}, {"0.999", rail.p999_us}}) {
+        if (!us) continue;
+        Labels with = labels(rail);
+        with.emplace_back("quantile", quantile);
+        text += sample("mlc_bench_rail_latency_seconds", with, shortest(*us / 1e6));
+      }
+    text += family("mlc_bench_rail_wrong_elements", "elements that were not what they had to be");
+    for (const auto& rail : report.figures.rails)
+      if (rail.wrong) text += sample("mlc_bench_rail_wrong_elements", labels(rail), std::to_string(*rail.wrong));
   }
   if (!report.findings.empty()) {
     const std::string name = "mlc_bench_check_status";

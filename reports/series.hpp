@@ -38,11 +38,21 @@ struct Slowest {
 
 // What the policy asks of this series, and the answer.
 struct Judgement {
-  std::string metric;               // "busbw_gb_s" (at least) or "time_us" (at most)
+  std::string metric;               // "busbw_gb_s", "wire_gb_s" (at least) or "time_us" (at most)
   double bound = 0;                 // in the metric's unit
   Status status = Status::unknown;  // pass, fail or unknown (not decided)
   std::string why;                  // "median 363.40 is 1.8 % under 370", "undecided after 60 batches"
   bool operator==(const Judgement&) const = default;
+};
+
+// How the library carried the operation, as it says itself.
+struct Tuning {
+  std::string algorithm, protocol;  // "Ring", "LL128"
+  int channels = 0;
+  // The bytes that left each node one way, per second; empty where that is not known. On two nodes a tree
+  // sends each byte once, which busbw counts up to 1.875 times.
+  std::optional<double> wire_gb_s;
+  bool operator==(const Tuning&) const = default;
 };
 
 struct Series {
@@ -62,6 +72,7 @@ struct Series {
   std::string stop;  // why sampling ended: "precise", "decided", "fixed", "time", ...
   std::optional<Slowest> slowest;
   std::optional<Judgement> threshold;
+  std::optional<Tuning> tuning;
   std::vector<double> rank_p50_us;    // median time of each rank, by rank; empty: not kept
   std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "reports/rails_text.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
@@ -81,6 +82,13 @@ std::string table_row(const Series& s, const TableHead& head, const Style& style
     line += style.yellow("            slowest: ") + "rank " + std::to_string(s.slowest->rank) + " on " +
             printable(s.slowest->node, 80) + ", " + percent_text(s.slowest->excess) +
             " over the other ranks\n";
+  if (s.tuning)
+    line +=
+        style.dim("            carried: " + printable(s.tuning->algorithm) + ", " +
+                  printable(s.tuning->protocol) + ", " + std::to_string(s.tuning->channels) +
+                  (s.tuning->channels == 1 ? " channel" : " channels") +
+                  (s.tuning->wire_gb_s ? ", " + fixed(*s.tuning->wire_gb_s, 2) + " GB/s on the wire" : "")) +
+        "\n";
   return line;
 }
 
@@ -102,6 +110,10 @@ std::string table_ending(const Report& report, const TableHead& head, const Styl
     case Decision::pass: {
       const bool verified = std::all_of(report.series.begin(), report.series.end(),
                                         [](const Series& s) { return s.wrong.has_value(); });
+      if (report.series.empty() && !report.figures.rails.empty()) {
+        text += style.green("PASS") + "  " + rails_measured(report) + "\n";
+        break;
+      }
       text += style.green("PASS") + "  " + std::to_string(report.series.size()) + " series" +
               (verified ? ", every byte as it had to be" : ", not verified (-c 0)");
       if (judged > 0)
@@ -147,7 +159,9 @@ std::string to_text(const Report& report, const Style& style) {
     for (const auto& s : report.series)
       if (s.collective == collective) text += table_row(s, head, style);
   }
+  if (const auto rails = rails_text(report, style); !rails.empty()) text += (text.empty() ? "" : "\n") + rails;
   text += table_ending(report, head, style);
+  if (!report.figures.rails.empty()) text += rail_remedies(report, style);
   for (const auto& error : report.errors)
     text += error_text(error, style);
   return text;

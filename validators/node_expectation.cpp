@@ -73,7 +73,9 @@ void read_rails(YamlMap map, NodeExpectation& node) {
   for (auto& entry : map.maps_if("addresses")) {
     RailExpectation rail;
     rail.prefix = prefix_of(entry, "prefix", entry.text("prefix"));
-    if (const auto gateway = entry.text_if("gateway")) rail.gateway = address_of(entry, "gateway", *gateway);
+    const auto gateway = entry.text_if("gateway");
+    rail.first_is_gateway = gateway == "first";
+    if (gateway && !rail.first_is_gateway) rail.gateway = address_of(entry, "gateway", *gateway);
     for (const auto& text : entry.texts_if("destinations"))
       rail.destinations.push_back(prefix_of(entry, "destinations", text));
     entry.finish();

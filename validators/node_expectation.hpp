@@ -19,6 +19,7 @@ struct RailExpectation {
   Prefix prefix;                     // the addresses of this node's side: 10.10.0.0/16
   std::optional<Ipv4> gateway;       // next hop to the destinations; empty: on link
   std::vector<Prefix> destinations;  // what must be reached through this rail besides its own prefix
+  bool first_is_gateway = false;     // the gateway is the first address of the node's own subnet on this rail
 };
 
 struct NodeExpectation {

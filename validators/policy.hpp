@@ -10,7 +10,9 @@
 
 #include "validators/admit_policy.hpp"
 #include "validators/burnin_plan.hpp"
+#include "validators/gpu_expectation.hpp"
 #include "validators/node_expectation.hpp"
+#include "validators/rdma_expectation.hpp"
 #include "validators/yaml_reader.hpp"
 
 namespace mlc {
@@ -57,9 +59,11 @@ struct Policy {
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass
   std::vector<Threshold> thresholds;
   std::optional<NodeExpectation> node;  // what the validators expect of one node
+  std::optional<GpuExpectation> gpu;    // what the burn-in expects of each of its GPUs
   std::optional<BurninPlan> burnin;     // what `burnin` runs
   std::optional<BurninPlan> health;     // what `burnin --health` runs
   AdmitPolicy admit;                    // what `admit` makes of a verdict
+  std::optional<RdmaExpectation> rdma;  // what `mlc-bench rdma` must find between two nodes
 };
 
 // Throws PolicyError. `file` is for messages only.

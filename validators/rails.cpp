@@ -30,8 +30,9 @@ std::vector<Rail> choose_rails(const RailInputs& inputs, const NodeExpectation* 
     for (const auto& netdev : device.netdevs) {
       const auto link = std::ranges::find(inputs.links, netdev, &Link::name);
       if (link == inputs.links.end()) continue;
-      Candidate candidate{{0, device.name, netdev, device.pci, device.is_vf(), *link, {}, nullptr},
-                          i < inputs.rates.size() ? inputs.rates[i] : 0};
+      Candidate candidate{
+          {0, device.name, netdev, device.pci, device.is_vf(), device.soft, *link, {}, nullptr, {}},
+          i < inputs.rates.size() ? inputs.rates[i] : 0};
       for (const auto& address : inputs.addresses)
         if (address.index == link->index) candidate.rail.addresses.push_back(address.prefix);
       candidates.push_back(std::move(candidate));
@@ -76,6 +77,12 @@ std::vector<Rail> choose_rails(const RailInputs& inputs, const NodeExpectation* 
       if (static_cast<std::size_t>(next) < expected->sites.size())
         rail.site = &expected->sites[static_cast<std::size_t>(next)];
     }
+    for (auto& rail : rails) {
+      if (!rail.site) continue;
+      rail.gateway = rail.site->gateway;
+      if (rail.site->first_is_gateway && !rail.addresses.empty() && rail.addresses.front().length < 31)
+        rail.gateway = Ipv4{rail.addresses.front().network().address.bits + 1};
+    }
     std::ranges::sort(rails, {}, &Rail::index);
   } else {
     for (std::size_t i = 0; i < rails.size(); ++i)
@@ -112,9 +119,15 @@ Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy) {
 std::vector<RailNic> rail_nics(const Host& host, const std::vector<Rail>& rails) {
   std::vector<RailNic> nics;
   for (const auto& rail : rails) {
-    RailNic nic{rail.name(), rail.rdma, rail.pci};
-    for (const auto& device : *host.rdma_devices())
-      if (device.name == rail.rdma && device.is_vf()) nic.pci = device.parent;
+    RailNic nic{rail.name(), rail.rdma, rail.pci, rail.link};
+    for (const auto& device : *host.rdma_devices()) {
+      if (device.name != rail.rdma || !device.is_vf()) continue;
+      nic.pci = device.parent;
+      nic.link.reset();
+      if (const auto netdevs = host.files().list("/sys/bus/pci/devices/" + nic.pci + "/net"))
+        for (const auto& link : *host.links())
+          if (std::ranges::find(*netdevs, link.name) != netdevs->end()) nic.link = link;
+    }
     nics.push_back(std::move(nic));
   }
   return nics;
@@ -142,6 +155,25 @@ std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& po
     findings.skip("rails", "no rails on this machine: " + rails.why, source);
   }
   return std::nullopt;
+}
+
+bool has_link(const Link& link) { return link.up() && link.carrier.value_or(1) != 0; }
+
+std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
+                                                 CheckFindings& findings) {
+  auto rails = rails_or_say(host, policy, findings);
+  if (!rails) return rails;
+  const auto nics = rail_nics(host, *rails);
+  std::vector<Rail> up;
+  for (std::size_t i = 0; i < rails->size(); ++i) {
+    const Rail& rail = (*rails)[i];
+    if (has_link(*rail.link) && (!nics[i].link || has_link(*nics[i].link)))
+      up.push_back(rail);
+    else
+      findings.unknown(rail.name(), "its link is down", "", "RTM_GETLINK of " + rail.netdev,
+                       "see rdma.port-state first");
+  }
+  return up;
 }
 
 }  // namespace mlc

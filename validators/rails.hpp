@@ -15,10 +15,11 @@ namespace mlc {
 struct Rail {
   int index = 0;
   std::string rdma, netdev, pci;
-  bool vf = false;
+  bool vf = false, soft = false;
   std::optional<Link> link;               // as this namespace sees it
   std::vector<Prefix> addresses;          // with host bits
   const RailExpectation* site = nullptr;  // of the policy; borrowed
+  std::optional<Ipv4> gateway;            // that the site has for this node
   std::string name() const;               // "rail 2 (ens3f0)"
 };
 
@@ -42,10 +43,18 @@ Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy);
 std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& policy,
                                               CheckFindings& findings);
 
+bool has_link(const Link& link);  // set up, and with a carrier as far as the kernel says
+
+// The same for checks of what needs a link, which a VF has not where its PF in sight has none: such a rail is
+// a failure of rdma.port-state, and unknown here.
+std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
+                                                 CheckFindings& findings);
+
 // The physical NICs behind the rails: the PF itself, or the PF of a VF.
 struct RailNic {
   std::string subject;  // "rail 2 (ens3f0)"
   std::string rdma, pci;
+  std::optional<Link> link;  // empty: the PF has no interface in this namespace
 };
 std::vector<RailNic> rail_nics(const Host& host, const std::vector<Rail>& rails);
 

@@ -7,8 +7,10 @@ namespace mlc {
 
 std::vector<BackendInfo> all_backends() {
   return {
-      {"nccl", "GPU memory, one process per GPU, launched by MPI", nccl_absent(), nccl_version()},
+      {"nccl", "GPU memory, one process per GPU; over several nodes launched by MPI", nccl_absent(),
+       nccl_version()},
       {"mpi", "host memory, one process per rank", mpi_absent(), mpi_version()},
+      {"shm", "host memory of one node, one process per rank, needs no MPI", "", ""},
       {"loopback", "host memory, ranks are threads of one process", "", ""},
   };
 }

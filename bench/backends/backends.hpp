@@ -14,7 +14,7 @@ struct BackendInfo {
 
 std::vector<BackendInfo> all_backends();
 
-// nccl where it can be used, else mpi, else loopback.
+// nccl where it can be used, else mpi, else shm.
 std::string default_backend();
 
 }  // namespace mlc

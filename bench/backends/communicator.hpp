@@ -4,15 +4,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bench/backends/control.hpp"
 #include "bench/backends/memory.hpp"
 #include "bench/engine/clock.hpp"
 #include "kernels/dtype.hpp"
+#include "reports/series.hpp"
 
 namespace mlc {
 
@@ -53,6 +56,16 @@ class Communicator {
   virtual void gather(const Call& call) = 0;
   virtual void scatter(const Call& call) = 0;
   virtual void send_recv(const Call& call) = 0;  // to rank + 1, from rank - 1
+
+  // Runs `operation` once, on every rank, and says how the library carried it (without wire_gb_s); empty
+  // where it does not say, and on ranks other than 0.
+  virtual std::optional<Tuning> carried(const std::function<void()>& operation) {
+    (void)operation;
+    return std::nullopt;
+  }
+
+  // What the library warned of since the last call, a line each.
+  virtual std::vector<std::string> warnings() { return {}; }
 
   // Runs `operation` seconds.size() times and stores this rank's time of each. Host backends enter each
   // operation from a barrier that is not timed, so that a rank's time is its own and not that of waiting for

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "bench/backends/communicator.hpp"
+#include "bench/backends/session.hpp"
 
 namespace mlc {
 
@@ -13,16 +13,8 @@ std::string mpi_absent();
 std::string mpi_version();   // "Open MPI v4.1.4, ..."
 std::string mpi_launcher();  // the mpirun that belongs to the library; empty if none was found
 
-// One per process: initialises on construction, finalises on destruction unless the process is unwinding from
-// an error (finalising waits for peers that may be gone).
-class MpiSession {
- public:
-  virtual ~MpiSession() = default;
-  virtual std::unique_ptr<Control> make_control() = 0;
-  virtual std::unique_ptr<Communicator> make_communicator() = 0;
-};
-
-// Throws BackendError.
-std::unique_ptr<MpiSession> start_mpi();
+// Initialises MPI; its end finalises it unless the process is unwinding from an error (finalising waits for
+// peers that may be gone). Throws BackendError.
+std::unique_ptr<Session> start_mpi();
 
 }  // namespace mlc

@@ -1,15 +1,22 @@
 #include "bench/backends/nccl.hpp"
 
+#include <dlfcn.h>
 #include <nccl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "bench/backends/cuda_memory.hpp"
+#include "bench/backends/nccl_log.hpp"
 #include "bench/handles/cuda.hpp"
 
 namespace mlc {
@@ -157,17 +164,6 @@ class NcclComm {
   ncclComm_t comm_ = nullptr;
 };
 
-std::string uuid_text(const cudaUUID_t& uuid) {
-  std::string text = "GPU-";
-  for (int i = 0; i < 16; ++i) {
-    std::array<char, 4> hex{};
-    std::snprintf(hex.data(), hex.size(), "%02x", static_cast<unsigned char>(uuid.bytes[i]));
-    text += hex.data();
-    if (i == 3 || i == 5 || i == 7 || i == 9) text += '-';
-  }
-  return text;
-}
-
 Gpu describe_gpu(int device) {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, device));
@@ -184,7 +180,7 @@ Gpu describe_gpu(int device) {
 
 // The device of this rank: its place among the ranks of its node, unless the launcher showed it only its own
 // GPU.
-int choose_device(Control& control) {
+int choose_device(Control& control, bool share) {
   const int count = gpu_count();
   if (count == 0) throw BackendError("nccl: " + nccl_absent());
   std::array<char, 256> host{};
@@ -194,6 +190,7 @@ int choose_device(Control& control) {
   const auto before = static_cast<int>(
       std::count(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(mine), hosts[mine]));
   const int device = before % count;
+  if (share) return device;
   const auto uuids = gather_text(control, hosts[mine] + " " + describe_gpu(device).uuid);
   for (std::size_t other = 0; other < uuids.size(); ++other)
     if (other != mine && uuids[other] == uuids[mine])
@@ -204,11 +201,82 @@ int choose_device(Control& control) {
   return device;
 }
 
+// NCCL refuses two ranks on one GPU of one host. With host ids of their own they are on different ones; what
+// they share must then not be used, and few channels leave room for all ranks' kernels at once.
+void pretend_hosts(int rank) {
+  const auto set = [](const char* name, const std::string& value) { ::setenv(name, value.c_str(), 0); };
+  set("NCCL_HOSTID", "mlc-bench-rank-" + std::to_string(rank));
+  set("NCCL_P2P_DISABLE", "1"), set("NCCL_SHM_DISABLE", "1"), set("NCCL_IB_DISABLE", "1");
+  set("NCCL_NET", "Socket"), set("NCCL_SOCKET_IFNAME", "lo"), set("NCCL_MAX_CTAS", "2");
+}
+
+// NCCL's own words, into a file of this process: its warnings always, how it carries an operation where that
+// is asked for. A user who has NCCL_DEBUG set gets what that says, and nothing is read here.
+class NcclLog {
+ public:
+  NcclLog() {
+    if (::getenv("NCCL_DEBUG") != nullptr || ::getenv("NCCL_DEBUG_FILE") != nullptr) return;
+    std::string path = (std::filesystem::temp_directory_path() / "mlc-bench-nccl-XXXXXX").string();
+    const int fd = ::mkstemp(path.data());
+    if (fd < 0) return;
+    ::close(fd);
+    path_ = path;
+    ::setenv("NCCL_DEBUG_FILE", path_.c_str(), 1);
+    ::setenv("NCCL_DEBUG", "WARN", 1);
+  }
+  NcclLog(const NcclLog&) = delete;
+  ~NcclLog() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+  // NCCL reads its variables anew after this call, which it may lose one day: then nothing is known. It also
+  // opens, and empties, its file anew.
+  bool speak(bool tuning) {
+    if (path_.empty() || reread_ == nullptr) return false;
+    collect();
+    ::setenv("NCCL_DEBUG", tuning ? "INFO" : "WARN", 1);
+    if (tuning)
+      ::setenv("NCCL_DEBUG_SUBSYS", "TUNING", 1);
+    else
+      ::unsetenv("NCCL_DEBUG_SUBSYS");
+    reread_();
+    return true;
+  }
+
+  std::string text() const {
+    std::ifstream stream(path_, std::ios::binary);
+    std::stringstream content;
+    content << stream.rdbuf();
+    return content.str();
+  }
+
+  std::vector<std::string> new_warnings() {
+    if (path_.empty()) return {};
+    collect();
+    std::vector<std::string> fresh;
+    for (const auto& warning : collected_)
+      if (std::ranges::find(said_, warning) == said_.end())
+        fresh.push_back(warning), said_.push_back(warning);
+    collected_.clear();
+    return fresh;
+  }
+
+ private:
+  void collect() {
+    for (auto& warning : all_warnings(text()))
+      collected_.push_back(std::move(warning));
+  }
+  std::string path_;
+  void (*reread_)() = reinterpret_cast<void (*)()>(::dlsym(RTLD_DEFAULT, "ncclResetDebugInit"));
+  std::vector<std::string> collected_, said_;
+};
+
 class Nccl final : public Communicator {
  public:
   Nccl(std::unique_ptr<Control> control, const NcclOptions& options)
       : options_(options), control_(std::move(control)), comm_(options.timeout_s) {
-    device_ = choose_device(*control_);
+    if (options.share_gpu) pretend_hosts(control_->rank());
+    device_ = choose_device(*control_, options.share_gpu);
     check_cuda(cudaSetDevice(device_));
     chosen_gpus = {describe_gpu(device_)};
     cudaDeviceProp properties{};
@@ -289,16 +357,32 @@ class Nccl final : public Communicator {
     });
   }
 
+  // One operation beyond those that are timed, so that its log line costs none of them anything.
+  std::optional<Tuning> carried(const std::function<void()>& operation) override {
+    const bool speaks = log_.speak(true);
+    operation();
+    if (!speaks) return std::nullopt;
+    const auto tuning = last_tuning(log_.text());
+    (void)log_.speak(false);
+    return tuning;
+  }
+
+  std::vector<std::string> warnings() override { return log_.new_warnings(); }
+
   // Back to back on the stream, each between two events: what a training step sees, without a host in
   // between.
   void measure(Clock&, const std::function<void()>& operation, std::span<double> seconds) override {
     while (events_.size() < seconds.size() + 1)
       events_.push_back(make_event());
+    const GraphExecution graph = options_.graphs ? captured(operation) : GraphExecution();
     control_->barrier();
     measuring_ = true;
     check_cuda(cudaEventRecord(events_[0].get(), stream_.get()));
     for (std::size_t i = 0; i < seconds.size(); ++i) {
-      operation();
+      if (graph)
+        check_cuda(cudaGraphLaunch(graph.get(), stream_.get()));
+      else
+        operation();
       check_cuda(cudaEventRecord(events_[i + 1].get(), stream_.get()));
     }
     measuring_ = false;
@@ -311,6 +395,22 @@ class Nccl final : public Communicator {
   }
 
  private:
+  // The operation as a graph of its own: its launch costs the host less, as in a training step that was
+  // captured. The data it works on is filled beforehand, so that replaying it verifies the same.
+  GraphExecution captured(const std::function<void()>& operation) {
+    measuring_ = true;
+    // Relaxed: a non-blocking communicator launches from a thread of NCCL's own.
+    check_cuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed));
+    operation();
+    cudaGraph_t graph = nullptr;
+    check_cuda(cudaStreamEndCapture(stream_.get(), &graph));
+    const Graph owned(graph);
+    measuring_ = false;
+    cudaGraphExec_t execution = nullptr;
+    check_cuda(cudaGraphInstantiate(&execution, graph, 0));
+    return GraphExecution(execution);
+  }
+
   void run(ncclResult_t result, const char* call) {
     comm_.settle(result, call);
     if (!measuring_) wait(call);
@@ -361,6 +461,7 @@ class Nccl final : public Communicator {
   }
 
   NcclOptions options_;
+  NcclLog log_;  // before NCCL's first call
   std::unique_ptr<Control> control_;
   int device_ = 0, oldest_ = 0;
   Stream stream_;

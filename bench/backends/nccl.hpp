@@ -20,6 +20,9 @@ int gpu_count();  // visible to this process; 0 where there is no driver
 struct NcclOptions {
   double timeout_s = 60;
   bool register_buffers = false;  // user buffers registered with NCCL (-R 1)
+  bool graphs = false;            // timed operations are launches of a CUDA graph of one
+  bool share_gpu =
+      false;  // ranks may share a GPU: NCCL is told that they are on different hosts, and uses sockets
 };
 
 // Collective over `control`. Sets this process's GPU (by its rank among those of its node), initialises NCCL

@@ -3,19 +3,21 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <random>
 #include <set>
 
 #include "bench/backends/backends.hpp"
+#include "bench/backends/local.hpp"
 #include "bench/backends/loopback.hpp"
 #include "bench/backends/mpi.hpp"
 #include "bench/backends/nccl.hpp"
 #include "bench/cli/collective_options.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/launched_rank.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/launch/launched_as.hpp"
 #include "bench/launch/launcher.hpp"
+#include "bench/launch/processes.hpp"
 #include "bench/watch/blame.hpp"
 #include "reports/json.hpp"
 #include "reports/text.hpp"
@@ -23,26 +25,6 @@
 namespace mlc {
 
 namespace {
-
-Report new_report(const CollectiveRequest& request, const std::vector<std::string>& arguments) {
-  Report report;
-  report.tool.version = MLC_VERSION;
-  for (const auto& backend : all_backends())
-    if (backend.name != "loopback")
-      report.tool.built[backend.name] =
-          backend.absent.empty() ? backend.version : "absent: " + backend.absent;
-  report.run.started = timestamp();
-  report.run.id =
-      node_name() + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
-  report.run.command = arguments;
-  report.run.command.insert(report.run.command.begin(), "mlc-bench");
-  report.run.backend = request.backend;
-  report.run.policy = request.policy.name;
-  report.environment.variables = telling_variables();
-  return report;
-}
-
-std::string directory() { return from_environment(directory_variable).value_or(""); }
 
 // The words of the heading that hold for all cells, and the columns for those that do not.
 std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged) {
@@ -139,7 +121,8 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
   (void)plan_for(
       request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
-  Recorder recorder(options.output, request.policy, new_report(request, arguments), "");
+  Recorder recorder(options.output, request.policy,
+                    new_report(request.backend, request.policy.name, arguments), "");
   Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
               [&](const Ending& ending) { recorder.end(ending); });
   ExitCode code = ExitCode::tool;
@@ -149,20 +132,6 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
     if (communicator.control().rank() == 0) code = mine;
   });
   return code;
-}
-
-// "Two ranks silently running as two one-rank jobs": the launcher and the MPI library do not know each other.
-void check_world(const LaunchedAs& as, int world_size) {
-  const auto expected = from_environment(ranks_variable);
-  const int size = expected ? std::atoi(expected->c_str()) : as.size;
-  if (world_size == size) return;
-  throw BackendError(
-      "mpi: started as one of " + std::to_string(size) + " ranks by " + as.by + ", but MPI sees " +
-      std::to_string(world_size) +
-      (world_size == 1
-           ? ": each rank would measure alone. The launcher belongs to another MPI than this program (" +
-                 mpi_version() + "): use its mpirun, or srun --mpi=pmix"
-           : ""));
 }
 
 ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, const CollectiveOptions& options,
@@ -175,59 +144,75 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw UsageError(
         "--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size),
         "leave --ranks to the launcher");
-  if (!mpi_absent().empty())
-    throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
-                       mpi_absent() + ": each would measure alone");
-  block_signals();
-  if (as.rank == 0) tell_launcher();
-  Recorder recorder(options.output, request.policy, new_report(request, arguments),
-                    as.rank == 0 ? directory() : "");
-  Watch watch({.timeout_s = request.timeout_s,
-               .node = node_name(),
-               .rank = as.rank,
-               .size = as.size,
-               .local_size = as.local_size,
-               .job = as.job},
-              [&](const Ending& ending) {
-                // Only rank 0 has a report; another rank speaks up when rank 0 cannot.
-                if (as.rank == 0)
-                  recorder.end(ending);
-                else
-                  std::fputs(error_text(ending.error, options.output.error_style()).c_str(), stderr);
-              });
-  watch.pulse().enter("launch and MPI initialisation");
-  std::exception_ptr usage;
-  ExitCode code = ExitCode::tool;
-  try {
-    const auto session = start_mpi();
-    auto control = session->make_control();
-    check_world(as, control->size());
-    watch.pulse().enter("roll call");
-    watch.join(*control);
-    try {
-      watch.pulse().enter("communicator initialisation");
-      std::unique_ptr<Communicator> communicator;
-      if (request.backend == "nccl")
-        communicator = make_nccl(std::move(control), {request.timeout_s, options.register_buffers});
-      else
-        communicator = session->make_communicator();
-      code = measure_all(*communicator, watch.pulse(), recorder, request);
-    } catch (const UsageError&) {
-      usage = std::current_exception();  // the same on all ranks: end in order
-    }
-  } catch (const std::bad_alloc&) {
-    watch.failed({.what = "out of memory",
-                  .where = rank_on_node(as.rank, node_name()),
-                  .phase = watch.pulse().state().phase,
-                  .hint = "take a smaller largest size (-e) or fewer ranks"});
-  } catch (const std::exception& error) {
-    watch.failed({.what = error.what(),
-                  .where = rank_on_node(as.rank, node_name()),
-                  .phase = watch.pulse().state().phase,
-                  .hint = {}});
+  if (as.by != local_launcher && request.backend == "shm")
+    throw UsageError(
+        "the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
+        "run it bare, or take --backend mpi");
+  Recorder recorder(options.output, request.policy,
+                    new_report(request.backend, request.policy.name, arguments),
+                    as.rank == 0 ? launch_directory() : "");
+  return as_launched_rank(as, request.timeout_s, options.output, recorder,
+                          [&](Session& session, std::unique_ptr<Control> control, Watch& watch) {
+                            watch.pulse().enter("communicator initialisation");
+                            std::unique_ptr<Communicator> communicator;
+                            if (request.backend == "nccl")
+                              communicator =
+                                  make_nccl(std::move(control), {.timeout_s = request.timeout_s,
+                                                                 .register_buffers = options.register_buffers,
+                                                                 .graphs = options.graphs,
+                                                                 .share_gpu = options.share_gpu});
+                            else
+                              communicator = session.make_communicator();
+                            return measure_all(*communicator, watch.pulse(), recorder, request);
+                          });
+}
+
+// Rank 0 is gone without a word: what it left behind is reported here.
+ExitCode report_what_is_left(const CollectiveRequest& request, const CollectiveOptions& options,
+                             const std::vector<std::string>& arguments, const LaunchResult& result, int ranks,
+                             const std::string& node, const std::string& hint) {
+  Report report = new_report(request.backend, request.policy.name, arguments);
+  if (!result.checkpoint.empty()) {
+    report = report_from_json(result.checkpoint);
+    report.errors.clear();  // "had not finished": said better below
   }
-  if (usage) std::rethrow_exception(usage);
-  return code;
+  report.run.ranks = ranks;
+  const std::string where = rank_on_node(0, node);
+  Recorder recorder(options.output, request.policy, std::move(report), "");
+  return recorder.end(
+      {result.interrupted ? ExitCode::interrupted : ExitCode::tool,
+       {.what = result.interrupted ? "interrupted" : where + " ended without a result: " + result.what,
+        .where = where,
+        .phase = "",
+        .hint = result.interrupted ? "" : hint}});
+}
+
+int local_ranks(const CollectiveRequest& request, const CollectiveOptions& options) {
+  const bool gpus = request.backend == "nccl";
+  const int ranks = options.ranks > 0 ? options.ranks : gpus ? gpu_count() : std::clamp(usable_cpus(), 2, 4);
+  if (gpus && ranks > gpu_count() && !options.share_gpu)
+    throw UsageError(
+        std::to_string(ranks) + " ranks, but this node has " + std::to_string(gpu_count()) +
+            " GPUs; each rank needs one of its own",
+        "take fewer --ranks, or --backend shm for host memory; --share-gpu tests for correctness");
+  return ranks;
+}
+
+ExitCode launch_local(const CollectiveRequest& request, const CollectiveOptions& options,
+                      const std::vector<std::string>& arguments) {
+  const int ranks = local_ranks(request, options);
+  (void)plan_for(request, {request.backend, ranks, 1});
+  block_signals();
+  const LocalSegment segment(ranks);
+  const LaunchResult result =
+      launch_processes({.program = std::filesystem::canonical("/proc/self/exe").string(),
+                        .arguments = arguments,
+                        .ranks = ranks,
+                        .segment = segment.descriptor()},
+                       options.output.terminal());
+  if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
+  return report_what_is_left(request, options, arguments, result, ranks, node_name(),
+                             "what the ranks said is above; dmesg tells of a kill for lack of memory");
 }
 
 ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions& options,
@@ -239,21 +224,16 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
     throw BackendError(
         "no mpirun was found when this was built; run it under one (mpirun -n 2 mlc-bench ...), or take "
         "--backend loopback");
-  const bool gpus = request.backend == "nccl";
   launch_request.cpus = usable_cpus(), launch_request.root = ::geteuid() == 0,
   launch_request.timeout_s = request.timeout_s;
   launch_request.hosts = request.hosts, launch_request.hostfile = options.hostfile;
   const bool local = request.hosts.empty() && options.hostfile.empty();
-  const int here = gpus ? gpu_count() : local ? std::clamp(launch_request.cpus, 2, 4) : 1;
+  const int here = local ? local_ranks(request, options) : request.backend == "nccl" ? gpu_count() : 1;
   if (!options.hostfile.empty() && options.ranks == 0)
     throw UsageError("--hostfile needs --ranks N: how many ranks to start over its hosts");
   launch_request.ranks = options.ranks > 0
                              ? options.ranks
                              : here * static_cast<int>(std::max<std::size_t>(request.hosts.size(), 1));
-  if (gpus && local && launch_request.ranks > gpu_count())
-    throw UsageError(std::to_string(launch_request.ranks) + " ranks, but this node has " +
-                         std::to_string(gpu_count()) + " GPUs; each rank needs one of its own",
-                     "take fewer --ranks, or --backend mpi for host memory");
   (void)plan_for(request, {request.backend, launch_request.ranks,
                            std::max<int>(1, static_cast<int>(request.hosts.size()))});
   for (const auto& [name, value] : telling_variables())
@@ -265,25 +245,12 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
   const LaunchResult result = launch(launch_request, options.output.terminal());
   if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
 
-  // Rank 0 is gone without a word: what it left behind is reported here.
-  Report report = new_report(request, arguments);
-  if (!result.checkpoint.empty()) {
-    report = report_from_json(result.checkpoint);
-    report.errors.clear();  // "had not finished": said better below
-  }
-  report.run.ranks = launch_request.ranks;
-  const std::string where = rank_on_node(0, local                   ? node_name()
-                                            : request.hosts.empty() ? "the first host"
-                                                                    : request.hosts.front());
-  Recorder recorder(options.output, request.policy, std::move(report), "");
-  return recorder.end(
-      {result.interrupted ? ExitCode::interrupted : ExitCode::tool,
-       {.what = result.interrupted ? "interrupted" : where + " ended without a result: " + result.what,
-        .where = where,
-        .phase = "",
-        .hint = result.interrupted ? ""
-                                   : "what mpirun and the ranks said is above; 'mlc-bench list backends' "
-                                     "shows what is built in"}});
+  return report_what_is_left(
+      request, options, arguments, result, launch_request.ranks,
+      local                   ? node_name()
+      : request.hosts.empty() ? "the first host"
+                              : request.hosts.front(),
+      "what mpirun and the ranks said is above; 'mlc-bench list backends' shows what is built in");
 }
 
 ExitCode run_collective(const CollectiveOptions& options, const std::vector<std::string>& arguments) {
@@ -292,8 +259,9 @@ ExitCode run_collective(const CollectiveOptions& options, const std::vector<std:
   if (from_environment(job_variable))
     throw BackendError("started by mlc-bench as a rank, but no launcher's variables are set; is " +
                        mpi_launcher() + " Open MPI's?");
-  return request.backend == "loopback" ? run_as_threads(request, options, arguments)
-                                       : launch_ranks(request, options, arguments);
+  if (request.backend == "loopback") return run_as_threads(request, options, arguments);
+  return request.processes ? launch_local(request, options, arguments)
+                           : launch_ranks(request, options, arguments);
 }
 
 }  // namespace

@@ -1,54 +1,15 @@
 #include "bench/cli/collective_options.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "bench/backends/backends.hpp"
+#include "bench/backends/nccl.hpp"
+#include "bench/cli/typed_values.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
 
 namespace {
-
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at <= list.size();) {
-    const std::size_t end = std::min(list.find(',', at), list.size());
-    if (end > at) parts.push_back(list.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
-
-std::uint64_t size_from(const std::string& flag, const std::string& text) {
-  const auto bytes = parse_bytes(text);
-  if (!bytes)
-    throw UsageError(flag + " '" + printable(text) + "' is no size",
-                     "write bytes or a binary unit: 4096, 4K, 1M, 2GiB");
-  return *bytes;
-}
-
-std::optional<std::uint64_t> size_if(const std::string& flag, const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(size_from(flag, text));
-}
-
-template <class T>
-T number_from(const std::string& flag, const std::string& text, T least, T most, const std::string& also) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
-    throw UsageError(flag + " '" + printable(text) + "' must be a number from " +
-                     shortest(static_cast<double>(least)) + " to " + shortest(static_cast<double>(most)) +
-                     also);
-  return value;
-}
-
-double seconds_from(const std::string& flag, const std::string& text) {
-  const auto seconds = parse_seconds(text);
-  if (!seconds || *seconds <= 0)
-    throw UsageError(flag + " '" + printable(text) + "' is no time above zero", "write 60, 60s, 500ms or 2m");
-  return *seconds;
-}
 
 template <class T, class Parse, class Names>
 std::vector<T> names_from(const std::string& flag, const std::string& text, Parse&& parse, const Names& names,
@@ -84,6 +45,26 @@ std::string backend_from(const std::string& name) {
   const auto near = nearest(name, known);
   throw UsageError("--backend '" + printable(name) + "' is none of " + join(known, ", "),
                    near ? "did you mean '" + *near + "'?" : "");
+}
+
+// On one node GPUs need no MPI, and host memory has a backend of its own for local processes.
+bool launcher_is_processes(const std::string& launcher, const std::string& backend, bool elsewhere) {
+  const std::vector<std::string> known{"auto", "mpirun", "processes"};
+  if (std::ranges::find(known, launcher) == known.end()) {
+    const auto near = nearest(launcher, known);
+    throw UsageError("--launcher '" + printable(launcher) + "' is none of " + join(known, ", "),
+                     near ? "did you mean '" + *near + "'?" : "");
+  }
+  if (launcher == "processes" && elsewhere)
+    throw UsageError("--launcher processes starts ranks on this node only",
+                     "--hosts and --hostfile need mpirun");
+  if (launcher == "processes" && backend == "mpi")
+    throw UsageError("the mpi backend needs ranks that mpirun started",
+                     "with --launcher processes take --backend shm");
+  if (launcher == "mpirun" && backend == "shm")
+    throw UsageError("the shm backend's ranks are plain processes, not mpirun's",
+                     "leave --launcher, or take --backend mpi");
+  return backend == "shm" || (backend == "nccl" && !elsewhere && launcher != "mpirun");
 }
 
 }  // namespace
@@ -135,7 +116,12 @@ void CollectiveOptions::add_to(CLI::App& c) {
                "file or name of the policy to judge by (default local; mlc-bench list policies)")
       ->group("Judging")
       ->type_name("FILE|NAME");
-  c.add_option("--backend", backend, "auto, nccl, mpi or loopback (mlc-bench list backends)")->group("Ranks");
+  c.add_option("--backend", backend, "auto, nccl, mpi, shm or loopback (mlc-bench list backends)")
+      ->group("Ranks");
+  c.add_option("--launcher", launcher,
+               "auto, mpirun or processes: how the ranks of this node are started; processes need no MPI "
+               "(default auto)")
+      ->group("Ranks");
   c.add_option("--ranks", ranks, "how many ranks to start (default: one per GPU, else 2 to 4)")
       ->group("Ranks")
       ->check(CLI::Range(1, 1 << 20))
@@ -151,6 +137,12 @@ void CollectiveOptions::add_to(CLI::App& c) {
       ->group("Ranks")
       ->type_name("TIME");
   c.add_flag("--register", register_buffers, "register the buffers with NCCL (nccl backend)")->group("Ranks");
+  c.add_flag("-G,--graph", graphs, "time launches of a CUDA graph of the operation (nccl backend)")
+      ->group("Ranks");
+  c.add_flag("--share-gpu", share_gpu,
+             "several ranks on one GPU, to test for correctness; over sockets, so never for bandwidth (nccl "
+             "backend)")
+      ->group("Ranks");
   c.add_option("--inject", fault,
                "plant a fault, to see it found: flip:rank=1,index=7,bit=3 | delay:rank=1,us=500 | "
                "hang:rank=1,after=50 | die:rank=1,after=50")
@@ -201,13 +193,20 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
       throw UsageError("--inject '" + printable(o.fault) + "' is no fault", "flip:rank=1,index=7,bit=3");
   }
   request.timeout_s = seconds_from("--timeout", o.timeout);
-  request.backend = backend_from(o.backend);
+  // Without mpirun there is no MPI to carry host memory.
+  request.backend = backend_from(
+      o.backend == "auto" && o.launcher == "processes" && !nccl_absent().empty() ? "shm" : o.backend);
   request.hosts = split(o.hosts);
   if (!o.hosts.empty() && !o.hostfile.empty())
     throw UsageError("--hosts and --hostfile are two ways to say the same; give one of them");
-  if ((!request.hosts.empty() || !o.hostfile.empty()) && request.backend == "loopback")
+  const bool elsewhere = !request.hosts.empty() || !o.hostfile.empty();
+  if (elsewhere && request.backend == "loopback")
     throw UsageError("the loopback backend runs in one process; it cannot use other hosts",
                      "take --backend mpi");
+  if (elsewhere && request.backend == "shm")
+    throw UsageError("the shm backend is memory of one node; it cannot use other hosts",
+                     "take --backend mpi");
+  request.processes = launcher_is_processes(o.launcher, request.backend, elsewhere);
   request.policy = load_policy(o.policy);
   for (const auto& threshold : request.policy.thresholds) {
     if (find_collective(threshold.collective) == nullptr)

@@ -25,9 +25,9 @@ struct CollectiveOptions {
   std::uint64_t seed = 1;
   std::string backend = "auto";
   int ranks = 0;  // 0: decided by the machine
-  std::string hosts, hostfile;
+  std::string hosts, hostfile, launcher = "auto";
   std::string policy = "local";
-  bool register_buffers = false;
+  bool register_buffers = false, graphs = false, share_gpu = false;
   OutputOptions output;
 
   void add_to(CLI::App& command);
@@ -41,6 +41,7 @@ struct CollectiveRequest {
   Policy policy;
   std::string backend;
   std::vector<std::string> hosts;
+  bool processes = false;  // ranks of this node, started as plain processes, not by mpirun
   double timeout_s = 60;
 };
 

@@ -3,6 +3,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/gpu/burnin.hpp"
 #include "reports/text.hpp"
 #include "validators/all.hpp"
 
@@ -24,6 +25,12 @@ ExitCode explain_check(const Check& check) {
 ExitCode explain(const std::string& name) {
   for (const auto* check : all_checks())
     if (check->name == name) return explain_check(*check);
+  if (const GpuTest* test = find_gpu_test(name)) {
+    std::printf("%s: %s\n\nlimit  %s\ntime   about %.0f s with --full%s\n", name.c_str(),
+                std::string(test->summary).c_str(), std::string(test->limit).c_str(), test->full_s,
+                test->quick_s > 0 ? "" : "; no part of --quick");
+    return ExitCode::pass;
+  }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
     std::vector<std::string> known;
@@ -31,10 +38,12 @@ ExitCode explain(const std::string& name) {
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
       known.emplace_back(each->name);
+    for (const auto* each : all_gpu_tests())
+      known.emplace_back(each->name);
     const auto near = nearest(name, known);
     throw UsageError(
         "nothing is known of '" + printable(name) + "'",
-        near ? "did you mean '" + *near + "'?" : "mlc-bench list collectives, mlc-bench list checks");
+        near ? "did you mean '" + *near + "'?" : "mlc-bench list collectives, checks or gpu-tests");
   }
   std::printf("%s: %s\n\n", std::string(collective->name).c_str(), std::string(collective->summary).c_str());
   std::printf(
@@ -53,11 +62,12 @@ ExitCode explain(const std::string& name) {
 }  // namespace
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("explain",
-                                         "what a check or a collective is: why it matters, where it reads, "
-                                         "how to fix; how bandwidth is reckoned");
+  auto* command =
+      program.add_subcommand("explain",
+                             "what a check, a collective or a GPU test is: why it matters, where it reads, "
+                             "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check or a collective")->required();
+  command->add_option("name", *name, "a check, a collective or a GPU test")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

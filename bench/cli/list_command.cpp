@@ -4,6 +4,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/gpu/burnin.hpp"
 #include "reports/text.hpp"
 #include "validators/all.hpp"
 #include "validators/policy.hpp"
@@ -37,12 +38,16 @@ ExitCode list(const std::string& what) {
   } else if (what == "policies") {
     for (const auto& policy : built_in_policies())
       line(policy.name, load_policy(std::string(policy.name)).about);
+  } else if (what == "gpu-tests") {
+    for (const auto* test : all_gpu_tests())
+      line(test->name, std::string(test->summary));
   } else if (what == "dtypes") {
     for (const auto& dtype : dtype_names)
       line(dtype.name, std::to_string(dtype.width) + (dtype.width == 1 ? " byte, also " : " bytes, also ") +
                            std::string(dtype.alias));
   } else {
-    const std::vector<std::string> known{"collectives", "checks", "backends", "policies", "dtypes"};
+    const std::vector<std::string> known{"collectives", "checks",   "gpu-tests",
+                                         "backends",    "policies", "dtypes"};
     const auto near = nearest(what, known);
     throw UsageError("there is no list of '" + printable(what) + "' (" + join(known, ", ") + ")",
                      near ? "did you mean '" + *near + "'?" : "");
@@ -53,10 +58,11 @@ ExitCode list(const std::string& what) {
 }  // namespace
 
 void add_list_command(CLI::App& program, Invocation& invocation) {
-  auto* command =
-      program.add_subcommand("list", "what there is: collectives, checks, backends, policies, dtypes");
+  auto* command = program.add_subcommand(
+      "list", "what there is: collectives, checks, gpu-tests, backends, policies, dtypes");
   auto what = std::make_shared<std::string>();
-  command->add_option("what", *what, "collectives, checks, backends, policies or dtypes")->required();
+  command->add_option("what", *what, "collectives, checks, gpu-tests, backends, policies or dtypes")
+      ->required();
   command->callback([&invocation, what] { invocation.run = [what] { return list(*what); }; });
 }
 

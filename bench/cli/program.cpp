@@ -57,6 +57,8 @@ int run_program(int argc, char** argv) {
       "130 interrupted.");
   Invocation invocation{{argv + 1, argv + argc}, {}};
   add_collective_commands(program, invocation);
+  add_gpu_command(program, invocation);
+  add_rdma_command(program, invocation);
   add_list_command(program, invocation);
   add_explain_command(program, invocation);
   add_validate_command(program, invocation);

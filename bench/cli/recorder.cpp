@@ -2,10 +2,14 @@
 
 #include <cstdio>
 #include <ctime>
+#include <random>
 
+#include "bench/backends/backends.hpp"
+#include "bench/cli/node_facts.hpp"
 #include "bench/engine/clock.hpp"
 #include "reports/csv.hpp"
 #include "reports/json.hpp"
+#include "reports/rails_text.hpp"
 #include "reports/text.hpp"
 #include "validators/decide.hpp"
 
@@ -24,6 +28,24 @@ std::string timestamp() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
+}
+
+Report new_report(const std::string& backend, const std::string& policy,
+                  const std::vector<std::string>& arguments) {
+  Report report;
+  report.tool.version = MLC_VERSION;
+  for (const auto& each : all_backends())
+    if (each.name != "loopback" && each.name != "shm")
+      report.tool.built[each.name] = each.absent.empty() ? each.version : "absent: " + each.absent;
+  report.run.started = timestamp();
+  report.run.id =
+      node_name() + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+  report.run.command = arguments;
+  report.run.command.insert(report.run.command.begin(), "mlc-bench");
+  report.run.backend = backend;
+  report.run.policy = policy;
+  report.environment.variables = telling_variables();
+  return report;
 }
 
 Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::string directory)
@@ -79,6 +101,12 @@ void Recorder::add(const Series& series) {
   if (now() - last_checkpoint_ >= 10 * checkpoint_cost_) checkpoint();
 }
 
+void Recorder::record(const std::function<void(Report&)>& change) {
+  const std::lock_guard lock(mutex_);
+  change(report_);
+  checkpoint();
+}
+
 void Recorder::live(const std::string& text) {
   const std::lock_guard lock(mutex_);
   progress_.show(text);
@@ -115,8 +143,12 @@ ExitCode Recorder::conclude(const std::vector<std::string>& unmeasured) {
   report_.run.duration_s = now() - started_;
   report_.verdict = decide(report_, policy_, unmeasured);
   if (stdout_format_ == Format::text)
-    to_stdout((headed_ ? table_ending(report_, head_, style_) : std::string()));
-  else if (stdout_format_ != Format::csv)
+    to_stdout(headed_ ? table_ending(report_, head_, style_)
+              : report_.figures.rails.empty()
+                  ? std::string()
+                  : rails_text(report_, style_) + table_ending(report_, head_, style_) +
+                        rail_remedies(report_, style_));
+  else if (stdout_format_ != Format::csv || !report_.figures.rails.empty())
     to_stdout(render(report_, stdout_format_, style_));
   if (options_.to_file()) write_whole(options_.output, render(report_, options_.chosen(), {}));
   return exit_code_of(report_.verdict.decision);

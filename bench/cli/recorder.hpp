@@ -23,6 +23,8 @@ class Recorder {
   void environment(Environment environment, int ranks);          // once it is known
   void heading(const TableHead& head, const std::string& what);  // prints it, with the CSV header
   void add(const Series& series);
+  // What is no series: `change` writes it into the report, which is then saved as after a series.
+  void record(const std::function<void(Report&)>& change);
   void live(const std::string& text);
   void note(const std::string& warning);  // to stderr
   ExitCode finish(
@@ -50,5 +52,9 @@ class Recorder {
 
 // RFC 3339 in UTC, of now.
 std::string timestamp();
+
+// What every run's record begins with: tool, run, environment variables.
+Report new_report(const std::string& backend, const std::string& policy,
+                  const std::vector<std::string>& arguments);
 
 }  // namespace mlc

@@ -28,7 +28,7 @@ std::optional<Fault> parse_fault(std::string_view text) {
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc{} || end != value.data() + value.size()) return std::nullopt;
-    if (key == "rank")
+    if (key == "rank" || key == "rail")
       fault.rank = static_cast<int>(number);
     else if (key == "index")
       fault.index = number;

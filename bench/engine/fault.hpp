@@ -10,7 +10,7 @@ namespace mlc {
 
 struct Fault {
   enum class Kind { flip, delay, hang, die } kind = Kind::flip;
-  int rank = 0;
+  int rank = 0;             // or rail, where rails are measured
   std::uint64_t index = 0;  // flip: element of the receive buffer
   int bit = 0;              // flip
   double delay_us = 0;      // delay: added to every operation of that rank

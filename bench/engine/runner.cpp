@@ -7,11 +7,13 @@
 #include <csignal>
 #include <cstring>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "bench/engine/mismatch.hpp"
 #include "bench/engine/statistics.hpp"
 #include "bench/engine/verdict_of_cell.hpp"
+#include "bench/engine/wire.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
@@ -239,10 +241,22 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   bool drifting = false;
   const std::vector<double> warm = warm_up(cell, buffers, drifting);
 
+  std::optional<Tuning> tuning = communicator_.carried([&] { operate(buffers.call, *cell.collective); });
+  const auto nodes = static_cast<int>(std::set<std::string>(nodes_.begin(), nodes_.end()).size());
+  double wire = 0;  // 0: not known
+  if (tuning) wire = wire_factor(*cell.collective, tuning->algorithm, nodes, control.size()).value_or(0);
+  const double bus_factor = cell.collective->bus_factor(control.size());
+  const bool more_than_wire = wire > 0 && wire < bus_factor;
+
   std::optional<CellJudge> judge;
   if (leader && question) {
     const int thin = thinning(lag1_autocorrelation(warm));
-    judge.emplace(*question, busbw_bytes, options_.iterations ? 1 : thin, !options_.iterations);
+    Question asked = *question;
+    if (more_than_wire && asked.metric == Question::Metric::busbw_gb_s)
+      asked.metric = Question::Metric::wire_gb_s;
+    judge.emplace(asked,
+                  asked.metric == Question::Metric::wire_gb_s ? busbw_bytes * wire / bus_factor : busbw_bytes,
+                  options_.iterations ? 1 : thin, !options_.iterations);
   }
 
   pulse_.enter(name + ": timed iterations");
@@ -336,9 +350,19 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
     series.rank_p50_us.push_back(rank.median * 1e6);
   if (const auto slow = find_slow_rank(ranks, samples.size()))
     series.slowest = Slowest{static_cast<int>(slow->rank), nodes_[slow->rank], slow->excess};
+  const double wire_gb_s = series.algbw_gb_s * wire;
+  if (wire > 0) tuning->wire_gb_s = wire_gb_s;
   if (judge)
     series.threshold = judge->judgement(question->metric == Question::Metric::time_us ? series.time_us.p50
+                                        : more_than_wire                              ? wire_gb_s
                                                                                       : series.busbw_gb_s);
+  if (more_than_wire)
+    series.warnings.push_back(tuning->algorithm +
+                              " on two nodes sends fewer bytes than busbw counts: the wire carried " +
+                              fixed(wire_gb_s, 2) + " GB/s; NCCL_ALGO=Ring makes the two the same");
+  series.tuning = tuning;
+  for (auto& warning : communicator_.warnings())
+    series.warnings.push_back(std::move(warning));
   if (drifting)
     series.warnings.push_back("times were still drifting when the warm-up ended; give it more with --warmup");
   if (samples.size() >= 5 && samples.front() > 3 * summary.p50)

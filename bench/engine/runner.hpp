@@ -23,7 +23,9 @@ namespace mlc {
 // The threshold question of a cell. A sample is the bus bandwidth of a batch of iterations (at least
 // `bound`), or its mean time in microseconds (at most `bound`).
 struct Question {
-  enum class Metric { busbw_gb_s, time_us } metric = Metric::busbw_gb_s;
+  // wire_gb_s: asked as busbw, judged by the bytes that left each node, where the library moved fewer
+  // (wire.hpp).
+  enum class Metric { busbw_gb_s, wire_gb_s, time_us } metric = Metric::busbw_gb_s;
   double bound = 0;
   double false_admit = 1e-3, false_reject = 1e-2;
   int max_batches = 60;

@@ -34,10 +34,12 @@ void CellJudge::add(std::span<const double> seconds) {
 
 Judgement CellJudge::judgement(double observed) const {
   Judgement judgement;
-  judgement.metric = wants_time(question_) ? "time_us" : "busbw_gb_s";
+  const bool wire = question_.metric == Question::Metric::wire_gb_s;
+  judgement.metric = wants_time(question_) ? "time_us" : wire ? "wire_gb_s" : "busbw_gb_s";
   judgement.bound = question_.bound;
-  const std::string value =
-      wants_time(question_) ? "median time " + time_text(observed) : "busbw " + fixed(observed, 2) + " GB/s";
+  const std::string value = wants_time(question_)
+                                ? "median time " + time_text(observed)
+                                : (wire ? "on the wire " : "busbw ") + fixed(observed, 2) + " GB/s";
   const std::string bound =
       wants_time(question_) ? time_text(question_.bound) : fixed(question_.bound, 2) + " GB/s";
   const double off = observed / question_.bound - 1;

@@ -21,7 +21,7 @@ class CellJudge {
 
  private:
   Question question_;
-  double busbw_bytes_;  // bytes x bus factor: busbw = busbw_bytes / time
+  double busbw_bytes_;  // bytes x bus (or wire) factor, over time
   int thin_;
   bool by_time_;
   double batch_seconds_ = 0;

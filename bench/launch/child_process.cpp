@@ -27,8 +27,6 @@ pid_t spawn(const std::vector<std::string>& command,
     throw std::system_error(errno, std::generic_category(), "cannot start " + command[0]);
   const FileDescriptor read_end(failure[0]);
   FileDescriptor write_end(failure[1]);
-  for (const auto& [name, value] : environment)
-    ::setenv(name.c_str(), value.c_str(), 1);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) {
@@ -38,6 +36,8 @@ pid_t spawn(const std::vector<std::string>& command,
     ::setpgid(0, 0);  // a launch given up ends with all that it started here
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(127);
+    for (const auto& [name, value] : environment)
+      ::setenv(name.c_str(), value.c_str(), 1);
     const int null = ::open("/dev/null", O_RDONLY);
     if (null >= 0) ::dup2(null, STDIN_FILENO);
     if (output >= 0) ::dup2(output, STDOUT_FILENO), ::dup2(output, STDERR_FILENO);

@@ -10,7 +10,7 @@
 namespace mlc {
 
 // Starts `command` in a process group of its own, so that Ctrl-C comes to us alone. It is told to terminate
-// when this process dies. `environment` is set here as well. `output`: a file descriptor for its stdout and
+// when this process dies. `environment` is added to ours. `output`: a file descriptor for its stdout and
 // stderr, or -1 for ours. Throws std::system_error if it cannot be started. This process must have one
 // thread.
 pid_t spawn(const std::vector<std::string>& command,

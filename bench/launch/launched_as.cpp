@@ -32,6 +32,8 @@ std::optional<LaunchedAs> launched_as(const Lookup& lookup) {
       if (const auto value = lookup(name)) id += (id.empty() ? "" : ".") + *value;
     return id;
   };
+  if (const auto rank = number(lookup, "MLC_LOCAL_RANK"), size = number(lookup, "MLC_RANKS"); rank && size)
+    return LaunchedAs{std::string(local_launcher), *rank, *size, *size, job({})};
   if (const auto rank = number(lookup, "OMPI_COMM_WORLD_RANK"), size = number(lookup, "OMPI_COMM_WORLD_SIZE");
       rank && size)
     return LaunchedAs{"Open MPI", *rank, *size, number(lookup, "OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size),

@@ -2,20 +2,14 @@
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <system_error>
 
 #include "bench/launch/child_process.hpp"
 #include "bench/launch/launched_as.hpp"
-#include "bench/watch/file_descriptor.hpp"
+#include "bench/launch/scratch_directory.hpp"
 #include "bench/watch/roll_call.hpp"
 #include "reports/text.hpp"
 
@@ -51,35 +45,6 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request) {
 }
 
 namespace {
-
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream content;
-  content << stream.rdbuf();
-  return content.str();
-}
-
-// A private directory, gone when the run is.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "mlc-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      throw std::system_error(
-          errno, std::generic_category(),
-          "cannot make a directory in " + std::filesystem::temp_directory_path().string());
-    path_ = pattern;
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string how_it_ended(int status) {
   if (WIFSIGNALED(status)) return "mpirun was ended by signal " + std::to_string(WTERMSIG(status));

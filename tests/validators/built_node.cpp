@@ -101,6 +101,10 @@ class BuiltMachine : public Machine {
             .put(IFLA_VF_SPOOFCHK, raw(ifla_vf_spoofchk{vf.index, vf.spoof_check}));
         one.put(IFLA_VF_LINK_STATE, raw(ifla_vf_link_state{vf.index, vf.link_state}))
             .put(IFLA_VF_TRUST, raw(ifla_vf_trust{vf.index, vf.trust}));
+        // As the kernel does since 4.9; a nested attribute does not open with the index of the VF.
+        NetlinkPayload vlans;
+        vlans.put(IFLA_VF_VLAN_INFO, raw(ifla_vf_vlan_info{vf.index, vf.vlan, 0, 0x0081}));
+        one.nest(IFLA_VF_VLAN_LIST, vlans);
         list.nest(IFLA_VF_INFO, one);
       }
       payload.nest(IFLA_VFINFO_LIST, list);

@@ -154,6 +154,8 @@ std::vector<Case> all_cases() {
 
   add("rdma.port-state", "down", Status::fail, "1: DOWN",
       [](BuiltNode& node, Policy&) { node.file(node.port(3) + "state", "1: DOWN\n"); });
+  add("rdma.port-state", "set down", Status::fail, "is set down",
+      [](BuiltNode& node, Policy&) { node.rail_link(1).flags = 0x1002; });
   add("rdma.port-state", "half rate", Status::fail, "100 Gb/sec",
       [](BuiltNode& node, Policy&) { node.file(node.port(3) + "rate", "100 Gb/sec (2X HDR)\n"); });
   add("rdma.port-state", "infiniband", Status::fail, "InfiniBand",
@@ -349,6 +351,11 @@ std::vector<Case> all_cases() {
 
   add("net.default-route", "falls to default", Status::fail, "default route out of eno1",
       [=](BuiltNode& node, Policy&) { drop_route(node, "10.21.0.0/16"); });
+  add("net.default-route", "another rail takes it", Status::fail, "leaves by " + BuiltNode().netdev(0),
+      [=](BuiltNode& node, Policy&) {
+        drop_route(node, "10.21.0.0/16");
+        node.routes.push_back({prefix("10.21.0.0/16"), node.rail_link(0).index, parse_ipv4("10.10.0.1")});
+      });
   add("net.default-route", "rail carries it", Status::fail, "carries the default route",
       [](BuiltNode& node, Policy&) {
         node.routes.push_back({std::nullopt, 3, parse_ipv4("10.10.0.1")});
@@ -403,6 +410,14 @@ std::vector<Case> all_cases() {
   add("net.duplicate-address", "our own answer", Status::pass, "", [](BuiltNode& node, Policy&) {
     node.answer("arp", node.netdev(0) + " 10.10.0.21", {{"macs", {node.rail_link(0).mac}}});
   });
+  add("net.duplicate-address", "another interface of this machine", Status::warn,
+      "answers for 10.10.0.21 too", [](BuiltNode& node, Policy&) {
+        node.answer("arp", node.netdev(0) + " 10.10.0.21", {{"macs", {node.rail_link(1).mac}}});
+      });
+  for (const char* check : {"net.rail-routes", "net.default-route", "net.rules", "net.reachability",
+                            "net.path-mtu", "net.duplicate-address"})
+    add(check, "link down", Status::unknown, "its link is down",
+        [](BuiltNode& node, Policy&) { node.rail_link(1).flags = 0x1002; });
   add("net.duplicate-address", "no permission", Status::unknown, "packet socket",
       [](BuiltNode& node, Policy&) {
         node.error("arp", node.netdev(0) + " 10.10.0.21", EPERM, "packet socket: Operation not permitted");

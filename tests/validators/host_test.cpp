@@ -330,6 +330,45 @@ TEST(Policy, BuiltInOnesNameOnlyChecksThereAre) {
     EXPECT_NO_THROW(require_known_checks(load_policy(std::string(policy.name)), all_checks())) << policy.name;
 }
 
+// As soft RoCE on a VF looks (tests/lab): no `device`, but the name of the interface.
+TEST(RdmaDevices, SoftRoceIsWhereItsInterfaceIs) {
+  BuiltNode node(1);
+  const std::string vf = node.vf(2, 0);
+  node.file("/sys/class/infiniband/roce2/parent", "rail2\n");
+  node.file(node.pci(vf) + "/net/rail2/address", "02:00:00:00:00:01\n");
+  node.link("/sys/class/net/rail2", "../.." + (node.pci(vf) + "/net/rail2").substr(4));
+  node.link(node.pci(vf) + "/net/rail2/device", "../..");
+  node.file("/sys/class/infiniband/roce3/parent", "elsewhere\n");
+  const auto devices = read_rdma_devices(FileTree(node.root()));
+  ASSERT_TRUE(devices);
+  const auto soft = std::ranges::find(*devices, "roce2", &RdmaDevice::name);
+  ASSERT_NE(soft, devices->end());
+  EXPECT_TRUE(soft->soft);
+  EXPECT_EQ(soft->pci, vf);
+  EXPECT_EQ(soft->parent, node.pf(2));
+  EXPECT_EQ(soft->netdevs, std::vector<std::string>{"rail2"});
+  const auto away = std::ranges::find(*devices, "roce3", &RdmaDevice::name);
+  ASSERT_NE(away, devices->end());
+  EXPECT_TRUE(away->netdevs.empty()) << "its interface is in another namespace";
+}
+
+TEST(Rails, TheGatewayMayBeTheFirstAddressOfTheNodesOwnSubnet) {
+  RailInputs inputs;
+  inputs.devices.push_back({"mlx5_0", "0000:01:00.0", "", {"eth1"}, ""});
+  Link link;
+  link.index = 7, link.name = "eth1";
+  inputs.links.push_back(link);
+  inputs.addresses.push_back({7, *parse_prefix("10.10.3.40/26")});
+  NodeExpectation expected;
+  expected.rails = 1;
+  expected.sites = {{*parse_prefix("10.10.0.0/16"), {}, {}, true}};
+  EXPECT_EQ(choose_rails(inputs, &expected).front().gateway, parse_ipv4("10.10.3.1"));
+  inputs.addresses.front().prefix = *parse_prefix("10.10.3.70/26");
+  EXPECT_EQ(choose_rails(inputs, &expected).front().gateway, parse_ipv4("10.10.3.65"));
+  inputs.addresses.clear();
+  EXPECT_EQ(choose_rails(inputs, &expected).front().gateway, std::nullopt);
+}
+
 TEST(Rails, APlainNicIsNoRailAndARailWithTheDefaultRouteIsOne) {
   RailInputs inputs;
   for (int i = 0; i < 5; ++i) {

@@ -225,8 +225,12 @@ TEST_F(Namespaces, ReversePathFilter) {
 
 TEST_F(Namespaces, GatewayAnswers) {
   expect("net.reachability", Status::pass, "answers");
-  in(there_, "link set r0 down");
+  in(there_, "address delete 10.1.0.1/24 dev r0");
   expect("net.reachability", Status::fail, "10.1.0.1");
+  // Without a carrier there is one failure, of rdma.port-state; whatever needs the link could not be tested.
+  in(there_, "link set r0 down");
+  for (const char* check : {"net.reachability", "net.rail-routes", "net.duplicate-address"})
+    expect(check, Status::unknown, "its link is down");
 }
 
 TEST_F(Namespaces, WrongVlanIsNotHiddenByTheOrdinaryNetwork) {

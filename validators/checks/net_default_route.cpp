@@ -49,7 +49,7 @@ extern const Check net_default_route{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.default-route");
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           const auto& routes = host.routes();
           if (!routes) {
@@ -69,7 +69,10 @@ extern const Check net_default_route{
             std::vector<Prefix> destinations = rail.site->destinations;
             destinations.push_back(rail.site->prefix);
             for (const auto& destination : destinations) {
-              const Ipv4 target{destination.address.bits | (~destination.mask() & 2u)};
+              // Not in the rail's own subnet: that is on link, whatever the routes to the others are.
+              const auto& own = rail.addresses.front();
+              Ipv4 target{destination.address.bits | (~destination.mask() & 2u)};
+              if (own.contains(target)) target.bits = destination.address.bits | (~destination.mask() & ~1u);
               // With source-based routing the main table has no rail routes by design; the source decides.
               Lookup lookup{rail.name() + " to " + to_string(destination),
                             host.lookup(target, rail.addresses.front().address, std::nullopt), "?",

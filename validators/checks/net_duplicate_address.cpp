@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "reports/text.hpp"
 #include "validators/check.hpp"
@@ -10,6 +11,7 @@ namespace {
 
 struct Claim {
   std::string subject, netdev, own_mac;
+  std::map<std::string, std::string> own_others;  // MAC -> name of this machine's other interfaces
   Ipv4 address;
   Read<std::vector<std::string>> answers;
 };
@@ -22,12 +24,23 @@ void judge(CheckFindings& findings, const Claim& claim) {
                      "give the container the capability NET_RAW, or run as root");
     return;
   }
-  std::vector<std::string> others;
-  for (const auto& mac : *claim.answers)
-    if (mac != claim.own_mac) others.push_back(printable(mac, 20));
-  if (others.empty())
+  std::vector<std::string> others, ours;
+  for (const auto& mac : *claim.answers) {
+    const auto own = claim.own_others.find(mac);
+    if (own != claim.own_others.end())
+      ours.push_back(own->second);
+    else if (mac != claim.own_mac)
+      others.push_back(printable(mac, 20));
+  }
+  // No second owner, but peers may learn the wrong MAC: the PF hears what is asked of its VF.
+  if (!ours.empty())
+    findings.warn(claim.subject,
+                  "this machine's " + join(ours, ", ") + " answers for " + to_string(claim.address) + " too",
+                  claim.netdev + " alone answers", source,
+                  "sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2");
+  if (others.empty() && ours.empty())
     findings.pass(claim.subject, "nobody else claims " + to_string(claim.address), expected, source);
-  else
+  if (!others.empty())
     findings.fail(claim.subject, to_string(claim.address) + " is also owned by " + join(others, ", "),
                   expected, source,
                   "find the owner: kubectl get ippools -A -o json | grep " + to_string(claim.address) +
@@ -52,12 +65,16 @@ extern const Check net_duplicate_address{
             findings.skip("rails", "the policy asks for no probes (node.probe.duplicates)", "policy");
             return findings.done();
           }
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
-          for (const auto& rail : *rails)
+          for (const auto& rail : *rails) {
+            std::map<std::string, std::string> own_others;
+            for (const auto& link : *host.links())
+              if (link.mac != rail.link->mac) own_others[link.mac] = link.name;
             for (const auto& address : rail.addresses)
-              judge(findings, {rail.name(), rail.netdev, rail.link->mac, address.address,
+              judge(findings, {rail.name(), rail.netdev, rail.link->mac, own_others, address.address,
                                host.arp_probe(rail.netdev, address.address)});
+          }
           if (findings.empty())
             findings.fail("rails", "no rail has an address", "an address each", "RTM_GETADDR",
                           "see net.rail-prefixes");

@@ -53,11 +53,11 @@ extern const Check net_path_mtu{
             findings.skip("rails", "the policy asks for no probes (node.probe.path_mtu)", "policy");
             return findings.done();
           }
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& rail : *rails) {
             std::vector<Ipv4> targets;
-            if (rail.site && rail.site->gateway) targets.push_back(*rail.site->gateway);
+            if (rail.gateway) targets.push_back(*rail.gateway);
             for (const auto& peer : node->peers)
               if (static_cast<std::size_t>(rail.index) < peer.size())
                 targets.push_back(peer[static_cast<std::size_t>(rail.index)]);

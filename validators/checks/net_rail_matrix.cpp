@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <future>
+
 #include "validators/check.hpp"
 #include "validators/rails.hpp"
 
@@ -68,27 +71,48 @@ extern const Check net_rail_matrix{
             findings.skip("rails", "no peer was named (--peer A,B,C,D)", "policy");
             return findings.done();
           }
-          const auto rails = rails_or_say(host, policy, findings);
-          if (!rails) return findings.done();
-          std::vector<Finding> all;
+          const auto all_rails = rails_or_say(host, policy, findings);
+          if (!all_rails) return findings.done();
+          const auto rails = rails_up_or_say(host, policy, findings);
+          // What is down or missing has its finding already (rdma.port-state, pci.inventory).
+          const auto wanted = static_cast<std::size_t>(expected_rails(policy).value_or(0));
+          const std::size_t absent = std::max(wanted, all_rails->size()) - rails->size();
+          std::vector<Finding> all = findings.empty() ? std::vector<Finding>{} : findings.done();
+          if (rails->empty()) return all;
           for (const auto& peer : node->peers) {
             std::vector<std::string> names;
-            std::vector<Row> matrix;
+            std::vector<Ipv4> targets;
+            std::vector<const Rail*> from;
             for (const auto& rail : *rails) {
-              if (rail.addresses.empty()) continue;
+              const auto index = static_cast<std::size_t>(rail.index);
+              if (rail.addresses.empty() || index >= peer.size()) continue;
               names.push_back(rail.name());
-              Row row;
-              for (const auto target : peer)
-                row.push_back(host.echo(rail.netdev, rail.addresses.front().address, target, 84));
-              matrix.push_back(std::move(row));
+              from.push_back(&rail);
+              targets.push_back(peer[index]);
             }
-            if (matrix.size() != peer.size()) {
+            // All at once: on a rail-only fabric each crossing takes as long as an echo waits.
+            std::vector<std::vector<std::future<Read<Echo>>>> asked;
+            for (const auto* rail : from) {
+              asked.emplace_back();
+              for (const auto target : targets)
+                asked.back().push_back(std::async([&host, rail, target] {
+                  return host.echo(rail->netdev, rail->addresses.front().address, target, 84);
+                }));
+            }
+            std::vector<Row> matrix;
+            for (auto& row : asked) {
+              matrix.emplace_back();
+              for (auto& echo : row)
+                matrix.back().push_back(echo.get());
+            }
+            if (matrix.size() + absent < peer.size() || matrix.size() != rails->size()) {
               findings.fail("rails",
                             std::to_string(matrix.size()) + " rails with an address here, the peer has " +
                                 std::to_string(peer.size()),
                             "as many as the peer", "RTM_GETADDR", "see net.rail-prefixes");
               return findings.done();
             }
+            if (matrix.empty()) continue;
             for (auto& finding : judge(names, matrix, to_string(peer.front()), node->cross_rail))
               all.push_back(std::move(finding));
           }

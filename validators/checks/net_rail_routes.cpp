@@ -109,7 +109,7 @@ extern const Check net_rail_routes{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.rail-routes");
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           const auto* node = expectation(policy);
           const int mtu = node ? node->netdev_mtu.value_or(0) : 0;
@@ -142,11 +142,11 @@ extern const Check net_rail_routes{
               if (wider) {
                 Ipv4 far{rail.site->prefix.address.bits | (~rail.site->prefix.mask() & ~1u)};
                 if (rail.addresses.front().contains(far)) far = somebody(rail.site->prefix, source);
-                add(to_string(rail.site->prefix) + " (rail)", far, rail.site->gateway, false);
+                add(to_string(rail.site->prefix) + " (rail)", far, rail.gateway, false);
               }
               for (const auto& destination : rail.site->destinations)
-                add(to_string(destination) + " (destination)", somebody(destination, source),
-                    rail.site->gateway, false);
+                add(to_string(destination) + " (destination)", somebody(destination, source), rail.gateway,
+                    false);
             }
             if (node)
               for (const auto& peer : node->peers)
@@ -155,8 +155,8 @@ extern const Check net_rail_routes{
                   bool here = false;
                   for (const auto& address : rail.addresses)
                     here = here || address.contains(target);
-                  add(to_string(target) + " (peer)", target,
-                      here || !rail.site ? std::optional<Ipv4>() : rail.site->gateway, here);
+                  add(to_string(target) + " (peer)", target, here ? std::optional<Ipv4>() : rail.gateway,
+                      here);
                 }
             if (lookups.empty()) add("any peer", Ipv4{}, {}, false);
             for (auto& lookup : lookups) {

@@ -56,7 +56,7 @@ extern const Check net_reachability{
             findings.skip("rails", "the policy asks for no probes (node.probe)", "policy");
             return findings.done();
           }
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& rail : *rails) {
             if (rail.addresses.empty()) {
@@ -65,9 +65,8 @@ extern const Check net_reachability{
               continue;
             }
             std::vector<Target> targets;
-            if (node->probe_gateways && rail.site && rail.site->gateway)
-              targets.push_back(
-                  {rail.name(), "gateway " + to_string(*rail.site->gateway), *rail.site->gateway, {}, {}});
+            if (node->probe_gateways && rail.gateway)
+              targets.push_back({rail.name(), "gateway " + to_string(*rail.gateway), *rail.gateway, {}, {}});
             for (const auto& peer : node->peers)
               if (static_cast<std::size_t>(rail.index) < peer.size())
                 targets.push_back({rail.name(),

@@ -110,7 +110,7 @@ extern const Check net_rules{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.rules");
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           const auto& rules = host.rules();
           const auto& routes = host.routes();

@@ -10,6 +10,7 @@ namespace {
 
 struct Nic {
   std::string subject, rdma, board, firmware, type;
+  bool soft = false;
 };
 
 std::vector<Finding> judge(const std::vector<Nic>& nics, const NodeExpectation* expected,
@@ -18,6 +19,8 @@ std::vector<Finding> judge(const std::vector<Nic>& nics, const NodeExpectation* 
   const std::string source = "/sys/class/infiniband/*/{board_id,fw_ver,hca_type}";
   std::set<std::string> boards, versions;
   for (const auto& nic : nics) {
+    const bool asked = expected && !(expected->nic_board.empty() && expected->nic_firmware.empty());
+    if (nic.soft && !asked) continue;
     if (nic.board.empty() || nic.firmware.empty()) {
       findings.unknown(nic.subject,
                        nic.rdma + " does not say its " + (nic.board.empty() ? "board" : "firmware"), "",
@@ -58,10 +61,11 @@ std::vector<Finding> judge(const std::vector<Nic>& nics, const NodeExpectation* 
   one_kind(boards, "board", "replace the odd NIC, or write the mixed boards into the fleet's build sheet");
   one_kind(versions, "firmware", "bring all NICs to one version: mlxfwmanager -u, then power-cycle");
   if (findings.empty() && !nics.empty())
-    findings.pass(
-        "node",
-        std::to_string(nics.size()) + " NICs, board " + *boards.begin() + ", firmware " + *versions.begin(),
-        wanted ? std::to_string(*wanted) + " alike" : "all alike", source);
+    findings.pass("node",
+                  boards.empty() ? std::to_string(nics.size()) + " NICs under soft RoCE"
+                                 : std::to_string(nics.size()) + " NICs, board " + *boards.begin() +
+                                       ", firmware " + *versions.begin(),
+                  wanted ? std::to_string(*wanted) + " alike" : "all alike", source);
   return findings.done();
 }
 
@@ -87,7 +91,7 @@ extern const Check pci_inventory{
             const std::string base = "/sys/class/infiniband/" + rail.rdma + "/";
             nics.push_back({rail.name(), rail.rdma, host.files().text(base + "board_id").value,
                             host.files().text(base + "fw_ver").value,
-                            host.files().text(base + "hca_type").value});
+                            host.files().text(base + "hca_type").value, rail.soft});
           }
           return judge(nics, expectation(policy), expected_rails(policy));
         },

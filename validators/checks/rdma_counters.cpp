@@ -28,6 +28,13 @@ constexpr Counter watched[]{
     {"hw_counters/rnr_nak_retry_err", 0xffffffff, Status::fail, "the receiver was never ready"},
     {"hw_counters/out_of_buffer", 0xffffffff, Status::warn, "no receive buffer was posted"},
     {"hw_counters/roce_slow_restart", 0xffffffff, Status::warn, "senders had to start slowly again"},
+    // Soft RoCE (drivers/infiniband/sw/rxe/rxe_hw_counters.c), 64 bits.
+    {"hw_counters/out_of_seq_request", ~0ull, Status::warn, "packets were lost on the way here"},
+    {"hw_counters/rcvd_seq_err", ~0ull, Status::warn, "the peer saw packets missing"},
+    {"hw_counters/completer_retry_err", ~0ull, Status::warn, "acknowledgements came late or never"},
+    {"hw_counters/retry_exceeded_err", ~0ull, Status::fail, "retries ran out: a queue pair died"},
+    {"hw_counters/retry_rnr_exceeded_err", ~0ull, Status::fail, "the receiver was never ready"},
+    {"hw_counters/send_err", ~0ull, Status::fail, "packets could not be sent"},
 };
 
 struct Port {

@@ -26,13 +26,17 @@ std::vector<Finding> judge(const std::vector<Table>& tables) {
       continue;
     }
     const Gid* usable = nullptr;
+    const Gid* old = nullptr;  // the right address, but not as RoCE v2
     std::string others;
     for (const auto& gid : *table.gids) {
-      if (gid.type != "RoCE v2") continue;
       const auto address = mapped_ipv4(gid.gid);
       const bool own =
           address && gid.netdev == table.netdev &&
           std::ranges::any_of(table.addresses, [&](const Prefix& one) { return one.address == *address; });
+      if (gid.type != "RoCE v2") {
+        if (own) old = &gid;
+        continue;
+      }
       if (own && !usable) usable = &gid;
       if (!own)
         others +=
@@ -47,6 +51,13 @@ std::vector<Finding> judge(const std::vector<Table>& tables) {
       findings.fail(table.subject, table.netdev + " has no IPv4 address, so no usable GID", expected, source,
                     "give the rail its address: check CNI and IPAM (kubectl describe pod), or netplan on the "
                     "host; the GID follows the address");
+    } else if (old) {
+      findings.fail(table.subject,
+                    (others.empty() ? "no RoCE v2 GID" : "RoCE v2 GIDs are only " + others) + "; " +
+                        to_string(*mapped_ipv4(old->gid)) + " is " + old->type + ", which no router forwards",
+                    expected, source,
+                    "let the port speak RoCE v2 (cma_roce_mode -d " + table.rdma +
+                        " -p 1 -m 2), then take the interface down and up or give the Pod its address again");
     } else if (!others.empty()) {
       findings.fail(table.subject, "RoCE v2 GIDs are only " + others, expected, source,
                     "the GID belongs to another device or address: take the interface down and up, or give "

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "validators/check.hpp"
@@ -11,6 +12,22 @@ struct Pf {
   std::string subject, netdev, pci;
   Read<std::uint64_t> configured, possible;
 };
+
+// PFs that are not in the list, of a model that is.
+std::vector<std::string> like_these(const Host& host, const std::vector<Pf>& pfs) {
+  std::vector<std::string> found;
+  const auto& devices = host.pci_devices();
+  for (const auto& other : *devices) {
+    const bool listed = std::ranges::find(pfs, other.address, &Pf::pci) != pfs.end();
+    const bool alike = std::ranges::any_of(*devices, [&](const PciDevice& device) {
+      return device.vendor == other.vendor && device.device == other.device &&
+             std::ranges::find(pfs, device.address, &Pf::pci) != pfs.end();
+    });
+    if (!listed && alike && host.files().number("/sys/bus/pci/devices/" + other.address + "/sriov_totalvfs"))
+      found.push_back(other.address);
+  }
+  return found;
+}
 
 std::vector<Finding> judge(const std::vector<Pf>& pfs, std::optional<int> wanted) {
   CheckFindings findings("vf.count");
@@ -73,6 +90,17 @@ extern const Check vf_count{
                            host.files().number(base + "sriov_totalvfs")});
           }
           const auto wanted = node ? node->vfs_per_pf : std::nullopt;
+          // A rail whose only VF is gone is no rail any more: its PF is found among the NICs of the same
+          // model.
+          if (static_cast<int>(rails->size()) < expected_rails(policy).value_or(0)) {
+            for (const auto& pci : like_these(host, pfs)) {
+              const std::string base = "/sys/bus/pci/devices/" + pci + "/";
+              const auto netdevs = host.files().list(base + "net");
+              pfs.push_back({"PF " + (netdevs && !netdevs->empty() ? netdevs->front() + ", " : "") + pci, "",
+                             pci, host.files().number(base + "sriov_numvfs"),
+                             host.files().number(base + "sriov_totalvfs")});
+            }
+          }
           bool any = wanted.has_value();
           for (const auto& pf : pfs)
             any = any || !pf.configured.missing();

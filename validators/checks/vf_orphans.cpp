@@ -7,9 +7,10 @@ namespace mlc::checks {
 namespace {
 
 struct HostVf {
-  std::string subject, pci;
+  std::string pci;
   Read<std::vector<std::string>> netdevs;
   bool held = false;         // sriov-cni says that a namespace has it
+  bool rail = false;         // it is a rail of this namespace
   Read<bool> known_holders;  // /var/lib/cni/sriov/pci could be read
   std::vector<Prefix> addresses;
   std::optional<std::string> driver;
@@ -30,7 +31,7 @@ void judge(CheckFindings& findings, const std::string& rail, const std::vector<H
       unread = vf.pci + " has no interface here, and who holds it is not known: " + vf.known_holders.why;
     else if (!here && !vf.held)
       nowhere.push_back(vf.pci);
-    else if (here && (vf.netdevs->front().starts_with("temp_") || !vf.addresses.empty()))
+    else if (here && !vf.rail && (vf.netdevs->front().starts_with("temp_") || !vf.addresses.empty()))
       leftover.push_back(vf.netdevs->front() + " (" + vf.pci + ")");
   }
   if (!nowhere.empty())
@@ -69,28 +70,31 @@ extern const Check vf_orphans{
           // Without the folder sriov-cni never gave out a VF on this node (or we are in a Pod, which the
           // caller sees).
           const bool known = holders || (holders.missing() && host.files().exists("/var/lib/cni"));
-          for (const auto& rail : *rails) {
-            if (rail.vf) {
-              findings.unknown(rail.name(), "a Pod does not see the VFs of its PF",
+          for (const auto& nic : rail_nics(host, *rails)) {
+            if (!nic.link) {
+              findings.unknown(nic.subject, "a Pod does not see the VFs of its PF",
                                "every VF in the host or in one Pod", "the PF in the host's namespace",
                                "run this check on the host: mlc-bench validate vf.orphans");
               continue;
             }
-            const std::string base = "/sys/bus/pci/devices/" + rail.pci;
+            const std::string base = "/sys/bus/pci/devices/" + nic.pci;
             const auto entries = host.files().list(base);
             if (!entries) {
-              findings.unknown(rail.name(), entries.why, "", base, "run on the node itself");
+              findings.unknown(nic.subject, entries.why, "", base, "run on the node itself");
               continue;
             }
             std::vector<HostVf> vfs;
             for (const auto& entry : *entries) {
               if (!entry.starts_with("virtfn")) continue;
-              HostVf vf{rail.name(), entry, host.files().list(base + "/" + entry + "/net"), false, {},
-                        {},          {}};
+              HostVf vf;
+              vf.pci = entry;
+              vf.netdevs = host.files().list(base + "/" + entry + "/net");
               if (const auto target = host.files().resolve(base + "/" + entry))
                 vf.pci = target->substr(target->rfind('/') + 1);
               if (const auto driver = host.files().resolve(base + "/" + entry + "/driver"))
                 vf.driver = driver->substr(driver->rfind('/') + 1);
+              for (const auto& rail : *rails)
+                vf.rail = vf.rail || (rail.vf && rail.pci == vf.pci);
               for (const auto& holder : *holders)
                 vf.held = vf.held || holder == vf.pci;
               if (!known) vf.known_holders = Read<bool>::unreadable("/var/lib/cni/sriov/pci: " + holders.why);
@@ -102,9 +106,9 @@ extern const Check vf_orphans{
               vfs.push_back(std::move(vf));
             }
             if (vfs.empty())
-              findings.skip(rail.name(), "the PF has no VF", base);
+              findings.skip(nic.subject, "the PF has no VF", base);
             else
-              judge(findings, rail.name(), vfs);
+              judge(findings, nic.subject, vfs);
           }
           return findings.done();
         },

@@ -13,7 +13,7 @@ namespace {
 
 struct Pf {
   std::string subject, netdev;
-  bool vf = false;  // a rail that is a VF itself: its PF is out of sight
+  bool hidden = false;  // of a rail that is a VF, in a namespace without its PF
   Read<Link> link;
   Read<std::uint64_t> configured;
 };
@@ -32,7 +32,7 @@ std::vector<Finding> judge(const std::vector<Pf>& pfs, const Rule& rule) {
   CheckFindings findings(rule.check);
   for (const auto& pf : pfs) {
     const std::string source = "RTM_GETLINK IFLA_VFINFO_LIST of " + pf.netdev;
-    if (pf.vf) {
+    if (pf.hidden) {
       findings.unknown(pf.subject, "a VF does not show what its PF enforces", rule.expected,
                        "the PF in the host's namespace", "run this check on the host: mlc-bench validate vf");
       continue;
@@ -87,10 +87,10 @@ std::vector<Finding> run(const Host& host, const Policy& policy, bool asked, con
   const auto rails = rails_or_say(host, policy, findings);
   if (!rails) return findings.done();
   std::vector<Pf> pfs;
-  for (const auto& rail : *rails)
-    pfs.push_back({rail.name(), rail.netdev, rail.vf,
-                   rail.vf ? Read<Link>{} : host.link_with_vfs(rail.link->index),
-                   host.files().number("/sys/bus/pci/devices/" + rail.pci + "/sriov_numvfs")});
+  for (const auto& nic : rail_nics(host, *rails))
+    pfs.push_back({nic.subject, nic.link ? nic.link->name : "", !nic.link,
+                   nic.link ? host.link_with_vfs(nic.link->index) : Read<Link>{},
+                   host.files().number("/sys/bus/pci/devices/" + nic.pci + "/sriov_numvfs")});
   return judge(pfs, rule);
 }
 

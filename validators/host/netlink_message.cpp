@@ -68,8 +68,11 @@ NetlinkRequest dump(std::uint16_t type, unsigned char family) {
 Vf parse_vf(std::string_view attributes) {
   Vf vf;
   for_each_attribute(attributes, [&vf](std::uint16_t type, std::string_view value) {
-    if (const auto index = read_as<std::uint32_t>(value)) vf.index = *index;  // each IFLA_VF_* opens with it
-    if (type == IFLA_VF_MAC && value.size() >= 10) vf.mac = mac(value.substr(4));
+    // The plain IFLA_VF_* open with the index; the nested ones (IFLA_VF_VLAN_LIST, IFLA_VF_STATS) do not.
+    if (type == IFLA_VF_MAC && value.size() >= 10) {
+      vf.index = read_as<std::uint32_t>(value).value_or(0);
+      vf.mac = mac(value.substr(4));
+    }
     if (type == IFLA_VF_VLAN)
       if (const auto info = read_as<ifla_vf_vlan>(value)) vf.vlan = info->vlan, vf.qos = info->qos;
     if (type == IFLA_VF_RATE)

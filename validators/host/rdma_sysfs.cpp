@@ -36,12 +36,20 @@ Read<std::vector<RdmaDevice>> read_rdma_devices(const FileTree& files) {
   for (const auto& name : *names) {
     RdmaDevice device;
     device.name = name;
-    const auto target = files.resolve(devices + name + "/device");
-    if (target && is_pci_address(last_part(*target))) device.pci = last_part(*target);
+    auto target = files.resolve(devices + name + "/device");
     if (target) {
+      if (const auto netdevs = files.list(*target + "/net")) device.netdevs = *netdevs;
+    } else if (const auto beneath = files.text(devices + name + "/parent");
+               beneath && files.exists("/sys/class/net/" + *beneath)) {
+      // Soft RoCE is on no bus itself: it names the interface that it sits on.
+      device.soft = true;
+      device.netdevs.push_back(*beneath);
+      target = files.resolve("/sys/class/net/" + *beneath + "/device");
+    }
+    if (target) {
+      if (is_pci_address(last_part(*target))) device.pci = last_part(*target);
       const auto parent = files.resolve(*target + "/physfn");
       if (parent && is_pci_address(last_part(*parent))) device.parent = last_part(*parent);
-      if (const auto netdevs = files.list(*target + "/net")) device.netdevs = *netdevs;
     }
     if (const auto guid = files.text(devices + name + "/node_guid")) device.node_guid = *guid;
     found.push_back(std::move(device));

@@ -12,10 +12,11 @@ namespace mlc {
 
 struct RdmaDevice {
   std::string name;                  // "mlx5_0"
-  std::string pci;                   // empty for software devices (rxe, siw)
+  std::string pci;                   // of soft RoCE: its interface's; empty if that has none
   std::string parent;                // the PF's PCI address; empty for a PF
   std::vector<std::string> netdevs;  // in this network namespace
   std::string node_guid;
+  bool soft = false;  // soft RoCE on an ordinary interface: neither board nor firmware
   bool is_vf() const { return !parent.empty(); }
 };
 

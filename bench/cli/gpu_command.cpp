@@ -1,0 +1,311 @@
+// `gpu`: the burn-in of this node's GPUs.
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <random>
+
+#include "bench/backends/communicator.hpp"
+#include "bench/cli/commands.hpp"
+#include "bench/cli/node_facts.hpp"
+#include "bench/cli/output_options.hpp"
+#include "bench/cli/recorder.hpp"
+#include "bench/engine/sweep.hpp"
+#include "bench/gpu/burnin.hpp"
+#include "bench/gpu/judge_telemetry.hpp"
+#include "bench/gpu/planted_fault.hpp"
+#include "reports/findings_text.hpp"
+#include "reports/gpu_text.hpp"
+#include "reports/progress.hpp"
+#include "reports/terminal.hpp"
+#include "reports/text.hpp"
+#include "validators/decide.hpp"
+#include "validators/policy.hpp"
+
+namespace mlc {
+
+namespace {
+
+struct GpuOptions {
+  std::vector<std::string> tests;
+  bool quick = false, full = false;
+  std::string gpus, policy = "local", timeout = "60s", memory, fault, write_telemetry;
+  std::uint64_t seed = 1;
+  OutputOptions output;
+};
+
+// The same, understood and checked before any GPU is looked at.
+struct GpuRequest {
+  std::vector<const GpuTest*> tests;
+  std::vector<std::string> gpus;  // index, UUID or PCI address; empty: all
+  Policy policy;
+  GpuExpectation expected;
+  double timeout_s = 60;
+  BurninOptions burnin;
+};
+
+std::vector<const GpuTest*> tests_of(const GpuOptions& options) {
+  std::vector<const GpuTest*> tests;
+  std::vector<std::string> known;
+  for (const GpuTest* test : all_gpu_tests())
+    known.emplace_back(test->name);
+  for (const auto& name : options.tests) {
+    const GpuTest* test = find_gpu_test(name);
+    if (test != nullptr) continue;
+    const auto near = nearest(name, known);
+    throw UsageError("there is no GPU test '" + printable(name) + "' (" + join(known, ", ") + ")",
+                     near ? "did you mean '" + *near + "'?" : "");
+  }
+  // In the table's order, each once: the memory test is held against the copy rate measured before it.
+  for (const GpuTest* test : all_gpu_tests())
+    if (options.tests.empty() ? (options.full || test->quick_s > 0)
+                              : std::ranges::count(options.tests, test->name) > 0)
+      tests.push_back(test);
+  return tests;
+}
+
+std::vector<std::string> listed(const std::string& text) {
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find(',', at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+GpuRequest request_of(const GpuOptions& options) {
+  options.output.check();
+  if (options.quick && options.full)
+    throw UsageError("--quick and --full are two forms of one run", "give one of them");
+  GpuRequest request;
+  request.tests = tests_of(options);
+  request.gpus = listed(options.gpus);
+  request.policy = load_policy(options.policy);
+  request.expected = request.policy.gpu.value_or(GpuExpectation{});
+  // A GPU that could not be tested keeps a burn-in from being a pass, whatever else the policy lets go.
+  request.policy.unknown_blocks = true;
+  const auto timeout = parse_seconds(options.timeout);
+  if (!timeout || *timeout < 1)
+    throw UsageError("--timeout '" + printable(options.timeout) + "' is no time of a second or more",
+                     "write 60s or 2m");
+  request.timeout_s = *timeout;
+  request.burnin.seed = options.seed;
+  request.burnin.node = node_name();
+  if (!options.memory.empty()) {
+    const auto bytes = parse_bytes(options.memory);
+    if (!bytes || *bytes < 1 << 30)
+      throw UsageError("--memory '" + printable(options.memory) + "' is no size of 1 GiB or more",
+                       "write 4G");
+    request.burnin.most_memory = *bytes;
+    request.expected.memory_tested = 0;  // asked for less: how much it was is in the finding
+  }
+  if (!options.fault.empty()) {
+    request.burnin.fault = parse_planted_fault(options.fault);
+    if (!request.burnin.fault)
+      throw UsageError("--inject '" + printable(options.fault) + "' is not understood",
+                       "write memory:gpu=0,word=1000,bit=3 or sm:gpu=0,sm=17");
+  }
+  return request;
+}
+
+std::vector<GpuIdentity> chosen_gpus(const GpuInventory& inventory, const std::vector<std::string>& names) {
+  if (names.empty()) return inventory.gpus;
+  std::vector<GpuIdentity> chosen;
+  for (const auto& name : names) {
+    const auto found = std::ranges::find_if(inventory.gpus, [&](const GpuIdentity& gpu) {
+      return name == std::to_string(gpu.index) || name == gpu.uuid || name == gpu.pci;
+    });
+    if (found == inventory.gpus.end())
+      throw UsageError("there is no GPU '" + printable(name) + "' here; there are " +
+                           std::to_string(inventory.gpus.size()) + ", from 0 on",
+                       "--gpus takes CUDA's numbers, UUIDs or PCI addresses, comma-separated: nvidia-smi -L");
+    if (std::ranges::find(chosen, found->index, &GpuIdentity::index) == chosen.end())
+      chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+// The report in the making: by the working thread, and by the watch if the run ends before its time.
+class GpuRecord {
+ public:
+  GpuRecord(const GpuRequest& request, const OutputOptions& output, const std::vector<std::string>& arguments)
+      : policy_(request.policy), output_(output), progress_(output.live()) {
+    report_.tool.version = MLC_VERSION;
+    report_.run.started = timestamp();
+    report_.run.id =
+        node_name() + "-" + report_.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+    report_.run.command = arguments;
+    report_.run.command.insert(report_.run.command.begin(), "mlc-bench");
+    report_.run.policy = policy_.name;
+    report_.figures.policy = PolicyText{policy_.name, policy_.about, policy_.source, policy_.text};
+    report_.environment.variables = telling_variables();
+    report_.environment.nodes.push_back(this_node());
+  }
+
+  void tool(const std::string& name, const std::string& version) { report_.tool.built[name] = version; }
+  Node& node() { return report_.environment.nodes.front(); }
+  void live(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    progress_.show(text);
+  }
+  void before(std::vector<Finding> findings) { before_ = std::move(findings); }
+
+  void take(const BurninOutcome& outcome) {
+    const std::lock_guard lock(mutex_);
+    report_.findings = before_;
+    report_.findings.insert(report_.findings.end(), outcome.findings.begin(), outcome.findings.end());
+    report_.figures.gpu_results = outcome.results;
+    report_.figures.matrices = outcome.matrices;
+    report_.figures.gpu_traces.clear();
+    for (std::size_t i = 0; i < outcome.tracks.size(); ++i)
+      report_.figures.gpu_traces.push_back(
+          trace_of(outcome.tracks[i], node().name,
+                   i < node().gpus.size() ? node().gpus[i].index : static_cast<int>(i)));
+  }
+
+  ExitCode finish() {
+    const std::lock_guard lock(mutex_);
+    return conclude();
+  }
+
+  ExitCode end(const Ending& ending) {
+    const std::lock_guard lock(mutex_);
+    report_.errors.push_back(ending.error);
+    try {
+      (void)conclude();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+    std::fputs(error_text(ending.error, output_.error_style()).c_str(), stderr);
+    return ending.code;
+  }
+
+ private:
+  ExitCode conclude() {
+    progress_.clear();
+    report_.run.duration_s = clock_.now() - started_;
+    report_.verdict = decide(report_, policy_, {});
+    const auto text = [&](const Style& style) {
+      return gpu_results_text(report_, style) + findings_text(report_, style);
+    };
+    const bool as_text = output_.chosen() == Format::text;
+    if (output_.to_file()) {
+      write_whole(output_.output, as_text ? text({}) : render(report_, output_.chosen(), {}));
+      if (!output_.quiet) std::fputs(text(output_.style()).c_str(), stdout);
+    } else {
+      std::fputs((as_text ? text(output_.style()) : render(report_, output_.chosen(), {})).c_str(), stdout);
+    }
+    if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
+    return exit_code_of(report_.verdict.decision);
+  }
+
+  std::mutex mutex_;
+  const Policy& policy_;
+  const OutputOptions& output_;
+  Progress progress_;
+  SteadyClock clock_;
+  double started_ = clock_.now();
+  Report report_;
+  std::vector<Finding> before_;
+};
+
+ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& arguments) {
+  const GpuRequest request = request_of(options);
+  const GpuInventory inventory = find_gpus();
+  if (!inventory.absent.empty()) throw BackendError("gpu: " + inventory.absent);
+  const auto chosen = chosen_gpus(inventory, request.gpus);
+
+  block_signals();
+  GpuRecord record(request, options.output, arguments);
+  Watch watch(
+      {.timeout_s = request.timeout_s + 10, .node = node_name()},  // the GPU's own deadline speaks first
+      [&](const Ending& ending) { record.end(ending); });
+  Pulse& pulse = watch.pulse();
+  pulse.enter("looking at the GPUs");
+  const auto telemetry = nvml_telemetry();
+  record.tool("cuda",
+              inventory.runtime + ", driver " + (inventory.driver.empty() ? "unknown" : inventory.driver));
+  std::vector<Finding> before;
+  std::vector<std::unique_ptr<GpuDevice>> devices;
+  for (const auto& gpu : chosen) {
+    GpuState state = telemetry->state(gpu.uuid);
+    // A slice has a UUID of its own, which NVML does not list among the GPUs; its name tells.
+    if (gpu.name.find("MIG") != std::string::npos) state.mig = true;
+    auto findings = judge_state(gpu_text(gpu), state, request.expected.ecc);
+    const bool usable = findings.empty();
+    before.insert(before.end(), findings.begin(), findings.end());
+    record.node().gpus.push_back({.index = gpu.index,
+                                  .name = gpu.name,
+                                  .uuid = gpu.uuid,
+                                  .pci = gpu.pci,
+                                  .driver = telemetry->driver()});
+    if (!usable) continue;
+    try {
+      pulse.enter("opening " + gpu_text(gpu));
+      devices.push_back(open_gpu(gpu, request.timeout_s));
+    } catch (const GpuError& error) {
+      before.push_back(trouble_finding(gpu_text(gpu), error, "opening it"));
+    }
+  }
+  // Traces are of the GPUs that are tested: the record lists those first.
+  std::ranges::stable_partition(record.node().gpus, [&](const Gpu& gpu) {
+    return std::ranges::any_of(devices,
+                               [&](const auto& device) { return device->identity().uuid == gpu.uuid; });
+  });
+  record.before(before);
+  record.take({});
+  SteadyClock clock;
+  if (!devices.empty()) {
+    Burnin burnin(std::move(devices), request.expected, request.burnin, *telemetry, clock, pulse,
+                  [&](const std::string& text) { record.live(text); });
+    burnin.take_progress([&](const BurninOutcome& outcome) { record.take(outcome); });
+    burnin.run(request.tests, !options.full);
+    record.take(burnin.outcome());
+    if (!options.write_telemetry.empty())
+      write_whole(options.write_telemetry, to_json(burnin.outcome().tracks));
+    pulse.enter("giving GPU memory back");
+  }
+  return record.finish();
+}
+
+}  // namespace
+
+void add_gpu_command(CLI::App& program, Invocation& invocation) {
+  auto* command =
+      program.add_subcommand("gpu", "burn-in of this node's GPUs: memory, arithmetic, power, links");
+  auto options = std::make_shared<GpuOptions>();
+  std::vector<std::string> names;
+  for (const GpuTest* test : all_gpu_tests())
+    names.emplace_back(test->name);
+  command
+      ->add_option("test", options->tests,
+                   "tests to run (" + join(names, ", ") + "); those of the form if none is named")
+      ->type_name("TEST");
+  command->add_flag("--quick", options->quick, "the short form, about two minutes, without pulse (default)");
+  command->add_flag("--full", options->full, "every test for longer, about six minutes");
+  command->add_option("--gpus", options->gpus, "GPUs to test: numbers, UUIDs or PCI addresses (default all)")
+      ->type_name("GPU,...");
+  command->add_option("--policy", options->policy, "file or name of the policy to judge by (default local)")
+      ->type_name("FILE|NAME");
+  command->add_option("--timeout", options->timeout, "no single piece of work takes longer (default 60s)")
+      ->type_name("TIME");
+  command
+      ->add_option("--memory", options->memory,
+                   "test no more of each GPU's memory (default: all that can be had)")
+      ->type_name("SIZE");
+  command->add_option("--seed", options->seed, "of all data (default 1)");
+  command
+      ->add_option("--inject", options->fault,
+                   "plant a fault to see that it is found: memory:gpu=0,word=1000,bit=3 or sm:gpu=0,sm=17")
+      ->type_name("FAULT");
+  command->add_option("--write-telemetry", options->write_telemetry, "write every NVML sample to FILE (JSON)")
+      ->type_name("FILE");
+  options->output.add_to(*command);
+  command->callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return run_gpu(*options, invocation.arguments); };
+  });
+}
+
+}  // namespace mlc

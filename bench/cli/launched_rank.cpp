@@ -1,0 +1,97 @@
+#include "bench/cli/launched_rank.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "bench/backends/local.hpp"
+#include "bench/backends/mpi.hpp"
+#include "bench/cli/node_facts.hpp"
+#include "bench/engine/sweep.hpp"
+#include "bench/launch/launcher.hpp"
+#include "bench/launch/processes.hpp"
+#include "bench/watch/blame.hpp"
+#include "reports/terminal.hpp"
+
+namespace mlc {
+
+std::string launch_directory() { return from_environment(directory_variable).value_or(""); }
+
+namespace {
+
+// "Two ranks silently running as two one-rank jobs": the launcher and the MPI library do not know each other.
+void check_world(const LaunchedAs& as, int world_size) {
+  const auto expected = from_environment(ranks_variable);
+  const int size = expected ? std::atoi(expected->c_str()) : as.size;
+  if (world_size == size) return;
+  throw BackendError(
+      "mpi: started as one of " + std::to_string(size) + " ranks by " + as.by + ", but MPI sees " +
+      std::to_string(world_size) +
+      (world_size == 1
+           ? ": each rank would measure alone. The launcher belongs to another MPI than this program (" +
+                 mpi_version() + "): use its mpirun, or srun --mpi=pmix"
+           : ""));
+}
+
+int inherited_segment() {
+  const auto text = from_environment(segment_variable);
+  if (!text)
+    throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) +
+                       ")");
+  return std::atoi(text->c_str());
+}
+
+}  // namespace
+
+ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output,
+                          Recorder& recorder,
+                          const std::function<ExitCode(Session&, std::unique_ptr<Control>, Watch&)>& body) {
+  const bool local = as.by == local_launcher;
+  if (!local && !mpi_absent().empty())
+    throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
+                       mpi_absent() + ": each would measure alone");
+  block_signals();
+  if (as.rank == 0) tell_launcher();
+  Watch watch({.timeout_s = timeout_s,
+               .node = node_name(),
+               .rank = as.rank,
+               .size = as.size,
+               .local_size = as.local_size,
+               .job = as.job},
+              [&](const Ending& ending) {
+                // Only rank 0 has a report; another rank speaks up when rank 0 cannot.
+                if (as.rank == 0)
+                  recorder.end(ending);
+                else
+                  std::fputs(error_text(ending.error, output.error_style()).c_str(), stderr);
+              });
+  watch.pulse().enter(local ? "launch" : "launch and MPI initialisation");
+  std::exception_ptr usage;
+  ExitCode code = ExitCode::tool;
+  try {
+    const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi();
+    auto control = session->make_control();
+    check_world(as, control->size());
+    watch.pulse().enter("roll call");
+    watch.join(*control);
+    try {
+      code = body(*session, std::move(control), watch);
+    } catch (const UsageError&) {
+      usage = std::current_exception();  // the same on all ranks: end in order
+    }
+  } catch (const std::bad_alloc&) {
+    watch.failed({.what = "out of memory",
+                  .where = rank_on_node(as.rank, node_name()),
+                  .phase = watch.pulse().state().phase,
+                  .hint = "take a smaller largest size (-e) or fewer ranks"});
+  } catch (const std::exception& error) {
+    watch.failed({.what = error.what(),
+                  .where = rank_on_node(as.rank, node_name()),
+                  .phase = watch.pulse().state().phase,
+                  .hint = {}});
+  }
+  if (usage) std::rethrow_exception(usage);
+  return code;
+}
+
+}  // namespace mlc

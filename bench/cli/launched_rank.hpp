@@ -1,0 +1,24 @@
+// A command that a launcher started as one of several ranks: the session joined, every rank watched, errors
+// told by rank 0.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "bench/backends/session.hpp"
+#include "bench/cli/recorder.hpp"
+#include "bench/launch/launched_as.hpp"
+
+namespace mlc {
+
+// Runs `body` on this rank and returns its exit code. A UsageError is the same on all ranks and is thrown on;
+// any other error ends all ranks with rank 0's report. Throws BackendError where MPI started it and there is
+// no MPI in this program.
+ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output,
+                          Recorder& recorder,
+                          const std::function<ExitCode(Session&, std::unique_ptr<Control>, Watch&)>& body);
+
+// The launcher's folder for the checkpoint and the exit code; empty without one.
+std::string launch_directory();
+
+}  // namespace mlc

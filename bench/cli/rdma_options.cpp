@@ -1,0 +1,303 @@
+#include "bench/cli/rdma_options.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bench/backends/memory.hpp"
+#include "bench/cli/typed_values.hpp"
+#include "bench/rdma/rail_memory.hpp"
+#include "bench/rdma/rates.hpp"
+#include "bench/rdma/tcp_control.hpp"
+
+namespace mlc {
+
+void RdmaOptions::add_to(CLI::App& c) {
+  c.add_option("operation", operation, "write, read or send (default write)")->type_name("OPERATION");
+  c.add_option("--mode", mode, "bandwidth, latency or rate (default bandwidth)")->group("Operation");
+  c.add_flag("--latency", latency, "the same as --mode latency: half of there and back; of a read, all of it")
+      ->group("Operation");
+  c.add_flag("--message-rate", message_rate, "the same as --mode rate: small messages, many to a doorbell")
+      ->group("Operation");
+  c.add_flag("--bidirectional", bidirectional, "both ends send at the same time")->group("Operation");
+  c.add_flag("--one-way", one_way, "only from the first end to the second (default: one way, then the other)")
+      ->group("Operation");
+  c.add_option("--memory", memory, "host, or gpu: of the GPU nearest to each rail (default host)")
+      ->group("Operation");
+
+  c.add_option("-b,--minbytes,--min-bytes", begin, "smallest size")->group("Sizes")->type_name("SIZE");
+  c.add_option("-e,--maxbytes,--max-bytes", end, "largest size")->group("Sizes")->type_name("SIZE");
+  c.add_option("-i,--stepbytes", step, "fixed step from size to size")->group("Sizes")->type_name("SIZE");
+  c.add_option("-f,--stepfactor", factor, "factor from size to size (default 4)")
+      ->group("Sizes")
+      ->type_name("NUMBER");
+  c.add_option("-s,--sizes", sizes, "an explicit list: 4K,64K,1M (default 64K; latency and rate 8)")
+      ->group("Sizes")
+      ->type_name("SIZE,...");
+
+  c.add_option("--rails", rails, "only these rails: 0,2 (default all)")->group("Rails")->type_name("N,...");
+  c.add_option("--devices", devices, "these RDMA devices are the rails, in this order: mlx5_0,mlx5_3")
+      ->group("Rails")
+      ->type_name("NAME,...");
+  c.add_flag("--solo", solo, "each rail alone only")->group("Rails");
+  c.add_flag("--together", together, "all rails at the same time only")->group("Rails");
+  c.add_flag("--both", both, "each alone, then all at the same time (the default)")->group("Rails");
+  c.add_flag("--matrix", matrix, "every rail with every rail of the peer, each alone")->group("Rails");
+
+  c.add_option("--qps", pairs, "queue pairs per rail (default 4)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(1, 1024));
+  c.add_option("--depth,--tx-depth", depth, "sends outstanding per queue pair (default 128)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(1, 1 << 15));
+  c.add_option("--moderation,--cq-mod", moderation, "signal every n-th send (default 1 above 8 KiB, else 64)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(1, 1 << 15));
+  c.add_option("--post-list", chain, "sends per doorbell (default 1; with --message-rate 32)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(1, static_cast<int>(rdma::QueuePair::most_in_chain)));
+  c.add_option("--inline", inline_bytes,
+               "largest message sent inline (default 0; with --latency 220 for write, 236 for send)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(0, 4096));
+  c.add_option("--traffic-class,--tclass", traffic_class, "of the GRH: DSCP x 4 (default 0)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(0, 255));
+  c.add_option("-m,--mtu", mtu, "RDMA path MTU: 256 to 4096 (default: what both ports have active)")
+      ->group("Queue pairs")
+      ->check(CLI::IsMember({256, 512, 1024, 2048, 4096}));
+  c.add_option("-x,--gid-index", gid_index, "row of the GID table (default: as NCCL chooses it)")
+      ->group("Queue pairs")
+      ->check(CLI::Range(0, 4095));
+
+  c.add_option("-n,--iters", iterations,
+               "messages per queue pair, or auto: until the answer is precise (default auto; latency 1000)")
+      ->group("Measuring");
+  c.add_option("--precision", precision,
+               "auto: stop when the median is known to +- this many per cent (default 2)")
+      ->group("Measuring")
+      ->check(CLI::Range(1e-6, 100.0))
+      ->type_name("PERCENT");
+  c.add_option("--max-time", max_time,
+               "auto: longest time for one measurement (default 1s; 20s where a threshold is to be decided)")
+      ->group("Measuring")
+      ->type_name("TIME");
+  c.add_option("-c,--check", check, "0 switches verification of the data off (default 1)")
+      ->group("Measuring")
+      ->check(CLI::Range(0, 1));
+  c.add_option("--seed", seed, "of the data (default 1)")->group("Measuring");
+  c.add_option("--wait", wait,
+               "spin, yield or event, while nothing completes; auto: by the cores there are (default auto)")
+      ->group("Measuring");
+  c.add_option("--policy", policy,
+               "file or name of the policy to judge by (default local; mlc-bench list policies)")
+      ->group("Judging")
+      ->type_name("FILE|NAME");
+
+  listens = c.add_option("--listen", listen,
+                         "wait for a peer on TCP port PORT (default " + std::to_string(rdma::default_port) +
+                             "); what is measured, the peer says")
+                ->group("Peer")
+                ->expected(0, 1)
+                ->type_name("[PORT]");
+  c.add_option("--connect", connect, "measure with the one that listens there")
+      ->group("Peer")
+      ->type_name("HOST[:PORT]");
+  c.add_flag("--loopback", loopback, "each rail with itself; the default without a peer")->group("Peer");
+  c.add_option("-T,--timeout,--deadline", timeout,
+               "how long a peer may be silent, or nothing may move, before that is an error (default 60s)")
+      ->group("Peer")
+      ->type_name("TIME");
+  c.add_option(
+       "--inject", fault,
+       "plant a fault on this end, to see it found: flip:rail=1,index=7,bit=3 | delay:rail=1,us=500 | "
+       "hang:rail=1,after=50 | die:rail=1,after=50")
+      ->group("Testing")
+      ->type_name("FAULT");
+  output.add_to(c);
+}
+
+namespace {
+
+std::vector<int> rail_list(const std::string& text) {
+  std::vector<int> rails;
+  for (const auto& part : split(text))
+    rails.push_back(number_from<int>("--rails", part, 0, 1023, ""));
+  if (!text.empty() && rails.empty()) throw UsageError("--rails is empty");
+  return rails;
+}
+
+// "gpu-b", "gpu-b:18517", "10.0.0.2:18517", "[fd00::2]:18517", "fd00::2"
+void read_peer(const std::string& text, RdmaRequest& request) {
+  std::string host = text, port;
+  if (text.starts_with('[')) {
+    const auto close = text.find(']');
+    if (close == std::string::npos)
+      throw UsageError("--connect '" + printable(text) + "' has no closing bracket");
+    host = text.substr(1, close - 1), port = text.substr(close + 1);
+    if (!port.empty() && port.front() == ':') port.erase(0, 1);
+  } else if (std::ranges::count(text, ':') == 1) {
+    host = text.substr(0, text.find(':')), port = text.substr(text.find(':') + 1);
+    if (port.empty()) throw UsageError("--connect '" + printable(text) + "' has no port after the colon");
+  }
+  if (host.empty()) throw UsageError("--connect needs a host", "--connect gpu-b, --connect 10.0.0.2:18516");
+  request.connect_host = host;
+  request.connect_port =
+      port.empty() ? rdma::default_port : number_from<int>("--connect", port, 1, 65535, "");
+}
+
+rdma::Mode mode_of(const RdmaOptions& o) {
+  const int given = (o.latency ? 1 : 0) + (o.message_rate ? 1 : 0) + (o.mode.empty() ? 0 : 1);
+  if (given > 1)
+    throw UsageError("--latency, --message-rate and --mode say the same thing; give one of them");
+  if (o.latency) return rdma::Mode::latency;
+  if (o.message_rate) return rdma::Mode::rate;
+  if (o.mode.empty()) return rdma::Mode::bandwidth;
+  const auto mode = rdma::parse_mode(o.mode);
+  if (!mode) throw UsageError("--mode '" + printable(o.mode) + "' is none of bandwidth, latency, rate");
+  return *mode;
+}
+
+std::vector<std::uint64_t> rdma_sizes(const RdmaOptions& o, rdma::Mode mode) {
+  const bool range = !o.begin.empty() || !o.end.empty() || !o.step.empty() || !o.factor.empty();
+  if (!range && o.sizes.empty())
+    return {mode == rdma::Mode::bandwidth ? std::uint64_t{64 << 10} : std::uint64_t{8}};
+  SizeRange sizes{.begin = size_if("-b", o.begin),
+                  .end = size_if("-e", o.end),
+                  .step = size_if("-i", o.step),
+                  .factor = std::nullopt,
+                  .explicit_sizes = {}};
+  if (range && !sizes.begin) sizes.begin = std::min<std::uint64_t>(4 << 10, sizes.end.value_or(8 << 20));
+  if (range && !sizes.end) sizes.end = std::max<std::uint64_t>(8 << 20, *sizes.begin);
+  if (!o.factor.empty()) sizes.factor = number_from<double>("-f", o.factor, 1.0001, 1e6, "");
+  for (const auto& size : split(o.sizes))
+    sizes.explicit_sizes.push_back(size_from("--sizes", size));
+  if (!o.sizes.empty() && sizes.explicit_sizes.empty()) throw UsageError("--sizes is empty");
+  auto list = sizes_of(sizes);
+  for (const auto size : list)
+    if (size == 0 || size > rdma::most_message)
+      throw UsageError("a message of " + bytes_text(size) + " cannot be measured",
+                       "sizes are from 1 byte to " + bytes_text(rdma::most_message));
+  return list;
+}
+
+void judge_by(const Policy& policy, RdmaRequest& request) {
+  if (policy.target) request.bounds.rail_gbit_s = policy.target->rail_gbit_s;
+  if (!policy.rdma) return;
+  const RdmaExpectation& expected = *policy.rdma;
+  rdma::Plan& plan = request.plan;
+  plan.retests = expected.retests, plan.question_from = request.bounds.from_bytes = expected.from_size;
+  request.bounds.siblings_at_least = expected.share_of_siblings.value_or(0);
+  request.bounds.together_at_least = expected.share_of_solo.value_or(0);
+  request.bounds.latency_us = expected.latency_us;
+  double bound = expected.rail_gbit_s.value_or(0);
+  if (expected.share_of_ceiling)
+    bound = *expected.share_of_ceiling * rdma::ceiling_gbit_s(policy.target->rail_gbit_s, policy.target->mtu,
+                                                              static_cast<std::uint64_t>(policy.target->mtu));
+  if (bound > 0 && plan.mode == rdma::Mode::bandwidth)
+    plan.question = {.gbit_s = bound,
+                     .false_admit = policy.confidence.false_admit,
+                     .false_reject = policy.confidence.false_reject,
+                     .max_windows = policy.confidence.max_batches};
+  plan.window_s = policy.confidence.batch_s;
+}
+
+}  // namespace
+
+RdmaRequest rdma_request_of(const RdmaOptions& o) {
+  RdmaRequest request;
+  rdma::Plan& plan = request.plan;
+  const auto verb = rdma::parse_verb(o.operation);
+  if (!verb) {
+    const auto near = nearest(o.operation, std::vector<std::string>{"write", "read", "send"});
+    throw UsageError("'" + printable(o.operation) + "' is none of write, read, send",
+                     near ? "did you mean '" + *near + "'?" : "");
+  }
+  plan.verb = *verb, plan.mode = mode_of(o), plan.sizes = rdma_sizes(o, plan.mode);
+  plan.pairs = o.pairs, plan.depth = o.depth, plan.moderation = o.moderation, plan.chain = o.chain;
+  plan.inline_bytes = o.inline_bytes, plan.traffic_class = o.traffic_class, plan.mtu = o.mtu;
+  plan.check = o.check > 0, plan.seed = o.seed, plan.precision = o.precision / 100;
+  if (o.bidirectional && o.one_way) throw UsageError("--bidirectional and --one-way exclude each other");
+  if (o.bidirectional && plan.mode == rdma::Mode::latency)
+    throw UsageError("--bidirectional has no meaning for latency: every round goes there and back");
+  plan.both_directions = o.bidirectional, plan.one_way = o.one_way;
+  if ((o.solo ? 1 : 0) + (o.together ? 1 : 0) + (o.both ? 1 : 0) + (o.matrix ? 1 : 0) > 1)
+    throw UsageError("--solo, --together, --both and --matrix exclude each other; give one of them");
+  plan.solo = !o.together, plan.together = !o.solo && !o.matrix, plan.matrix = o.matrix;
+  if (plan.inline_bytes > 0 && plan.verb == rdma::Verb::read)
+    throw UsageError("a read sends no data that could be inline");
+  if (plan.chain > plan.depth) throw UsageError("--post-list is larger than --depth");
+  if (plan.moderation > plan.depth) throw UsageError("--moderation is larger than --depth");
+  if (o.iterations != "auto")
+    plan.iterations = number_from<int>("-n", o.iterations, 1, 100'000'000, ", or auto");
+  if (!o.max_time.empty()) plan.seconds = plan.seconds_question = seconds_from("--max-time", o.max_time);
+  plan.timeout_s = seconds_from("--timeout", o.timeout);
+  if (plan.timeout_s < 0.1) throw UsageError("--timeout must be at least 100ms");
+  if (o.memory != "host" && o.memory != "gpu")
+    throw UsageError("--memory '" + printable(o.memory) + "' is none of host, gpu");
+  plan.memory = o.memory;
+  if (plan.memory == "gpu") {
+    if (const auto why = rdma::gpu_memory_absent(); !why.empty()) throw UsageError("--memory gpu: " + why);
+    if (plan.mode == rdma::Mode::latency && plan.verb == rdma::Verb::write)
+      throw UsageError(
+          "the latency of a write is seen by waiting in memory, which the host cannot do in a GPU's",
+          "take 'send --latency' or 'read --latency'");
+  }
+  request.rails = {rail_list(o.rails), split(o.devices),
+                   o.gid_index >= 0 ? std::optional(o.gid_index) : std::nullopt};
+  plan.chosen = !o.rails.empty() || !o.devices.empty();
+  if (!o.rails.empty() && !o.devices.empty()) throw UsageError("--rails and --devices exclude each other");
+  const std::vector<std::pair<std::string, rdma::Wait>> waits{{"auto", rdma::Wait::automatic},
+                                                              {"spin", rdma::Wait::spin},
+                                                              {"yield", rdma::Wait::yield},
+                                                              {"event", rdma::Wait::event}};
+  const auto wait = std::ranges::find(waits, o.wait, [](const auto& entry) { return entry.first; });
+  if (wait == waits.end())
+    throw UsageError("--wait '" + printable(o.wait) + "' is none of auto, spin, yield, event");
+  request.wait = wait->second;
+  if (!o.fault.empty()) {
+    request.fault = parse_fault(o.fault);
+    if (!request.fault)
+      throw UsageError("--inject '" + printable(o.fault) + "' is no fault", "flip:rail=1,index=7,bit=3");
+  }
+  const bool listens = o.listens != nullptr && o.listens->count() > 0;
+  if ((listens ? 1 : 0) + (o.connect.empty() ? 0 : 1) + (o.loopback ? 1 : 0) > 1)
+    throw UsageError("--listen, --connect and --loopback exclude each other");
+  if (listens)
+    request.listen =
+        o.listen.empty() ? rdma::default_port : number_from<int>("--listen", o.listen, 1, 65535, "");
+  if (!o.connect.empty()) read_peer(o.connect, request);
+  request.loopback = o.loopback;
+  request.policy = load_policy(o.policy);
+  judge_by(request.policy, request);
+  o.output.check();
+  return request;
+}
+
+std::string plan_text(const rdma::Plan& plan, const rdma::Bounds& bounds) {
+  nlohmann::json json{{"plan", rdma::to_json(plan)},
+                      {"bounds",
+                       {{"rail_gbit_s", bounds.rail_gbit_s},
+                        {"siblings_at_least", bounds.siblings_at_least},
+                        {"together_at_least", bounds.together_at_least},
+                        {"from_bytes", bounds.from_bytes}}}};
+  if (bounds.latency_us) json["bounds"]["latency_us"] = *bounds.latency_us;
+  return json.dump();
+}
+
+std::pair<rdma::Plan, rdma::Bounds> plan_from_text(const std::string& text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    const auto& from = json.at("bounds");
+    rdma::Bounds bounds{.rail_gbit_s = from.at("rail_gbit_s").get<double>(),
+                        .siblings_at_least = from.at("siblings_at_least").get<double>(),
+                        .together_at_least = from.at("together_at_least").get<double>(),
+                        .latency_us = {},
+                        .from_bytes = from.at("from_bytes").get<std::uint64_t>()};
+    if (from.contains("latency_us")) bounds.latency_us = from.at("latency_us").get<double>();
+    return {rdma::plan_from_json(json.at("plan")), bounds};
+  } catch (const nlohmann::json::exception& error) {
+    throw std::runtime_error(std::string("the peer's plan cannot be read: ") + printable(error.what()));
+  }
+}
+
+}  // namespace mlc

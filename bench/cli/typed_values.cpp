@@ -1,0 +1,34 @@
+#include "bench/cli/typed_values.hpp"
+
+namespace mlc {
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    if (end > at) parts.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+std::uint64_t size_from(const std::string& flag, const std::string& text) {
+  const auto bytes = parse_bytes(text);
+  if (!bytes)
+    throw UsageError(flag + " '" + printable(text) + "' is no size",
+                     "write bytes or a binary unit: 4096, 4K, 1M, 2GiB");
+  return *bytes;
+}
+
+std::optional<std::uint64_t> size_if(const std::string& flag, const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(size_from(flag, text));
+}
+
+double seconds_from(const std::string& flag, const std::string& text) {
+  const auto seconds = parse_seconds(text);
+  if (!seconds || *seconds <= 0)
+    throw UsageError(flag + " '" + printable(text) + "' is no time above zero", "write 60, 60s, 500ms or 2m");
+  return *seconds;
+}
+
+}  // namespace mlc

@@ -1,0 +1,214 @@
+#include "bench/gpu/burnin.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "bench/gpu/judge_telemetry.hpp"
+#include "reports/text.hpp"
+
+namespace mlc {
+
+std::string gpu_text(const GpuIdentity& gpu) {
+  return "GPU " + std::to_string(gpu.index) + (gpu.pci.empty() ? "" : " (" + gpu.pci + ")");
+}
+
+Burnin::Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpectation& expected,
+               BurninOptions options, Telemetry& telemetry, Clock& clock, Pulse& pulse,
+               std::function<void(const std::string&)> live)
+    : expected_(expected),
+      options_(std::move(options)),
+      telemetry_(telemetry),
+      clock_(clock),
+      pulse_(pulse),
+      live_(std::move(live)) {
+  for (auto& device : devices) {
+    std::string subject = gpu_text(device->identity());
+    cards_.push_back({.device = std::move(device), .subject = std::move(subject)});
+  }
+}
+
+Finding trouble_finding(const std::string& subject, const GpuError& error, const std::string& phase) {
+  Finding finding{.check = "burnin.device",
+                  .subject = subject,
+                  .status = Status::fail,
+                  .observed = std::string(error.what()) + " (while: " + phase + ")",
+                  .expected = "the GPU works from the first test to the last",
+                  .source = "CUDA runtime",
+                  .remedy = "dmesg | grep -i -e xid -e nvrm; "};
+  switch (error.trouble) {
+    case GpuTrouble::lost:
+      finding.observed = "fell off the bus or stopped to answer: " + finding.observed;
+      finding.remedy += "power-cycle (AC) the node; reseat the GPU; open an RMA if it comes back";
+      break;
+    case GpuTrouble::uncorrectable:
+      finding.observed = "uncorrectable ECC error: " + finding.observed;
+      finding.remedy += "reset the GPU so that the row is remapped, run again; open an RMA if it comes back";
+      break;
+    case GpuTrouble::fabric:
+      finding.observed = "NVLink or NVSwitch failed: " + finding.observed;
+      finding.remedy += "systemctl status nvidia-fabricmanager; nvidia-smi nvlink -s; power-cycle the node";
+      break;
+    case GpuTrouble::hung:
+      finding.observed = "hung: " + finding.observed;
+      finding.remedy += "power-cycle (AC) the node, run again; open an RMA if it comes back";
+      break;
+    case GpuTrouble::memory:
+      finding.status = Status::unknown;
+      finding.observed = "not enough free memory: " + finding.observed;
+      finding.remedy = "nvidia-smi shows who holds it; drain the node and run again";
+      break;
+    case GpuTrouble::taken:
+      finding.status = Status::unknown;
+      finding.observed = "another process holds it: " + finding.observed;
+      finding.remedy = "nvidia-smi shows it; end it, or set compute mode Default, and run again";
+      break;
+    case GpuTrouble::other:
+      finding.remedy += "run it again; if it comes back, take the GPU out of service";
+      break;
+  }
+  return finding;
+}
+
+void Burnin::each(const std::function<void(Card&)>& work) {
+  std::mutex mutex;
+  std::vector<std::pair<Card*, GpuError>> failed;
+  std::exception_ptr broken;  // the tool itself
+  {
+    std::vector<std::jthread> threads;
+    for (auto& card : cards_) {
+      if (card.lost) continue;
+      threads.emplace_back([&, card = &card] {
+        try {
+          work(*card);
+        } catch (const GpuError& error) {
+          const std::lock_guard lock(mutex);
+          failed.emplace_back(card, error);
+        } catch (...) {
+          const std::lock_guard lock(mutex);
+          broken = std::current_exception();
+        }
+      });
+    }
+  }
+  if (broken) std::rethrow_exception(broken);
+  std::ranges::sort(failed, {}, [](const auto& one) { return one.first->device->identity().index; });
+  for (auto& [card, error] : failed) {
+    card->lost = true;
+    add(trouble_finding(card->subject, error, test_));
+  }
+  tick();
+}
+
+void Burnin::say(const std::string& what) {
+  pulse_.tick();
+  if (!live_) return;
+  double watts = 0, hottest = 0;
+  for (std::size_t i = 0; i < cards_.size() && sampler_; ++i) {
+    const TelemetrySample sample = sampler_->latest(i);
+    watts += sample.power_w.value_or(0);
+    hottest = std::max(hottest, sample.temperature_c.value_or(0));
+  }
+  live_(test_ + "  " + what + (watts > 0 ? "  " + fixed(watts, 0) + " W" : "") +
+        (hottest > 0 ? "  " + fixed(hottest, 0) + " °C" : ""));
+}
+
+void Burnin::add(std::vector<Finding> findings) {
+  outcome_.findings.insert(outcome_.findings.end(), std::make_move_iterator(findings.begin()),
+                           std::make_move_iterator(findings.end()));
+}
+
+void Burnin::judge(const RateRule& rule, const std::string& test, const std::string& metric,
+                   const std::vector<std::vector<double>>& samples, const std::vector<double>& limits) {
+  std::vector<NamedValue> values;
+  for (std::size_t i = 0; i < cards_.size(); ++i)
+    // A GPU that was lost before has its finding already.
+    if (!cards_[i].lost || !samples[i].empty())
+      values.push_back(
+          {cards_[i].subject, samples[i].empty() ? std::nullopt : std::optional(median_of(samples[i]))});
+  const auto findings = judge_rates(rule, values);
+  for (std::size_t i = 0, at = 0; i < cards_.size(); ++i) {
+    if (cards_[i].lost && samples[i].empty()) continue;
+    const Finding& finding = findings[at++];
+    if (samples[i].empty()) continue;
+    const auto [low, high] = std::ranges::minmax(samples[i]);
+    const double value = median_of(samples[i]);
+    GpuResult result{.node = options_.node,
+                     .gpu = cards_[i].device->identity().index,
+                     .uuid = cards_[i].device->identity().uuid,
+                     .test = test,
+                     .metric = metric,
+                     .unit = rule.unit,
+                     .value = value,
+                     .min = low,
+                     .max = high,
+                     .samples = samples[i].size(),
+                     .bound = rule.bound,
+                     .status = finding.status};
+    if (i < limits.size() && limits[i] > 0) result.share_of_limit = value / limits[i];
+    outcome_.results.push_back(std::move(result));
+  }
+  add(findings);
+}
+
+void Burnin::run(std::span<const GpuTest* const> tests, bool quick) {
+  test_ = "preparing";
+  pulse_.enter("taking GPU memory");
+  std::vector<TelemetryTrack> tracks;
+  for (const auto& card : cards_)
+    tracks.push_back({.subject = card.subject, .uuid = card.device->identity().uuid});
+  sampler_ = std::make_unique<Sampler>(telemetry_, clock_, std::move(tracks));
+  each([&](Card& card) { card.device->take_memory(options_.most_memory); });
+  for (const GpuTest* test : tests) {
+    if (std::ranges::all_of(cards_, &Card::lost)) break;
+    test_ = test->name;
+    pulse_.enter("gpu " + test_);
+    say("");
+    sampler_->begin(test_);
+    const double seconds = quick ? test->quick_s : test->full_s;
+    // Asked for by name, a test that is no part of the form runs as long as in the other.
+    test->run(*this, seconds > 0 ? seconds : std::max(test->quick_s, test->full_s));
+    sampler_->end();
+    if (on_test_) on_test_(outcome_);
+  }
+  test_ = "judging";
+  pulse_.enter("reading counters");
+  outcome_.tracks = sampler_->stop();
+  if (!telemetry_.absent().empty()) {
+    add(Finding{.check = "burnin.telemetry",
+                .subject = "node",
+                .status = Status::unknown,
+                .observed = telemetry_.absent(),
+                .expected = "clocks, power, heat and error counters of every GPU",
+                .source = "NVML (libnvidia-ml.so.1)",
+                .remedy = "in a container ask for the GPUs, so that the runtime mounts the library"});
+    return;
+  }
+  for (std::size_t i = 0; i < outcome_.tracks.size(); ++i) {
+    const auto& track = outcome_.tracks[i];
+    add(judge_throttling(track, expected_.throttled));
+    add(judge_counters(track));
+    add(judge_link(track, expected_));
+    for (const auto& phase : power_by_phase(track)) {
+      const auto record = [&](const char* metric, const char* unit, const std::optional<double>& value) {
+        if (value)
+          outcome_.results.push_back({.node = options_.node,
+                                      .gpu = cards_[i].device->identity().index,
+                                      .uuid = track.uuid,
+                                      .test = phase.test,
+                                      .metric = metric,
+                                      .unit = unit,
+                                      .value = *value,
+                                      .min = *value,
+                                      .max = *value,
+                                      .samples = 1});
+      };
+      record("mean power", "W", phase.mean_w);
+      record("mean SM clock", "MHz", phase.mean_sm_clock_mhz);
+    }
+  }
+}
+
+BurninOutcome Burnin::outcome() { return outcome_; }
+
+}  // namespace mlc

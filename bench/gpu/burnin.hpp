@@ -1,0 +1,118 @@
+// The burn-in of a node's GPUs: a table of tests, run one after another on all GPUs at once, sampled from
+// outside. A bad GPU becomes a finding and is left out of what follows; nothing of it ends the run.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/engine/clock.hpp"
+#include "bench/gpu/device.hpp"
+#include "bench/gpu/judge_rates.hpp"
+#include "bench/gpu/sampler.hpp"
+#include "bench/gpu/telemetry.hpp"
+#include "bench/watch/pulse.hpp"
+#include "reports/change_point.hpp"
+#include "reports/figures.hpp"
+#include "reports/finding.hpp"
+#include "validators/gpu_expectation.hpp"
+
+namespace mlc {
+
+class Burnin;
+
+struct GpuTest {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view limit;          // what bounds the figure, and where it comes from, for `explain`
+  double quick_s = 0, full_s = 0;  // time it takes, about; 0: not part of that form
+  void (*run)(Burnin& node, double seconds) = nullptr;
+};
+
+const std::vector<const GpuTest*>& all_gpu_tests();
+const GpuTest* find_gpu_test(std::string_view name);
+
+// A fault planted on one GPU, to see that it is found.
+struct PlantedFault {
+  enum class Kind { memory, sm } kind = Kind::memory;
+  int gpu = 0;             // CUDA's index
+  std::uint64_t word = 0;  // memory: of the GPU's memory under test
+  int bit = 0;
+  int sm = 0;
+};
+
+struct BurninOptions {
+  std::uint64_t seed = 1;
+  std::string node;
+  std::uint64_t most_memory = ~std::uint64_t{0};  // bytes of each GPU to test at most
+  std::optional<PlantedFault> fault;
+};
+
+struct BurninOutcome {
+  std::vector<Finding> findings;
+  std::vector<GpuResult> results;
+  std::vector<Matrix> matrices;
+  std::vector<TelemetryTrack> tracks;
+};
+
+// A GPU that cannot go on, while doing `phase`.
+Finding trouble_finding(const std::string& subject, const GpuError& error, const std::string& phase);
+
+class Burnin {
+ public:
+  struct Card {
+    std::unique_ptr<GpuDevice> device;
+    std::string subject;
+    bool lost = false;
+    double copy_bytes_s = 0;  // median of hbm's copy, against which the memory test is held
+  };
+
+  // `live` hears of progress; both it and `pulse` are told from the working thread only.
+  Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpectation& expected,
+         BurninOptions options, Telemetry& telemetry, Clock& clock, Pulse& pulse,
+         std::function<void(const std::string&)> live);
+
+  void run(std::span<const GpuTest* const> tests, bool quick);
+  BurninOutcome outcome();  // so far; after run(), with what the telemetry says
+  void take_progress(const std::function<void(const BurninOutcome&)>& on_test) { on_test_ = on_test; }
+
+  // For the tests.
+  const GpuExpectation& expected() const { return expected_; }
+  const BurninOptions& options() const { return options_; }
+  std::vector<Card>& cards() { return cards_; }
+  double now() { return clock_.now(); }
+
+  // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have
+  // ended. A GpuError becomes a finding on its GPU, which is then left out.
+  void each(const std::function<void(Card&)>& work);
+  void say(const std::string& what);  // the live line, with clocks and power
+  void tick() { pulse_.tick(); }
+
+  void add(Finding finding) { outcome_.findings.push_back(std::move(finding)); }
+  void add(std::vector<Finding> findings);
+  void add(Matrix matrix) { outcome_.matrices.push_back(std::move(matrix)); }
+
+  // The figures of one metric, one list a card (empty: not measured), judged by `rule` and kept as results.
+  // `limit`: what each card's figure could be at most, in the rule's unit; 0: not known.
+  void judge(const RateRule& rule, const std::string& test, const std::string& metric,
+             const std::vector<std::vector<double>>& samples, const std::vector<double>& limits = {});
+
+ private:
+  std::vector<Card> cards_;
+  const GpuExpectation& expected_;
+  BurninOptions options_;
+  Telemetry& telemetry_;
+  Clock& clock_;
+  Pulse& pulse_;
+  std::function<void(const std::string&)> live_;
+  std::function<void(const BurninOutcome&)> on_test_;
+  std::unique_ptr<Sampler> sampler_;
+  std::string test_;
+  BurninOutcome outcome_;
+};
+
+}  // namespace mlc

@@ -1,0 +1,20 @@
+// CUDA's error codes as GpuErrors.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <source_location>
+#include <string>
+
+#include "bench/gpu/device.hpp"
+
+namespace mlc {
+
+inline void check_gpu(cudaError_t code, std::source_location at = std::source_location::current()) {
+  if (code == cudaSuccess) return;
+  throw GpuError(trouble_of(cudaGetErrorName(code)), std::string("cuda: ") + cudaGetErrorString(code) + " (" +
+                                                         cudaGetErrorName(code) + ", " + at.file_name() +
+                                                         ":" + std::to_string(at.line()) + ")");
+}
+
+}  // namespace mlc

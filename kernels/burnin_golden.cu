@@ -1,0 +1,1 @@
+#include "kernels/burnin_golden.cpp"

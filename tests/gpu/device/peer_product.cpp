@@ -1,0 +1,24 @@
+#include "tests/gpu/device/peer_product.hpp"
+
+#include <cublas_v2.h>
+
+#include <memory>
+
+#include "validators/host/shared_library.hpp"
+
+namespace mlc {
+
+std::function<void()> peer_product(int n, const void* a, const void* b, void* c) {
+  const auto cublas = std::make_shared<SharedLibrary>("libcublas.so." MLC_CUBLAS_MAJOR);
+  auto* const create = cublas->find<decltype(cublasCreate_v2)>("cublasCreate_v2");
+  auto* const multiply = cublas->find<decltype(cublasGemmEx)>("cublasGemmEx");
+  cublasHandle_t handle = nullptr;
+  if (create == nullptr || multiply == nullptr || create(&handle) != CUBLAS_STATUS_SUCCESS) return {};
+  return [=] {
+    const float one = 1, zero = 0;
+    (void)multiply(handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a, CUDA_R_16BF, n, b, CUDA_R_16BF, n,
+                   &zero, c, CUDA_R_16BF, n, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+  };
+}
+
+}  // namespace mlc

@@ -1,0 +1,91 @@
+"""The archive for a bare CUDA machine has what tests/gpu/run needs, and the README's table is made from results alone."""
+import json, os, re, shutil, subprocess, sys, tempfile, unittest
+
+SOURCE = os.environ["MLC_SOURCE"]
+HERE = os.path.join(SOURCE, "tests", "gpu")
+
+
+def call(*words, **more):
+    return subprocess.run(words, capture_output=True, text=True, timeout=280, **more)
+
+
+@unittest.skipUnless(shutil.which("dpkg"), "no Debian here")
+class Pack(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="mlc-pack-")
+        self.addCleanup(self.directory.cleanup)
+
+    def path(self, *names):
+        return os.path.join(self.directory.name, *names)
+
+    def test_the_archive_builds_with_its_own_content(self):
+        os.makedirs(self.path("peers", "nccl-tests"))
+        with open(self.path("peers", "nccl-tests", "Makefile"), "w") as file:
+            file.write("all:\n")
+        archive = self.path("archive.tar.gz")
+        done = call(os.path.join(HERE, "pack"), archive, "--peers", self.path("peers"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        os.makedirs(self.path("bare"))
+        self.assertEqual(call("tar", "-xzf", archive, "-C", self.path("bare")).returncode, 0)
+        root = self.path("bare", "mlc-bench")
+        for needed in ("CMakeLists.txt", "kernels/hbm.cu", "tests/gpu/run", "deps/usr/include/CLI/CLI.hpp", "deps/usr/include/nlohmann/json.hpp",
+                       "deps/usr/include/yaml-cpp/yaml.h", "peers/nccl-tests/Makefile"):
+            self.assertTrue(os.path.exists(os.path.join(root, needed)), needed)
+        self.assertFalse([name for name in os.listdir(root) if name.startswith("build") or name == ".git"])
+        # No link leads out of the archive or nowhere: what it names would not be there.
+        for folder, _, names in os.walk(os.path.join(root, "deps")):
+            for name in names:
+                link = os.path.join(folder, name)
+                if os.path.islink(link) and os.path.isabs(os.readlink(link)):
+                    self.assertNotIn("/bin/mpi", link, "an absolute link: " + os.readlink(link))
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLC_", "OMPI_", "OPAL_"))}
+        environment.update(MLC_BUILD_TARGETS="mlc_reports mlc_host_pattern", MLC_CMAKE_OPTIONS="-DMLC_CUDA=OFF")
+        if shutil.which("ccache"):
+            environment["MLC_CMAKE_OPTIONS"] += " -DCMAKE_CXX_COMPILER_LAUNCHER=ccache"
+        done = call(os.path.join(root, "tests", "gpu", "run"), "--build-only", env=environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(root, "build-gpu-run", "CMakeCache.txt")) as file:
+            cache = file.read()
+        for package in ("nlohmann_json_DIR", "CLI11_DIR", "yaml-cpp_DIR", "GTest_DIR"):
+            place = re.search(rf"^{package}:[A-Z]+=(.*)$", cache, re.M).group(1)
+            self.assertTrue(place.startswith(os.path.join(root, "deps")), f"{package} is {place}")
+        self.assertTrue(os.path.exists(os.path.join(root, "build-gpu-run", "reports", "libmlc_reports.a")))
+
+    def test_mistakes_are_said(self):
+        for arguments, words in (((), "name the archive"), (("x.tar.gz", "--peers", "/no/such/folder"), "no folder"), (("--pears",), "not understood")):
+            done = call(os.path.join(HERE, "pack"), *arguments)
+            self.assertEqual(done.returncode, 64, done)
+            self.assertIn(words, done.stderr)
+        self.assertEqual(call(os.path.join(HERE, "run"), "--nothing").returncode, 64)
+
+
+class Table(unittest.TestCase):
+    def table(self, *arguments):
+        return call(sys.executable, os.path.join(HERE, "table.py"), *arguments)
+
+    def test_without_results_it_says_so_and_with_them_it_shows_them_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            readme = os.path.join(folder, "README.md")
+            with open(readme, "w") as file:
+                file.write("before\n<!-- tests/gpu/table.py -->\nold 99 GB/s\n<!-- end of tests/gpu/table.py -->\nafter\n")
+            results = os.path.join(folder, "results")
+            os.makedirs(results)
+            self.assertEqual(self.table("--check", results, readme).returncode, 1)
+            self.assertEqual(self.table("--write", results, readme).returncode, 0)
+            with open(readme) as file:
+                self.assertEqual(file.read().splitlines(), ["before", "<!-- tests/gpu/table.py -->", "No results yet: `tests/gpu/run` has not been run on a GPU.",
+                                                             "<!-- end of tests/gpu/table.py -->", "after"])
+            run = {"gpu": "Test GPU", "date": "2026-01-01", "commit": "abc", "nvcc": "13.0", "steps": [{"step": "build", "status": "pass"}, {"step": "x", "status": "fail"}],
+                   "allreduce_over_nccl_tests": 1.004, "peers": {"copy_gb_s": 3000.0, "triad_gb_s": 3000.0, "verify_gb_s": {"float": 2700.0}},
+                   "burnin": {"figures": {"gpu_results": [
+                       {"test": "hbm", "metric": "copy", "unit": "GB/s", "value": 3030.0, "share_of_limit": 0.904},
+                       {"test": "hbm", "metric": "read", "unit": "GB/s", "value": 3000.0},
+                       {"test": "gemm", "metric": "bf16", "unit": "TFLOP/s", "value": None}]}}}
+            with open(os.path.join(results, "test.json"), "w") as file:
+                json.dump(run, file)
+            self.assertEqual(self.table("--check", results, readme).returncode, 1)
+            text = self.table(results).stdout
+            for words in ("Test GPU, 2026-01-01", "failed: x", "| gpu hbm copy | 3030 GB/s | 90.4 % | 1.01 of device-to-device copy |",
+                          "| verification of float sums | 2700 GB/s |  | 0.90 of hbm read |", "1.004 of nccl-tests' time"):
+                self.assertIn(words, text)
+            self.assertNotIn("bf16", text)

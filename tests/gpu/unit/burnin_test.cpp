@@ -1,0 +1,275 @@
+// The whole burn-in on fake GPUs: a healthy node passes, and each planted fault is found, named and localised
+// by the code that judges real ones.
+#include <gmock/gmock.h>
+
+#include <mutex>
+
+#include "bench/gpu/planted_fault.hpp"
+#include "tests/gpu/unit/fake_gpu.hpp"
+#include "validators/policy.hpp"
+
+namespace mlc {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class QuietTelemetry final : public Telemetry {
+ public:
+  std::string absent() const override { return ""; }
+  std::string driver() const override { return "580.0"; }
+  GpuState state(const std::string&) override { return {}; }
+  TelemetrySample sample(const std::string&) override {
+    return {.power_w = 650, .temperature_c = 61, .reasons = 0, .pcie_generation = 5, .pcie_width = 16};
+  }
+  TelemetryCounters counters(const std::string&) override {
+    return {.ecc_uncorrected = 0, .remap_pending = 0};
+  }
+};
+
+// Each look at it takes half a second, so that the tests' budgets end.
+class SteppingClock final : public Clock {
+ public:
+  double now() override {
+    const std::lock_guard lock(mutex_);
+    return time_ += 0.5;
+  }
+
+ private:
+  std::mutex mutex_;
+  double time_ = 0;
+};
+
+class GpuBurnin : public ::testing::Test {
+ protected:
+  // `faults[i]` is GPU i's; the others are healthy.
+  void run(int gpus, std::map<int, FakeFaults> faults, std::vector<std::string> names = {},
+           std::optional<PlantedFault> planted = std::nullopt) {
+    std::vector<std::unique_ptr<GpuDevice>> devices;
+    for (int i = 0; i < gpus; ++i)
+      devices.push_back(std::make_unique<FakeGpu>(i, faults[i]));
+    std::vector<const GpuTest*> tests;
+    for (const auto* test : all_gpu_tests())
+      if (test->name != "pulse" && (names.empty() || std::ranges::count(names, test->name) > 0))
+        tests.push_back(test);
+    QuietTelemetry telemetry;
+    SteppingClock clock;
+    Pulse pulse;
+    Burnin burnin(std::move(devices), expected_, {.node = "gpu-a", .fault = planted}, telemetry, clock, pulse,
+                  {});
+    burnin.run(tests, true);
+    outcome_ = burnin.outcome();
+  }
+
+  std::vector<Finding> with(Status status) const {
+    std::vector<Finding> found;
+    for (const auto& finding : outcome_.findings)
+      if (finding.status == status) found.push_back(finding);
+    return found;
+  }
+  std::string all_bad() const {
+    std::string text;
+    for (const auto& finding : outcome_.findings)
+      if (finding.status != Status::pass && finding.status != Status::skip)
+        text += finding.check + " " + finding.subject + ": " + finding.observed + "\n";
+    return text;
+  }
+
+  const GpuExpectation expected_ = *load_policy("h100-4x200g").gpu;
+  BurninOutcome outcome_;
+};
+
+TEST_F(GpuBurnin, AHealthyNodePassesEveryTest) {
+  run(8, {});
+  EXPECT_EQ(all_bad(), "");
+  EXPECT_GT(with(Status::pass).size(), 100u);
+  EXPECT_EQ(outcome_.matrices.size(), 3u);
+  for (const auto& finding : outcome_.findings)
+    EXPECT_FALSE(finding.source.empty()) << finding.check;
+  // hbm.copy of GPU 0: 3.05 of 3.352 TB/s
+  const auto copy =
+      std::ranges::find_if(outcome_.results, [](const GpuResult& r) { return r.metric == "copy"; });
+  ASSERT_NE(copy, outcome_.results.end());
+  EXPECT_NEAR(copy->value, 3050, 1);
+  EXPECT_NEAR(*copy->share_of_limit, 3050 / 3352.3, 1e-3);
+}
+
+TEST_F(GpuBurnin, OneSlowGpuOfEightIsTheOnlyOneBlamed) {
+  run(8, {{5, {.speed = 0.95}}}, {"hbm", "gemm", "pcie"});
+  const auto failed = with(Status::fail);
+  ASSERT_FALSE(failed.empty());
+  for (const auto& finding : failed)
+    EXPECT_THAT(finding.subject, HasSubstr("GPU 5")) << finding.check;
+  EXPECT_THAT(all_bad(), AllOf(HasSubstr("burnin.hbm-copy"), HasSubstr("burnin.gemm-bf16"),
+                               HasSubstr("burnin.pcie-to-device")));
+}
+
+TEST_F(GpuBurnin, EightSlowGpusFailByTheFloorThoughTheyAgree) {
+  std::map<int, FakeFaults> all;
+  for (int i = 0; i < 8; ++i)
+    all[i] = {.speed = 0.8};
+  run(8, all, {"hbm"});
+  int copies = 0;
+  for (const auto& finding : with(Status::fail))
+    copies += finding.check == "burnin.hbm-copy";
+  EXPECT_EQ(copies, 8);
+}
+
+TEST_F(GpuBurnin, AStuckBitIsLocalisedToWordBitAndCell) {
+  run(2, {{1, {.stuck_word = 70'001}}}, {"memory"});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), 1u) << all_bad();
+  EXPECT_EQ(failed[0].check, "burnin.memory");
+  EXPECT_THAT(failed[0].subject, HasSubstr("GPU 1"));
+  EXPECT_THAT(failed[0].observed, AllOf(HasSubstr("word 70001"), HasSubstr("bit 3"), HasSubstr("stuck at 1"),
+                                        HasSubstr("the memory cell")));
+}
+
+TEST_F(GpuBurnin, APlantedFlipIsFoundAtItsExactPlace) {
+  run(1, {}, {"memory"},
+      PlantedFault{.kind = PlantedFault::Kind::memory, .gpu = 0, .word = 12'345, .bit = 42, .sm = 0});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), 1u) << all_bad();
+  EXPECT_THAT(failed[0].observed,
+              AllOf(HasSubstr("1 wrong word"), HasSubstr("(word 12345)"), HasSubstr("bit 42")));
+}
+
+TEST_F(GpuBurnin, ADeadAddressLineIsNamed) {
+  run(1, {{0, {.dead_address_bit = 9}}}, {"memory"});
+  ASSERT_FALSE(with(Status::fail).empty());
+  EXPECT_THAT(with(Status::fail)[0].observed, HasSubstr("wrong words"));
+}
+
+TEST_F(GpuBurnin, AFaultOnTheWayIsNotTheCell) {
+  run(1, {{0, {.stuck_word = 9, .path_fault = true}}}, {"memory"});
+  ASSERT_FALSE(with(Status::fail).empty());
+  EXPECT_THAT(with(Status::fail)[0].observed, HasSubstr("not the cell"));
+}
+
+TEST_F(GpuBurnin, TooLittleMemoryIsNoPass) {
+  run(1, {{0, {.memory_given = 0.75}}}, {"memory"});
+  ASSERT_EQ(with(Status::unknown).size(), 1u) << all_bad();
+  EXPECT_EQ(with(Status::unknown)[0].check, "burnin.memory-tested");
+  EXPECT_THAT(with(Status::unknown)[0].remedy, HasSubstr("nvidia-smi"));
+}
+
+TEST_F(GpuBurnin, ABadSmIsNamedOnItsGpu) {
+  run(4, {{2, {.bad_sm = 7}}}, {"sm"});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), tile::engine_names.size()) << all_bad();
+  for (const auto& finding : failed) {
+    EXPECT_THAT(finding.subject, HasSubstr("GPU 2"));
+    EXPECT_THAT(finding.observed, HasSubstr("SM 7 ("));
+  }
+}
+
+TEST_F(GpuBurnin, OneProductThatDiffersIsSilentDataCorruption) {
+  run(2, {{0, {.bad_product = 33}}}, {"gemm"});
+  ASSERT_FALSE(with(Status::fail).empty());
+  for (const auto& finding : with(Status::fail)) {
+    EXPECT_THAT(finding.subject, HasSubstr("GPU 0"));
+    EXPECT_THAT(finding.check, HasSubstr("repeats"));
+  }
+}
+
+TEST_F(GpuBurnin, WrongBytesOverPcieFail) {
+  run(2, {{1, {.corrupted_copies = 8}}}, {"pcie"});
+  ASSERT_EQ(with(Status::fail).size(), 1u) << all_bad();
+  EXPECT_EQ(with(Status::fail)[0].check, "burnin.pcie-data");
+}
+
+TEST_F(GpuBurnin, ALostAdditionFails) {
+  run(1, {{0, {.loses_an_addition = true}}}, {"atomics"});
+  EXPECT_FALSE(with(Status::fail).empty());
+}
+
+TEST_F(GpuBurnin, OneSlowPairIsThatPairAndASlowGpuIsThatGpu) {
+  run(8, {{3, {.slow_link_to = 6}}}, {"nvlink"});
+  auto failed = with(Status::fail);
+  ASSERT_FALSE(failed.empty());
+  for (const auto& finding : failed)
+    EXPECT_THAT(finding.subject, AllOf(HasSubstr("GPU 3"), HasSubstr("GPU 6")));
+  run(8, {{3, {.speed = 0.5}}}, {"nvlink"});
+  failed = with(Status::fail);
+  ASSERT_FALSE(failed.empty());
+  for (const auto& finding : failed) {
+    EXPECT_THAT(finding.subject, HasSubstr("GPU 3"));
+    EXPECT_EQ(finding.subject.find(" to "), std::string::npos) << finding.subject;
+  }
+}
+
+TEST_F(GpuBurnin, ASlowStretchOfMemoryIsAWindow) {
+  run(1, {{0, {.slow_window = 2 * FakeGpu::piece_bytes / 8}}}, {"hbm"});
+  bool found = false;
+  for (const auto& finding : with(Status::fail))
+    found = found || (finding.check == "burnin.hbm-windows" && finding.observed.find("window 2 of 4") == 0);
+  EXPECT_TRUE(found) << all_bad();
+}
+
+TEST_F(GpuBurnin, EveryTroubleInMidTestIsNamedAndTheOthersGoOn) {
+  const std::vector<std::pair<GpuTrouble, std::string>> troubles{
+      {GpuTrouble::lost, "fell off the bus"},
+      {GpuTrouble::uncorrectable, "uncorrectable ECC"},
+      {GpuTrouble::fabric, "NVLink or NVSwitch"},
+      {GpuTrouble::hung, "hung"},
+      {GpuTrouble::memory, "not enough free memory"},
+      {GpuTrouble::taken, "another process holds it"},
+      {GpuTrouble::other, "planted"}};
+  for (const auto& [trouble, words] : troubles) {
+    run(2, {{1, {.fails_in = "sweep", .failure = trouble}}}, {"memory", "sm"});
+    Status status = Status::pass;
+    for (const auto& finding : outcome_.findings)
+      if (finding.check == "burnin.device") {
+        status = finding.status;
+        EXPECT_THAT(finding.observed, HasSubstr(words));
+        EXPECT_THAT(finding.observed, HasSubstr("while: memory"));
+        EXPECT_THAT(finding.subject, HasSubstr("GPU 1"));
+        EXPECT_FALSE(finding.remedy.empty());
+      }
+    EXPECT_TRUE(status == Status::fail || status == Status::unknown) << words;
+    // GPU 0 was tested to the end; GPU 1 not again.
+    int sm = 0;
+    for (const auto& finding : outcome_.findings)
+      if (finding.check == "burnin.sm") {
+        ++sm;
+        EXPECT_THAT(finding.subject, HasSubstr("GPU 0"));
+        EXPECT_EQ(finding.status, Status::pass);
+      }
+    EXPECT_EQ(sm, static_cast<int>(tile::engine_names.size())) << words;
+  }
+}
+
+TEST_F(GpuBurnin, EveryCallMayFailAndNothingHangsOrCrashes) {
+  for (const char* call :
+       {"take_memory", "hbm", "sweep", "tiles", "gemm", "copy", "copy_to", "launches", "atomic_adds"}) {
+    run(2, {{0, {.fails_in = call}}, {1, {.fails_in = call}}});
+    int named = 0;
+    for (const auto& finding : outcome_.findings)
+      named += finding.check == "burnin.device" && finding.status == Status::fail;
+    // Once GPU 0 is gone, GPU 1 has no peer to copy to, and is not at fault.
+    EXPECT_EQ(named, std::string(call) == "copy_to" ? 1 : 2) << call;
+  }
+}
+
+TEST(PlantedFaultText, IsReadOrRefused) {
+  const auto memory = parse_planted_fault("memory:gpu=3,word=1000,bit=63");
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->gpu, 3);
+  EXPECT_EQ(memory->word, 1000u);
+  EXPECT_EQ(memory->bit, 63);
+  ASSERT_TRUE(parse_planted_fault("sm:sm=17"));
+  for (const char* bad :
+       {"", "disk", "memory:bit=64", "memory:sm=1", "sm:word=1", "memory:word", "memory:word=x", "sm:sm=-1"})
+    EXPECT_FALSE(parse_planted_fault(bad)) << bad;
+}
+
+TEST(GpuTrouble, IsKnownByCudasNames) {
+  EXPECT_EQ(trouble_of("cudaErrorECCUncorrectable"), GpuTrouble::uncorrectable);
+  EXPECT_EQ(trouble_of("cudaErrorDevicesUnavailable"), GpuTrouble::taken);
+  EXPECT_EQ(trouble_of("cudaErrorUnknown"), GpuTrouble::lost);
+  EXPECT_EQ(trouble_of("cudaErrorMemoryAllocation"), GpuTrouble::memory);
+  EXPECT_EQ(trouble_of("cudaErrorSomethingNew"), GpuTrouble::other);
+}
+
+}  // namespace
+}  // namespace mlc

@@ -1,0 +1,193 @@
+// A GPU of host memory: the burn-in's drivers run on it with the same patterns, tiles and sums, and it can be
+// faulty in the ways real ones are.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <optional>
+
+#include "bench/gpu/burnin.hpp"
+#include "kernels/gemm_data.hpp"
+
+namespace mlc {
+
+struct FakeFaults {
+  double speed = 1;                         // of every rate
+  std::optional<std::uint64_t> stuck_word;  // its bit 3 always reads 1
+  bool path_fault = false;                  // the first wrong read is correct when read again
+  std::optional<int> dead_address_bit;      // words that differ in it are one cell
+  std::optional<std::uint32_t> bad_sm;      // flips a bit of its results
+  std::optional<int> bad_product;           // this product of a run differs
+  std::optional<std::string> fails_in;      // a call of this name throws `failure`
+  GpuTrouble failure = GpuTrouble::lost;
+  std::uint64_t corrupted_copies = 0;  // bytes
+  bool loses_an_addition = false;
+  std::optional<int> slow_link_to;           // the GPU of this index, at half speed
+  double memory_given = 1;                   // share of memory_bytes that can be allocated
+  std::optional<std::uint64_t> slow_window;  // first word of a piece of memory at half speed
+};
+
+class FakeGpu final : public GpuDevice {
+ public:
+  static constexpr std::uint64_t piece_bytes = 256 << 10, pieces = 4;
+
+  explicit FakeGpu(int index, FakeFaults faults = {}) : faults_(std::move(faults)) {
+    identity_ = {.index = index,
+                 .name = "Fake H100",
+                 .uuid = "GPU-fake-" + std::to_string(index),
+                 .pci = "0000:0" + std::to_string(index) + ":00.0",
+                 .major = 9,
+                 .minor = 0,
+                 .sms = 12,
+                 .memory_bytes = pieces * piece_bytes,
+                 .l2_bytes = 1 << 20,
+                 .memory_clock_hz = 2619e6,
+                 .bus_width_bits = 5120};
+  }
+
+  const GpuIdentity& identity() const override { return identity_; }
+  std::uint64_t free_bytes() override { return identity_.memory_bytes; }
+
+  void take_memory(std::uint64_t most) override {
+    fail_in("take_memory");
+    const auto given =
+        static_cast<std::uint64_t>(faults_.memory_given * static_cast<double>(identity_.memory_bytes));
+    words_.assign(std::min(most, given) / piece_bytes * piece_bytes / 8, 0xdead);
+    for (std::uint64_t at = 0; at < words_.size(); at += piece_bytes / 8)
+      stretches_.push_back({reinterpret_cast<std::byte*>(words_.data() + at), piece_bytes, at});
+  }
+  const std::vector<Stretch>& memory() const override { return stretches_; }
+
+  std::vector<double> hbm(hbm::Operation operation, const Stretch& region, int repeats) override {
+    fail_in("hbm");
+    const bool slow = faults_.slow_window && *faults_.slow_window == region.first_word;
+    return steady(static_cast<double>(hbm::bytes_moved(operation, region.bytes)) / (slow ? 1.5e12 : 3.05e12),
+                  repeats);
+  }
+  std::uint64_t copy_differs(const Stretch&) override { return faults_.corrupted_copies; }
+
+  double sweep(const memory::Sweep& sweep, std::uint32_t round) override {
+    fail_in("sweep");
+    last_ = sweep;
+    for (std::uint64_t n = 0; n < words_.size(); ++n) {
+      const std::uint64_t i = sweep.down ? words_.size() - 1 - n : n;
+      std::uint64_t value = read(i);
+      memory::visit(sweep, &value, i, [&](std::uint64_t expected, std::uint64_t got) {
+        memory::add(log_, {.index = i,
+                           .expected = expected,
+                           .got = got,
+                           .sm = static_cast<std::uint32_t>(i % 12),
+                           .round = round,
+                           .spec = sweep.spec,
+                           .down = sweep.down});
+      });
+      words_[cell(i)] = value;
+    }
+    const double passes = sweep.step == memory::Step::write || sweep.step == memory::Step::check ? 1 : 2;
+    return static_cast<double>(words_.size() * 8) * passes / (2.8e12 * faults_.speed);
+  }
+
+  void look_again() override {
+    for (; looked_ < std::min<unsigned>(log_.kept, memory::most_errors); ++looked_) {
+      auto& error = log_.error[looked_];
+      for (auto& again : error.again)
+        again = faults_.path_fault ? error.expected : read(error.index);
+      error.reread = true;
+      if (last_.step == memory::Step::check_and_invert) words_[cell(error.index)] = ~error.expected;
+    }
+  }
+  const memory::ErrorLog& errors() const override { return log_; }
+  void flip_bit(std::uint64_t word, int bit) override { words_.at(word) ^= std::uint64_t{1} << bit; }
+
+  std::vector<tile::Result> tiles(tile::Engine engine, const tile::Spec& spec, int repeats) override {
+    fail_in("tiles");
+    std::vector<tile::Result> results;
+    for (int repeat = 0; repeat < repeats; ++repeat)
+      for (std::uint32_t sm = 0; sm < 12; ++sm) {
+        results.push_back(
+            {sm, static_cast<std::uint32_t>(repeat), golden_of(engine, tile::spec_of(spec, repeat))});
+        if (faults_.bad_sm == sm) results.back().digest.parity ^= 4;
+      }
+    return results;
+  }
+
+  std::string gemm_absent(GemmType) override { return gemm_why_; }
+  void without_gemm(const std::string& why) { gemm_why_ = why; }
+  GemmRun gemm(GemmType type, int repeats, std::uint64_t seed) override {
+    fail_in("gemm");
+    GemmRun run;
+    const double rate = type == GemmType::bf16 ? 730e12 : 1450e12;
+    run.seconds = steady(gemm::operations(gemm_size, gemm_size, gemm_size) / rate, repeats);
+    run.digests.assign(run.seconds.size(), {seed * 31 + (type == GemmType::bf16 ? 0 : 1), seed});
+    if (faults_.bad_product && *faults_.bad_product < repeats)
+      run.digests[static_cast<std::size_t>(*faults_.bad_product)].sum ^= 1;
+    return run;
+  }
+
+  CopyRun copy(CopyKind kind, std::uint64_t bytes, int repeats) override {
+    fail_in("copy");
+    return {steady(static_cast<double>(bytes) * (kind == CopyKind::both_ways ? 1.1 : 1) / 55.6e9, repeats),
+            faults_.corrupted_copies};
+  }
+  bool reaches(const GpuDevice&) override { return true; }
+  CopyRun copy_to(GpuDevice& peer, PeerKind, std::uint64_t bytes, int repeats) override {
+    fail_in("copy_to");
+    const auto& other = static_cast<const FakeGpu&>(peer);
+    const bool slow =
+        faults_.slow_link_to == other.identity_.index || other.faults_.slow_link_to == identity_.index;
+    const double speed = std::min(faults_.speed, other.faults_.speed) * (slow ? 0.5 : 1);
+    return {
+        std::vector<double>(static_cast<std::size_t>(repeats), static_cast<double>(bytes) / (375e9 * speed)),
+        0};
+  }
+
+  std::vector<double> launches(LaunchKind kind, int repeats) override {
+    fail_in("launches");
+    return std::vector<double>(static_cast<std::size_t>(repeats), kind == LaunchKind::latency ? 9e-6 : 2e-6);
+  }
+
+  AtomicsRun atomic_adds(atomics::Spread spread, std::uint64_t threads) override {
+    fail_in("atomic_adds");
+    AtomicsRun run{.seconds = 1e-4, .counters = {}};
+    atomics::expected(spread, threads, run.counters);
+    if (faults_.loses_an_addition) run.counters.u64[0] -= 1;
+    return run;
+  }
+
+ private:
+  void fail_in(const char* call) const {
+    if (faults_.fails_in == call) throw GpuError(faults_.failure, std::string("planted in ") + call);
+  }
+  std::vector<double> steady(double seconds, int repeats) const {
+    return std::vector<double>(static_cast<std::size_t>(repeats), seconds / faults_.speed);
+  }
+  std::uint64_t cell(std::uint64_t i) const {
+    return faults_.dead_address_bit ? i & ~(std::uint64_t{1} << *faults_.dead_address_bit) : i;
+  }
+  std::uint64_t read(std::uint64_t i) const {
+    const std::uint64_t value = words_[cell(i)];
+    return faults_.stuck_word == i ? value | 8 : value;
+  }
+  // The host's own digests are slow in debug builds, and the same for every fake SM.
+  static tile::Digest golden_of(tile::Engine engine, const tile::Spec& spec) {
+    static std::mutex mutex;
+    static std::map<std::tuple<tile::Engine, std::uint64_t, int>, tile::Digest> known;
+    const std::lock_guard lock(mutex);
+    const auto [entry, added] = known.try_emplace({engine, spec.seed, spec.rounds});
+    if (added) entry->second = tile::golden(engine, spec);
+    return entry->second;
+  }
+
+  GpuIdentity identity_;
+  FakeFaults faults_;
+  std::string gemm_why_;
+  std::vector<std::uint64_t> words_;
+  std::vector<Stretch> stretches_;
+  memory::ErrorLog log_;
+  memory::Sweep last_;
+  unsigned looked_ = 0;
+};
+
+}  // namespace mlc

@@ -1,0 +1,167 @@
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "bench/gpu/judge_memory.hpp"
+#include "bench/gpu/judge_rates.hpp"
+#include "bench/gpu/judge_tiles.hpp"
+
+namespace mlc {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::vector<Status> judged(const RateRule& rule, const std::vector<std::optional<double>>& values) {
+  std::vector<NamedValue> named;
+  for (const auto& value : values)
+    named.push_back({"GPU " + std::to_string(named.size()), value});
+  std::vector<Status> statuses;
+  for (const auto& finding : judge_rates(rule, named))
+    statuses.push_back(finding.status);
+  return statuses;
+}
+
+constexpr Status pass = Status::pass, fail = Status::fail, unknown = Status::unknown;
+
+TEST(JudgeRates, BothRulesCount) {
+  const RateRule rule{.check = "burnin.x", .unit = "GB/s", .bound = 90, .spread = 0.02};
+  EXPECT_EQ(judged(rule, {100, 100, 100, 97}),
+            (std::vector{pass, pass, pass, fail}));  // above the floor, below the rest
+  EXPECT_EQ(judged(rule, {80, 80, 80, 80}),
+            (std::vector{fail, fail, fail, fail}));  // all alike, below the floor
+  EXPECT_EQ(judged(rule, {100, 100, 99, 110}), (std::vector{pass, pass, pass, pass}));  // faster is no fault
+}
+
+TEST(JudgeRates, OfTwoTheSlowerIsBlamedAndOneAloneHasOnlyTheBound) {
+  const RateRule rule{.check = "burnin.x", .unit = "GB/s", .spread = 0.02};
+  EXPECT_EQ(judged(rule, {100, 97}), (std::vector{pass, fail}));
+  EXPECT_EQ(judged(rule, {5}), (std::vector{pass}));
+}
+
+TEST(JudgeRates, NothingMeasuredIsNeverAPass) {
+  const RateRule rule{.check = "burnin.x", .unit = "GB/s", .bound = 1};
+  EXPECT_EQ(judged(rule, {std::nullopt, std::nan(""), 0.0, -1.0, INFINITY}),
+            (std::vector{unknown, unknown, unknown, unknown, unknown}));
+}
+
+TEST(JudgeRates, LatenciesAreJudgedUpwards) {
+  const RateRule rule{.check = "burnin.x", .unit = "µs", .bound = 12, .spread = 0.5, .less_is_better = true};
+  EXPECT_EQ(judged(rule, {8, 8, 8, 13}), (std::vector{pass, pass, pass, fail}));
+  EXPECT_EQ(judged(rule, {2, 2, 2, 4}), (std::vector{pass, pass, pass, fail}));
+}
+
+tile::Digest golden(const tile::Spec& spec, int repeat) {
+  return tile::golden(tile::Engine::shared, tile::spec_of(spec, repeat));
+}
+
+class JudgeTiles : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (int gpu = 0; gpu < 3; ++gpu) {
+      TileTable table{.subject = "GPU " + std::to_string(gpu), .sms = 8, .results = {}};
+      for (int repeat = 0; repeat < 16; ++repeat)
+        for (std::uint32_t sm = 0; sm < 8; ++sm)
+          table.results.push_back({sm, static_cast<std::uint32_t>(repeat), golden(spec, repeat)});
+      tables.push_back(table);
+    }
+  }
+  std::vector<Finding> judged() const { return judge_tiles(tile::Engine::shared, spec, tables); }
+  tile::Spec spec{11, 1};
+  std::vector<TileTable> tables;
+};
+
+TEST_F(JudgeTiles, AgreementPasses) {
+  for (const auto& finding : judged())
+    EXPECT_EQ(finding.status, pass) << finding.observed;
+}
+
+TEST_F(JudgeTiles, ASingleWrongRepeatOfASingleSmIsFound) {
+  tables[1].results[8 * 5 + 3].digest.sum += 1;
+  const auto findings = judged();
+  EXPECT_EQ(findings[0].status, pass);
+  EXPECT_EQ(findings[1].status, fail);
+  EXPECT_THAT(findings[1].observed, HasSubstr("SM 3 (1 of 16 repeats)"));
+  EXPECT_EQ(findings[2].status, pass);
+}
+
+TEST_F(JudgeTiles, AWholeBadGpuIsSaidAsSuch) {
+  for (auto& result : tables[2].results)
+    result.digest.parity ^= result.sm + 1;
+  const auto findings = judged();
+  EXPECT_EQ(findings[2].status, fail);
+  EXPECT_THAT(findings[2].observed, HasSubstr("every SM"));
+  EXPECT_EQ(findings[0].status, pass);
+}
+
+TEST_F(JudgeTiles, AHostThatIsOutvotedIsTheSuspect) {
+  for (auto& table : tables)
+    for (auto& result : table.results)
+      result.digest.sum ^= 0x100;
+  for (const auto& finding : judged())
+    EXPECT_EQ(finding.status, unknown) << finding.observed;
+}
+
+TEST_F(JudgeTiles, AnSmThatWasNeverSeenIsNoPass) {
+  std::erase_if(tables[0].results, [](const tile::Result& result) { return result.sm == 6; });
+  const auto findings = judged();
+  EXPECT_EQ(findings[0].status, unknown);
+  EXPECT_THAT(findings[0].observed, HasSubstr("7 of 8"));
+}
+
+memory::Error error_at(std::uint64_t index, std::uint64_t flipped, std::uint32_t sm) {
+  const memory::Spec spec{memory::Pattern::random, 4, false};
+  const auto expected = memory::word(spec, index);
+  return {.index = index, .expected = expected, .got = expected ^ flipped, .sm = sm, .spec = spec};
+}
+
+TEST(Localise, ManyWordsReadByOneSmBlameTheSm) {
+  memory::ErrorLog log;
+  for (std::uint64_t i = 0; i < 50; ++i)
+    memory::add(log, error_at(i * 7919, 1 << (i % 11), 90));
+  EXPECT_THAT(localise(log), HasSubstr("all read by SM 90, so that SM"));
+}
+
+TEST(Localise, ADeadAddressLineIsFoundByWhatCameBack) {
+  memory::ErrorLog log;
+  const memory::Spec spec{memory::Pattern::own_address, 4, false};
+  for (std::uint64_t i = 0; i < 32; ++i) {
+    const std::uint64_t index = i * 64 | 1 << 5;
+    memory::add(log, {.index = index,
+                      .expected = memory::word(spec, index),
+                      .got = memory::word(spec, index ^ 1 << 5),
+                      .spec = spec});
+  }
+  EXPECT_THAT(localise(log), HasSubstr("address bit 5 does not work"));
+}
+
+TEST(Localise, WordsOfOneChannelShowInTheirAddresses) {
+  memory::ErrorLog log;
+  for (std::uint64_t i = 0; i < 64; ++i)
+    memory::add(log, error_at(i * 1024 + 0x40, 1 << (i % 9), static_cast<std::uint32_t>(i)));
+  EXPECT_THAT(localise(log), AllOf(HasSubstr("64 SMs"), HasSubstr("one channel or bank")));
+}
+
+TEST(Localise, MixedRereadsAreCounted) {
+  memory::ErrorLog log;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    auto error = error_at(i * 1000, 2, static_cast<std::uint32_t>(i));
+    error.reread = true;
+    for (auto& again : error.again)
+      again = i == 0 ? error.expected : error.got;
+    memory::add(log, error);
+  }
+  EXPECT_THAT(localise(log), HasSubstr("3 of 4 the same"));
+}
+
+TEST(JudgeMemory, NoRoundIsNoPass) {
+  const memory::ErrorLog log;
+  const auto findings = judge_memory(
+      std::vector{MemoryOutcome{.subject = "GPU 0", .tested = 97, .total = 100, .rounds = 0, .log = &log}},
+      0.97);
+  EXPECT_EQ(findings[0].status, unknown);
+  EXPECT_EQ(findings[1].status, pass);
+}
+
+}  // namespace
+}  // namespace mlc
