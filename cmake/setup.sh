@@ -2,7 +2,7 @@
 
 build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev
                 libibverbs-dev python3 python3-venv)
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2 openssl
                clang libclang-rt-14-dev)
 # The CUDA toolkit, NCCL and cuBLAS as Python wheels: they install without root.
 cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.88
@@ -10,14 +10,19 @@ cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.
 
 say() { printf '%s\n' "$*" >&2; }
 
+# need_packages [-t RELEASE] PACKAGE...
 need_packages() {
-  local package missing=()
+  local package missing=() from=()
+  if [ "$1" = -t ]; then
+    from=(-t "$2")
+    shift 2
+  fi
   if ! command -v dpkg-query >/dev/null; then
     say "this is no Debian; these packages (or what your system calls them) are needed: $*"
     return 0
   fi
   for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] || missing+=("$package")
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] && [ ${#from[@]} -eq 0 ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
@@ -26,9 +31,9 @@ need_packages() {
     as_root=(sudo)
   fi
   say "installing ${missing[*]}"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >/tmp/mlc-bench-apt.log 2>&1 ||
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${from[@]}" "${missing[@]}" >/tmp/mlc-bench-apt.log 2>&1 ||
     { "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1 &&
-      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >>/tmp/mlc-bench-apt.log 2>&1; } ||
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${from[@]}" "${missing[@]}" >>/tmp/mlc-bench-apt.log 2>&1; } ||
     { say "apt-get failed; its last words (all of them in /tmp/mlc-bench-apt.log):"; tail -n 5 /tmp/mlc-bench-apt.log >&2; return 1; }
 }
 
@@ -61,6 +66,73 @@ need_cuda() {
   ln -sfn "$site/nvidia/cu13" .venv/cuda
   ln -sfn "$site/nvidia/nccl" .venv/nccl
   [ -e .venv/cuda/lib64 ] || ln -s lib .venv/cuda/lib64
+}
+
+# What tests/lab boots its virtual nodes with. Never an error: what cannot be had leaves the lab's tests skipped, with the reason.
+lab_packages=(qemu-system-x86 busybox-static kmod cpio openssh-server openssh-client perftest rdma-core ibverbs-providers iproute2)
+need_lab() {
+  tests/lab/up --why-not >/dev/null 2>&1 && command -v ib_write_bw >/dev/null && return 0
+  if [ "$(uname -m)" != x86_64 ] || ! command -v apt-get >/dev/null; then
+    say "the lab's tests will be skipped: $(tests/lab/up --why-not || true)"
+    return 0
+  fi
+  local release
+  release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+  # QEMU's SR-IOV NIC came with version 8; Debian 12 has 7.2, its backports 10.
+  if [ "$release" = bookworm ] && ! qemu-system-x86_64 -device igb,help >/dev/null 2>&1; then
+    need_backports "$release" && need_packages -t "$release-backports" qemu-system-x86 || say "no QEMU from backports"
+  fi
+  local new_sshd=
+  [ -e /usr/sbin/sshd ] || new_sshd=yes
+  need_packages "${lab_packages[@]}" || say "not all packages of the lab could be installed"
+  # The program is for the virtual nodes; this machine gets no new way in.
+  if [ -n "$new_sshd" ] && [ -d /run/systemd/system ]; then
+    $([ "$(id -u)" -eq 0 ] || echo sudo) systemctl disable --now ssh.service ssh.socket >/dev/null 2>&1 || true
+  fi
+  tests/lab/up --why-not >/dev/null 2>&1 || need_lab_kernel || true
+  local reason
+  reason=$(tests/lab/up --why-not) || say "the lab's tests will be skipped: $reason"
+}
+
+# need_backports RELEASE: this machine's own source of the release, with the suite changed, so that mirror, key and options stay.
+need_backports() {
+  apt-cache policy | grep -q "n=$1-backports" && return 0
+  local as_root=() text
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  text=$(backports_source "$1" /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources)
+  [ -n "$text" ] || return 1
+  say "adding $1-backports to the package sources"
+  printf '%s\n' "$text" | "${as_root[@]}" tee "/etc/apt/sources.list.d/$1-backports.$([[ $text == deb* ]] && echo list || echo sources)" >/dev/null
+  "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1
+}
+
+# backports_source RELEASE FILE...: the first entry that has the release itself, in either format, with the suite changed.
+backports_source() {
+  local release=$1 file found
+  shift
+  for file in "$@"; do
+    [ -r "$file" ] || continue
+    if [[ $file == *.sources ]]; then
+      found=$(awk -v release="$release" 'BEGIN { RS = "" } ("\n" $0 "\n") ~ ("\nSuites:([^\n]* )?" release "[ \n]") && !/\nEnabled: *no/ {
+        sub(/\nSuites:[^\n]*/, "\nSuites: " release "-backports", $0); print; exit }' "$file")
+    else
+      found=$(sed -n "s/^\(deb  *\(\[[^]]*\] *\)\{0,1\}[^ ]*  *\)$release  *\(.*\)/\1$release-backports \3/p" "$file" | head -n 1)
+    fi
+    [ -z "$found" ] || { printf '%s\n' "$found"; return 0; }
+  done
+}
+
+# A kernel for the virtual nodes, unpacked and not installed: this machine's own boot is not touched.
+need_lab_kernel() {
+  local package work
+  package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9][^ ]*\)/\1/p' | head -n 1)
+  [ -n "$package" ] || { say "no kernel package for the lab"; return 1; }
+  say "unpacking $package into .lab-kernel"
+  work=$(mktemp -d)
+  (cd "$work" && chmod 755 . && apt-get download "$package" >/tmp/mlc-bench-apt.log 2>&1) && rm -rf .lab-kernel && mkdir .lab-kernel &&
+    dpkg -x "$work"/*.deb .lab-kernel && { [ -e .lab-kernel/lib ] || ln -s usr/lib .lab-kernel/lib; } &&
+    PATH=$PATH:/usr/sbin:/sbin depmod -b "$PWD/.lab-kernel" "${package#linux-image-}" || { say "no kernel for the lab (/tmp/mlc-bench-apt.log)"; rm -rf .lab-kernel; }
+  rm -rf "$work"
 }
 
 # configure_and_build DIR [CMAKE OPTION...]

@@ -249,12 +249,32 @@ void write_gpus(HtmlWriter& html, const Report& report) {
   html.close();
 }
 
+void write_gpu_results(HtmlWriter& html, const Report& report) {
+  const auto& results = report.figures.gpu_results;
+  if (results.empty()) return;
+  html.open("section", {{"id", "gpu-results"}}).leaf("h2", "Figures of the GPUs");
+  open_table(html, "Median of each figure of each GPU, and what it is judged by",
+             {"GPU", "test", "metric", "median", "least", "most", "of the limit", "bound", "judged"});
+  for (const auto& result : results) {
+    html.open("tr", {{result.status == Status::fail ? "class" : "", "fail"}});
+    html.leaf("th", std::to_string(result.gpu), {{"scope", "row"}});
+    html.leaf("td", result.test, {{"class", "text"}}).leaf("td", result.metric, {{"class", "text"}});
+    html.leaf("td", fixed(result.value, 2) + " " + result.unit);
+    html.leaf("td", fixed(result.min, 2)).leaf("td", fixed(result.max, 2));
+    html.leaf("td", result.share_of_limit ? percent_text(*result.share_of_limit) : "");
+    html.leaf("td", result.bound ? fixed(*result.bound, 2) : "");
+    html.leaf("td", std::string(to_string(result.status)), {{"class", "text"}}).close();
+  }
+  close_table(html).close();
+}
+
 }  // namespace
 
 void write_figures(HtmlWriter& html, const Report& report) {
   write_rails(html, report);
   write_matrices(html, report);
   write_histograms(html, report);
+  write_gpu_results(html, report);
   write_gpus(html, report);
 }
 

@@ -138,6 +138,7 @@ Policy read_policy(const std::string& content, const std::string& file) {
   if (auto node = map.map_if("node")) policy.node = read_node_expectation(*node);
   if (auto gpu = map.map_if("gpu")) policy.gpu = read_gpu_expectation(*gpu);
   if (auto burnin = map.map_if("burnin")) policy.burnin = read_burnin_plan(*burnin);
+  if (auto health = map.map_if("health")) policy.health = read_burnin_plan(*health);
   if (auto admit = map.map_if("admit")) policy.admit = read_admit_policy(*admit);
   if (auto rdma = map.map_if("rdma"))
     policy.rdma = read_rdma_expectation(*rdma, policy.target.has_value());

@@ -61,6 +61,7 @@ struct Policy {
   std::optional<NodeExpectation> node;  // what the validators expect of one node
   std::optional<GpuExpectation> gpu;    // what the burn-in expects of each of its GPUs
   std::optional<BurninPlan> burnin;     // what `burnin` runs
+  std::optional<BurninPlan> health;     // what `burnin --health` runs
   AdmitPolicy admit;                    // what `admit` makes of a verdict
   std::optional<RdmaExpectation> rdma;  // what `mlc-bench rdma` must find between two nodes
 };

@@ -47,9 +47,11 @@ std::string default_state() {
 // Goes through the plan and keeps the record, in memory and on disk.
 class Burnin {
  public:
-  Burnin(const BurninOptions& options, const Policy& policy, Report report, double budget_s)
+  Burnin(const BurninOptions& options, const Policy& policy, const BurninPlan& plan, Report report,
+         double budget_s)
       : options_(options),
         policy_(policy),
+        plan_(plan),
         directory_(options.state, report.run.id, policy.text),
         report_(std::move(report)),
         budget_s_(budget_s),
@@ -60,7 +62,7 @@ class Burnin {
 
   // The report with its verdict, also on disk.
   Report run() {
-    for (const auto& stage : policy_.burnin->stages) {
+    for (const auto& stage : plan_.stages) {
       outcomes_.push_back(outcome_of(stage));
       const StageOutcome& outcome = outcomes_.back();
       merge_into(report_, outcome);
@@ -153,7 +155,7 @@ class Burnin {
       outcome.why = "did not fit: it may take " + time_text(stage.limit_s * 1e6) + " and of the budget of " +
                     time_text(budget_s_ * 1e6) + " there are " + time_text(std::max(left, 0.0) * 1e6) +
                     " left";
-      outcome.remedy = "raise 'budget' in the policy's burnin section, or --budget";
+      outcome.remedy = "raise the 'budget' of the policy's section, or --budget";
       return std::nullopt;
     }
     std::vector<std::string> command{std::filesystem::canonical("/proc/self/exe").string()};
@@ -191,6 +193,7 @@ class Burnin {
 
   const BurninOptions& options_;
   const Policy& policy_;
+  const BurninPlan& plan_;
   RunDirectory directory_;
   Report report_;
   double budget_s_, kept_s_ = 0;  // kept: of what earlier attempts decided
@@ -208,15 +211,17 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   options.output.check();
   options.kubernetes.check();
   const Policy policy = load_policy(options.policy);
-  if (!policy.burnin)
-    throw UsageError("policy " + policy.name + " has no 'burnin' section, so there is nothing to run",
-                     "mlc-bench list policies; h100-4x200g and local have one");
+  const auto& plan = options.health ? policy.health : policy.burnin;
+  if (!plan)
+    throw UsageError("policy " + policy.name + " has no '" + (options.health ? "health" : "burnin") +
+                         "' section, so there is nothing to run",
+                     "mlc-bench list policies; h100-4x200g and local have both");
   if (launched_as(from_environment))
     throw UsageError("burnin starts its ranks itself and cannot run under mpirun or srun",
                      "run it bare, once on the node");
-  if (options.admit_node.empty() && (options.kubernetes.publish || options.health))
-    throw UsageError("--publish and --health need --admit NODE", "mlc-bench burnin --help");
-  double budget_s = policy.burnin->budget_s;
+  if (options.admit_node.empty() && options.kubernetes.publish)
+    throw UsageError("--publish needs --admit NODE", "mlc-bench burnin --help");
+  double budget_s = plan->budget_s;
   if (!options.budget.empty()) {
     const auto seconds = parse_seconds(options.budget);
     if (!seconds)
@@ -239,7 +244,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   const VerdictPublication publication{options.admit_node, options.health ? RunKind::health : RunKind::burnin,
                                        options.state, policy.admit, options.kubernetes};
   const bool admit = !options.admit_node.empty();
-  Burnin burnin(options, policy, std::move(report), budget_s);
+  Burnin burnin(options, policy, *plan, std::move(report), budget_s);
   // A light run leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
   // behind, too.
   if (admit && options.health) (void)publication.publish_left_behind();
@@ -291,10 +296,9 @@ void add_burnin_command(CLI::App& program, Invocation& invocation) {
                    "begin and publish the verdict for this node, as 'admit' does")
       ->group("Kubernetes")
       ->type_name("NODE");
-  command
-      ->add_flag("--health", options->health,
-                 "with --admit: a light run, which renews or takes away, but cannot admit")
-      ->group("Kubernetes");
+  command->add_flag(
+      "--health", options->health,
+      "the policy's 'health' section: a light run, which renews or takes away, but cannot admit");
   options->output.add_to(*command);
   options->kubernetes.add_to(*command);
   command->callback([&invocation, options] {

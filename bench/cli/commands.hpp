@@ -25,6 +25,7 @@ void add_capture_command(CLI::App& program, Invocation& invocation);
 void add_report_command(CLI::App& program, Invocation& invocation);
 void add_compare_command(CLI::App& program, Invocation& invocation);
 void add_history_command(CLI::App& program, Invocation& invocation);
+void add_manifest_command(CLI::App& program, Invocation& invocation);
 void add_burnin_command(CLI::App& program, Invocation& invocation);
 void add_admit_command(CLI::App& program, Invocation& invocation);
 

@@ -145,12 +145,19 @@ class GpuRecord {
   }
 
   void tool(const std::string& name, const std::string& version) { report_.tool.built[name] = version; }
-  Node& node() { return report_.environment.nodes.front(); }
+  // The GPUs of this node, those that are tested first.
+  void gpus(std::vector<Gpu> gpus) {
+    const std::lock_guard lock(mutex_);
+    node().gpus = std::move(gpus);
+  }
   void live(const std::string& text) {
     const std::lock_guard lock(mutex_);
     progress_.show(text);
   }
-  void before(std::vector<Finding> findings) { before_ = std::move(findings); }
+  void before(std::vector<Finding> findings) {
+    const std::lock_guard lock(mutex_);
+    before_ = std::move(findings);
+  }
 
   void take(const BurninOutcome& outcome) {
     const std::lock_guard lock(mutex_);
@@ -183,6 +190,8 @@ class GpuRecord {
   }
 
  private:
+  Node& node() { return report_.environment.nodes.front(); }
+
   ExitCode conclude() {
     progress_.clear();
     report_.run.duration_s = clock_.now() - started_;
@@ -213,22 +222,23 @@ class GpuRecord {
 
 ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& arguments) {
   const GpuRequest request = request_of(options);
-  const GpuInventory inventory = find_gpus();
-  if (!inventory.absent.empty()) throw BackendError("gpu: " + inventory.absent);
-  const auto chosen = chosen_gpus(inventory, request.gpus);
-
   block_signals();
   GpuRecord record(request, options.output, arguments);
   Watch watch(
       {.timeout_s = request.timeout_s + 10, .node = node_name()},  // the GPU's own deadline speaks first
       [&](const Ending& ending) { record.end(ending); });
   Pulse& pulse = watch.pulse();
+  pulse.enter("looking for GPUs");
+  const GpuInventory inventory = find_gpus();
+  if (!inventory.absent.empty()) throw BackendError("gpu: " + inventory.absent);
+  const auto chosen = chosen_gpus(inventory, request.gpus);
   pulse.enter("looking at the GPUs");
   const auto telemetry = nvml_telemetry();
   record.tool("cuda",
               inventory.runtime + ", driver " + (inventory.driver.empty() ? "unknown" : inventory.driver));
   std::vector<Finding> before;
   std::vector<std::unique_ptr<GpuDevice>> devices;
+  std::vector<Gpu> tested, left_out;
   for (const auto& gpu : chosen) {
     GpuState state = telemetry->state(gpu.uuid);
     // A slice has a UUID of its own, which NVML does not list among the GPUs; its name tells.
@@ -236,24 +246,26 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     auto findings = judge_state(gpu_text(gpu), state, request.expected.ecc);
     const bool usable = findings.empty();
     before.insert(before.end(), findings.begin(), findings.end());
-    record.node().gpus.push_back({.index = gpu.index,
-                                  .name = gpu.name,
-                                  .uuid = gpu.uuid,
-                                  .pci = gpu.pci,
-                                  .driver = telemetry->driver()});
-    if (!usable) continue;
+    const Gpu described{.index = gpu.index,
+                        .name = gpu.name,
+                        .uuid = gpu.uuid,
+                        .pci = gpu.pci,
+                        .driver = telemetry->driver()};
+    if (!usable) {
+      left_out.push_back(described);
+      continue;
+    }
     try {
       pulse.enter("opening " + gpu_text(gpu));
       devices.push_back(open_gpu(gpu, request.timeout_s));
+      tested.push_back(described);
     } catch (const GpuError& error) {
+      left_out.push_back(described);
       before.push_back(trouble_finding(gpu_text(gpu), error, "opening it"));
     }
   }
-  // Traces are of the GPUs that are tested: the record lists those first.
-  std::ranges::stable_partition(record.node().gpus, [&](const Gpu& gpu) {
-    return std::ranges::any_of(devices,
-                               [&](const auto& device) { return device->identity().uuid == gpu.uuid; });
-  });
+  tested.insert(tested.end(), left_out.begin(), left_out.end());
+  record.gpus(tested);
   record.before(before);
   record.take({});
   SteadyClock clock;

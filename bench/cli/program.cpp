@@ -67,6 +67,7 @@ int run_program(int argc, char** argv) {
   add_compare_command(program, invocation);
   add_history_command(program, invocation);
   add_burnin_command(program, invocation);
+  add_manifest_command(program, invocation);
   add_admit_command(program, invocation);
   if (argc < 2) {
     std::fputs(program.help().c_str(), stdout);

@@ -2,10 +2,12 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "bench/launch/child_process.hpp"
 #include "bench/launch/launched_as.hpp"
@@ -64,6 +66,9 @@ void tell_launcher() {
   client.heartbeat(1, "started");
 }
 
+// After rank 0's last word: ending a large job takes mpirun a few seconds.
+constexpr std::chrono::seconds mpirun_may_linger{10};
+
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
@@ -82,6 +87,7 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();
   bool started = false, gave_up = false;
+  std::optional<std::chrono::steady_clock::time_point> said;  // when rank 0 was seen to have said all
   int status = 0;
   sigset_t signals;
   sigemptyset(&signals);
@@ -95,6 +101,10 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
       ::kill(pid, signal == SIGHUP ? SIGTERM : signal);
       result.interrupted = true;
     }
+    // mpirun waits without end for a node that lost power; all has been said by then.
+    if (!said && ::access((scratch.path() / "exit").c_str(), F_OK) == 0)
+      said = std::chrono::steady_clock::now();
+    if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) ::kill(pid, SIGKILL);
     if (started) continue;
     (void)started_call.serve();
     started = started_call.states().front().sequence > 0;

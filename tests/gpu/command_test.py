@@ -40,3 +40,25 @@ class Gpu(Case):
         done = run("explain", "nvlink")
         self.assertEqual(done.code, 0, done)
         self.assertIn("450 GB/s", done.out)
+
+    def test_a_report_of_a_burn_in_is_read_back_and_shown(self):
+        with open(os.path.join(SOURCE, "tests/golden/report.json")) as file:
+            loaded = json.load(file)
+        loaded.setdefault("figures", {})["gpu_results"] = [
+            {"node": "gpu-a", "gpu": 3, "uuid": "GPU-3", "test": "hbm", "metric": "<b>copy</b>", "unit": "GB/s", "value": 2800.5, "min": 2790, "max": 2810,
+             "samples": 80, "bound": 2916, "share_of_limit": 0.835, "status": "fail"}]
+        loaded["series"][0]["tuning"] = {"algorithm": "Tree", "protocol": "LL128", "channels": 16, "wire_gb_s": 50.5}
+        source = self.write("burnin.json", json.dumps(loaded))
+        copy = self.path("copy.json")
+        self.assertEqual(run("report", source, "--format", "json", "--output", copy, "-q").code, 0)
+        again = report(copy)  # against the schema
+        self.assertEqual(again["figures"]["gpu_results"], loaded["figures"]["gpu_results"])
+        self.assertEqual(again["series"][0]["tuning"], loaded["series"][0]["tuning"])
+        page = self.path("page.html")
+        self.assertEqual(run("report", source, "--format", "html", "--output", page, "-q").code, 0)
+        with open(page) as file:
+            html = file.read()
+        self.assertIn("Figures of the GPUs", html)
+        self.assertIn("2800.50 GB/s", html)
+        self.assertNotIn("<b>copy</b>", html)
+        self.assertIn("Tree, LL128, 16 channels, 50.50 GB/s on the wire", run("report", source).out)

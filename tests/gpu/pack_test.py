@@ -5,6 +5,11 @@ SOURCE = os.environ["MLC_SOURCE"]
 HERE = os.path.join(SOURCE, "tests", "gpu")
 
 
+# A small part of the build that needs every library the archive brings.
+OBJECTS = ["validators/CMakeFiles/mlc_validators.dir/yaml_reader.cpp.o", "reports/CMakeFiles/mlc_reports.dir/figures_json.cpp.o",
+           "bench/CMakeFiles/mlc_cli.dir/cli/report_command.cpp.o"]
+
+
 def call(*words, **more):
     return subprocess.run(words, capture_output=True, text=True, timeout=280, **more)
 
@@ -39,7 +44,7 @@ class Pack(unittest.TestCase):
                 if os.path.islink(link) and os.path.isabs(os.readlink(link)):
                     self.assertNotIn("/bin/mpi", link, "an absolute link: " + os.readlink(link))
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLC_", "OMPI_", "OPAL_"))}
-        environment.update(MLC_BUILD_TARGETS="mlc_reports mlc_host_pattern", MLC_CMAKE_OPTIONS="-DMLC_CUDA=OFF")
+        environment.update(MLC_BUILD_TARGETS=" ".join(OBJECTS), MLC_CMAKE_OPTIONS="-DMLC_CUDA=OFF")
         if shutil.which("ccache"):
             environment["MLC_CMAKE_OPTIONS"] += " -DCMAKE_CXX_COMPILER_LAUNCHER=ccache"
         done = call(os.path.join(root, "tests", "gpu", "run"), "--build-only", env=environment)
@@ -49,7 +54,8 @@ class Pack(unittest.TestCase):
         for package in ("nlohmann_json_DIR", "CLI11_DIR", "yaml-cpp_DIR", "GTest_DIR"):
             place = re.search(rf"^{package}:[A-Z]+=(.*)$", cache, re.M).group(1)
             self.assertTrue(place.startswith(os.path.join(root, "deps")), f"{package} is {place}")
-        self.assertTrue(os.path.exists(os.path.join(root, "build-gpu-run", "reports", "libmlc_reports.a")))
+        for built in OBJECTS:
+            self.assertTrue(os.path.exists(os.path.join(root, "build-gpu-run", built)), built)
 
     def test_mistakes_are_said(self):
         for arguments, words in (((), "name the archive"), (("x.tar.gz", "--peers", "/no/such/folder"), "no folder"), (("--pears",), "not understood")):
@@ -57,6 +63,84 @@ class Pack(unittest.TestCase):
             self.assertEqual(done.returncode, 64, done)
             self.assertIn(words, done.stderr)
         self.assertEqual(call(os.path.join(HERE, "run"), "--nothing").returncode, 64)
+
+
+# What stands in for the program: every answer as a sound GPU gives it, but for what BROKEN names.
+STUB = r"""#!/usr/bin/env bash
+while [ $# -gt 0 ]; do
+  case $1 in --output) output=$2 ;; --inject) inject=$2 ;; gpu | allreduce) command=$1 ;; esac
+  shift
+done
+case $inject in
+  memory:*) [ "$BROKEN" = memory ] && exit 0; echo 'FAIL 1 wrong word (word 123456): bit 17'; exit 1 ;;
+  sm:*) echo 'SM 5 (32 of 32 repeats)'; exit 1 ;;
+  flip:*) echo 'wrong: 1 element, first on rank 1 (here) at index 1000'; exit 1 ;;
+esac
+[ "$BROKEN" = gpu ] && [ "$command" = gpu ] && { echo 'error: gpu: no GPU' >&2; exit 3; }
+[ -n "$output" ] && printf '%s\n' '{' '  "environment": {"nodes": [{"gpus": [{' '      "name": "NVIDIA H100 80GB HBM3"' '  }]}]},' \
+  '  "figures": {"gpu_results": [{"test": "hbm", "metric": "read", "unit": "GB/s", "value": 3100.0, "share_of_limit": 0.925}]}' '}' >"$output"
+exit 0
+"""
+CMAKE = r"""#!/usr/bin/env bash
+[ "$1" = --build ] || exit 0
+mkdir -p "$2/tests/gpu"
+cp "$STUB" "$2/mlc-bench"
+for name in gpu_test gpu_device_test; do printf '#!/bin/sh\necho "a \\"quoted\\" line\\t"\nexit 0\n' >"$2/tests/gpu/$name"; done
+printf '#!/bin/sh\necho "{\\"copy_gb_s\\": 3000.0, \\"triad_gb_s\\": 3000.0, \\"verify_gb_s\\": {\\"float\\": 2700.0}}"\n' >"$2/tests/gpu/gpu_peer_rates"
+chmod +x "$2/mlc-bench" "$2"/tests/gpu/*
+"""
+
+
+class Run(unittest.TestCase):
+    """tests/gpu/run with stand-ins for CMake and the program: its steps, its exit code, its record."""
+    def go(self, broken):
+        directory = tempfile.TemporaryDirectory(prefix="mlc-run-")
+        self.addCleanup(directory.cleanup)
+        root = directory.name
+        os.makedirs(os.path.join(root, "tests", "gpu"))
+        os.makedirs(os.path.join(root, "bin"))
+        for name in ("run", "table.py"):
+            shutil.copy(os.path.join(HERE, name), os.path.join(root, "tests", "gpu"))
+        for name, text in (("stub", STUB), ("cmake", CMAKE), ("nvcc", "#!/bin/sh\necho 'Cuda compilation tools, release 13.0, V13.0.88'\n")):
+            with open(os.path.join(root, "bin", name), "w") as file:
+                file.write(text)
+            os.chmod(os.path.join(root, "bin", name), 0o755)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MLC_")}
+        environment.update(PATH=os.path.join(root, "bin") + ":" + environment["PATH"], STUB=os.path.join(root, "bin", "stub"), BROKEN=broken,
+                           CUDACXX=os.path.join(root, "bin", "nvcc"))
+        done = call("bash", os.path.join(root, "tests", "gpu", "run"), env=environment)
+        results = os.path.join(root, "tests", "gpu", "results")
+        records = os.listdir(results) if os.path.isdir(results) else []
+        return done, [os.path.join(results, name) for name in records]
+
+    def test_a_sound_gpu_passes_and_its_record_makes_a_table(self):
+        done, records = self.go("")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(records), 1)
+        self.assertIn("nvidia-h100-80gb-hbm3-", records[0])
+        with open(records[0]) as file:
+            record = json.load(file)
+        self.assertEqual(record["gpu"], "NVIDIA H100 80GB HBM3")
+        self.assertEqual([s["step"] for s in record["steps"] if s["status"] == "fail"], [])
+        steps = {s["step"] for s in record["steps"]}
+        for name in ("gpu-against-host", "burn-in", "planted-memory-fault", "nccl-2-ranks-allreduce", "nccl-4-ranks-sendrecv", "nccl-tests"):
+            self.assertIn(name, steps)
+        text = call(sys.executable, os.path.join(HERE, "table.py"), os.path.dirname(records[0])).stdout
+        self.assertIn("| gpu hbm read | 3100 GB/s | 92.5 % |", text)
+        self.assertIn("0.87 of hbm read", text)
+
+    def test_a_planted_fault_that_is_not_found_fails_the_run(self):
+        done, records = self.go("memory")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        with open(records[0]) as file:
+            record = json.load(file)
+        self.assertEqual([s["step"] for s in record["steps"] if s["status"] == "fail"], ["planted-memory-fault"])
+
+    def test_without_a_gpu_it_stops_with_3_and_no_record(self):
+        done, records = self.go("gpu")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("no GPU", done.stderr)
+        self.assertEqual(records, [])
 
 
 class Table(unittest.TestCase):

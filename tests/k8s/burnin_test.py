@@ -251,6 +251,9 @@ class Story(ClusterCase):
   stages:
     - {{stage: validate, command: [validate, --root, TREE], stop_on_fail: true}}
     - {{stage: allreduce, command: {QUICK}}}
+health:
+  stages:
+    - {{stage: validate, command: [validate, --root, TREE]}}
 """
 
     @classmethod

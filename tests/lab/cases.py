@@ -19,6 +19,18 @@ def peer_of(node):
     return {"node0": "node1", "node1": "node0"}[node]
 
 
+def rdma_pair(lab, options, timeout=120, code=0):
+    """The report of node0 after `mlc-bench rdma` between node0 and node1, without MPI."""
+    listening = lab.start("node1", "mlc-bench rdma --listen --timeout 30s --quiet --output /run/rdma-listen.json", timeout)
+    # Its waiting line, so that it is there before it is asked.
+    lab.run("node1", "until ss -tln | grep -q :18516; do sleep 0.1; done", timeout=30)
+    done = lab.run("node0", f"mlc-bench rdma {options} --connect node1 --timeout 30s --quiet --output /run/rdma.json", timeout, check=False)
+    there = lab.finish("node1", "mlc-bench rdma --listen", listening, timeout)
+    if done.code != code:
+        raise AssertionError(f"mlc-bench rdma {options}: {done}\non the other node: {there}")
+    return json.loads(lab.run("node0", "cat /run/rdma.json").out)
+
+
 class LabCase(unittest.TestCase):
     maxDiff = None
 

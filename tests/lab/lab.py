@@ -10,6 +10,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 RAILS = 4
 ROUTER = "router"
 QEMU = "qemu-system-x86_64"
+os.environ["PATH"] += ":/usr/sbin:/sbin"  # ip, modprobe and sshd, which an ordinary account does not have in its path
 BOOT_MODULES = ["virtio_pci", "9p", "9pnet_virtio", "overlay"]
 MODULES = BOOT_MODULES + ["virtio_net", "virtio_console", "igb", "igbvf", "rdma_rxe", "ib_uverbs", "rdma_ucm", "nvme", "bridge",
                           "sch_netem", "sch_tbf"]
@@ -55,7 +56,6 @@ def why_not():
     """Why the lab cannot run on this machine, or None."""
     if os.uname().machine != "x86_64":
         return f"the lab's machines are x86-64, this one is {os.uname().machine}"
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
     for program, package in ((QEMU, "qemu-system-x86"), ("busybox", "busybox-static"), ("modprobe", "kmod"), ("sshd", "openssh-server"),
                              ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client"), ("ip", "iproute2"), ("tc", "iproute2"),
                              ("rdma", "iproute2"), ("setpriv", "util-linux")):
@@ -71,6 +71,15 @@ def why_not():
     except LabError as error:
         return str(error)
     return None
+
+
+def built_program():
+    """The newest build of this tree."""
+    found = [os.path.join(SOURCE, d, "mlc-bench") for d in os.listdir(SOURCE) if d.startswith("build")]
+    found = [path for path in found if os.access(path, os.X_OK)]
+    if not found:
+        raise LabError("mlc-bench is not built yet: run ./quickstart or ./runtests first")
+    return max(found, key=os.path.getmtime)
 
 
 class Done:
@@ -129,7 +138,8 @@ class Machines:
         return subprocess.Popen(self.ssh(machine) + ["--", f"timeout -k 2 {timeout} bash -c {shlex.quote(command)}"],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def finish(self, machine, command, process, timeout, began):
+    def finish(self, machine, command, process, timeout, began=None):
+        began = began or time.monotonic()
         try:
             out, err = process.communicate(timeout=timeout + 10)
         except subprocess.TimeoutExpired:
@@ -347,6 +357,7 @@ SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin OMPI_AL
 
     def boot(self, timeout=180):
         began = time.monotonic()
+        self.log(f"booting {len(self.nodes)} nodes and a router in {self.directory}")
         for machine in [ROUTER, *self.nodes]:
             self.power_on(machine)
         for machine in [ROUTER, *self.nodes]:

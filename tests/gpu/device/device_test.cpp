@@ -93,6 +93,19 @@ TEST_F(OnGpu, PlantedCorruptionIsFoundAtItsExactOffset) {
   }
 }
 
+TEST_F(OnGpu, BytesOtherThanThePoisonAreCounted) {
+  const auto buffer = memory->allocate(10'000);
+  for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{16}})
+    for (const std::uint64_t bytes : {std::uint64_t{1}, std::uint64_t{15}, std::uint64_t{16},
+                                      std::uint64_t{6144}, std::uint64_t{9'999 - 16}}) {
+      memory->set(buffer.get(), 10'000, 0xa5);
+      EXPECT_EQ(memory->count_other_than(buffer.get() + offset, bytes, 0xa5), 0u);
+      memory->set(buffer.get() + offset + bytes - 1, 1, 0xa4);
+      EXPECT_EQ(memory->count_other_than(buffer.get() + offset, bytes, 0xa5), 1u) << offset << " " << bytes;
+      EXPECT_EQ(memory->count_other_than(buffer.get() + offset, bytes, 0x00), bytes);
+    }
+}
+
 TEST_F(OnGpu, SweepsWriteTheHostsWordsAndFindTheFlippedOne) {
   const auto opened = device();
   const Stretch& stretch = opened->memory().front();

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "bench/gpu/burnin.hpp"
 #include "kernels/gemm_data.hpp"
@@ -128,6 +132,7 @@ class FakeGpu final : public GpuDevice {
 
   CopyRun copy(CopyKind kind, std::uint64_t bytes, int repeats) override {
     fail_in("copy");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // the link is sampled while copies run
     return {steady(static_cast<double>(bytes) * (kind == CopyKind::both_ways ? 1.1 : 1) / 55.6e9, repeats),
             faults_.corrupted_copies};
   }

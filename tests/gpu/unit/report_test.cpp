@@ -26,7 +26,13 @@ Report burnt_in() {
                                           .bound = 2916,
                                           .share_of_limit = (3000.0 + gpu) / 3352,
                                           .status = gpu == 0 ? Status::fail : Status::pass});
-  report.figures.matrices.push_back({.kind = "gpu_pair", .title = "t", .unit = "gb_s", .rows = {"GPU 0"}, .columns = {"GPU 0"}, .values = {std::nullopt}, .culprits = {}});
+  report.figures.matrices.push_back({.kind = "gpu_pair",
+                                     .title = "t",
+                                     .unit = "gb_s",
+                                     .rows = {"GPU 0"},
+                                     .columns = {"GPU 0"},
+                                     .values = {std::nullopt},
+                                     .culprits = {}});
   return report;
 }
 
@@ -47,7 +53,8 @@ TEST(GpuReport, TheTableHasMedianWorstAndBound) {
 
 TEST(GpuReport, TuningIsKept) {
   Report report;
-  report.series.push_back({.collective = "allreduce", .dtype = "float", .ranks = 2, .samples = 1, .stop = "fixed"});
+  report.series.push_back(
+      {.collective = "allreduce", .dtype = "float", .ranks = 2, .samples = 1, .stop = "fixed"});
   report.series[0].tuning = Tuning{.algorithm = "Tree", .protocol = "LL128", .channels = 16, .wire_gb_s = 50};
   EXPECT_EQ(report_from_json(to_json(report)), report);
 }

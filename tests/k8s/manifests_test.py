@@ -1,0 +1,298 @@
+"""Every manifest rendered with kustomize, validated against the schemas of several Kubernetes versions, and where it can be, run."""
+import copy, glob, json, os, re, shutil, subprocess, sys, tempfile, unittest
+
+from cluster import FOREIGN, SOURCE, STARTUP, Case, ClusterCase, a_report, report, run
+
+try:
+    import jsonschema, kubernetes_validate, yaml
+    MISSING = ""
+except ImportError as error:
+    MISSING = str(error)
+KUBECTL = next((k for k in (os.path.join(os.path.dirname(sys.executable), "kubectl"), shutil.which("kubectl")) if k and os.path.exists(k)), None)
+MANIFESTS = os.path.join(SOURCE, "k8s", "manifests")
+VERSIONS = ("1.30", "1.33", "1.37")
+KUSTOMIZATIONS = sorted(os.path.dirname(p) for p in glob.glob(f"{MANIFESTS}/**/kustomization.yaml", recursive=True))
+
+
+def needs_tools(test):
+    return unittest.skipIf(MISSING or not KUBECTL, f"pip install -r tests/k8s/requirements.txt: {MISSING or 'no kubectl'}")(test)
+
+
+def render(directory):
+    done = subprocess.run([KUBECTL, "kustomize", directory], capture_output=True, text=True)
+    if done.returncode != 0 or "deprecated" in done.stderr:
+        raise AssertionError(f"{directory}: {done.stderr}")
+    return [d for d in yaml.safe_load_all(done.stdout) if d]
+
+
+def overlay(name):
+    return render(os.path.join(MANIFESTS, "overlays", name))
+
+
+def validate(objects):
+    """Each object against every version, custom ones against crds.py; the Pods of MPIJobs as Pods."""
+    from crds import SCHEMAS
+    for one in objects:
+        schema = SCHEMAS.get((one["apiVersion"], one["kind"]))
+        if schema:
+            jsonschema.Draft202012Validator(schema).validate(one)
+            pods = [{"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": r["template"]}
+                    for r in one["spec"].get("mpiReplicaSpecs", {}).values()]
+            validate(pods)
+            continue
+        for version in VERSIONS:
+            kubernetes_validate.validate(one, version, strict=True)
+
+
+def containers(one):
+    spec = one["spec"].get("jobTemplate", one)["spec"]["template"]["spec"]
+    return spec["containers"] + spec.get("initContainers", [])
+
+
+@needs_tools
+class Manifests(Case):
+    def test_everything_renders_and_is_valid(self):
+        rendered = 0
+        for directory in KUSTOMIZATIONS:
+            if "/components/" in directory:
+                continue
+            with self.subTest(os.path.relpath(directory, MANIFESTS)):
+                objects = render(directory)
+                validate(objects)
+                rendered += len(objects)
+        self.assertGreater(rendered, 60)
+
+    def test_components_beside_the_overlays(self):
+        """Kueue and the rest are chosen by nobody here, so they are tried on the base."""
+        for component in glob.glob(f"{MANIFESTS}/components/*"):
+            with self.subTest(os.path.basename(component)), tempfile.TemporaryDirectory() as directory:
+                shutil.copytree(MANIFESTS, f"{directory}/m")
+                with open(f"{directory}/m/kustomization.yaml", "w") as f:
+                    f.write(f"resources: [base]\ncomponents: [components/{os.path.basename(component)}]\n")
+                validate(render(f"{directory}/m"))
+
+    def test_the_validation_can_fail(self):
+        good = overlay("sakura-h100")
+        spoilt = 0
+        for one in good:
+            bad = copy.deepcopy(one)
+            if one["kind"] == "CronJob":
+                bad["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
+            elif one["kind"] == "NetworkAttachmentDefinition":
+                bad["spec"]["configg"] = "x"
+            elif one["kind"] == "ClusterRole":
+                bad["rules"][0]["verbs"] = "get"
+            else:
+                continue
+            spoilt += 1
+            with self.assertRaises(jsonschema.ValidationError):
+                validate([bad])
+        self.assertGreaterEqual(spoilt, 8)
+
+    def test_pods_are_as_tight_as_rdma_permits(self):
+        for name in ("generic", "lab", "sakura-h100"):
+            for one in overlay(name):
+                if one["kind"] != "CronJob":
+                    continue
+                pod = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+                for key in ("hostNetwork", "hostPID", "hostIPC"):
+                    self.assertNotIn(key, pod)
+                self.assertEqual(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault")
+                for container in pod["containers"]:
+                    context = container["securityContext"]
+                    self.assertFalse(context["allowPrivilegeEscalation"])
+                    self.assertTrue(context["readOnlyRootFilesystem"])
+                    self.assertNotIn("privileged", context)
+                    self.assertEqual(context["capabilities"]["drop"], ["ALL"])
+                    self.assertLessEqual(set(context["capabilities"].get("add", [])), {"IPC_LOCK", "NET_RAW"})
+                    self.assertEqual([w for w in container["command"] + container["args"] if re.search(r"\bsh\b|bash", w)], [], "no shell")
+
+    def test_burnin_job_is_what_a_new_node_needs(self):
+        by_name = {o["metadata"]["name"]: o for o in overlay("sakura-h100") if o["kind"] == "CronJob"}
+        job = by_name["mlc-burnin"]["spec"]["jobTemplate"]["spec"]
+        pod = job["template"]["spec"]
+        self.assertEqual({t["key"] for t in pod["tolerations"]}, {"mlc-bench.io/unvalidated", "mlc-bench.io/quarantine"})
+        limits = pod["containers"][0]["resources"]["limits"]
+        self.assertEqual({k: limits[k] for k in limits if "/" in k}, {"nvidia.com/gpu": "8", **{f"mlc.io/rail{r}": "1" for r in range(4)}})
+        self.assertEqual(job["template"]["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"].count("@net"), 4)
+        rules = {tuple(r["onExitCodes"]["values"]): r["action"] for r in job["podFailurePolicy"]["rules"] if "onExitCodes" in r}
+        self.assertEqual(rules, {(1, 64): "FailIndex", (2, 3, 130): "Count"})
+        self.assertGreater(job["backoffLimitPerIndex"], 0)
+        self.assertIn({"medium": "Memory", "sizeLimit": "16Gi"}, [v.get("emptyDir") for v in pod["volumes"]])
+        health = by_name["mlc-health"]["spec"]
+        self.assertEqual(health["concurrencyPolicy"], "Forbid")
+        quiet = health["jobTemplate"]["spec"]["template"]["spec"]
+        self.assertEqual(quiet["containers"][0]["resources"]["limits"]["nvidia.com/gpu"], "8", "only where all GPUs are free")
+        self.assertEqual(quiet["priorityClassName"], "mlc-bench-idle")
+        self.assertNotIn("tolerations", quiet)
+        priority, = [o for o in overlay("sakura-h100") if o["kind"] == "PriorityClass"]
+        self.assertEqual((priority["preemptionPolicy"], priority["value"] < 0), ("Never", True))
+
+    def test_networks_agree_with_the_policy(self):
+        objects = overlay("sakura-h100")
+        config, = [o["data"]["policy.yaml"] for o in objects if o["kind"] == "ConfigMap" and "policy" in o["metadata"]["name"]]
+        rails = yaml.safe_load(config)["node"]["rails"]
+        networks = sorted((o for o in objects if o["kind"] == "NetworkAttachmentDefinition"), key=lambda o: o["metadata"]["name"])
+        self.assertEqual(len(networks), len(rails["addresses"]))
+        for number, (network, rail) in enumerate(zip(networks, rails["addresses"])):
+            self.assertEqual(network["metadata"]["annotations"]["k8s.v1.cni.cncf.io/resourceName"], f"mlc.io/rail{number}")
+            sriov, tuning = json.loads(network["spec"]["config"])["plugins"]
+            self.assertEqual((sriov["type"], sriov["ipam"]["type"], tuning["type"]), ("sriov", "whereabouts", "tuning"))
+            self.assertEqual(sriov["ipam"]["range"], rail["prefix"])
+            self.assertEqual([(r["dst"], r["gw"]) for r in sriov["ipam"]["routes"]], [(d, rail["gateway"]) for d in rail["destinations"]])
+            self.assertGreaterEqual(tuning["mtu"], rails["netdev_mtu"])
+            for absent in ("mtu", "vlan"):
+                self.assertNotIn(absent, sriov)
+
+    def test_sakura_is_the_built_in_policy_with_addresses(self):
+        with open(f"{MANIFESTS}/overlays/sakura-h100/policy.yaml") as f, open(f"{SOURCE}/validators/policies/h100-4x200g.yaml") as g:
+            site, built_in = yaml.safe_load(f), yaml.safe_load(g)
+        del site["node"]["rails"]["addresses"], site["policy"], built_in["policy"]
+        built_in["burnin"]["stages"] = [s for s in built_in["burnin"]["stages"] if not re.search(r"\{", " ".join(s["command"]))]
+        self.assertEqual(site, built_in)
+
+    def test_every_policy_is_understood(self):
+        for path in glob.glob(f"{MANIFESTS}/**/policy.yaml", recursive=True):
+            if "own-node-only" in path:
+                continue
+            ran = run("validate", "host.limits", "--policy", path)
+            self.assertIn(ran.code, (0, 1, 2), (path, str(ran)))
+            with open(path) as f:
+                self.assertLessEqual({"burnin", "health", "admit"}, set(yaml.safe_load(f)))
+
+    def test_taints_and_conditions_have_one_name_everywhere(self):
+        with open(f"{SOURCE}/validators/policies/h100-4x200g.yaml") as f:
+            admit = yaml.safe_load(f)["admit"]
+        template, check = render(f"{MANIFESTS}/cluster-api")
+        if template["kind"] != "KubeadmConfigTemplate":
+            template, check = check, template
+        registration = template["spec"]["template"]["spec"]["joinConfiguration"]["nodeRegistration"]
+        self.assertEqual([f"{t['key']}:{t['effect']}" for t in registration["taints"]], [admit["startup_taint"]])
+        self.assertIn("mlc-bench.io/admission=pending", registration["kubeletExtraArgs"][0]["value"])
+        self.assertEqual({c["type"] for c in check["spec"]["checks"]["unhealthyNodeConditions"]}, {"Ready", admit["condition"]})
+        self.assertRegex(check["spec"]["remediation"]["triggerIf"]["unhealthyLessThanOrEqualTo"], r"^[1-3]?\d%$", "a fault of the fabric must not remake the cluster")
+        rule, = render(f"{MANIFESTS}/node-readiness")
+        self.assertEqual(rule["spec"]["conditions"][0]["type"], admit["condition"])
+
+    def test_problem_detector_calls_what_there_is(self):
+        config, = render(f"{MANIFESTS}/node-problem-detector")
+        plugin = json.loads(config["data"]["mlc-bench.json"])
+        for rule in plugin["rules"]:
+            ran = run(*rule["args"])
+            self.assertIn(ran.code, (0, 1, 2), ran)
+            self.assertLessEqual(len(ran.out), plugin["pluginConfig"]["max_output_length"] + 1)
+            self.assertIn(rule["condition"], [c["type"] for c in plugin["conditions"]])
+
+    def test_jobs_are_what_manifest_prints(self):
+        for name, more in (("mpijob", []), ("indexed-job", ["--kind", "indexed-job"])):
+            ran = run("manifest", "allreduce", "--nodes", "4", "--sizes", "1G", "--policy", "h100-4x200g", *more)
+            self.assertEqual(ran.code, 0, ran)
+            with open(f"{MANIFESTS}/jobs/allreduce-{name}.yaml") as f:
+                self.assertEqual(ran.out, f.read())
+
+
+@needs_tools
+class ManifestCommand(Case):
+    def objects(self, *words):
+        ran = run("manifest", *words)
+        self.assertEqual(ran.code, 0, ran)
+        objects = list(yaml.safe_load_all(ran.out))
+        validate(objects)
+        return objects
+
+    def launcher(self, *words):
+        job, = self.objects(*words)
+        return job["spec"]["mpiReplicaSpecs"]["Launcher"]["template"]["spec"]["containers"][0]["command"]
+
+    def test_flags_of_the_collective_go_to_the_ranks(self):
+        command = self.launcher("allreduce", "--nodes", "3", "-b", "1M", "-e", "1G", "-f", "2", "-d", "bfloat16", "-c", "0", "--quiet")
+        at = command.index("mlc-bench")
+        self.assertEqual(command[command.index("-n") + 1], "24")
+        self.assertIn("NCCL_SOCKET_IFNAME==eth0", command[:at])
+        self.assertEqual(command[at + 1], "allreduce")
+        ran = run(*command[at + 1:], "--backend", "loopback", "--sizes", "4K")
+        self.assertEqual(ran.code, 64, "a range and a list: it is the flags that came through")
+        self.assertEqual(run(*[w for w in command[at + 1:] if not re.match("--(min|max|step)", w)], "--sizes", "4K", "--backend", "loopback", "-n", "3").code, 0)
+
+    def test_kinds_and_shapes(self):
+        for words in (["alltoall"], ["allgather", "--gpus", "0", "--rails", "0", "--nodes", "2"], ["broadcast", "-r", "3", "--as-root"],
+                      ["allreduce", "--queue", "team", "--namespace", "ml", "--name", "x"], ["reduce", "--deadline", "10m", "--interface", "bond0"]):
+            for kind in ("mpijob", "indexed-job"):
+                with self.subTest(words=words, kind=kind):
+                    self.objects(*words, "--kind", kind)
+
+    def test_text_stays_text(self):
+        job, = self.objects("allreduce", "--gpus", "8", "--name", "y", "--namespace", "no", "--queue", "true", "--image", "registry:5000/a@sha256:0")
+        self.assertEqual((job["metadata"]["name"], job["metadata"]["namespace"], job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"]), ("y", "no", "true"))
+        worker = job["spec"]["mpiReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]
+        self.assertEqual((worker["resources"]["limits"]["nvidia.com/gpu"], worker["image"]), ("8", "registry:5000/a@sha256:0"))
+
+    def test_hostile_words_stay_words(self):
+        nasty = 'x"\n  privileged: true\n# \x1b[2J: - {'
+        job, = self.objects("allreduce", "--image", nasty)
+        self.assertEqual(job["spec"]["mpiReplicaSpecs"]["Worker"]["template"]["spec"]["containers"][0]["image"], nasty)
+        for words in (["--name", "a b"], ["--name", "x" * 51], ["--namespace", "../x"], ["--nodes", "0"], ["--kind", "pod"], ["--deadline", "never"], ["-b", "lots"],
+                      ["--ranks", "3"], ["--hosts", "a,b"]):
+            ran = run("manifest", "allreduce", *words)
+            self.assertEqual(ran.code, 64, ran)
+            self.assertEqual(ran.out, "")
+
+
+@needs_tools
+class OfTheCluster(ClusterCase):
+    """What the manifests run, run against the API server of the tests."""
+
+    def run_cronjob(self, name, objects):
+        job, = [o for o in objects if o["kind"] == "CronJob" and o["metadata"]["name"] == name]
+        container, = containers(job)
+        policy, = [o["data"]["policy.yaml"] for o in objects if o["kind"] == "ConfigMap" and "policy" in o["metadata"]["name"]]
+        words = container["command"][1:] + container.get("args", [])
+        for mark, value in {"$(NODE_NAME)": "gpu-a", "$(JOB_NAME)": "job-1", "/etc/mlc-bench/policy.yaml": self.write("policy-of-it.yaml", policy),
+                            "/var/lib/mlc-bench": self.path("state")}.items():
+            words = [w.replace(mark, value) for w in words]
+        return run(*words, env=self.environment(NODE_NAME="gpu-a"))
+
+    def test_the_lab_runs_from_its_manifests(self):
+        objects = overlay("lab")
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            self.api.add_node("gpu-a", [FOREIGN, STARTUP], boot=f.read().strip(), labels={"mlc-bench.io/admission": "pending"})
+        ran = self.run_cronjob("mlc-burnin", objects)
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+        ran = self.run_cronjob("mlc-health", objects)
+        self.assertEqual(ran.code, 0, ran)
+        self.api.nodes["gpu-a"]["status"]["nodeInfo"]["bootID"] = "another"
+        ran = self.run_cronjob("mlc-expire", objects)
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.api.condition("gpu-a")["reason"], "Rebooted")
+        self.assertEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "pending")
+
+    def test_rbac_is_what_is_used_and_no_more(self):
+        for i in range(10):
+            self.api.add_node(f"gpu-{i}")
+        self.admit("--begin")
+        self.admit(report=a_report(decision="fail"))
+        self.admit(report=a_report(run_id="run-2"))
+        self.assertEqual(run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment()).code, 0)
+        used = set()
+        for method, path, _ in self.api.log:
+            words = path.strip("/").split("/")
+            group, words = ("", words[2:]) if words[0] == "api" else (words[1], words[3:])
+            namespace, words = (words[1], words[2:]) if words[0] == "namespaces" else ("", words)
+            resource, name = words[0], words[1] if len(words) > 1 else ""
+            resource += "/" + words[2] if len(words) > 2 else ""
+            verb = {"GET": "get" if name else "list", "PATCH": "patch", "POST": "create"}[method]
+            used.add((namespace, group, resource, name if namespace == "mlc-bench" else "", verb))
+        granted = set()
+        for one in overlay("generic"):
+            for rule in one.get("rules", []) if one["kind"] in ("Role", "ClusterRole") else []:
+                for group in rule["apiGroups"]:
+                    for resource in rule["resources"]:
+                        for verb in rule["verbs"]:
+                            for name in rule.get("resourceNames", [""]):
+                                granted.add((one["metadata"].get("namespace", ""), group, resource, name, verb))
+        self.assertEqual(granted, used)
+
+
+if __name__ == "__main__":
+    unittest.main()
