@@ -78,16 +78,18 @@ ExitCode measure(Control& control, const Means& means, const rdma::Plan& plan, c
                                            : std::function<void(const std::string&)>(),
                              .pulse = &pulse};
   rdma::Session session(control, *means.verbs, plan, std::move(settings), mine);
-  const auto meets = session.run([&](const rdma::LaneResult& result, const rdma::Meet& meet) {
-    return rdma::calls_for_retest(result, meet, plan, bounds, session.ends());
-  });
+  const auto save = [&](const std::vector<rdma::Meet>& meets) {
+    if (leads)
+      recorder.record(
+          [&](Report& report) { rdma::write_to_report(report, meets, plan, bounds, session.ends()); });
+  };
+  // Also where nothing could be measured: which rails have no peer is a result.
+  save(session.run([&](const auto& result,
+                       const auto& meet) { return rdma::calls_for_retest(result, meet, plan, bounds); },
+                   save));
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
-  if (leads) {
-    recorder.record(
-        [&](Report& report) { rdma::add_to_report(report, meets, plan, bounds, session.ends()); });
-    code = recorder.finish({});
-  }
+  if (leads) code = recorder.finish({});
   return code;
 }
 

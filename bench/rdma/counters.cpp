@@ -120,11 +120,4 @@ std::string explain(const std::vector<CounterDelta>& deltas) {
   return text;
 }
 
-std::string to_text(const std::vector<CounterDelta>& deltas) {
-  std::string text;
-  for (const auto& delta : deltas)
-    text += (text.empty() ? "" : ", ") + short_name(delta.name) + " +" + std::to_string(delta.by);
-  return text;
-}
-
 }  // namespace mlc::rdma

@@ -30,6 +30,5 @@ std::vector<CounterDelta> telling_deltas(const CounterReading& before, const Cou
 // What they mean, and what to look at next: "123 packets out of sequence: lost on the way here; ...". Empty
 // without deltas. Pure.
 std::string explain(const std::vector<CounterDelta>& deltas);
-std::string to_text(const std::vector<CounterDelta>& deltas);  // "out_of_sequence +123, rx_prio3_pause +9"
 
 }  // namespace mlc::rdma

@@ -171,7 +171,6 @@ class HostPair final : public QueuePair {
                   .max_inline_data = settings.inline_bytes};
     wanted.qp_type = IBV_QPT_RC;
     pair_.reset(check(library().ibv_create_qp(domain, &wanted), "ibv_create_qp"));
-    inline_ = wanted.cap.max_inline_data;
     for (std::size_t i = 0; i < most_in_chain; ++i) {
       requests_[i].sg_list = &pieces_[i];
       requests_[i].num_sge = 1;
@@ -179,7 +178,6 @@ class HostPair final : public QueuePair {
   }
 
   std::uint32_t number() const override { return pair_->qp_num; }
-  std::uint32_t inline_bytes() const override { return inline_; }
 
   void to_init() override {
     ibv_qp_attr to{};
@@ -255,7 +253,6 @@ class HostPair final : public QueuePair {
 
  private:
   Pair pair_;
-  std::uint32_t inline_ = 0;
   std::array<ibv_send_wr, most_in_chain> requests_{};
   std::array<ibv_sge, most_in_chain> pieces_{};
 };
@@ -272,12 +269,7 @@ class HostDevice final : public Device {
           "ibv_query_port");
     ibv_device_attr device{};
     check(library().ibv_query_device(context_.get(), &device), "ibv_query_device");
-    static constexpr std::array<const char*, 6> states{"NOP",   "DOWN",   "INIT",
-                                                       "ARMED", "ACTIVE", "ACTIVE_DEFER"};
-    return {.active = port.state == IBV_PORT_ACTIVE,
-            .state = port.state < states.size() ? states[port.state] : std::to_string(port.state),
-            .active_mtu = bytes_of(port.active_mtu),
-            .ethernet = port.link_layer == IBV_LINK_LAYER_ETHERNET,
+    return {.active_mtu = bytes_of(port.active_mtu),
             .lid = port.lid,
             .most_sends = device.max_qp_wr,
             .most_reads = std::min(device.max_qp_rd_atom, device.max_qp_init_rd_atom)};

@@ -49,9 +49,7 @@ std::string under(double value, double bound) {
 
 }  // namespace
 
-Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds,
-             const std::vector<NodeFacts>& ends) {
-  (void)ends;
+Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds) {
   Judged judged;
   if (!result.error.empty()) return {Status::fail, result.error, "a working path", {}};
   std::vector<std::string> failed, undecided, asked;
@@ -97,9 +95,8 @@ Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const
   return judged;
 }
 
-bool calls_for_retest(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds,
-                      const std::vector<NodeFacts>& ends) {
-  return judge(result, meet, plan, bounds, ends).status == Status::fail;
+bool calls_for_retest(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds) {
+  return judge(result, meet, plan, bounds).status == Status::fail;
 }
 
 namespace {
@@ -193,7 +190,7 @@ void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& pl
   for (const auto& meet : meets) {
     std::vector<std::pair<std::string, Finding>> found;  // by subject, in order
     for (const auto& result : meet.results) {
-      const Judged judged = judge(result, meet, plan, bounds, ends);
+      const Judged judged = judge(result, meet, plan, bounds);
       const double target = target_of(result, bounds, ends);
       const double ceiling = result.mtu > 0 ? ceiling_gbit_s(target, result.mtu, result.bytes) : 0;
       Finding finding{
@@ -332,7 +329,7 @@ void add_rail_matrix(Report& report, const Meet& meet, const Plan& plan, const B
       any = true;
       const auto row = static_cast<std::size_t>(result.rail),
                  column = static_cast<std::size_t>(result.peer_rail);
-      const Judged judged = judge(result, meet, plan, bounds, ends);
+      const Judged judged = judge(result, meet, plan, bounds);
       if (result.error.empty())
         matrix.values[row * matrix.columns.size() + column] =
             plan.mode == Mode::latency ? (result.report.latency_us.empty() ? 0 : result.report.latency_us[0])
@@ -385,13 +382,15 @@ void add_node_matrix(Report& report, const std::vector<Meet>& meets, const Plan&
 
 }  // namespace
 
-void add_to_report(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
-                   const std::vector<NodeFacts>& ends) {
+void write_to_report(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
+                     const std::vector<NodeFacts>& ends) {
+  report.figures.rails.clear(), report.figures.rail_sums.clear(), report.figures.meetings.clear();
+  report.figures.matrices.clear(), report.figures.histograms.clear(), report.findings.clear();
   for (const auto& meet : meets) {
     Status worst = Status::pass;
     std::string why = meet.problem;
     for (const auto& result : meet.results) {
-      const Judged judged = judge(result, meet, plan, bounds, ends);
+      const Judged judged = judge(result, meet, plan, bounds);
       if (judged.status == Status::fail) worst = Status::fail, why = why.empty() ? judged.why : why;
       RailResult rail = rail_result(result, judged, plan, bounds, ends);
       if (!result.report.counts.empty())

@@ -29,15 +29,14 @@ struct Judged {
 };
 
 // One result against its bounds and against the other results of its meeting.
-Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds,
-             const std::vector<NodeFacts>& ends);
+Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds);
 
 // True where `judge` fails it: it calls for another attempt.
-bool calls_for_retest(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds,
-                      const std::vector<NodeFacts>& ends);
+bool calls_for_retest(const LaneResult& result, const Meet& meet, const Plan& plan, const Bounds& bounds);
 
-// Adds rails, sums, matrices, histograms, meetings and findings to the report.
-void add_to_report(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
-                   const std::vector<NodeFacts>& ends);
+// Writes rails, sums, matrices, histograms, meetings and findings into the report, in place of those it had:
+// called again and again while a run goes on.
+void write_to_report(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
+                     const std::vector<NodeFacts>& ends);
 
 }  // namespace mlc::rdma

@@ -367,14 +367,14 @@ void Lane::bandwidth(CellState& state) {
     double now = now_s();
     if (take(now) > 0) {
       idle.reset(), last_move = now;
-      if (settled_at > 0 || !s_.initiates || plan.iterations) {
-      } else if (!meter_.started()) {
+      const bool measuring = s_.initiates && settled_at == 0 && !plan.iterations;
+      if (measuring && !meter_.started()) {
         if (now >= warm_until) meter_.start(now), timed_from = now;
-      } else if (meter_.decided() && !plan.both_directions) {
+      } else if (measuring && meter_.decided() && !plan.both_directions) {
         settle(meter_.asked() ? "decided" : "precise", now);
-      } else if (meter_.exhausted() && !plan.both_directions) {
+      } else if (measuring && meter_.exhausted() && !plan.both_directions) {
         settle("batches", now);
-      } else if (now - timed_from > most_seconds) {
+      } else if (measuring && now - timed_from > most_seconds) {
         settle("time", now);
       }
       if (settled_at > 0 && now - settled_at >= tail) settled_ = true;

@@ -24,7 +24,6 @@ class RailMemory {
 
   std::byte* source() const { return at_.get(); }
   std::byte* sink() const { return at_.get() + bytes_; }
-  std::uint64_t bytes() const { return bytes_; }
   const Region& region() const { return *region_; }
   Memory& access() const { return *access_; }
   const std::string& kind() const {

@@ -13,8 +13,6 @@ namespace mlc::rdma {
 
 namespace {
 
-constexpr double alive_every_s = 1;
-
 double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -108,6 +106,7 @@ void Session::drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state,
   std::uint64_t seen = 0;
   const double began = now_s();
   double told = began;
+  const double alive_every_s = std::min(1.0, plan_.timeout_s / 4);
   const auto all = [&](auto&& holds) {
     return std::ranges::all_of(lanes, [&](const auto& lane) { return !lane || holds(*lane); });
   };
@@ -122,10 +121,11 @@ void Session::drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state,
     for (const auto& lane : lanes)
       if (lane) progress += lane->progress();
     told = now;
-    if (progress == seen) continue;  // nothing moves: nobody is told that all is well
-    seen = progress;
-    if (settings_.pulse) settings_.pulse->tick();
+    // The threads give up by themselves when nothing moves, and then the peer learns why; the watch sees to
+    // one that is stuck inside a verb.
     if (settings_.alive) settings_.alive();
+    if (progress != seen && settings_.pulse) settings_.pulse->tick();
+    seen = progress;
   }
 }
 
@@ -321,7 +321,8 @@ std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meet
   return results;
 }
 
-std::vector<Meet> Session::run(const std::function<bool(const LaneResult&, const Meet&)>& bad) {
+std::vector<Meet> Session::run(const std::function<bool(const LaneResult&, const Meet&)>& bad,
+                               const std::function<void(const std::vector<Meet>&)>& so_far) {
   std::vector<Meet> finished;
   const auto rounds = circle_rounds(static_cast<int>(participants_.size()));
   for (std::size_t round = 0; round < rounds.size(); ++round) {
@@ -349,12 +350,14 @@ std::vector<Meet> Session::run(const std::function<bool(const LaneResult&, const
     std::vector<std::vector<std::vector<LaneResult>>> results(meets.size());
     for (std::size_t m = 0; m < meets.size(); ++m)
       results[m].resize(plans[m].size());
-    const auto gather_results = [&] {
+    const auto with_results = [&] {
+      std::vector<Meet> filled = meets;
       for (std::size_t m = 0; m < meets.size(); ++m) {
-        meets[m].results.clear();
+        filled[m].results.clear();
         for (const auto& each : results[m])
-          meets[m].results.insert(meets[m].results.end(), each.begin(), each.end());
+          filled[m].results.insert(filled[m].results.end(), each.begin(), each.end());
       }
+      return filled;
     };
     // What came out bad in any meeting is measured again before it is called bad.
     for (int attempt = 1; attempt <= plan_.retests + 1; ++attempt) {
@@ -375,12 +378,15 @@ std::vector<Meet> Session::run(const std::function<bool(const LaneResult&, const
           for (auto& result : results[m][k])
             result.attempts = attempt;
         }
+        std::vector<Meet> all = finished;
+        for (auto& meet : with_results())
+          all.push_back(std::move(meet));
+        so_far(all);
       }
       if (!any) break;
-      gather_results();
+      meets = with_results();
     }
-    for (auto& meet : meets)
-      finished.push_back(std::move(meet));
+    std::ranges::move(meets, std::back_inserter(finished));
   }
   return finished;
 }

@@ -53,7 +53,7 @@ struct EndSettings {
   int cpus = 1;                                  // that this process may use
   std::optional<Fault> fault;                    // planted here; Fault::rank is the rail
   FileTree files = FileTree();                   // for counters
-  std::function<void()> alive;                   // called while measuring goes on; may be empty
+  std::function<void()> alive;                   // called now and then while this end measures; may be empty
   std::function<void(const std::string&)> live;  // hears what is measured next; may be empty
   Pulse* pulse = nullptr;
 };
@@ -66,12 +66,13 @@ class Session {
   Session(Control& control, Verbs& verbs, const Plan& plan, EndSettings settings, bool takes_part);
   ~Session();
 
-  const std::vector<NodeFacts>& ends() const { return ends_; }            // by rank
-  const std::vector<int>& participants() const { return participants_; }  // ranks
+  const std::vector<NodeFacts>& ends() const { return ends_; }  // by rank
 
   // Everything, in order: the rounds of all pairs, or the one pair. `bad` says, of a result and all those of
-  // its meeting, whether it calls for another attempt; it must say the same on every end.
-  std::vector<Meet> run(const std::function<bool(const LaneResult&, const Meet&)>& bad);
+  // its meeting, whether it calls for another attempt; it must say the same on every end. `so_far` hears of
+  // all results that there are, after each measurement.
+  std::vector<Meet> run(const std::function<bool(const LaneResult&, const Meet&)>& bad,
+                        const std::function<void(const std::vector<Meet>&)>& so_far);
 
   static std::uint64_t bytes_needed(const Plan& plan, std::size_t rails);  // of registered memory at this end
 

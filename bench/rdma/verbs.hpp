@@ -22,10 +22,7 @@ struct VerbsError : std::runtime_error {
 using GidBytes = std::array<std::uint8_t, 16>;
 
 struct PortFacts {
-  bool active = false;
-  std::string state;     // "DOWN", "ACTIVE", ...
-  int active_mtu = 0;    // bytes
-  bool ethernet = true;  // else InfiniBand: addressed by LID
+  int active_mtu = 0;  // bytes
   std::uint16_t lid = 0;
   int most_sends = 0;  // work requests a queue pair may hold
   int most_reads = 0;  // outstanding RDMA reads of a queue pair
@@ -93,7 +90,6 @@ class QueuePair {
  public:
   virtual ~QueuePair() = default;
   virtual std::uint32_t number() const = 0;
-  virtual std::uint32_t inline_bytes() const = 0;  // granted; at least what was asked for
   virtual void to_init() = 0;
   virtual void to_ready_to_receive(const PathTo& path) = 0;
   virtual void to_ready_to_send(std::uint32_t first_sequence, int reads) = 0;

@@ -66,7 +66,6 @@ class FakePair final : public QueuePair {
     fabric_.pairs_.erase(number_);
   }
   std::uint32_t number() const override { return number_; }
-  std::uint32_t inline_bytes() const override { return settings_.inline_bytes; }
   void to_init() override { state_ = 1; }
   void to_ready_to_receive(const PathTo& path) override {
     const std::lock_guard lock(fabric_.mutex_);
@@ -210,13 +209,7 @@ class FakeDevice final : public Device {
   FakeDevice(Fabric& fabric, std::pair<int, std::string> name) : fabric_(fabric), name_(std::move(name)) {}
   PortFacts port() override {
     const std::lock_guard lock(fabric_.mutex_);
-    return {.active = true,
-            .state = "ACTIVE",
-            .active_mtu = fabric_.faults_[name_].active_mtu,
-            .ethernet = true,
-            .lid = 0,
-            .most_sends = 4096,
-            .most_reads = 16};
+    return {.active_mtu = fabric_.faults_[name_].active_mtu, .lid = 0, .most_sends = 4096, .most_reads = 16};
   }
   GidBytes gid(int) override { return {}; }
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {

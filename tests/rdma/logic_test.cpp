@@ -376,7 +376,6 @@ TEST(Counters, OnlyWhatTellsAndGrew) {
                                                          CounterDelta{"hw_counters/np_cnp_sent", 1}))
       << "what went backwards was reset, what was not there before says nothing";
   const auto deltas = telling_deltas(before, after);
-  EXPECT_EQ(to_text(deltas), "out_of_sequence +7, np_cnp_sent +1");
   EXPECT_THAT(explain(deltas), AllOf(HasSubstr("lost on the way here"), HasSubstr("congestion")));
   EXPECT_EQ(explain({}), "");
 }
@@ -385,7 +384,8 @@ TEST(Counters, PausesAndDiscardsOfAnyPriority) {
   const auto deltas = telling_deltas(
       {{"ethtool/rx_prio3_pause", 0}, {"ethtool/rx_discards_phy", 0}, {"ethtool/rx_packets", 0}},
       {{"ethtool/rx_prio3_pause", 2}, {"ethtool/rx_discards_phy", 1}, {"ethtool/rx_packets", 9}});
-  EXPECT_EQ(to_text(deltas), "rx_discards_phy +1, rx_prio3_pause +2");
+  EXPECT_THAT(deltas, ElementsAre(CounterDelta{"ethtool/rx_discards_phy", 1},
+                                  CounterDelta{"ethtool/rx_prio3_pause", 2}));
 }
 
 TEST(Failure, NamesEverythingAndWhatToRun) {

@@ -51,7 +51,7 @@ struct Example {
   Report report() const {
     Report made;
     made.run.policy = "test";
-    add_to_report(made, {meet}, plan, bounds, ends);
+    write_to_report(made, {meet}, plan, bounds, ends);
     made.verdict = decide(made, Policy{}, {});
     return made;
   }
@@ -154,7 +154,7 @@ TEST(Judge, GoodOnlyAtTheSecondTryIsIntermittent) {
 
 TEST(Judge, NothingAskedAndNothingMetIsNoPass) {
   Report report;
-  add_to_report(report, {}, {}, {}, {});
+  write_to_report(report, {}, {}, {}, {});
   EXPECT_EQ(decide(report, Policy{}, {}).decision, Decision::inconclusive);
 }
 
@@ -166,7 +166,7 @@ TEST(Judge, ManyPairsMakeANodeMatrix) {
   for (auto& result : second.results)
     result.to = 2;
   Report report;
-  add_to_report(report, {example.meet, second}, example.plan, example.bounds, ends);
+  write_to_report(report, {example.meet, second}, example.plan, example.bounds, ends);
   ASSERT_EQ(report.figures.matrices.size(), 1u);
   EXPECT_EQ(report.figures.matrices[0].kind, "node_pair");
   EXPECT_DOUBLE_EQ(*report.figures.matrices[0].values[1], 776);

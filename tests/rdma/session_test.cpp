@@ -61,9 +61,9 @@ Run run(Fabric& fabric, const Plan& plan, int ends = 2, int rail_count = 2, cons
         .node = "node" + std::to_string(end), .version = "test", .rails = rails(rail_count), .cpus = 1};
     if (change) change(end, settings);
     Session session(communicator.control(), *verbs, plan, std::move(settings), true);
-    const auto meets = session.run([&](const LaneResult& result, const Meet& meet) {
-      return calls_for_retest(result, meet, plan, bounds, session.ends());
-    });
+    const auto meets = session.run(
+        [&](const auto& result, const auto& meet) { return calls_for_retest(result, meet, plan, bounds); },
+        [](const auto&) {});
     const std::lock_guard lock(mutex);
     std::size_t count = 0;
     for (const auto& meet : meets)
@@ -318,7 +318,7 @@ TEST(Session, ASlowRailIsJudgedByItsSiblingsAfterAnotherTry) {
   const Bounds bounds{.siblings_at_least = 0.5};
   const auto result = run(fabric, plan, 2, 4, bounds);
   for (const auto& lane : result.meets[0].results) {
-    const auto judged = judge(lane, result.meets[0], plan, bounds, result.ends);
+    const auto judged = judge(lane, result.meets[0], plan, bounds);
     EXPECT_EQ(judged.status, lane.rail == 2 ? Status::fail : Status::pass) << lane.rail << " " << judged.why;
     EXPECT_EQ(lane.attempts, lane.rail == 2 ? 2 : 1);
   }
@@ -366,7 +366,7 @@ TEST(Session, NodesWithFewerRailsMeetWithThoseThatMatch) {
   });
   ASSERT_EQ(result.meets[0].lanes.size(), 2u);
   Report report;
-  add_to_report(report, result.meets, plan, {}, result.ends);
+  write_to_report(report, result.meets, plan, {}, result.ends);
   EXPECT_THAT(report.findings,
               testing::Contains(
                   testing::AllOf(testing::Field(&Finding::subject, HasSubstr("node0 rail 1")),
@@ -381,7 +381,7 @@ TEST(Session, TheMatrixMeetsEveryRailWithEveryRail) {
   const auto result = run(fabric, plan);
   EXPECT_EQ(result.meets[0].results.size(), 8u);
   Report report;
-  add_to_report(report, result.meets, plan, {}, result.ends);
+  write_to_report(report, result.meets, plan, {}, result.ends);
   ASSERT_EQ(report.figures.matrices.size(), 2u);
   EXPECT_EQ(report.figures.matrices[0].kind, "rail");
   for (const auto& value : report.figures.matrices[0].values)

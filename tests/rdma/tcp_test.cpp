@@ -231,7 +231,7 @@ TEST(Tcp, ASessionOverTcp) {
                          .rails = {{.index = 0, .device = "dev0", .gid_index = 1}},
                          .alive = [&] { control.alive(); }};
     Session session(control, *verbs, plan, std::move(settings), true);
-    return session.run([](const auto&, const auto&) { return false; });
+    return session.run([](const auto&, const auto&) { return false; }, [](const auto&) {});
   };
   auto other = std::async(std::launch::async, [&] { return end(*both.listener); });
   const auto mine = end(*both.connector);
@@ -258,7 +258,7 @@ TEST(Tcp, APeerThatDiesInMidTransferIsNoticed) {
           control.alive();
         }};
     Session session(control, *verbs, plan, std::move(settings), true);
-    (void)session.run([](const auto&, const auto&) { return false; });
+    (void)session.run([](const auto&, const auto&) { return false; }, [](const auto&) {});
   };
   // The listener vanishes while the transfer runs: it answers up to there, and then no more.
   class Dying final : public Control {
@@ -289,7 +289,7 @@ TEST(Tcp, APeerThatDiesInMidTransferIsNoticed) {
       Session session(
           control, *verbs, plan,
           {.node = "n", .version = "1", .rails = {{.index = 0, .device = "dev0", .gid_index = 1}}}, true);
-      (void)session.run([](const auto&, const auto&) { return false; });
+      (void)session.run([](const auto&, const auto&) { return false; }, [](const auto&) {});
     });
   });
   const double took = seconds_of(
