@@ -114,7 +114,7 @@ AdmitPolicy read_admit_policy(YamlMap map) {
       map.reject("valid_for", "'valid_for' must be a time of a minute or more, as in '168 h'");
     policy.valid_for_s = *seconds;
   }
-  policy.fleet = read_selector(map, "fleet");
+  if (map.has("fleet")) policy.fleet = read_selector(map, "fleet");
   for (auto& tier : map.maps_if("tiers"))
     policy.tiers.push_back(read_tier(tier));
   map.finish();

@@ -38,8 +38,10 @@ struct AdmitPolicy {
       Taint{"mlc-bench.io/unvalidated", "", "NoSchedule"};  // removed on a pass
   std::optional<Quarantine> quarantine;
   double valid_for_s =
-      7 * 86400.0;    // from the end of the run; then `admit --expire` makes the condition Unknown
-  std::string fleet;  // label selector of the nodes that are ours; empty: all
+      7 * 86400.0;  // from the end of the run; then `admit --expire` makes the condition Unknown
+  // Label selector of the nodes that are ours. The default is the label that every node has which admit ever
+  // wrote to or the kubelet registered for it; so control planes do not count.
+  std::string fleet = "mlc-bench.io/admission";
   std::vector<Tier> tiers;
 };
 

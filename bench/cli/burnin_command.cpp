@@ -240,6 +240,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   report.run.policy = policy.name;
   report.environment.nodes.push_back(this_node());
 
+  const std::string run_id = report.run.id;
   block_signals();
   const VerdictPublication publication{options.admit_node, options.health ? RunKind::health : RunKind::burnin,
                                        options.state, policy.admit, options.kubernetes};
@@ -248,8 +249,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   // A light run leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
   // behind, too.
   if (admit && options.health) (void)publication.publish_left_behind();
-  if (admit && !options.health &&
-      !publication.begin(options.run_id.empty() ? "without a name" : options.run_id))
+  if (admit && !options.health && !publication.begin(run_id))
     std::fputs(
         "the cluster does not know that a burn-in has begun; it goes on, and the verdict is published at the "
         "end\n",

@@ -331,6 +331,7 @@ class Races(ClusterCase):
         del self.api.nodes["gpu-a"]
         for name in names:
             self.api.add_node(name, [STARTUP])
+            self.api.add_node(f"control-{name}", labels={})
         reports = {name: self.write(f"{name}.json", json.dumps(a_report(node=name, decision="fail"))) for name in names}
         env = self.environment()
         runs = [start("admit", *self.words(node=name), "--report", reports[name], env=env) for name in names]

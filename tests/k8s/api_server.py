@@ -201,7 +201,7 @@ class ApiServer:
     def add_node(self, name, taints=(), boot="boot-1", labels=None):
         self.nodes[name] = {
             "kind": "Node", "apiVersion": "v1",
-            "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": self.next_version(), "labels": dict(labels or {}), "annotations": {}},
+            "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": self.next_version(), "labels": {"mlc-bench.io/admission": "pending"} if labels is None else dict(labels), "annotations": {}},
             "spec": {}, "status": {"nodeInfo": {"bootID": boot}, "conditions": [
                 {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}
         if taints:
@@ -293,8 +293,9 @@ class ApiServer:
         names = sorted(self.nodes)
         selector = query.get("labelSelector", [""])[0]
         if selector:
-            key, _, value = selector.partition("=")
-            names = [n for n in names if self.nodes[n]["metadata"]["labels"].get(key) == value]
+            key, equals, value = selector.partition("=")
+            labels = {n: self.nodes[n]["metadata"]["labels"] for n in names}
+            names = [n for n in names if key in labels[n] and (not equals or labels[n][key] == value)]
         start = int(query.get("continue", ["0"])[0])
         metadata = {"continue": str(start + 2)} if start + 2 < len(names) else {}
         return {"kind": "NodeList", "metadata": metadata, "items": [copy.deepcopy(self.nodes[n]) for n in names[start:start + 2]]}

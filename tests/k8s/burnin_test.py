@@ -275,7 +275,7 @@ health:
 
     def join(self):
         with open("/proc/sys/kernel/random/boot_id") as f:
-            self.api.add_node("gpu-a", [FOREIGN, STARTUP], boot=f.read().strip(), labels={"mlc-bench.io/admission": "pending"})
+            self.api.add_node("gpu-a", [FOREIGN, STARTUP], boot=f.read().strip())
 
     def test_a_healthy_node_is_burnt_in_and_opened(self):
         self.join()
