@@ -1,45 +1,23 @@
 """Ranks that die, hang, stop or never come: named, within the deadline, with the results so far kept."""
 from program import *
 
-LONG = ["-b", "4K", "-e", "64M", "-f", "2", "--max-time", "400ms", "--precision", "0.001"]
-
 
 @needs_mpi
-class Faults(Case):
-    def run_until_measuring(self, *more, ranks="3", series=1):
-        path = tempfile.mktemp(suffix=".json", dir=self.directory.name)
-        process = start("allreduce", "--backend", "mpi", "--ranks", ranks, *LONG, "--output", path, *more)
-        def measured():
-            try:
-                return len(report(path)["series"]) >= series
-            except (OSError, ValueError):
-                return False
-        wait_for(measured)
-        return process, path
-
-    def check(self, done, path, code, names, within):
-        self.assertEqual(done.code, code, done)
-        self.assertIn(names, done.err, done)
-        self.assertLess(done.seconds, within, done)
-        loaded = report(path)
-        self.assertGreaterEqual(len(loaded["series"]), 1)
-        self.assertEqual(loaded["verdict"]["decision"], "inconclusive")
-        self.assertTrue(any(names in e["what"] for e in loaded["errors"]), loaded["errors"])
-
+class Faults(RunningRanks):
     def test_a_killed_rank_is_named_at_once(self):
-        process, path = self.run_until_measuring("-T", "20")
+        process, path = self.measuring("mpi", "-T", "20")
         began = time.monotonic()
         os.kill(pid_of_rank(process, 1), signal.SIGKILL)
         self.check(finish(process, began), path, 3, "rank 1 on", within=10)
 
     def test_rank_0_killed_is_named_by_the_others_and_reported_by_the_launcher(self):
-        process, path = self.run_until_measuring("-T", "20")
+        process, path = self.measuring("mpi", "-T", "20")
         began = time.monotonic()
         os.kill(pid_of_rank(process, 0), signal.SIGKILL)
         self.check(finish(process, began), path, 3, "rank 0 on", within=10)
 
     def test_a_stopped_rank_is_named_by_its_silence(self):
-        process, path = self.run_until_measuring("-T", "3")
+        process, path = self.measuring("mpi", "-T", "3")
         began = time.monotonic()
         pid = pid_of_rank(process, 2)
         os.kill(pid, signal.SIGSTOP)
@@ -103,7 +81,7 @@ class Faults(Case):
     def test_terminating_the_launcher_keeps_what_was_measured(self):
         for name in ("SIGINT", "SIGTERM"):
             with self.subTest(signal=name):
-                process, path = self.run_until_measuring()
+                process, path = self.measuring("mpi")
                 began = time.monotonic()
                 process.send_signal(getattr(signal, name))
                 done = finish(process, began)
@@ -111,7 +89,7 @@ class Faults(Case):
                 self.assertGreaterEqual(len(report(path)["series"]), 1)
 
     def test_a_killed_launcher_leaves_an_honest_report_and_no_ranks(self):
-        process, path = self.run_until_measuring()
+        process, path = self.measuring("mpi")
         ranks = [pid_of_rank(process, r) for r in range(3)]
         process.kill()
         process.communicate()

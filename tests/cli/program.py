@@ -112,5 +112,29 @@ class Case(unittest.TestCase):
         return self.path(name)
 
 
+class RunningRanks(Case):
+    """A measurement long enough to be disturbed, and what must be left of it."""
+    def measuring(self, backend, *more, ranks="3"):
+        path = tempfile.mktemp(suffix=".json", dir=self.directory.name)
+        process = start("allreduce", "--backend", backend, "--ranks", ranks, "-b", "4K", "-e", "64M", "-f", "2", "--max-time", "400ms",
+                        "--precision", "0.001", "--output", path, *more)
+        def measured():
+            try:
+                return len(report(path)["series"]) >= 1
+            except (OSError, ValueError):
+                return False
+        wait_for(measured)
+        return process, path
+
+    def check(self, done, path, code, names, within):
+        self.assertEqual(done.code, code, done)
+        self.assertIn(names, done.err, done)
+        self.assertLess(done.seconds, within, done)
+        loaded = report(path)
+        self.assertGreaterEqual(len(loaded["series"]), 1)
+        self.assertEqual(loaded["verdict"]["decision"], "inconclusive")
+        self.assertTrue(any(names in e["what"] for e in loaded["errors"]), loaded["errors"])
+
+
 def needs_mpi(test):
     return unittest.skipUnless(HAS_MPI, "built without MPI")(test)

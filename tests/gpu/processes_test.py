@@ -1,8 +1,6 @@
 """Ranks of one node as plain processes, without MPI: measured, killed, stopped, stuck, interrupted, as under mpirun."""
 from program import *
 
-LONG = ["-b", "4K", "-e", "64M", "-f", "2", "--max-time", "400ms", "--precision", "0.001"]
-
 
 def rank_of(process, rank):
     """The process id of a rank, once it has been started."""
@@ -14,27 +12,7 @@ def rank_of(process, rank):
     return found[0]
 
 
-class Processes(Case):
-    def measuring(self, *more, ranks="3"):
-        path = self.path("report.json")
-        process = start("allreduce", "--backend", "shm", "--ranks", ranks, *LONG, "--output", path, *more)
-        def measured():
-            try:
-                return len(report(path)["series"]) >= 1
-            except (OSError, ValueError):
-                return False
-        wait_for(measured)
-        return process, path
-
-    def check(self, done, path, code, names, within):
-        self.assertEqual(done.code, code, done)
-        self.assertIn(names, done.err, done)
-        self.assertLess(done.seconds, within, done)
-        loaded = report(path)
-        self.assertGreaterEqual(len(loaded["series"]), 1)
-        self.assertEqual(loaded["verdict"]["decision"], "inconclusive")
-        self.assertTrue(any(names in e["what"] for e in loaded["errors"]), loaded["errors"])
-
+class Processes(RunningRanks):
     def test_every_collective_is_measured_and_right(self):
         for collective in ("allreduce", "allgather", "reducescatter", "alltoall", "broadcast", "reduce", "gather", "scatter", "sendrecv"):
             with self.subTest(collective=collective):
@@ -59,20 +37,20 @@ class Processes(Case):
         self.assertIn("first on rank 1", done.out)
 
     def test_a_killed_rank_is_named_at_once(self):
-        process, path = self.measuring("-T", "20")
+        process, path = self.measuring("shm", "-T", "20")
         began = time.monotonic()
         os.kill(rank_of(process, 1), signal.SIGKILL)
         self.check(finish(process, began), path, 3, "rank 1 on", within=15)
         self.assertEqual(descendants(process.pid), [])
 
     def test_rank_0_killed_is_reported_by_the_launcher(self):
-        process, path = self.measuring("-T", "20")
+        process, path = self.measuring("shm", "-T", "20")
         began = time.monotonic()
         os.kill(rank_of(process, 0), signal.SIGKILL)
         self.check(finish(process, began), path, 3, "rank 0 on", within=15)
 
     def test_a_stopped_rank_is_named_by_its_silence(self):
-        process, path = self.measuring("-T", "3")
+        process, path = self.measuring("shm", "-T", "3")
         began = time.monotonic()
         os.kill(rank_of(process, 2), signal.SIGSTOP)
         done = finish(process, began)
@@ -85,7 +63,7 @@ class Processes(Case):
         self.assertIn("rank 1 on", done.err)
 
     def test_interrupted_keeps_what_was_measured(self):
-        process, path = self.measuring("-T", "20")
+        process, path = self.measuring("shm", "-T", "20")
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         done = finish(process, began)
