@@ -28,7 +28,7 @@ std::string csv_header() {
   return "collective,dtype,redop,root,placement,requested_bytes,bytes,ranks,samples,time_min_us,time_p50_us,"
          "time_p95_us,time_p99_us,time_max_us,"
          "ci_low_us,ci_high_us,cv,algbw_gb_s,busbw_gb_s,wrong,stop,slowest_rank,slowest_node,slowest_excess,"
-         "threshold_metric,threshold_bound,threshold_status\r\n";
+         "threshold_metric,threshold_bound,threshold_status,time_mean_us,timing\r\n";
 }
 
 std::string csv_line(const Series& s) {
@@ -58,7 +58,9 @@ std::string csv_line(const Series& s) {
                                         s.slowest ? shortest(s.slowest->excess) : "",
                                         s.threshold ? s.threshold->metric : "",
                                         s.threshold ? shortest(s.threshold->bound) : "",
-                                        s.threshold ? std::string(to_string(s.threshold->status)) : ""};
+                                        s.threshold ? std::string(to_string(s.threshold->status)) : "",
+                                        s.time_us.mean > 0 ? shortest(s.time_us.mean) : "",
+                                        s.timing};
   return csv_fields(fields);
 }
 

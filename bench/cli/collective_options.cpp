@@ -111,6 +111,12 @@ void CollectiveOptions::add_to(CLI::App& c) {
                "auto: longest time for one size (default 1s; 20s where a threshold is to be decided)")
       ->group("Measuring")
       ->type_name("TIME");
+  c.add_option(
+       "--timing", timing,
+       "slowest: an operation is over when its last rank has it; osu, imb: as those suites reckon, to "
+       "compare (mlc-bench explain timing)")
+      ->group("Measuring")
+      ->type_name("NAME");
   c.add_option("--seed", seed, "of the data (default 1)")->group("Measuring");
   c.add_option("--policy", policy,
                "file or name of the policy to judge by (default local; mlc-bench list policies)")
@@ -184,6 +190,11 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   if (o.iterations != "auto")
     runner.iterations = number_from<int>("-n", o.iterations, 1, 100'000'000, ", or auto");
   if (o.warmup != "auto") runner.warmup = number_from<int>("-w", o.warmup, 0, 100'000'000, ", or auto");
+  const auto timing = parse_timing(o.timing);
+  if (!timing)
+    throw UsageError("--timing '" + printable(o.timing) + "' is none of slowest, osu, imb",
+                     "mlc-bench explain timing");
+  runner.timing = *timing;
   runner.check = o.check, runner.precision = o.precision / 100, runner.seed = o.seed;
   if (!o.max_time.empty())
     runner.max_seconds = runner.max_seconds_question = seconds_from("--max-time", o.max_time);
@@ -219,6 +230,12 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
       throw PolicyError(request.policy.name + ": a threshold names the op '" + printable(threshold.redop) +
                         "', which does not exist");
   }
+  if (runner.timing != Timing::slowest &&
+      std::ranges::any_of(request.policy.thresholds,
+                          [&](const auto& threshold) { return threshold.collective == o.collective->name; }))
+    throw UsageError("--timing " + o.timing + " is for comparison; policy " + request.policy.name +
+                         " judges the slowest rank's times",
+                     "leave one of the two");
   o.output.check();
   return request;
 }
@@ -231,6 +248,7 @@ Sweep plan_for(const CollectiveRequest& request, const RunShape& shape) {
     std::ranges::sort(sweep.sizes);
     sweep.sizes.erase(std::ranges::unique(sweep.sizes).begin(), sweep.sizes.end());
   }
+  if (one_buffer_only(shape.backend, sweep.collective->name)) sweep.placements = {Placement::in_place};
   return plan(sweep, shape.ranks);
 }
 

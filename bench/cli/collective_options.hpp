@@ -19,7 +19,7 @@ struct CollectiveOptions {
   // As typed; request_of() makes sense of them.
   std::string begin, end, step, factor, sizes, dtype = "float", redop = "sum", iterations = "auto",
                                                warmup = "auto", max_time, timeout = "60s", fault,
-                                               placement = "both";
+                                               placement = "both", timing = "slowest";
   int root = 0, check = 1;
   double precision = 2;  // per cent
   std::uint64_t seed = 1;
