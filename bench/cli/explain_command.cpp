@@ -6,8 +6,8 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/engine/timing.hpp"
 #include "bench/gpu/burnin.hpp"
-#include "reports/text.hpp"
-#include "validators/all.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
 
 namespace mlc {
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <string_view>
 
-#include "bench/backends/control.hpp"
-#include "bench/engine/clock.hpp"
+#include "bench/ranks/control.hpp"
+#include "validators/host/clock.hpp"
 
 namespace mlc {
 

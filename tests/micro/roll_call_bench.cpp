@@ -11,8 +11,8 @@
 #include <deque>
 #include <thread>
 
-#include "bench/watch/reporting.hpp"
-#include "bench/watch/roll_call.hpp"
+#include "bench/ranks/reporting.hpp"
+#include "bench/ranks/roll_call.hpp"
 
 namespace {
 

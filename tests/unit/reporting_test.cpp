@@ -1,9 +1,9 @@
-#include "bench/watch/reporting.hpp"
+#include "bench/ranks/reporting.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "bench/watch/spare_cpus.hpp"
+#include "bench/ranks/spare_cpus.hpp"
 
 namespace mlc {
 namespace {
