@@ -1,5 +1,6 @@
 #include "reports/faces/csv.hpp"
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/text.hpp"
 
@@ -81,5 +82,11 @@ std::string to_csv(const Report& report) {
     text += csv_line(series);
   return text;
 }
+
+extern const Face csv_face{
+    .name = "csv",
+    .endings = {".csv"},
+    .render = [](const Report& report, const Style&) { return to_csv(report); },
+};
 
 }  // namespace mlc

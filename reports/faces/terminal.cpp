@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/text.hpp"
 
@@ -174,5 +175,11 @@ std::string error_text(const ErrorEntry& error, const Style& style) {
   if (!error.hint.empty()) text += "\n  hint:  " + printable(error.hint, 400);
   return text + "\n";
 }
+
+extern const Face text_face{
+    .name = "text",
+    .endings = {".txt"},
+    .render = to_text,
+};
 
 }  // namespace mlc
