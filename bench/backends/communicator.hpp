@@ -6,12 +6,12 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/backends/memory.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/ranks/control.hpp"
 #include "kernels/dtype.hpp"
 #include "reports/record/series.hpp"
@@ -36,11 +36,6 @@ struct Transfer {
   void* at = nullptr;
   std::uint64_t count = 0;
   int peer = 0;
-};
-
-// A backend failed. what() says which call, where and why.
-struct BackendError : std::runtime_error {
-  using std::runtime_error::runtime_error;
 };
 
 class Communicator {

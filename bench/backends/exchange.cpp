@@ -117,7 +117,7 @@ class Exchange final : public Communicator {
 std::unique_ptr<Communicator> make_exchange(std::string_view backend, std::unique_ptr<Control> control,
                                             std::unique_ptr<Memory> memory,
                                             std::unique_ptr<SharedMemory> shared) {
-  return std::make_unique<Exchange>(backend, std::move(control), std::move(memory), std::move(meeting));
+  return std::make_unique<Exchange>(backend, std::move(control), std::move(memory), std::move(shared));
 }
 
 }  // namespace mlc

@@ -5,7 +5,7 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/engine/timing.hpp"
-#include "bench/gpu/burnin.hpp"
+#include "bench/gpu/stress/all.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
 

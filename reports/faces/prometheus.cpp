@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "reports/faces/face.hpp"
-#include "reports/faces/rails_text.hpp"
+#include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
