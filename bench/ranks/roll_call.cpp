@@ -76,23 +76,30 @@ RollCallAddress address_from_line(const std::string& line) {
 }
 
 bool LineSocket::receive() {
+  constexpr std::size_t most_at_once = 1 << 20, longest_line = 1 << 16;
   std::array<char, 4096> chunk;
-  for (;;) {
+  while (in_.size() < most_at_once) {
     const ssize_t got = ::recv(fd_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-    in_.append(chunk.data(), static_cast<std::size_t>(got));
-    if (in_.size() > 1 << 20) return false;
-    if (static_cast<std::size_t>(got) < chunk.size())
-      return true;  // no more yet; an end is seen by the next call
+    const std::string_view fresh(chunk.data(), static_cast<std::size_t>(got));
+    unfinished_ =
+        fresh.find('\n') == fresh.npos ? unfinished_ + fresh.size() : fresh.size() - fresh.rfind('\n') - 1;
+    in_ += fresh;
+    if (unfinished_ > longest_line) return false;
+    if (fresh.size() < chunk.size()) return true;  // no more yet; an end is seen by the next call
   }
+  return true;
 }
 
 std::optional<std::string> LineSocket::next() {
-  const auto end = in_.find('\n');
-  if (end == std::string::npos) return std::nullopt;
-  std::string line = in_.substr(0, std::min<std::size_t>(end, 4096));
-  in_.erase(0, end + 1);
+  const auto end = in_.find('\n', taken_);
+  if (end == std::string::npos) {
+    in_.erase(0, std::exchange(taken_, 0));
+    return std::nullopt;
+  }
+  std::string line = in_.substr(taken_, std::min<std::size_t>(end - taken_, 4096));
+  taken_ = end + 1;
   return line;
 }
 

@@ -46,8 +46,8 @@ class LineSocket {
   LineSocket() = default;
   explicit LineSocket(FileDescriptor fd) : fd_(std::move(fd)) {}
   int fd() const { return fd_.get(); }
-  // Takes what is there. False when the peer has ended, or sends what nobody of ours sends (1 MiB without a
-  // line's end).
+  // Takes what is there, a mebibyte at most. False when the peer has ended, or sends what nobody of ours
+  // sends (64 KiB without a line's end).
   bool receive();
   std::optional<std::string> next();  // cut at 4096 bytes
   // What a peer does not take waits; while something waits, a heartbeat is dropped, as the next one says
@@ -58,6 +58,8 @@ class LineSocket {
  private:
   FileDescriptor fd_;
   std::string in_, out_;
+  std::size_t taken_ = 0;       // bytes of in_ that next() has given
+  std::size_t unfinished_ = 0;  // bytes since the last line's end
 };
 
 // Whom a server hears of.

@@ -13,7 +13,8 @@ MORE = (("collective", "bench/collectives", "bench/collectives/all.cpp", "MLC_CO
 
 
 def add_line(path, table, name):
-    lines = open(path, encoding="utf-8").read().split("\n")
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().split("\n")
     at = next(i for i, line in enumerate(lines) if line.startswith(f"#define {table}"))
     lines.insert(at + 1, f"  _({name}) \\")
     with open(path, "w", encoding="utf-8") as f:
