@@ -42,7 +42,7 @@ std::uint64_t segment_bytes(int ranks) {
 // The segment as one process sees it. What is touched becomes memory, the rest is a range of addresses.
 class View {
  public:
-  View(int descriptor, int rank, int ranks) : descriptor_(descriptor), rank_(rank), ranks_(ranks) {
+  View(int descriptor, int rank, int ranks) : rank_(rank), ranks_(ranks) {
     struct stat status {};
     if (::fstat(descriptor, &status) != 0 ||
         static_cast<std::uint64_t>(status.st_size) != segment_bytes(ranks))
@@ -56,12 +56,10 @@ class View {
     base_ = static_cast<std::byte*>(at);
     if (head().magic != magic || head().ranks != ranks || rank < 0 || rank >= ranks)
       throw BackendError("local: the shared memory is another job's");
+    descriptor_ = FileDescriptor(descriptor);
   }
   View(const View&) = delete;
-  ~View() {
-    ::munmap(base_, segment_bytes(ranks_));
-    ::close(descriptor_);
-  }
+  ~View() { ::munmap(base_, segment_bytes(ranks_)); }
 
   int rank() const { return rank_; }
   int ranks() const { return ranks_; }
@@ -80,19 +78,20 @@ class View {
         windows_at(ranks_) + window_bytes * static_cast<std::uint64_t>(rank_) + used_;
     // Now, as an error: touched for the first time in a full container, the pages would be a SIGBUS.
     if (const int error =
-            ::posix_fallocate(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(whole));
+            ::posix_fallocate(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(whole));
         error != 0)
       throw std::bad_alloc();
     used_ += whole;
     return {base_ + offset, [self, offset, whole](std::byte*) {
-              (void)::fallocate(self->descriptor_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              (void)::fallocate(self->descriptor_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                 static_cast<off_t>(offset), static_cast<off_t>(whole));
             }};
   }
 
  private:
   Head& head() { return *reinterpret_cast<Head*>(base_); }
-  int descriptor_, rank_, ranks_;
+  FileDescriptor descriptor_;
+  int rank_, ranks_;
   std::byte* base_ = nullptr;
   std::uint64_t used_ = 0;
 };
@@ -194,15 +193,12 @@ class LocalSession final : public Session {
 }  // namespace
 
 LocalSegment::LocalSegment(int ranks) {
-  const auto stop = [&](const char* what) {
-    const int error = errno;
-    if (fd_ >= 0) ::close(fd_);
-    throw std::system_error(error, std::generic_category(), what);
-  };
-  fd_ = ::memfd_create("mlc-bench", 0);
-  if (fd_ < 0) stop("cannot make shared memory (memfd_create)");
-  if (::ftruncate(fd_, static_cast<off_t>(segment_bytes(ranks))) != 0) stop("cannot size the shared memory");
-  void* at = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+  const auto stop = [](const char* what) { throw std::system_error(errno, std::generic_category(), what); };
+  fd_ = FileDescriptor(::memfd_create("mlc-bench", 0));
+  if (!fd_) stop("cannot make shared memory (memfd_create)");
+  if (::ftruncate(fd_.get(), static_cast<off_t>(segment_bytes(ranks))) != 0)
+    stop("cannot size the shared memory");
+  void* at = ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
   if (at == MAP_FAILED) stop("cannot map the shared memory");
   auto* head = new (at) Head{.magic = magic, .ranks = ranks, .barrier = {}};
   pthread_barrierattr_t attributes;
@@ -212,8 +208,6 @@ LocalSegment::LocalSegment(int ranks) {
   ::pthread_barrierattr_destroy(&attributes);
   ::munmap(at, page);
 }
-
-LocalSegment::~LocalSegment() { ::close(fd_); }
 
 std::unique_ptr<Session> join_local(int descriptor, int rank, int ranks) {
   return std::make_unique<LocalSession>(std::make_shared<View>(descriptor, rank, ranks));

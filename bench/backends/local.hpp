@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bench/backends/session.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 
@@ -14,12 +15,10 @@ namespace mlc {
 class LocalSegment {
  public:
   explicit LocalSegment(int ranks);  // throws std::system_error
-  LocalSegment(const LocalSegment&) = delete;
-  ~LocalSegment();
-  int descriptor() const { return fd_; }
+  int descriptor() const { return fd_.get(); }
 
  private:
-  int fd_ = -1;
+  FileDescriptor fd_;
 };
 
 // A rank of a job whose segment it inherited as `descriptor`. Throws BackendError.

@@ -18,6 +18,7 @@
 #include "bench/backends/cuda_memory.hpp"
 #include "bench/backends/nccl_log.hpp"
 #include "bench/handles/cuda.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 
@@ -217,9 +218,7 @@ class NcclLog {
   NcclLog() {
     if (::getenv("NCCL_DEBUG") != nullptr || ::getenv("NCCL_DEBUG_FILE") != nullptr) return;
     std::string path = (std::filesystem::temp_directory_path() / "mlc-bench-nccl-XXXXXX").string();
-    const int fd = ::mkstemp(path.data());
-    if (fd < 0) return;
-    ::close(fd);
+    if (!FileDescriptor(::mkstemp(path.data()))) return;
     path_ = path;
     ::setenv("NCCL_DEBUG_FILE", path_.c_str(), 1);
     ::setenv("NCCL_DEBUG", "WARN", 1);

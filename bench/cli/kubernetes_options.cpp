@@ -26,7 +26,7 @@ double seconds_of(const std::string& option, const std::string& text) {
 std::optional<Endpoint> endpoint_of(const KubernetesOptions& options) {
   if (!options.server.empty()) return given_endpoint(options.server, options.ca_file, options.token_file);
   if (!options.kubeconfig.empty()) return kubeconfig_endpoint(options.kubeconfig, options.context);
-  if (auto pod = in_cluster_endpoint(from_environment)) return pod;
+  if (auto pod = in_cluster_endpoint()) return pod;
   if (const auto named = from_environment("KUBECONFIG"); named && !named->empty())
     return kubeconfig_endpoint(*named, options.context);
   return std::nullopt;

@@ -12,6 +12,7 @@
 #include "bench/handles/cuda.hpp"
 #include "kernels/burnin.hpp"
 #include "kernels/gemm_data.hpp"
+#include "validators/host/numa.hpp"
 
 namespace mlc {
 
@@ -473,7 +474,7 @@ GpuIdentity identify(int index) {
   gpu.pci = pci.data();
   std::ranges::transform(gpu.pci, gpu.pci.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  gpu.numa_node = numa_node_of(gpu.pci.c_str());
+  gpu.numa_node = numa_node_of(gpu.pci);
   int kilohertz = 0;
   check_gpu(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrMemoryClockRate, index));
   gpu.memory_clock_hz = kilohertz * 1e3;

@@ -11,6 +11,4 @@ namespace mlc {
 // they get their place. Throws GpuError.
 std::shared_ptr<std::byte> pinned_memory(std::uint64_t bytes, int numa_node);
 
-int numa_node_of(const char* pci);  // of sysfs; -1 where it does not say
-
 }  // namespace mlc

@@ -4,36 +4,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "reports/record/text.hpp"
 
 namespace mlc {
 
 namespace {
-
-std::string file_content(const std::string& path, const std::string& what) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream content;
-  if (!stream || !(content << stream.rdbuf()))
-    throw EndpointError(what + " cannot be read from " + printable(path));
-  return content.str();
-}
-
-std::string checked_server(std::string server, const std::string& origin) {
-  while (server.ends_with('/'))
-    server.pop_back();
-  const auto host_is = [&](const std::string& host) {
-    const std::string prefix = "http://" + host;
-    return server == prefix || server.starts_with(prefix + ":");
-  };
-  if (server.starts_with("https://") && server.size() > 8) return server;
-  if (host_is("localhost") || host_is("127.0.0.1") || host_is("[::1]")) return server;
-  throw EndpointError(
-      origin + ": the server must be https://HOST:PORT (http only for kubectl proxy on this machine), got '" +
-      printable(server) + "'");
-}
 
 std::string word(const YAML::Node& map, const char* key) {
   const YAML::Node value = map[key];
@@ -59,48 +35,15 @@ std::string pem(const YAML::Node& map, const std::string& key, const std::string
   }
   const std::string file = word(map, key.c_str());
   if (file.empty()) return {};
-  return file_content((std::filesystem::path(path).parent_path() / file).string(), key);
+  return credential((std::filesystem::path(path).parent_path() / file).string(), key);
 }
 
 }  // namespace
 
-std::string token_of(const Endpoint& endpoint) {
-  if (!endpoint.over_tls()) return {};
-  std::string token = endpoint.token;
-  if (!endpoint.token_file.empty()) {
-    token = file_content(endpoint.token_file, "the token");
-    if (token.find_first_not_of(" \t\r\n") == std::string::npos)
-      throw EndpointError("the token file " + printable(endpoint.token_file) + " is empty");
-  }
-  while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != std::string_view::npos)
-    token.pop_back();
-  // A line break would begin another header.
-  for (const unsigned char c : token)
-    if (c <= 0x20 || c >= 0x7f) throw EndpointError("the token holds a character that no token has");
-  return token;
-}
-
-std::optional<Endpoint> in_cluster_endpoint(
-    const std::function<std::optional<std::string>(const std::string&)>& environment,
-    const std::string& account) {
-  const auto host = environment("KUBERNETES_SERVICE_HOST");
-  const auto port = environment("KUBERNETES_SERVICE_PORT_HTTPS");
-  if (!host || host->empty()) return std::nullopt;
-  Endpoint endpoint;
-  endpoint.origin = "service account";
-  const bool bare_ipv6 = host->find(':') != std::string::npos;
-  endpoint.server = checked_server(
-      "https://" + (bare_ipv6 ? "[" + *host + "]" : *host) + ":" + (port && !port->empty() ? *port : "443"),
-      "KUBERNETES_SERVICE_HOST");
-  endpoint.ca_pem = file_content(account + "/ca.crt", "the cluster's certificate authority");
-  endpoint.token_file = account + "/token";
-  return endpoint;
-}
-
 Endpoint kubeconfig_endpoint(const std::string& path, const std::string& context) {
   YAML::Node root;
   try {
-    root = YAML::Load(file_content(path, "the kubeconfig"));
+    root = YAML::Load(credential(path, "the kubeconfig"));
   } catch (const YAML::Exception& error) {
     throw EndpointError(printable(path) + ":" + std::to_string(error.mark.line + 1) + ": not valid YAML");
   }
@@ -138,7 +81,7 @@ Endpoint given_endpoint(const std::string& server, const std::string& ca_file,
   Endpoint endpoint;
   endpoint.origin = "--server";
   endpoint.server = checked_server(server, "--server");
-  if (!ca_file.empty()) endpoint.ca_pem = file_content(ca_file, "the certificate authority");
+  if (!ca_file.empty()) endpoint.ca_pem = credential(ca_file, "the certificate authority");
   endpoint.token_file = token_file;
   return endpoint;
 }

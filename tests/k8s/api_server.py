@@ -284,6 +284,8 @@ class ApiServer:
                 changed["metadata"]["resourceVersion"] = self.next_version()
                 self.configmaps[key] = changed
                 return 200, copy.deepcopy(changed)
+        if method == "GET" and words[-1] in ("ippools", "overlappingrangeipreservations", "pods"):
+            return 200, {"kind": "List", "metadata": {}, "items": []}
         if method == "POST" and path == "/apis/events.k8s.io/v1/namespaces/default/events":
             return 201, self.create_event(json.loads(body))
         raise Refused(405 if method in ("PUT", "DELETE") else 404, f"{method} {path}")

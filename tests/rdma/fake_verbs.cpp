@@ -209,7 +209,11 @@ class FakeDevice final : public Device {
   FakeDevice(Fabric& fabric, std::pair<int, std::string> name) : fabric_(fabric), name_(std::move(name)) {}
   PortFacts port() override {
     const std::lock_guard lock(fabric_.mutex_);
-    return {.active_mtu = fabric_.faults_[name_].active_mtu, .lid = 0, .most_sends = 4096, .most_reads = 16};
+    return {.active_mtu = fabric_.faults_[name_].active_mtu,
+            .max_mtu = 4096,
+            .lid = 0,
+            .most_sends = 4096,
+            .most_reads = 16};
   }
   GidBytes gid(int) override { return {}; }
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {
@@ -235,6 +239,12 @@ class FakeDevice final : public Device {
 class FakeVerbs final : public Verbs {
  public:
   FakeVerbs(Fabric& fabric, int end) : fabric_(fabric), end_(end) {}
+  std::vector<std::string> devices() const override {
+    std::vector<std::string> names;
+    for (const auto& [device, faults] : fabric_.faults_)
+      if (device.first == end_) names.push_back(device.second);
+    return names;
+  }
   std::unique_ptr<Device> open(const std::string& name) override {
     const std::lock_guard lock(fabric_.mutex_);
     if (const auto error = fabric_.faults_[{end_, name}].open_errno)

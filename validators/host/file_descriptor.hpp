@@ -1,4 +1,4 @@
-// A file descriptor that closes itself.
+// A file descriptor that closes itself: the only close() in this program.
 #pragma once
 
 #include <unistd.h>
@@ -20,6 +20,7 @@ class FileDescriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }  // somebody else closes it
   explicit operator bool() const { return fd_ >= 0; }
 
  private:

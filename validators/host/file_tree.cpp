@@ -16,7 +16,7 @@
 #include <fstream>
 
 #include "reports/record/text.hpp"
-#include "validators/host/descriptor.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 
@@ -49,15 +49,15 @@ int FileTree::open(const std::string& path, int flags) const {
   if (live()) {
     fd = ::open(path.c_str(), flags);
   } else {
-    const Descriptor base(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (base.fd < 0) return -errno;
+    const FileDescriptor base(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!base) return -errno;
     open_how how{};
     how.flags = static_cast<std::uint64_t>(flags);
     how.resolve = RESOLVE_IN_ROOT;
     // EAGAIN: a rename or mount anywhere on the machine raced with a ".." of ours (openat2(2)); not our
     // file's fault.
     for (int attempt = 0; attempt < 1000; ++attempt) {
-      fd = static_cast<int>(::syscall(SYS_openat2, base.fd, path.c_str(), &how, sizeof how));
+      fd = static_cast<int>(::syscall(SYS_openat2, base.get(), path.c_str(), &how, sizeof how));
       if (fd >= 0 || errno != EAGAIN) break;
     }
   }
@@ -66,18 +66,18 @@ int FileTree::open(const std::string& path, int flags) const {
 
 Read<std::string> FileTree::read_file(const std::string& path, std::size_t limit, bool cut) const {
   // O_NONBLOCK: a FIFO or a device planted where a file should be must not hang us.
-  const Descriptor file(open(path, O_RDONLY | O_NONBLOCK));
-  if (file.fd < 0) {
+  const FileDescriptor file(open(path, O_RDONLY | O_NONBLOCK));
+  if (!file) {
     if (recorder_) recorder_->looked_at(root_, recorded_under_, path);
-    return failed<std::string>(-file.fd);
+    return failed<std::string>(-file.get());
   }
   struct stat status {};
-  if (::fstat(file.fd, &status) != 0) return failed<std::string>(errno);
+  if (::fstat(file.get(), &status) != 0) return failed<std::string>(errno);
   if (!S_ISREG(status.st_mode)) return Read<std::string>::unreadable("not a regular file");
   std::string content;
   std::array<char, 4096> chunk;
   while (content.size() <= limit) {
-    const ssize_t got = ::read(file.fd, chunk.data(), chunk.size());
+    const ssize_t got = ::read(file.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
       const int error = errno;
@@ -124,14 +124,11 @@ Read<std::uint64_t> FileTree::number(const std::string& path) const {
 Read<std::vector<std::string>> FileTree::list(const std::string& directory) const {
   using Names = std::vector<std::string>;
   if (recorder_) recorder_->looked_at(root_, recorded_under_, directory);
-  const int fd = open(directory, O_RDONLY | O_DIRECTORY);
-  if (fd < 0) return failed<Names>(-fd);
-  const std::unique_ptr<DIR, decltype([](DIR* dir) { ::closedir(dir); })> dir(::fdopendir(fd));
-  if (!dir) {
-    const int error = errno;
-    ::close(fd);
-    return failed<Names>(error);
-  }
+  FileDescriptor file(open(directory, O_RDONLY | O_DIRECTORY));
+  if (!file) return failed<Names>(-file.get());
+  const std::unique_ptr<DIR, decltype([](DIR* dir) { ::closedir(dir); })> dir(::fdopendir(file.get()));
+  if (!dir) return failed<Names>(errno);
+  (void)file.release();  // closedir() closes it
   Names names;
   errno = 0;
   while (const dirent* entry = ::readdir(dir.get())) {
@@ -150,11 +147,11 @@ Read<std::vector<std::string>> FileTree::list(const std::string& directory) cons
 
 Read<std::string> FileTree::resolve(const std::string& path) const {
   if (recorder_) recorder_->looked_at(root_, recorded_under_, path);
-  const Descriptor file(open(path, O_PATH));
-  if (file.fd < 0) return failed<std::string>(-file.fd);
+  const FileDescriptor file(open(path, O_PATH));
+  if (!file) return failed<std::string>(-file.get());
   std::array<char, 4097> target{};
   const auto length =
-      ::readlink(("/proc/self/fd/" + std::to_string(file.fd)).c_str(), target.data(), target.size() - 1);
+      ::readlink(("/proc/self/fd/" + std::to_string(file.get())).c_str(), target.data(), target.size() - 1);
   if (length < 0) return failed<std::string>(errno);
   std::string resolved(target.data(), static_cast<std::size_t>(length));
   if (!live()) {
@@ -169,18 +166,18 @@ Read<std::string> FileTree::resolve(const std::string& path) const {
 
 Read<std::uint64_t> FileTree::size(const std::string& path) const {
   if (recorder_) recorder_->looked_at(root_, recorded_under_, path);
-  const Descriptor file(open(path, O_PATH));
-  if (file.fd < 0) return failed<std::uint64_t>(-file.fd);
+  const FileDescriptor file(open(path, O_PATH));
+  if (!file) return failed<std::uint64_t>(-file.get());
   struct stat status {};
-  if (::fstat(file.fd, &status) != 0) return failed<std::uint64_t>(errno);
+  if (::fstat(file.get(), &status) != 0) return failed<std::uint64_t>(errno);
   if (!S_ISREG(status.st_mode)) return Read<std::uint64_t>::unreadable("not a regular file");
   return Read<std::uint64_t>::of(static_cast<std::uint64_t>(status.st_size));
 }
 
 bool FileTree::exists(const std::string& path) const {
   if (recorder_) recorder_->looked_at(root_, recorded_under_, path);
-  const Descriptor file(open(path, O_PATH));
-  return file.fd >= 0;
+  const FileDescriptor file(open(path, O_PATH));
+  return static_cast<bool>(file);
 }
 
 void FileRecorder::read(const std::string& root, const std::string& under, const std::string& path,

@@ -1,4 +1,4 @@
-// One HTTP request and its answer, and what carries them.
+// One HTTP request and its answer, and what carries them. The only HTTP client of this program.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,11 @@
 #include <string>
 
 namespace mlc {
+
+// The way to a server is not usable as configured. what() never holds a token or a key.
+struct EndpointError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 // A server, and who we are to it.
 struct Endpoint {
@@ -19,6 +24,20 @@ struct Endpoint {
 
   bool over_tls() const { return server.starts_with("https://"); }
 };
+
+// As a URL without a slash at the end: https, or http to this machine (kubectl proxy). Throws EndpointError.
+std::string checked_server(std::string server, const std::string& origin);
+
+// A certificate, key or token. Throws EndpointError where it cannot be read or is empty: an authority that
+// says nothing must not become every authority of the system.
+std::string credential(const std::string& path, const std::string& what);
+
+// The token to send now; empty where there is none, or where it would go unencrypted. Throws EndpointError.
+std::string token_of(const Endpoint& endpoint);
+
+// What a Pod is given: KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT_HTTPS and the files of its service
+// account. Empty outside a Pod. Throws EndpointError where a part is missing.
+std::optional<Endpoint> in_cluster_endpoint();
 
 struct HttpRequest {
   std::string method, path;  // path: from the slash on, with the query

@@ -270,6 +270,7 @@ class HostDevice final : public Device {
     ibv_device_attr device{};
     check(library().ibv_query_device(context_.get(), &device), "ibv_query_device");
     return {.active_mtu = bytes_of(port.active_mtu),
+            .max_mtu = bytes_of(port.max_mtu),
             .lid = port.lid,
             .most_sends = device.max_qp_wr,
             .most_reads = std::min(device.max_qp_rd_atom, device.max_qp_init_rd_atom)};
@@ -318,16 +319,26 @@ class HostDevice final : public Device {
   Domain domain_;
 };
 
+struct List {
+  int count = 0;
+  std::unique_ptr<ibv_device*, Closer<&Library::ibv_free_device_list>> owned{
+      check(library().ibv_get_device_list(&count), "ibv_get_device_list")};
+  std::span<ibv_device*> devices{owned.get(), static_cast<std::size_t>(count)};
+};
+
 class HostVerbs final : public Verbs {
  public:
+  std::vector<std::string> devices() const override {
+    std::vector<std::string> names;
+    for (const List list; ibv_device * device : list.devices)
+      names.emplace_back(library().ibv_get_device_name(device));
+    return names;
+  }
   std::unique_ptr<Device> open(const std::string& name) override {
-    int count = 0;
-    ibv_device** devices = check(library().ibv_get_device_list(&count), "ibv_get_device_list");
-    const std::unique_ptr<ibv_device*, Closer<&Library::ibv_free_device_list>> list(devices);
-    for (int i = 0; i < count; ++i)
-      if (name == library().ibv_get_device_name(devices[i]))
+    for (const List list; ibv_device * device : list.devices)
+      if (name == library().ibv_get_device_name(device))
         return std::make_unique<HostDevice>(
-            Context(check(library().ibv_open_device(devices[i]), "ibv_open_device")));
+            Context(check(library().ibv_open_device(device), "ibv_open_device")));
     throw VerbsError(
         "libibverbs does not list " + name +
             ": its userspace driver is missing (ibverbs-providers) or /dev/infiniband/uverbs* is not in "

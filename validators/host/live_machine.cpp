@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "validators/host/descriptor.hpp"
+#include "validators/host/file_descriptor.hpp"
 #include "validators/host/live_sources.hpp"
 #include "validators/host/netlink_socket.hpp"
 
@@ -114,12 +114,12 @@ Answer resolve_name(const std::string& name) {
 }  // namespace
 
 Answer ask_kernel_log() {
-  const Descriptor log(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (log.fd < 0) return failed(errno, "/dev/kmsg");
+  const FileDescriptor log(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!log) return failed(errno, "/dev/kmsg");
   auto lines = nlohmann::json::array();
   std::array<char, 8192> record;
   for (int records = 0; records < 1'000'000; ++records) {
-    const ssize_t got = ::read(log.fd, record.data(), record.size());
+    const ssize_t got = ::read(log.get(), record.data(), record.size());
     if (got < 0 && (errno == EPIPE || errno == EINTR))
       continue;           // EPIPE: that record was overwritten meanwhile
     if (got <= 0) break;  // EAGAIN: the end

@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "validators/host/descriptor.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 
@@ -72,18 +72,19 @@ Answer ask_kernel(const NetlinkRequest& request) {
   const int protocol = request.protocol == "route"  ? NETLINK_ROUTE
                        : request.protocol == "rdma" ? NETLINK_RDMA
                                                     : NETLINK_GENERIC;
-  const Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
-  if (socket.fd < 0) return failed(errno, "netlink socket");
+  const FileDescriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  if (!socket) return failed(errno, "netlink socket");
   const timeval patience{
       2, 0};  // the kernel answers at once; RDMA netlink says nothing at all to what it does not know
-  ::setsockopt(socket.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (protocol != NETLINK_GENERIC) return exchange(socket.fd, request.type, request.flags, request.payload);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (protocol != NETLINK_GENERIC)
+    return exchange(socket.get(), request.type, request.flags, request.payload);
 
   genlmsghdr header{};
   header.cmd = CTRL_CMD_GETFAMILY;
   header.version = 1;
   const Answer family =
-      exchange(socket.fd, GENL_ID_CTRL, 0,
+      exchange(socket.get(), GENL_ID_CTRL, 0,
                NetlinkPayload(header).put_text(CTRL_ATTR_FAMILY_NAME, request.protocol).bytes());
   if (family.error != 0)
     return {family.error, "generic netlink family " + request.protocol + ": " + std::strerror(family.error),
@@ -98,7 +99,7 @@ Answer ask_kernel(const NetlinkRequest& request) {
                        });
   }
   if (id == 0) return failed(ENOENT, "generic netlink family " + request.protocol);
-  return exchange(socket.fd, id, request.flags, request.payload);
+  return exchange(socket.get(), id, request.flags, request.payload);
 }
 
 nlohmann::json messages_json(const std::vector<NetlinkMessage>& messages) {

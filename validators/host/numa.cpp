@@ -13,7 +13,7 @@
 #include <fstream>
 #include <new>
 
-namespace mlc::rdma {
+namespace mlc {
 
 std::vector<int> parse_cpu_list(std::string_view text) {
   std::vector<int> cpus;
@@ -57,6 +57,12 @@ std::string run_on_node(int node) {
   return ::sched_setaffinity(0, sizeof wanted, &wanted) == 0 ? "" : std::strerror(errno);
 }
 
+int numa_node_of(const std::string& pci) {
+  std::ifstream file("/sys/bus/pci/devices/" + pci + "/numa_node");
+  int node = -1;
+  return file >> node ? node : -1;
+}
+
 std::shared_ptr<std::byte> memory_on_node(std::uint64_t bytes, int node) {
   void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
@@ -76,4 +82,4 @@ std::shared_ptr<std::byte> memory_on_node(std::uint64_t bytes, int node) {
   return memory;
 }
 
-}  // namespace mlc::rdma
+}  // namespace mlc

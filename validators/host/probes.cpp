@@ -18,7 +18,7 @@
 #include <set>
 #include <sstream>
 
-#include "validators/host/descriptor.hpp"
+#include "validators/host/file_descriptor.hpp"
 #include "validators/host/ipv4.hpp"
 #include "validators/host/live_sources.hpp"
 #include "validators/host/netlink_message.hpp"
@@ -71,23 +71,22 @@ Answer probe_icmp(const std::string& key) {
   const auto source = parse_ipv4(source_text), destination = parse_ipv4(destination_text);
   if (!source || !destination || size < 28 || size > 65535) return failed(EINVAL, "icmp probe");
   // A raw socket needs CAP_NET_RAW, a ping socket only net.ipv4.ping_group_range.
-  bool raw = true;
-  int fd = ::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
-  if (fd < 0) raw = false, fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
-  const Descriptor socket(fd);
-  if (socket.fd < 0) return failed(errno, "icmp socket (needs CAP_NET_RAW or net.ipv4.ping_group_range)");
+  FileDescriptor socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP));
+  const bool raw = static_cast<bool>(socket);
+  if (!raw) socket = FileDescriptor(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP));
+  if (!socket) return failed(errno, "icmp socket (needs CAP_NET_RAW or net.ipv4.ping_group_range)");
   // Bound to the device: an unbound ping would leave by whatever route is there and prove nothing about the
   // rail.
-  if (::setsockopt(socket.fd, SOL_SOCKET, SO_BINDTODEVICE, device.c_str(),
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_BINDTODEVICE, device.c_str(),
                    static_cast<socklen_t>(device.size() + 1)) != 0)
     return failed(errno, "binding to " + device);
   const int probe = IP_PMTUDISC_PROBE;  // sets DF and ignores what the kernel learned about the path
-  ::setsockopt(socket.fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
+  ::setsockopt(socket.get(), IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
   sockaddr_in from{}, to{};
   from.sin_family = to.sin_family = AF_INET;
   from.sin_addr.s_addr = htonl(source->bits);
   to.sin_addr.s_addr = htonl(destination->bits);
-  if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0)
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0)
     return failed(errno, "binding to " + source_text);
 
   static std::atomic<std::uint16_t> serial{0};
@@ -101,7 +100,7 @@ Answer probe_icmp(const std::string& key) {
     std::memcpy(packet.data(), &header, sizeof header);
     header.checksum = checksum(packet);
     std::memcpy(packet.data(), &header, sizeof header);
-    if (::sendto(socket.fd, packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+    if (::sendto(socket.get(), packet.data(), packet.size(), 0, reinterpret_cast<const sockaddr*>(&to),
                  sizeof to) < 0) {
       if (errno == EMSGSIZE || errno == EHOSTUNREACH || errno == ENETUNREACH || errno == ENETDOWN ||
           errno == EACCES || errno == EINVAL)
@@ -110,8 +109,8 @@ Answer probe_icmp(const std::string& key) {
     }
     const auto end = Clock::now() + patience;
     std::string answer(70'000, '\0');
-    while (readable(socket.fd, end)) {
-      const ssize_t got = ::recv(socket.fd, answer.data(), answer.size(), 0);
+    while (readable(socket.get(), end)) {
+      const ssize_t got = ::recv(socket.get(), answer.data(), answer.size(), 0);
       if (got < 0 && (errno == EHOSTUNREACH || errno == ECONNREFUSED))
         return {0, {}, {{"replied", false}, {"local_error", std::strerror(errno)}}};
       if (got < 0) continue;
@@ -143,16 +142,16 @@ Answer probe_arp(const std::string& key) {
   const unsigned index = ::if_nametoindex(device.c_str());
   if (!target) return failed(EINVAL, "arp probe");
   if (index == 0) return failed(errno, device);
-  const Descriptor socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP)));
-  if (socket.fd < 0) return failed(errno, "packet socket (needs CAP_NET_RAW)");
+  const FileDescriptor socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP)));
+  if (!socket) return failed(errno, "packet socket (needs CAP_NET_RAW)");
   sockaddr_ll here{};
   here.sll_family = AF_PACKET;
   here.sll_protocol = htons(ETH_P_ARP);
   here.sll_ifindex = static_cast<int>(index);
-  if (::bind(socket.fd, reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0)
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0)
     return failed(errno, "binding to " + device);
   socklen_t length = sizeof here;
-  if (::getsockname(socket.fd, reinterpret_cast<sockaddr*>(&here), &length) != 0)
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&here), &length) != 0)
     return failed(errno, device);
   if (here.sll_hatype != ARPHRD_ETHER) return failed(EOPNOTSUPP, device + " is no Ethernet");
 
@@ -179,16 +178,16 @@ Answer probe_arp(const std::string& key) {
   std::memset(everyone.sll_addr, 0xff, 6);
   std::set<std::string> macs;
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    if (::sendto(socket.fd, &arp, sizeof arp, 0, reinterpret_cast<const sockaddr*>(&everyone),
+    if (::sendto(socket.get(), &arp, sizeof arp, 0, reinterpret_cast<const sockaddr*>(&everyone),
                  sizeof everyone) < 0)
       return failed(errno, "arp send");
     const auto end = Clock::now() + patience / 2;
-    while (readable(socket.fd, end)) {
+    while (readable(socket.get(), end)) {
       Arp reply{};
       sockaddr_ll sender{};
       socklen_t sender_length = sizeof sender;
-      const ssize_t got = ::recvfrom(socket.fd, &reply, sizeof reply, 0, reinterpret_cast<sockaddr*>(&sender),
-                                     &sender_length);
+      const ssize_t got = ::recvfrom(socket.get(), &reply, sizeof reply, 0,
+                                     reinterpret_cast<sockaddr*>(&sender), &sender_length);
       if (got < static_cast<ssize_t>(sizeof reply) || sender.sll_pkttype == PACKET_OUTGOING) continue;
       if (reply.sender_ip != htonl(target->bits)) continue;
       std::string mac;

@@ -1,5 +1,5 @@
-// The few verbs that measuring needs, as an interface: libibverbs behind it in the program, memory of one
-// process in the tests. One thread uses a queue pair and its completion queue at a time.
+// The few verbs that measuring and validating need, as an interface: libibverbs behind it in the program,
+// memory of one process in the tests. One thread uses a queue pair and its completion queue at a time.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ struct VerbsError : std::runtime_error {
 using GidBytes = std::array<std::uint8_t, 16>;
 
 struct PortFacts {
-  int active_mtu = 0;  // bytes
+  int active_mtu = 0, max_mtu = 0;  // bytes
   std::uint16_t lid = 0;
   int most_sends = 0;  // work requests a queue pair may hold
   int most_reads = 0;  // outstanding RDMA reads of a queue pair
@@ -114,6 +114,7 @@ class Device {
 class Verbs {
  public:
   virtual ~Verbs() = default;
+  virtual std::vector<std::string> devices() const = 0;               // names; throws VerbsError
   virtual std::unique_ptr<Device> open(const std::string& name) = 0;  // throws VerbsError
   virtual std::string status_text(int status) const = 0;
 };
