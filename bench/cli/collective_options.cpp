@@ -143,9 +143,7 @@ void CollectiveOptions::add_to(CLI::App& c) {
              "several ranks on one GPU, to test for correctness; over sockets, so never for bandwidth (nccl "
              "backend)")
       ->group("Ranks");
-  c.add_option("--inject", fault,
-               "plant a fault, to see it found: flip:rank=1,index=7,bit=3 | delay:rank=1,us=500 | "
-               "hang:rank=1,after=50 | die:rank=1,after=50")
+  c.add_option("--inject", fault, "plant a fault, to see it found: " + fault_forms(rank_faults()))
       ->group("Testing")
       ->type_name("FAULT");
   output.add_to(c);
@@ -187,11 +185,7 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   runner.check = o.check, runner.precision = o.precision / 100, runner.seed = o.seed;
   if (!o.max_time.empty())
     runner.max_seconds = runner.max_seconds_question = seconds_from("--max-time", o.max_time);
-  if (!o.fault.empty()) {
-    runner.fault = parse_fault(o.fault);
-    if (!runner.fault)
-      throw UsageError("--inject '" + printable(o.fault) + "' is no fault", "flip:rank=1,index=7,bit=3");
-  }
+  if (!o.fault.empty()) runner.fault = fault_from(o.fault, rank_faults());
   request.timeout_s = seconds_from("--timeout", o.timeout);
   // Without mpirun there is no MPI to carry host memory.
   request.backend = backend_from(
@@ -231,7 +225,9 @@ Sweep plan_for(const CollectiveRequest& request, const RunShape& shape) {
     std::ranges::sort(sweep.sizes);
     sweep.sizes.erase(std::ranges::unique(sweep.sizes).begin(), sweep.sizes.end());
   }
-  return plan(sweep, shape.ranks);
+  Sweep planned = plan(sweep, shape.ranks);
+  if (const auto& fault = request.runner.fault) check_fault(*fault, planned.cells, shape.ranks);
+  return planned;
 }
 
 }  // namespace mlc

@@ -14,7 +14,6 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/burnin.hpp"
 #include "bench/gpu/judge_telemetry.hpp"
-#include "bench/gpu/planted_fault.hpp"
 #include "reports/findings_text.hpp"
 #include "reports/gpu_text.hpp"
 #include "reports/progress.hpp"
@@ -101,12 +100,7 @@ GpuRequest request_of(const GpuOptions& options) {
     request.burnin.most_memory = *bytes;
     request.expected.memory_tested = 0;  // asked for less: how much it was is in the finding
   }
-  if (!options.fault.empty()) {
-    request.burnin.fault = parse_planted_fault(options.fault);
-    if (!request.burnin.fault)
-      throw UsageError("--inject '" + printable(options.fault) + "' is not understood",
-                       "write memory:gpu=0,word=1000,bit=3 or sm:gpu=0,sm=17");
-  }
+  if (!options.fault.empty()) request.burnin.fault = fault_from(options.fault, gpu_faults());
   return request;
 }
 
@@ -310,7 +304,7 @@ void add_gpu_command(CLI::App& program, Invocation& invocation) {
   command->add_option("--seed", options->seed, "of all data (default 1)");
   command
       ->add_option("--inject", options->fault,
-                   "plant a fault to see that it is found: memory:gpu=0,word=1000,bit=3 or sm:gpu=0,sm=17")
+                   "plant a fault to see that it is found: " + fault_forms(gpu_faults()))
       ->type_name("FAULT");
   command->add_option("--write-telemetry", options->write_telemetry, "write every NVML sample to FILE (JSON)")
       ->type_name("FILE");

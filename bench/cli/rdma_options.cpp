@@ -107,10 +107,7 @@ void RdmaOptions::add_to(CLI::App& c) {
                "how long a peer may be silent, or nothing may move, before that is an error (default 60s)")
       ->group("Peer")
       ->type_name("TIME");
-  c.add_option(
-       "--inject", fault,
-       "plant a fault on this end, to see it found: flip:rail=1,index=7,bit=3 | delay:rail=1,us=500 | "
-       "hang:rail=1,after=50 | die:rail=1,after=50")
+  c.add_option("--inject", fault, "plant a fault on this end, to see it found: " + fault_forms(rail_faults()))
       ->group("Testing")
       ->type_name("FAULT");
   output.add_to(c);
@@ -255,9 +252,10 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
     throw UsageError("--wait '" + printable(o.wait) + "' is none of auto, spin, yield, event");
   request.wait = wait->second;
   if (!o.fault.empty()) {
-    request.fault = parse_fault(o.fault);
-    if (!request.fault)
-      throw UsageError("--inject '" + printable(o.fault) + "' is no fault", "flip:rail=1,index=7,bit=3");
+    request.fault = fault_from(o.fault, rail_faults());
+    if (request.fault->kind == Fault::Kind::flip)
+      check_below("index", request.fault->index, *std::ranges::max_element(plan.sizes),
+                  "the bytes of the largest message");
   }
   const bool listens = o.listens != nullptr && o.listens->count() > 0;
   if ((listens ? 1 : 0) + (o.connect.empty() ? 0 : 1) + (o.loopback ? 1 : 0) > 1)

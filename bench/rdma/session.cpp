@@ -95,7 +95,7 @@ LaneSettings Session::settings_for(const Cell& cell, bool first, const RailFacts
   // Spinning is for those who have a core to themselves, with one left for the rest of the node.
   if (settings.wait == Wait::automatic)
     settings.wait = static_cast<int>(lanes) < settings_.cpus ? Wait::spin : Wait::yield;
-  if (settings_.fault && settings_.fault->rank == rail.index) settings.fault = settings_.fault;
+  if (settings_.fault && settings_.fault->place == rail.index) settings.fault = settings_.fault;
   return settings;
 }
 

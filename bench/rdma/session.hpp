@@ -51,7 +51,7 @@ struct EndSettings {
   std::vector<RailFacts> rails;
   Wait wait = Wait::automatic;
   int cpus = 1;                                  // that this process may use
-  std::optional<Fault> fault;                    // planted here; Fault::rank is the rail
+  std::optional<Fault> fault;                    // planted here
   FileTree files = FileTree();                   // for counters
   std::function<void()> alive;                   // called now and then while this end measures; may be empty
   std::function<void(const std::string&)> live;  // hears what is measured next; may be empty
