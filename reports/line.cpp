@@ -2,7 +2,6 @@
 
 #include <map>
 
-#include "reports/findings_text.hpp"
 #include "reports/text.hpp"
 
 namespace mlc {
