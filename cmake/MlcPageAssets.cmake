@@ -68,7 +68,7 @@ else()
   set(MLC_ASSET_CHARTS "\"\"sv")
 endif()
 file(CONFIGURE OUTPUT page_assets.cpp @ONLY CONTENT [[
-#include "reports/page_assets.hpp"
+#include "reports/faces/page_assets.hpp"
 
 namespace mlc {
 

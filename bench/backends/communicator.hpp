@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/backends/control.hpp"
 #include "bench/backends/memory.hpp"
-#include "bench/engine/clock.hpp"
+#include "bench/ranks/control.hpp"
 #include "kernels/dtype.hpp"
-#include "reports/series.hpp"
+#include "reports/record/series.hpp"
+#include "validators/host/clock.hpp"
 
 namespace mlc {
 

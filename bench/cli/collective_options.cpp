@@ -5,7 +5,7 @@
 #include "bench/backends/backends.hpp"
 #include "bench/backends/nccl.hpp"
 #include "bench/cli/typed_values.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

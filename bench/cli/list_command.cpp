@@ -5,10 +5,10 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/burnin.hpp"
-#include "bench/rdma/verbs.hpp"
-#include "reports/text.hpp"
-#include "validators/all.hpp"
-#include "validators/policy.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/host/verbs.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

@@ -12,17 +12,17 @@
 #include <optional>
 
 #include "bench/engine/sweep.hpp"
-#include "bench/launch/launched_as.hpp"
-#include "bench/launch/launcher.hpp"
-#include "bench/watch/file_descriptor.hpp"
-#include "reports/csv.hpp"
-#include "reports/html.hpp"
-#include "reports/json.hpp"
-#include "reports/junit.hpp"
-#include "reports/markdown.hpp"
-#include "reports/prometheus.hpp"
-#include "reports/terminal.hpp"
-#include "reports/text.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "bench/ranks/launcher.hpp"
+#include "reports/faces/csv.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/faces/junit.hpp"
+#include "reports/faces/markdown.hpp"
+#include "reports/faces/prometheus.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "reports/report.hpp"
-#include "reports/style.hpp"
+#include "reports/record/report.hpp"
+#include "reports/record/style.hpp"
 
 namespace mlc {
 

@@ -6,12 +6,12 @@
 
 #include "bench/backends/backends.hpp"
 #include "bench/cli/node_facts.hpp"
-#include "bench/engine/clock.hpp"
-#include "reports/csv.hpp"
-#include "reports/json.hpp"
-#include "reports/rails_text.hpp"
-#include "reports/text.hpp"
-#include "validators/decide.hpp"
+#include "reports/faces/csv.hpp"
+#include "reports/faces/rails_text.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/deciding/decide.hpp"
+#include "validators/host/clock.hpp"
 
 namespace mlc {
 

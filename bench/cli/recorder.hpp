@@ -7,11 +7,11 @@
 #include <string>
 
 #include "bench/cli/output_options.hpp"
-#include "bench/exit_code.hpp"
-#include "bench/watch/watch.hpp"
-#include "reports/progress.hpp"
-#include "reports/terminal.hpp"
-#include "validators/policy.hpp"
+#include "bench/ranks/watch.hpp"
+#include "reports/faces/progress.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/exit_code.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bench/engine/runner.hpp"
-#include "validators/policy.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

@@ -11,15 +11,15 @@
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/engine/sweep.hpp"
-#include "reports/findings_text.hpp"
-#include "reports/json.hpp"
-#include "reports/line.hpp"
-#include "reports/text.hpp"
-#include "validators/all.hpp"
-#include "validators/decide.hpp"
+#include "reports/faces/findings_text.hpp"
+#include "reports/faces/line.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
+#include "validators/deciding/decide.hpp"
 #include "validators/host/ipv4.hpp"
-#include "validators/lock_file.hpp"
-#include "validators/validate.hpp"
+#include "validators/policy/lock_file.hpp"
 
 namespace mlc {
 

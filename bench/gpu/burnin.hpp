@@ -10,17 +10,17 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/engine/clock.hpp"
 #include "bench/engine/fault.hpp"
 #include "bench/gpu/device.hpp"
 #include "bench/gpu/judge_rates.hpp"
 #include "bench/gpu/sampler.hpp"
 #include "bench/gpu/telemetry.hpp"
-#include "bench/watch/pulse.hpp"
-#include "reports/change_point.hpp"
-#include "reports/figures.hpp"
-#include "reports/finding.hpp"
-#include "validators/gpu_expectation.hpp"
+#include "bench/ranks/pulse.hpp"
+#include "reports/history/change_point.hpp"
+#include "reports/record/figures.hpp"
+#include "reports/record/finding.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/policy/gpu_expectation.hpp"
 
 namespace mlc {
 

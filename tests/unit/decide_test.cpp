@@ -1,4 +1,4 @@
-#include "validators/decide.hpp"
+#include "validators/deciding/decide.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -12,7 +12,7 @@
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/engine/sweep.hpp"
-#include "reports/json.hpp"
+#include "reports/record/json.hpp"
 
 namespace mlc {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "bench/engine/sweep.hpp"
 #include "tests/gpu/unit/fake_gpu.hpp"
-#include "validators/policy.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 namespace {
