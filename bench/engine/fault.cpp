@@ -5,7 +5,7 @@
 #include <set>
 
 #include "bench/engine/sweep.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 
