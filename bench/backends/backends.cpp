@@ -15,6 +15,10 @@ std::vector<BackendInfo> all_backends() {
   };
 }
 
+bool one_buffer_only(std::string_view backend, std::string_view collective) {
+  return backend == "mpi" && collective == "broadcast";
+}
+
 std::string default_backend() {
   for (const auto& backend : all_backends())
     if (backend.absent.empty()) return backend.name;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mlc {
@@ -13,6 +14,10 @@ struct BackendInfo {
 };
 
 std::vector<BackendInfo> all_backends();
+
+// MPI_Bcast has one buffer: out of place its root would pay for a copy of ours. Such an operation is measured
+// in place, whatever placement is asked for.
+bool one_buffer_only(std::string_view backend, std::string_view collective);
 
 // nccl where it can be used, else mpi, else shm.
 std::string default_backend();

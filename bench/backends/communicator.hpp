@@ -31,6 +31,13 @@ struct Call {
   bool in_place = false;  // send and recv overlap as NCCL defines it for the operation
 };
 
+// One send or receive of a group: `count` elements at `at`, to or from rank `peer`.
+struct Transfer {
+  void* at = nullptr;
+  std::uint64_t count = 0;
+  int peer = 0;
+};
+
 // A backend failed. what() says which call, where and why.
 struct BackendError : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -46,16 +53,23 @@ class Communicator {
   // Why this backend cannot do it; empty if it can.
   virtual std::string unsupported(Dtype dtype, Redop redop) const = 0;
 
+  // All sends and receives at once, as a group of NCCL's or between MPI_Isend and MPI_Waitall. Every rank of
+  // the communicator takes part, perhaps with nothing to move. From one rank to another they match in order;
+  // a rank may send to itself; what is received must not overlap what is sent, but for a transfer to itself
+  // in place. On this every collective can be built that a library does not have.
+  virtual void group(Dtype dtype, std::span<const Transfer> sends, std::span<const Transfer> receives) = 0;
+
   // Each returns when the operation is complete on this rank.
   virtual void all_reduce(const Call& call) = 0;
   virtual void all_gather(const Call& call) = 0;
   virtual void reduce_scatter(const Call& call) = 0;
-  virtual void all_to_all(const Call& call) = 0;
   virtual void broadcast(const Call& call) = 0;
   virtual void reduce(const Call& call) = 0;
-  virtual void gather(const Call& call) = 0;
-  virtual void scatter(const Call& call) = 0;
-  virtual void send_recv(const Call& call) = 0;  // to rank + 1, from rank - 1
+  // As groups, where the backend has nothing of its own.
+  virtual void all_to_all(const Call& call);
+  virtual void gather(const Call& call);
+  virtual void scatter(const Call& call);
+  virtual void send_recv(const Call& call);  // to rank + 1, from rank - 1
 
   // Runs `operation` once, on every rank, and says how the library carried it (without wire_gb_s); empty
   // where it does not say, and on ranks other than 0.

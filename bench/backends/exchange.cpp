@@ -1,5 +1,6 @@
 #include "bench/backends/exchange.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -10,11 +11,11 @@ namespace {
 class Exchange final : public Communicator {
  public:
   Exchange(std::string_view backend, std::unique_ptr<Control> control, std::unique_ptr<Memory> memory,
-           std::unique_ptr<Meeting> meeting)
+           std::unique_ptr<SharedMemory> shared)
       : backend_(backend),
         control_(std::move(control)),
         memory_(std::move(memory)),
-        meeting_(std::move(meeting)) {}
+        shared_(std::move(shared)) {}
   std::string_view backend() const override { return backend_; }
   Control& control() override { return *control_; }
   Memory& memory() override { return *memory_; }
@@ -32,31 +33,50 @@ class Exchange final : public Communicator {
   void all_gather(const Call& call) override {
     exchange(call, call.count * control_->size(), [&] { take_all(0); });
   }
-  void gather(const Call& call) override {
-    exchange(call, control_->rank() == call.root ? call.count * control_->size() : 0, [&] { take_all(0); });
-  }
-  void all_to_all(const Call& call) override {
-    exchange(call, call.count * control_->size(), [&] { take_all(call.count * control_->rank()); });
-  }
   void broadcast(const Call& call) override {
     exchange(call, call.count, [&] { take(call.root, 0, 0); });
   }
-  void scatter(const Call& call) override {
-    exchange(call, call.count, [&] { take(call.root, call.count * control_->rank(), 0); });
-  }
-  void send_recv(const Call& call) override {
-    exchange(call, call.count,
-             [&] { take((control_->rank() + control_->size() - 1) % control_->size(), 0, 0); });
+
+  void group(Dtype dtype, std::span<const Transfer> sends, std::span<const Transfer> receives) override {
+    const auto width = static_cast<std::uint64_t>(width_of(dtype));
+    const auto ranks = static_cast<std::size_t>(control_->size());
+    const auto counts = mlc::gather(*control_, sends.size());
+    const std::size_t most = *std::ranges::max_element(counts);
+    std::vector<Shown> mine(most), all(most * ranks);
+    for (std::size_t i = 0; i < sends.size(); ++i)
+      mine[i] = {shared_->place_of(sends[i].at), sends[i].count, sends[i].peer};
+    control_->all_gather(std::as_bytes(std::span(mine)), std::as_writable_bytes(std::span(all)));
+    std::vector<std::size_t> next(ranks);
+    for (const Transfer& receive : receives) {
+      const auto peer = static_cast<std::size_t>(receive.peer);
+      const Shown* found = nullptr;
+      while (found == nullptr && next[peer] < counts[peer]) {
+        const Shown& sent = all[peer * most + next[peer]++];
+        if (sent.peer == control_->rank()) found = &sent;
+      }
+      if (found == nullptr || found->count != receive.count)
+        throw BackendError(backend_ + ": rank " + std::to_string(receive.peer) + " does not send rank " +
+                           std::to_string(control_->rank()) + " " + std::to_string(receive.count) +
+                           " elements");
+      const std::byte* const from = shared_->at(found->place);
+      if (from != receive.at) std::memcpy(receive.at, from, receive.count * width);
+    }
+    control_->barrier();
   }
 
  private:
+  // A send as the others see it.
+  struct Shown {
+    std::uint64_t place = 0, count = 0;
+    int peer = -1;
+  };
+
   // Shows this rank's call to the others, builds the result from theirs in scratch memory, and stores it once
   // nobody reads any more: so in place needs no case of its own.
   template <class Build>
   void exchange(const Call& call, std::uint64_t result_count, Build&& build) {
     call_ = call, width_ = static_cast<std::uint64_t>(width_of(call.dtype));
-    meeting_->show(call);
-    control_->barrier();
+    shown_ = mlc::gather(*control_, shared_->place_of(call.send));
     scratch_.resize(result_count * width_);
     if (result_count > 0) build();
     control_->barrier();
@@ -64,7 +84,7 @@ class Exchange final : public Communicator {
   }
 
   const std::byte* sent_by(int rank, std::uint64_t element) const {
-    return meeting_->sent_by(rank) + element * width_;
+    return shared_->at(shown_[static_cast<std::size_t>(rank)]) + element * width_;
   }
   // One chunk of call_.count elements of `rank`, from `element` of its send buffer, to chunk `at` of the
   // result.
@@ -85,9 +105,10 @@ class Exchange final : public Communicator {
   std::string backend_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Memory> memory_;
-  std::unique_ptr<Meeting> meeting_;
+  std::unique_ptr<SharedMemory> shared_;
   Call call_;
   std::uint64_t width_ = 1;
+  std::vector<std::uint64_t> shown_;  // every rank's send buffer
   std::vector<std::byte> scratch_;
 };
 
@@ -95,7 +116,7 @@ class Exchange final : public Communicator {
 
 std::unique_ptr<Communicator> make_exchange(std::string_view backend, std::unique_ptr<Control> control,
                                             std::unique_ptr<Memory> memory,
-                                            std::unique_ptr<Meeting> meeting) {
+                                            std::unique_ptr<SharedMemory> shared) {
   return std::make_unique<Exchange>(backend, std::move(control), std::move(memory), std::move(meeting));
 }
 

@@ -9,16 +9,16 @@
 
 namespace mlc {
 
-// How a rank shows the others what it sends. The ranks pass a barrier after every show, and another before
-// the next.
-class Meeting {
+// Where the ranks' buffers are, as each rank sees them.
+class SharedMemory {
  public:
-  virtual ~Meeting() = default;
-  virtual void show(const Call& call) = 0;
-  virtual const std::byte* sent_by(int rank) const = 0;  // that rank's send buffer, as readable here
+  virtual ~SharedMemory() = default;
+  virtual std::uint64_t place_of(const void* at) const = 0;    // of this rank's memory, to tell the others
+  virtual const std::byte* at(std::uint64_t place) const = 0;  // readable here
 };
 
 std::unique_ptr<Communicator> make_exchange(std::string_view backend, std::unique_ptr<Control> control,
-                                            std::unique_ptr<Memory> memory, std::unique_ptr<Meeting> meeting);
+                                            std::unique_ptr<Memory> memory,
+                                            std::unique_ptr<SharedMemory> shared);
 
 }  // namespace mlc

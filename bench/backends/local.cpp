@@ -24,26 +24,17 @@ constexpr std::uint64_t window_bytes = std::uint64_t{1}
                                        << 38;  // of one rank's buffers: address space, not memory
 constexpr std::uint32_t magic = 0x6d6c6331;    // "mlc1"
 
-// At the start of the segment; then a slot and a box for each rank, then a window for each.
+// At the start of the segment; then a box for each rank, then a window for each.
 struct Head {
   std::uint32_t magic;
   std::int32_t ranks;
   pthread_barrier_t barrier;
 };
 
-struct Slot {
-  std::uint64_t sent;  // offset in the segment of the send buffer of the operation in progress
-};
-
 constexpr std::uint64_t pages(std::uint64_t bytes) { return (bytes + page - 1) / page * page; }
 
-std::uint64_t slots_at() { return pages(sizeof(Head)); }
-std::uint64_t boxes_at(int ranks) {
-  return slots_at() + pages(sizeof(Slot) * static_cast<std::uint64_t>(ranks));
-}
-std::uint64_t windows_at(int ranks) {
-  return boxes_at(ranks) + box_bytes * static_cast<std::uint64_t>(ranks);
-}
+constexpr std::uint64_t boxes_at = pages(sizeof(Head));
+std::uint64_t windows_at(int ranks) { return boxes_at + box_bytes * static_cast<std::uint64_t>(ranks); }
 std::uint64_t segment_bytes(int ranks) {
   return windows_at(ranks) + window_bytes * static_cast<std::uint64_t>(ranks);
 }
@@ -75,8 +66,7 @@ class View {
   int rank() const { return rank_; }
   int ranks() const { return ranks_; }
   void barrier() { (void)::pthread_barrier_wait(&head().barrier); }
-  std::byte* box(int rank) { return base_ + boxes_at(ranks_) + box_bytes * static_cast<std::uint64_t>(rank); }
-  Slot& slot(int rank) { return reinterpret_cast<Slot*>(base_ + slots_at())[rank]; }
+  std::byte* box(int rank) { return base_ + boxes_at + box_bytes * static_cast<std::uint64_t>(rank); }
   std::byte* at(std::uint64_t offset) { return base_ + offset; }
   std::uint64_t offset_of(const void* pointer) const {
     return static_cast<std::uint64_t>(static_cast<const std::byte*>(pointer) - base_);
@@ -178,13 +168,11 @@ class LocalMemory final : public Memory {
   std::unique_ptr<Memory> host_;
 };
 
-class LocalMeeting final : public Meeting {
+class Segment final : public SharedMemory {
  public:
-  explicit LocalMeeting(std::shared_ptr<View> view) : view_(std::move(view)) {}
-  void show(const Call& call) override {
-    view_->slot(view_->rank()).sent = call.send == nullptr ? 0 : view_->offset_of(call.send);
-  }
-  const std::byte* sent_by(int rank) const override { return view_->at(view_->slot(rank).sent); }
+  explicit Segment(std::shared_ptr<View> view) : view_(std::move(view)) {}
+  std::uint64_t place_of(const void* at) const override { return at == nullptr ? 0 : view_->offset_of(at); }
+  const std::byte* at(std::uint64_t place) const override { return view_->at(place); }
 
  private:
   std::shared_ptr<View> view_;
@@ -196,7 +184,7 @@ class LocalSession final : public Session {
   std::unique_ptr<Control> make_control() override { return std::make_unique<LocalControl>(view_); }
   std::unique_ptr<Communicator> make_communicator() override {
     return make_exchange("shm", make_control(), std::make_unique<LocalMemory>(view_),
-                         std::make_unique<LocalMeeting>(view_));
+                         std::make_unique<Segment>(view_));
   }
 
  private:

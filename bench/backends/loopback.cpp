@@ -49,10 +49,8 @@ class BreakableBarrier {
 
 // What the ranks share: a slot each, read by the others between two barriers.
 struct World {
-  explicit World(int ranks)
-      : barrier(ranks), calls(static_cast<std::size_t>(ranks)), messages(static_cast<std::size_t>(ranks)) {}
+  explicit World(int ranks) : barrier(ranks), messages(static_cast<std::size_t>(ranks)) {}
   BreakableBarrier barrier;
-  std::vector<Call> calls;
   std::vector<std::span<const std::byte>> messages;
 };
 
@@ -60,7 +58,7 @@ class LoopbackControl final : public Control {
  public:
   LoopbackControl(World& world, int rank) : world_(world), rank_(rank) {}
   int rank() const override { return rank_; }
-  int size() const override { return static_cast<int>(world_.calls.size()); }
+  int size() const override { return static_cast<int>(world_.messages.size()); }
   void barrier() override { world_.barrier.wait(); }
 
   void broadcast(std::span<std::byte> bytes, int root) override {
@@ -98,17 +96,12 @@ class LoopbackControl final : public Control {
   int rank_;
 };
 
-class LoopbackMeeting final : public Meeting {
+class OneProcess final : public SharedMemory {
  public:
-  LoopbackMeeting(World& world, int rank) : world_(world), rank_(rank) {}
-  void show(const Call& call) override { world_.calls[static_cast<std::size_t>(rank_)] = call; }
-  const std::byte* sent_by(int rank) const override {
-    return static_cast<const std::byte*>(world_.calls[static_cast<std::size_t>(rank)].send);
+  std::uint64_t place_of(const void* at) const override { return reinterpret_cast<std::uintptr_t>(at); }
+  const std::byte* at(std::uint64_t place) const override {
+    return reinterpret_cast<const std::byte*>(place);
   }
-
- private:
-  World& world_;
-  int rank_;
 };
 
 }  // namespace
@@ -122,9 +115,8 @@ void run_loopback(int ranks, const std::function<void(Communicator&)>& body) {
     for (int rank = 0; rank < ranks; ++rank)
       threads.emplace_back([&, rank] {
         try {
-          const auto communicator =
-              make_exchange("loopback", std::make_unique<LoopbackControl>(world, rank), make_host_memory(),
-                            std::make_unique<LoopbackMeeting>(world, rank));
+          const auto communicator = make_exchange("loopback", std::make_unique<LoopbackControl>(world, rank),
+                                                  make_host_memory(), std::make_unique<OneProcess>());
           body(*communicator);
         } catch (...) {
           const std::lock_guard lock(mutex);

@@ -188,6 +188,17 @@ class Mpi final : public Communicator {
     average(call, call.count, root);
   }
 
+  void group(Dtype dtype, std::span<const Transfer> sends, std::span<const Transfer> receives) override {
+    std::vector<MPI_Request> requests;
+    const auto next = [&] { return &requests.emplace_back(MPI_REQUEST_NULL); };
+    requests.reserve(sends.size() + receives.size());
+    for (const auto& [at, count, peer] : receives)
+      check_mpi(MPI_Irecv(at, int_count(count), datatype_of(dtype), peer, 0, *communicator_, next()));
+    for (const auto& [at, count, peer] : sends)
+      check_mpi(MPI_Isend(at, int_count(count), datatype_of(dtype), peer, 0, *communicator_, next()));
+    check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE));
+  }
+
   // MPI broadcasts from and into one buffer; out of place, the root copies its data beside it as NCCL does.
   void broadcast(const Call& call) override {
     const bool root = control_.rank() == call.root;

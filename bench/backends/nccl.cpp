@@ -335,32 +335,14 @@ class Nccl final : public Communicator {
         "ncclReduceScatter");
   }
 
-  // The rest as grouped sends and receives, which every NCCL since 2.7 has.
-  void all_to_all(const Call& c) override {
-    grouped([&] {
-      for (int peer = 0; peer < control_->size(); ++peer)
-        send(c, peer, peer), receive(c, peer, peer);
-    });
-  }
-  void gather(const Call& c) override {
-    grouped([&] {
-      send(c, c.root, 0);
-      for (int peer = 0; control_->rank() == c.root && peer < control_->size(); ++peer)
-        receive(c, peer, peer);
-    });
-  }
-  void scatter(const Call& c) override {
-    grouped([&] {
-      for (int peer = 0; control_->rank() == c.root && peer < control_->size(); ++peer)
-        send(c, peer, peer);
-      receive(c, c.root, 0);
-    });
-  }
-  void send_recv(const Call& c) override {
-    const int ranks = control_->size();
-    grouped([&] {
-      send(c, (control_->rank() + 1) % ranks, 0), receive(c, (control_->rank() + ranks - 1) % ranks, 0);
-    });
+  void group(Dtype dtype, std::span<const Transfer> sends, std::span<const Transfer> receives) override {
+    if (nccl().group_start() != ncclSuccess) throw BackendError("nccl: ncclGroupStart failed");
+    // Results of calls inside a group come with ncclGroupEnd.
+    for (const auto& [at, count, peer] : sends)
+      (void)nccl().send(at, count, datatype_of(dtype), peer, comm_.get(), stream_.get());
+    for (const auto& [at, count, peer] : receives)
+      (void)nccl().receive(at, count, datatype_of(dtype), peer, comm_.get(), stream_.get());
+    run(nccl().group_end(), "ncclGroupEnd");
   }
 
   // One operation beyond those that are timed, so that its log line costs none of them anything.
@@ -420,24 +402,6 @@ class Nccl final : public Communicator {
   void run(ncclResult_t result, const char* call) {
     comm_.settle(result, call);
     if (!measuring_) wait(call);
-  }
-  template <class Body>
-  void grouped(Body&& body) {
-    if (nccl().group_start() != ncclSuccess) throw BackendError("nccl: ncclGroupStart failed");
-    body();
-    run(nccl().group_end(), "ncclGroupEnd");
-  }
-  // Results of calls inside a group come with ncclGroupEnd.
-  void send(const Call& c, int peer, int chunk) {
-    (void)nccl().send(static_cast<const std::byte*>(c.send) + offset(c, chunk), c.count, datatype_of(c.dtype),
-                      peer, comm_.get(), stream_.get());
-  }
-  void receive(const Call& c, int peer, int chunk) {
-    (void)nccl().receive(static_cast<std::byte*>(c.recv) + offset(c, chunk), c.count, datatype_of(c.dtype),
-                         peer, comm_.get(), stream_.get());
-  }
-  static std::uint64_t offset(const Call& c, int chunk) {
-    return static_cast<std::uint64_t>(chunk) * c.count * static_cast<std::uint64_t>(width_of(c.dtype));
   }
 
   // Never cudaStreamSynchronize: it would not see that a peer died.

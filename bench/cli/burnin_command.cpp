@@ -260,7 +260,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
     write_whole(options.output.output, render(result, options.output.chosen(), {}));
     if (!options.output.quiet) std::fputs(screen(result, options.output.style()).c_str(), stdout);
   } else {
-    const bool text = options.output.chosen() == Format::text;
+    const bool text = options.output.chosen() == "text";
     std::fputs(
         (text ? screen(result, options.output.style()) : render(result, options.output.chosen(), {})).c_str(),
         stdout);

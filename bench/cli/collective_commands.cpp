@@ -27,7 +27,7 @@ namespace mlc {
 namespace {
 
 // The words of the heading that hold for all cells, and the columns for those that do not.
-std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged) {
+std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged, bool means) {
   std::set<Dtype> dtypes;
   std::set<Redop> redops;
   std::set<Placement> placements;
@@ -38,7 +38,8 @@ std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged) {
                        .several_dtypes = dtypes.size() > 1,
                        .several_redops = redops.size() > 1,
                        .both_placements = placements.size() > 1,
-                       .judged = judged};
+                       .judged = judged,
+                       .means = means};
   std::string what =
       dtypes.size() > 1 ? std::to_string(dtypes.size()) + " dtypes" : std::string(to_string(first.dtype));
   if (first.collective->reduces)
@@ -97,7 +98,9 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
                     " ranks rounds to nothing and is left out");
     const bool judged = std::ranges::any_of(
         sweep.cells, [&](const Cell& cell) { return question_for(cell, request.policy, shape).has_value(); });
-    const auto [head, what] = heading_of(sweep, judged);
+    const auto [head, what] = heading_of(sweep, judged, request.runner.timing != Timing::slowest);
+    if (one_buffer_only(shape.backend, head.collective))
+      recorder.note(shape.backend + " has one buffer for " + head.collective + ": measured in place");
     recorder.heading(head, what);
     live = [&recorder](const std::string& text) { recorder.live(text); };
   }

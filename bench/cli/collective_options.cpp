@@ -88,6 +88,12 @@ void CollectiveOptions::add_to(CLI::App& c) {
   c.add_option("-w,--warmup,--warmup_iters", warmup,
                "untimed iterations first, or auto: until two windows agree (default auto)")
       ->group("Measuring");
+  c.add_option(
+       "--timing", timing,
+       "slowest: an operation is over when its last rank has it; osu, imb: as those suites reckon, to "
+       "compare (mlc-bench explain timing)")
+      ->group("Measuring")
+      ->type_name("NAME");
   add_policy(c, policy);
   c.add_option("--backend", backend, "auto, nccl, mpi, shm or loopback (mlc-bench list backends)")
       ->group("Ranks");
@@ -141,6 +147,11 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   RunnerOptions& runner = request.runner;
   runner.iterations = o.measuring.fixed_iterations();
   if (o.warmup != "auto") runner.warmup = number_from<int>("-w", o.warmup, 0, 100'000'000, ", or auto");
+  const auto timing = parse_timing(o.timing);
+  if (!timing)
+    throw UsageError("--timing '" + printable(o.timing) + "' is none of slowest, osu, imb",
+                     "mlc-bench explain timing");
+  runner.timing = *timing;
   runner.check = o.measuring.check, runner.precision = o.measuring.precision / 100,
   runner.seed = o.measuring.seed;
   if (const auto longest = o.measuring.longest_s())
@@ -173,6 +184,12 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
       throw PolicyError(request.policy.name + ": a threshold names the op '" + printable(threshold.redop) +
                         "', which does not exist");
   }
+  if (runner.timing != Timing::slowest &&
+      std::ranges::any_of(request.policy.thresholds,
+                          [&](const auto& threshold) { return threshold.collective == o.collective->name; }))
+    throw UsageError("--timing " + o.timing + " is for comparison; policy " + request.policy.name +
+                         " judges the slowest rank's times",
+                     "leave one of the two");
   o.output.check();
   return request;
 }
@@ -185,6 +202,7 @@ Sweep plan_for(const CollectiveRequest& request, const RunShape& shape) {
     std::ranges::sort(sweep.sizes);
     sweep.sizes.erase(std::ranges::unique(sweep.sizes).begin(), sweep.sizes.end());
   }
+  if (one_buffer_only(shape.backend, sweep.collective->name)) sweep.placements = {Placement::in_place};
   Sweep planned = plan(sweep, shape.ranks);
   if (const auto& fault = request.runner.fault) check_fault(*fault, planned.cells, shape.ranks);
   return planned;

@@ -20,7 +20,8 @@ struct CollectiveOptions {
   // As typed; request_of() makes sense of them.
   SizeOptions sizes;
   MeasuringOptions measuring;
-  std::string dtype = "float", redop = "sum", warmup = "auto", timeout = "60s", fault, placement = "both";
+  std::string dtype = "float", redop = "sum", warmup = "auto", timeout = "60s", fault, placement = "both",
+              timing = "slowest";
   int root = 0;
   std::string backend = "auto";
   int ranks = 0;  // 0: decided by the machine

@@ -20,22 +20,13 @@ ExitCode run_compare(const CompareArguments& arguments) {
   const double tolerance = parse_fraction("--tolerance", arguments.tolerance);
   const Comparison comparison =
       compare(read_report(arguments.base), read_report(arguments.next), {.tolerance = tolerance});
-  std::string text;
-  switch (arguments.output.chosen()) {
-    case Format::json:
-      text = to_json(comparison);
-      break;
-    case Format::html:
-      text = to_html(comparison);
-      break;
-    case Format::markdown:
-      text = to_markdown(comparison);
-      break;
-    default:
-      text = to_text(comparison, {.colour = arguments.output.style().colour, .all = arguments.all});
-      break;
-  }
-  publish(arguments.output, text);
+  const auto format = arguments.output.chosen();
+  publish(arguments.output,
+          format == "json"   ? to_json(comparison)
+          : format == "html" ? to_html(comparison)
+          : format == "markdown"
+              ? to_markdown(comparison)
+              : to_text(comparison, {.colour = arguments.output.style().colour, .all = arguments.all}));
   return exit_code_of(comparison.decision);
 }
 

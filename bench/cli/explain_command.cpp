@@ -4,6 +4,7 @@
 #include "bench/cli/rdma_options.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/engine/timing.hpp"
 #include "bench/gpu/burnin.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
@@ -36,9 +37,13 @@ ExitCode explain(const std::string& name) {
     std::fputs(rdma_explained(), stdout);
     return ExitCode::pass;
   }
+  if (name == "timing") {
+    std::fputs(timing_explained(), stdout);
+    return ExitCode::pass;
+  }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known{"rdma"};
+    std::vector<std::string> known{"rdma", "timing"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -69,10 +74,10 @@ ExitCode explain(const std::string& name) {
 void add_explain_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand(
       "explain",
-      "what a check, a collective, a GPU test or rdma is: why it matters, where it reads, "
+      "what a check, a collective, a GPU test, rdma or timing is: why it matters, where it reads, "
       "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check, a collective, a GPU test or rdma")->required();
+  command->add_option("name", *name, "a check, a collective, a GPU test, rdma or timing")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

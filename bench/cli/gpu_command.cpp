@@ -178,7 +178,7 @@ class GpuRecord {
     const auto text = [&](const Style& style) {
       return gpu_results_text(report_, style) + findings_text(report_, style);
     };
-    const bool as_text = output_.chosen() == Format::text;
+    const bool as_text = output_.chosen() == "text";
     if (output_.to_file()) {
       write_whole(output_.output, as_text ? text({}) : render(report_, output_.chosen(), {}));
       if (!output_.quiet) std::fputs(text(output_.style()).c_str(), stdout);

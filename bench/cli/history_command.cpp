@@ -54,19 +54,10 @@ ExitCode run_history(const HistoryArguments& arguments) {
   history.sort();
   HistoryResult result = analyse(history, options);
   result.left_out = std::move(left_out);
-  std::string text;
-  switch (arguments.output.chosen()) {
-    case Format::json:
-      text = to_json(result);
-      break;
-    case Format::html:
-      text = to_html(result);
-      break;
-    default:
-      text = to_text(result, {arguments.output.style().colour});
-      break;
-  }
-  publish(arguments.output, text);
+  const auto format = arguments.output.chosen();
+  publish(arguments.output, format == "json"   ? to_json(result)
+                            : format == "html" ? to_html(result)
+                                               : to_text(result, {arguments.output.style().colour}));
   return exit_code_of(decide(result));
 }
 

@@ -14,33 +14,13 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/launcher.hpp"
-#include "reports/faces/csv.hpp"
-#include "reports/faces/html.hpp"
-#include "reports/faces/junit.hpp"
-#include "reports/faces/markdown.hpp"
-#include "reports/faces/prometheus.hpp"
-#include "reports/faces/terminal.hpp"
-#include "reports/record/json.hpp"
+#include "reports/faces/face.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 
 namespace {
-
-constexpr std::array<std::pair<std::string_view, Format>, 7> all_formats{{{"text", Format::text},
-                                                                          {"json", Format::json},
-                                                                          {"csv", Format::csv},
-                                                                          {"prometheus", Format::prometheus},
-                                                                          {"html", Format::html},
-                                                                          {"markdown", Format::markdown},
-                                                                          {"junit", Format::junit}}};
-
-std::optional<Format> format_named(std::string_view name) {
-  for (const auto& [known, format] : all_formats)
-    if (known == name) return format;
-  return std::nullopt;
-}
 
 void one_of(const std::string& option, const std::string& value, const std::vector<std::string>& words) {
   if (std::find(words.begin(), words.end(), value) != words.end()) return;
@@ -80,10 +60,16 @@ std::string partial_of(const std::string& path) { return path + ".partial." + st
 
 }  // namespace
 
+OutputOptions::OutputOptions() {
+  for (const Face* face : all_faces())
+    formats.emplace_back(face->name);
+}
+
 void OutputOptions::add_to(CLI::App& command) {
   command
       .add_option("--format", format,
-                  join(formats, ", ") + " (default: by the ending of --output, else text)")
+                  join(formats, ", ") +
+                      " (default: by the ending of --output, else text; line: for node-problem-detector)")
       ->group("Output");
   command
       .add_option("--output", output,
@@ -112,24 +98,12 @@ void OutputOptions::check() const {
   if (replace) ::unlink(tried.c_str());
 }
 
-Format OutputOptions::chosen() const {
-  if (!format.empty()) return format_named(format).value_or(Format::text);
-  if (to_file()) {
-    const std::string ending = std::filesystem::path(output).extension().string();
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> endings{
-        {{".csv", "csv"},
-         {".prom", "prometheus"},
-         {".txt", "text"},
-         {".html", "html"},
-         {".htm", "html"},
-         {".md", "markdown"},
-         {".xml", "junit"}}};
-    for (const auto& [known, name] : endings)
-      if (ending == known && std::find(formats.begin(), formats.end(), name) != formats.end())
-        return *format_named(name);
-    return Format::json;
-  }
-  return Format::text;
+std::string OutputOptions::chosen() const {
+  if (!format.empty()) return format;
+  if (!to_file()) return "text";
+  const Face* face = face_for(output);
+  return face != nullptr && std::ranges::find(formats, face->name) != formats.end() ? std::string(face->name)
+                                                                                    : "json";
 }
 
 bool OutputOptions::coloured(int fd, std::string_view word) const {
@@ -150,24 +124,9 @@ std::string OutputOptions::terminal() const {
          (error_style().colour ? ",error-colour" : "") + (live() ? ",live" : "");
 }
 
-std::string render(const Report& report, Format format, const Style& style) {
-  switch (format) {
-    case Format::json:
-      return to_json(report);
-    case Format::csv:
-      return to_csv(report);
-    case Format::prometheus:
-      return to_prometheus(report);
-    case Format::html:
-      return to_html(report);
-    case Format::markdown:
-      return to_markdown(report);
-    case Format::junit:
-      return to_junit(report);
-    case Format::text:
-      break;
-  }
-  return to_text(report, style);
+std::string render(const Report& report, std::string_view format, const Style& style) {
+  const Face* face = find_face(format);
+  return (face != nullptr ? face : find_face("text"))->render(report, style);
 }
 
 void publish(const OutputOptions& options, const std::string& content) {

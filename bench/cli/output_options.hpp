@@ -10,21 +10,19 @@
 
 namespace mlc {
 
-enum class Format { text, json, csv, prometheus, html, markdown, junit };
-
 struct OutputOptions {
-  // That the command has.
-  std::vector<std::string> formats{"text", "json", "csv", "prometheus", "html", "markdown", "junit"};
-  std::string format;        // as typed; empty: by the ending of --output, else text
-  std::string output = "-";  // file, or - for stdout
-  bool quiet = false;        // nothing but the result
+  OutputOptions();
+  std::vector<std::string> formats;  // that the command has; all faces of a report, unless told
+  std::string format;                // as typed; empty: by the ending of --output, else text
+  std::string output = "-";          // file, or - for stdout
+  bool quiet = false;                // nothing but the result
   std::string progress = "auto", color = "auto";
 
   void add_to(CLI::App& command);
   // Throws UsageError: an unknown format, or an output that cannot be written (tried now, before anything is
   // measured).
   void check() const;
-  Format chosen() const;
+  std::string chosen() const;  // the format
   bool to_file() const { return output != "-"; }
   // After --color, --progress, NO_COLOR and whether stdout or stderr is a terminal. Ranks write into a
   // launcher's pipes (mpirun even makes them look like terminals): for those that we launched, our own
@@ -38,7 +36,7 @@ struct OutputOptions {
   bool coloured(int fd, std::string_view word) const;
 };
 
-std::string render(const Report& report, Format format, const Style& style);
+std::string render(const Report& report, std::string_view format, const Style& style);
 
 // The whole result of a command that does not print as it goes: to --output, or to stdout.
 void publish(const OutputOptions& options, const std::string& content);

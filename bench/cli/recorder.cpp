@@ -55,7 +55,7 @@ Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::str
       directory_(std::move(directory)),
       style_(options_.style()),
       // With a file to write to, a person at the terminal still sees the table.
-      stdout_format_(options_.to_file() ? Format::text : options_.chosen()),
+      stdout_format_(options_.to_file() ? "text" : options_.chosen()),
       progress_(options_.live()),
       started_(now()) {}
 
@@ -83,15 +83,15 @@ void Recorder::environment(Environment environment, int ranks) {
 void Recorder::heading(const TableHead& head, const std::string& what) {
   const std::lock_guard lock(mutex_);
   head_ = head, headed_ = true;
-  if (stdout_format_ == Format::text) to_stdout(table_heading(report_.run, head, what, style_));
-  if (stdout_format_ == Format::csv) to_stdout(csv_header());
+  if (stdout_format_ == "text") to_stdout(table_heading(report_.run, head, what, style_));
+  if (stdout_format_ == "csv") to_stdout(csv_header());
 }
 
 void Recorder::add(const Series& series) {
   const std::lock_guard lock(mutex_);
   report_.series.push_back(series);
-  if (stdout_format_ == Format::text) to_stdout(table_row(series, head_, style_));
-  if (stdout_format_ == Format::csv) to_stdout(csv_line(series));
+  if (stdout_format_ == "text") to_stdout(table_row(series, head_, style_));
+  if (stdout_format_ == "csv") to_stdout(csv_line(series));
   progress_.clear();
   if (!options_.quiet)
     for (const auto& warning : series.warnings)
@@ -142,13 +142,13 @@ void Recorder::checkpoint() {
 ExitCode Recorder::conclude(const std::vector<std::string>& unmeasured) {
   report_.run.duration_s = now() - started_;
   report_.verdict = decide(report_, policy_, unmeasured);
-  if (stdout_format_ == Format::text)
+  if (stdout_format_ == "text")
     to_stdout(headed_ ? table_ending(report_, head_, style_)
               : report_.figures.rails.empty()
                   ? std::string()
                   : rails_text(report_, style_) + table_ending(report_, head_, style_) +
                         rail_remedies(report_, style_));
-  else if (stdout_format_ != Format::csv || !report_.figures.rails.empty())
+  else if (stdout_format_ != "csv" || !report_.figures.rails.empty())
     to_stdout(render(report_, stdout_format_, style_));
   if (options_.to_file()) write_whole(options_.output, render(report_, options_.chosen(), {}));
   return exit_code_of(report_.verdict.decision);

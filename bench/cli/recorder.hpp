@@ -43,7 +43,7 @@ class Recorder {
   Report report_;
   std::string directory_;
   Style style_;
-  Format stdout_format_;
+  std::string stdout_format_;
   Progress progress_;
   TableHead head_;
   bool headed_ = false;

@@ -86,17 +86,13 @@ ExitCode write_lock_file(const ValidateOptions& options, const Host& host) {
   return unread.empty() ? ExitCode::pass : ExitCode::inconclusive;
 }
 
-std::string face_of(const Report& report, const std::string& format, const OutputOptions& output) {
-  if (format == "line") return line_text(report) + "\n";
-  const Format chosen = output.chosen();
-  return chosen == Format::text ? findings_text(report, output.to_file() ? Style{} : output.style())
-                                : render(report, chosen, {});
+std::string face_of(const Report& report, const OutputOptions& output) {
+  const auto chosen = output.chosen();
+  return chosen == "text" ? findings_text(report, output.to_file() ? Style{} : output.style())
+                          : render(report, chosen, {});
 }
 
 ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& arguments) {
-  const std::string format = options.output.format;
-  // A face of this command alone; the shared options know the others.
-  if (format == "line") options.output.format = "text";
   options.output.check();
   const Policy policy = read_policy_of(options);
   std::vector<const Check*> checks;
@@ -122,7 +118,7 @@ ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& a
   report.findings = validate(host, policy, checks);
   report.run.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   report.verdict = decide(report, policy, {});
-  const std::string face = face_of(report, format, options.output);
+  const std::string face = face_of(report, options.output);
   if (options.output.to_file()) {
     write_whole(options.output.output, face);
     if (!options.output.quiet) std::fputs(findings_text(report, options.output.style()).c_str(), stdout);
@@ -176,8 +172,6 @@ void add_validate_command(CLI::App& program, Invocation& invocation) {
                    "write the versions of this node to FILE, for image.drift, and check nothing")
       ->type_name("FILE");
   options->output.add_to(*command);
-  auto* format = command->get_option("--format");
-  format->description(format->get_description() + "; line: one line for node-problem-detector");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_validate(*options, invocation.arguments); };
   });

@@ -2,14 +2,23 @@
 
 namespace mlc {
 
-extern const Collective allreduce, allgather, reducescatter, alltoall, broadcast, reduce, gather_to_root,
-    scatter_from_root, sendrecv;
+#define MLC_COLLECTIVES(_) \
+  _(allreduce)             \
+  _(allgather)             \
+  _(reducescatter)         \
+  _(alltoall)              \
+  _(broadcast)             \
+  _(reduce)                \
+  _(gather_to_root)        \
+  _(scatter_from_root)     \
+  _(sendrecv)
+
+#define MLC_DECLARE(name) extern const Collective name;
+#define MLC_ADDRESS(name) &name,
+MLC_COLLECTIVES(MLC_DECLARE)
 
 const std::vector<const Collective*>& all_collectives() {
-  static const std::vector<const Collective*> table{
-      &allreduce, &allgather,      &reducescatter,     &alltoall, &broadcast,
-      &reduce,    &gather_to_root, &scatter_from_root, &sendrecv,
-  };
+  static const std::vector<const Collective*> table{MLC_COLLECTIVES(MLC_ADDRESS)};
   return table;
 }
 

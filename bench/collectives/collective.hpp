@@ -41,9 +41,12 @@ struct Collective {
   std::string_view formula;  // of busbw, for `explain`
   bool reduces = false;      // takes a redop
   bool rooted = false;       // takes a root
-  bool chunked =
-      false;  // sizes are split into one chunk a rank, a multiple of 16 bytes (as nccl-tests rounds)
-  bool in_place = true;                       // the operation has an in-place form
+  // Sizes are split into one chunk a rank, a multiple of 16 bytes (as nccl-tests rounds). Chunks need not be
+  // equal: layout and received say what each rank sends and gets, `count` is then the mean.
+  bool chunked = false;
+  bool in_place = true;  // the operation has an in-place form
+  // Why it does not go with so many ranks: "needs a power of two". Null: it goes with any number.
+  std::string (*refuses)(int ranks) = nullptr;
   double (*bus_factor)(int ranks) = nullptr;  // busbw = algbw x factor (nccl-tests doc/PERFORMANCE.md)
   Layout (*layout)(const Shape& shape) = nullptr;
   std::vector<Segment> (*received)(const Shape& shape) = nullptr;

@@ -190,15 +190,20 @@ void Runner::verified_iterations(const Cell& cell, const Buffers& buffers, Wrong
 std::vector<double> Runner::timed(const Cell& cell, const Buffers& buffers, int iterations,
                                   std::vector<double>& own, std::uint64_t& slowest) {
   std::vector<double> seconds(static_cast<std::size_t>(iterations));
-  communicator_.measure(
-      clock_, [&] { operate(buffers.call, *cell.collective); }, seconds);
+  const auto operation = [&] { operate(buffers.call, *cell.collective); };
+  if (options_.timing == Timing::slowest)
+    communicator_.measure(clock_, operation, seconds);
+  else
+    time_calls(communicator_.control(), clock_, operation, seconds);
   std::vector<double> most = seconds;
   communicator_.control().maximum(most);
   for (std::size_t i = 0; i < seconds.size(); ++i)
     slowest += seconds[i] >= most[i] ? 1 : 0;
   own.insert(own.end(), seconds.begin(), seconds.end());
   pulse_.tick();
-  return most;
+  if (options_.timing == Timing::slowest) return most;
+  mean_over_ranks(communicator_.control(), seconds);
+  return seconds;
 }
 
 // Discards iterations until two successive windows agree within 5 % (their medians), or the time for it is
@@ -324,12 +329,18 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   series.bytes = cell.bytes, series.requested_bytes = cell.requested_bytes;
   series.ranks = control.size();
   series.samples = samples.size();
-  series.time_us = {summary.min * 1e6, summary.p50 * 1e6, summary.p95 * 1e6, summary.p99 * 1e6,
-                    summary.max * 1e6};
+  series.time_us = {.min = summary.min * 1e6,
+                    .p50 = summary.p50 * 1e6,
+                    .p95 = summary.p95 * 1e6,
+                    .p99 = summary.p99 * 1e6,
+                    .max = summary.max * 1e6,
+                    .mean = summary.mean * 1e6};
+  if (options_.timing != Timing::slowest) series.timing = to_string(options_.timing);
   series.ci_us = {summary.median_ci[0] * 1e6, summary.median_ci[1] * 1e6};
   series.cv = std::isfinite(summary.cv) ? summary.cv : 0;
-  series.algbw_gb_s = static_cast<double>(cell.bytes) / summary.p50 / 1e9;
-  series.busbw_gb_s = busbw_bytes / summary.p50 / 1e9;
+  const double told = series.told_us() / 1e6;
+  series.algbw_gb_s = static_cast<double>(cell.bytes) / told / 1e9;
+  series.busbw_gb_s = busbw_bytes / told / 1e9;
   series.stop = stop;
   if (options_.check > 0) {
     std::uint64_t total = 0;

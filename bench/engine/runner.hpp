@@ -2,8 +2,8 @@
 //
 // A cell runs in windows. Each window starts with verified iterations on fresh data with poisoned receive
 // buffers, goes on with timed iterations, and (out of place, where the result stays put) verifies what the
-// last timed one left. Nothing but the operation itself is inside the timed region. The slowest rank's time
-// is the iteration's.
+// last timed one left. Nothing but the operation itself is inside the timed region. Whose time is the
+// iteration's: timing.hpp.
 #pragma once
 
 #include <functional>
@@ -14,9 +14,9 @@
 #include "bench/backends/communicator.hpp"
 #include "bench/engine/fault.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/engine/timing.hpp"
 #include "bench/ranks/pulse.hpp"
 #include "reports/record/series.hpp"
-#include "validators/host/clock.hpp"
 
 namespace mlc {
 
@@ -39,6 +39,7 @@ struct RunnerOptions {
   double precision = 0.02;  // adaptive: stop when half the interval of the median is below this share of it
   double max_seconds = 1;   // adaptive: time for one cell, without a question
   double max_seconds_question = 20;
+  Timing timing = Timing::slowest;
   std::uint64_t seed = 1;
   std::optional<Fault> fault;
 };

@@ -47,6 +47,10 @@ Sweep plan(const SweepRequest& request, int ranks) {
     std::erase(placements, Placement::in_place);
     if (placements.empty()) throw UsageError(std::string(collective.name) + " has no in-place form");
   }
+  if (collective.refuses)
+    if (const auto why = collective.refuses(ranks); !why.empty())
+      throw UsageError(std::string(collective.name) + " " + why + "; these are " + std::to_string(ranks) +
+                       " ranks");
   if (request.root < 0 || request.root >= ranks)
     throw UsageError("root " + std::to_string(request.root) + " is not one of the " + std::to_string(ranks) +
                      " ranks (0 to " + std::to_string(ranks - 1) + ")");

@@ -30,15 +30,15 @@ std::string seconds(double s) { return fixed(s, s < 10 ? 1 : 0) + " s"; }
 
 }  // namespace
 
-ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s) {
+ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s, double heartbeat_s) {
   std::vector<const RankState*> silent, behind;
   std::uint64_t furthest = 0;
   for (const auto& rank : ranks)
     furthest = std::max(furthest, rank.sequence);
   const RankState* ahead = nullptr;
   for (const auto& rank : ranks) {
-    // Heartbeats come four times a second; a rank unheard of for most of the deadline is not merely late.
-    if (rank.silent_s > std::max(1.5, timeout_s / 2))
+    // Six heartbeats missed, for most of the deadline: not merely late.
+    if (rank.silent_s > std::max(6 * heartbeat_s, timeout_s / 2))
       silent.push_back(&rank);
     else if (rank.sequence < furthest)
       behind.push_back(&rank);

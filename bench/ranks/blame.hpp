@@ -23,7 +23,7 @@ std::string rank_on_node(int rank, const std::string& node);  // "rank 2 on gpu-
 // Nothing moved for `timeout_s`. Silent ranks first (stopped, or their node is gone), then ranks behind the
 // others (they never entered the operation the others wait in), else all are inside one operation and the
 // transport is suspect.
-ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s);
+ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s, double heartbeat_s = 0.25);
 
 // A rank's connection ended without a word.
 ErrorEntry blame_for_death(const RankState& rank);

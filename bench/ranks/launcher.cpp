@@ -60,7 +60,7 @@ void tell_launcher() {
   const auto where = from_environment(launcher_variable);
   if (!where) return;
   RollCallClient client(address_from_line(*where), 1, 10);
-  client.heartbeat(1, "started");
+  client.heartbeat(std::vector{RankState{.rank = 1, .node = {}, .sequence = 1, .phase = "started"}});
 }
 
 // After rank 0's last word: ending a large job takes mpirun a few seconds.
@@ -70,7 +70,7 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
   RollCallServer started_call;
-  started_call.expect({"launcher", "rank 0"});
+  started_call.expect({{.rank = 1, .node = "", .via = 1}});
   Children mpirun;
   mpirun.start(mpirun_command(request), {{job_variable, job},
                                          {directory_variable, scratch.path().string()},

@@ -8,14 +8,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <memory>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "reports/record/text.hpp"
 
@@ -26,11 +29,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double since(Clock::time_point time) { return std::chrono::duration<double>(Clock::now() - time).count(); }
-
-void send_all(int fd, const std::string& line) {
-  // A peer that does not read has long been given up; what does not fit is dropped with it.
-  (void)::send(fd, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
 
 std::string random_token() {
   std::random_device source;
@@ -77,26 +75,37 @@ RollCallAddress address_from_line(const std::string& line) {
   return address;
 }
 
-bool LineBuffer::read_from(int fd) {
+bool LineSocket::receive() {
   std::array<char, 4096> chunk;
   for (;;) {
-    const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), MSG_DONTWAIT);
-    if (got > 0) {
-      bytes_.append(chunk.data(), static_cast<std::size_t>(got));
-      if (bytes_.size() > 1 << 20) return false;
-      continue;
-    }
+    const ssize_t got = ::recv(fd_.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
-    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    if (got <= 0) return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    in_.append(chunk.data(), static_cast<std::size_t>(got));
+    if (in_.size() > 1 << 20) return false;
+    if (static_cast<std::size_t>(got) < chunk.size())
+      return true;  // no more yet; an end is seen by the next call
   }
 }
 
-std::optional<std::string> LineBuffer::next() {
-  const auto end = bytes_.find('\n');
+std::optional<std::string> LineSocket::next() {
+  const auto end = in_.find('\n');
   if (end == std::string::npos) return std::nullopt;
-  std::string line = bytes_.substr(0, std::min<std::size_t>(end, 4096));
-  bytes_.erase(0, end + 1);
+  std::string line = in_.substr(0, std::min<std::size_t>(end, 4096));
+  in_.erase(0, end + 1);
   return line;
+}
+
+void LineSocket::send(const std::string& lines) {
+  if (out_.empty()) out_ = lines;
+  const ssize_t sent = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent > 0) out_.erase(0, static_cast<std::size_t>(sent));
+}
+
+void LineSocket::send_last(const std::string& lines) {
+  out_ += lines;
+  send({});
+  ::shutdown(fd_.get(), SHUT_WR);
 }
 
 RollCallServer::RollCallServer()
@@ -114,120 +123,149 @@ RollCallServer::RollCallServer()
 
 RollCallAddress RollCallServer::address() const { return {token_, port_, own_addresses()}; }
 
-void RollCallServer::expect(std::vector<std::string> nodes_by_rank) {
+void RollCallServer::expect(const std::vector<Expected>& ranks) {
   members_.clear();
-  for (std::size_t rank = 0; rank < nodes_by_rank.size(); ++rank) {
+  for (const auto& [rank, node, via] : ranks) {
     Member member;
-    member.state.rank = static_cast<int>(rank), member.state.node = nodes_by_rank[rank],
-    member.state.phase = "joining";
+    member.state.rank = rank, member.state.node = node, member.state.phase = "joining";
+    member.via = via;
     member.moved = member.heard = Clock::now();
-    members_.push_back(member);
+    members_.emplace(rank, std::move(member));
   }
 }
 
-std::vector<int> RollCallServer::descriptors() const {
-  std::vector<int> fds{listener_.get()};
-  for (const auto& connection : connections_)
-    fds.push_back(connection.fd.get());
+std::vector<pollfd> RollCallServer::descriptors() const {
+  std::vector<pollfd> fds;
+  std::set<int> missing;
+  for (const auto& [rank, member] : members_)
+    if (!member.done) missing.insert(member.via);
+  for (const auto& connection : connections_) {
+    missing.erase(connection.rank);
+    if (!connection.ended) fds.push_back({connection.socket.fd(), POLLRDHUP, 0});
+  }
+  if (!missing.empty()) fds.push_back({listener_.get(), POLLIN, 0});
   return fds;
 }
 
-std::optional<ErrorEntry> RollCallServer::take(Connection& connection, const std::string& line) {
-  const auto word = line.substr(0, line.find(' '));
-  const auto rest = word.size() < line.size() ? line.substr(word.size() + 1) : std::string();
-  if (connection.rank < 0) {
-    int rank = -1;
-    if (word == "mlc-bench" && rest.starts_with(token_ + " ")) {
-      const auto number = std::string_view(rest).substr(token_.size() + 1);
-      std::from_chars(number.data(), number.data() + number.size(), rank);
-    }
-    if (rank < 1 || rank >= static_cast<int>(members_.size())) {
-      connection.fd = FileDescriptor();  // a stranger
-      return std::nullopt;
-    }
-    connection.rank = rank;
-    members_[static_cast<std::size_t>(rank)].connected = true;
-  }
-  Member& member = members_[static_cast<std::size_t>(connection.rank)];
-  member.heard = Clock::now();
-  if (word == "at") {
+bool RollCallServer::introduced(Connection& connection, std::string_view line) {
+  const std::string greeting = "mlc-bench " + token_ + " ";
+  if (!line.starts_with(greeting)) return false;
+  line.remove_prefix(greeting.size());
+  int rank = -1;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), rank);
+  if (error != std::errc{} || end != line.data() + line.size()) return false;
+  if (std::ranges::none_of(members_, [&](const auto& entry) { return entry.second.via == rank; }))
+    return false;
+  connection.rank = rank;
+  return true;
+}
+
+std::optional<Lost> RollCallServer::take(Connection& connection, const std::string& line) {
+  int rank = -1;
+  const auto [after, error] = std::from_chars(line.data(), line.data() + line.size(), rank);
+  const auto found = members_.find(rank);
+  if (error != std::errc{} || found == members_.end() || found->second.via != connection.rank)
+    return std::nullopt;
+  Member& member = found->second;
+  std::string_view rest(after, line.data() + line.size());
+  const auto word = [&] {
+    rest.remove_prefix(std::min<std::size_t>(rest.size(), 1));
+    const auto found_word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(found_word.size());
+    return found_word;
+  };
+  const auto what = word();
+  member.heard = Clock::now(), member.news = true;
+  if (what == "at") {
     std::uint64_t sequence = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), sequence);
-    if (error == std::errc{} && sequence != member.state.sequence) {
-      member.state.sequence = sequence, member.moved = Clock::now();
-      member.state.phase = printable(std::string_view(rest).substr(
-          std::min(rest.size(), static_cast<std::size_t>(end - rest.data()) + 1)));
-    }
-  } else if (word == "bye") {
-    member.bye = true;
-  } else if (word == "failed") {
-    member.bye = true;
-    return ErrorEntry{.what = printable(rest, 1000),
-                      .where = rank_on_node(member.state.rank, member.state.node),
-                      .phase = member.state.phase,
-                      .hint = {}};
+    const auto number = word();
+    std::from_chars(number.data(), number.data() + number.size(), sequence);
+    if (sequence == member.state.sequence) return std::nullopt;
+    member.state.sequence = sequence, member.moved = member.heard;
+    member.state.phase = printable(rest.substr(std::min<std::size_t>(rest.size(), 1)));
+  } else if (what == "bye") {
+    member.done = true;
+  } else if ((what == "failed" || what == "died") && !std::exchange(member.done, true)) {
+    return Lost{rank,
+                what == "failed" ? printable(rest.substr(std::min<std::size_t>(rest.size(), 1)), 1000) : ""};
   }
   return std::nullopt;
 }
 
-std::optional<ErrorEntry> RollCallServer::serve() {
-  std::optional<ErrorEntry> first;
+std::optional<Lost> RollCallServer::serve() {
+  std::optional<Lost> first;
   for (;;) {
     FileDescriptor fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd) break;
-    connections_.push_back({std::move(fd), {}, -1});
+    connections_.push_back({LineSocket(std::move(fd)), -1, false});
   }
-  for (auto& connection : connections_) {
-    const bool open = connection.lines.read_from(connection.fd.get());
-    while (connection.fd) {
-      const auto line = connection.lines.next();
-      if (!line) break;
-      auto error = take(connection, *line);
-      if (error && !first) first = std::move(error);
+  std::erase_if(connections_, [&](Connection& connection) {
+    if (connection.ended) return false;
+    const bool open = connection.socket.receive();
+    while (const auto line = connection.socket.next()) {
+      if (connection.rank < 0) {
+        if (!introduced(connection, *line)) return true;  // a stranger
+      } else if (auto lost = take(connection, *line); lost && !first) {
+        first = std::move(lost);
+      }
     }
-    if (open) continue;
-    connection.fd = FileDescriptor();
-    if (connection.rank < 0) continue;
-    Member& member = members_[static_cast<std::size_t>(connection.rank)];
-    member.connected = false;
-    if (!member.bye && !first) first = blame_for_death(member.state);
-    member.bye = true;  // told once
-  }
-  std::erase_if(connections_, [](const Connection& connection) { return !connection.fd; });
+    if (open) return false;
+    connection.ended = true;
+    const auto own = members_.find(connection.rank);
+    if (own != members_.end() && !std::exchange(own->second.done, true) && !first)
+      first = Lost{own->first, ""};
+    return connection.rank < 0;
+  });
   return first;
 }
 
 void RollCallServer::heartbeat() {
-  for (const auto& connection : connections_)
-    send_all(connection.fd.get(), "here\n");
+  for (auto& connection : connections_)
+    if (!connection.ended) connection.socket.send("here\n");
 }
 
 void RollCallServer::end_all() {
-  for (const auto& connection : connections_)
-    send_all(connection.fd.get(), "end\n");
+  for (auto& connection : connections_)
+    connection.socket.send_last("end\n");
+}
+
+RankState RollCallServer::state_of(int rank) const {
+  const Member& member = members_.at(rank);
+  RankState state = member.state;
+  state.unchanged_s = since(member.moved), state.silent_s = since(member.heard);
+  return state;
 }
 
 std::vector<RankState> RollCallServer::states() const {
   std::vector<RankState> states;
-  for (std::size_t rank = 1; rank < members_.size(); ++rank) {
-    RankState state = members_[rank].state;
-    state.unchanged_s = since(members_[rank].moved), state.silent_s = since(members_[rank].heard);
-    states.push_back(state);
-  }
+  for (const auto& [rank, member] : members_)
+    states.push_back(state_of(rank));
   return states;
 }
 
+std::vector<RankState> RollCallServer::news() {
+  std::vector<RankState> states;
+  for (auto& [rank, member] : members_)
+    if (std::exchange(member.news, false)) states.push_back(member.state);
+  return states;
+}
+
+double RollCallServer::most_unchanged_s() const {
+  auto oldest = Clock::now();
+  for (const auto& [rank, member] : members_)
+    oldest = std::min(oldest, member.moved);
+  return since(oldest);
+}
+
 bool RollCallServer::all_said_bye() const {
-  for (std::size_t rank = 1; rank < members_.size(); ++rank)
-    if (!members_[rank].bye) return false;
-  return true;
+  return std::ranges::all_of(members_, [](const auto& entry) { return entry.second.done; });
 }
 
 RollCallClient::RollCallClient(const RollCallAddress& address, int rank, double timeout_s)
     : heard_(Clock::now()) {
   const auto start = Clock::now();
   std::string tried;
-  while (!fd_) {
+  while (socket_.fd() < 0) {
     for (const auto& host : address.addresses) {
       sockaddr_in to{};
       to.sin_family = AF_INET, to.sin_port = htons(address.port);
@@ -245,37 +283,46 @@ RollCallClient::RollCallClient(const RollCallAddress& address, int rank, double 
       }
       const int one = 1;
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-      fd_ = std::move(fd);
+      socket_ = LineSocket(std::move(fd));
       break;
     }
-    if (fd_) break;
+    if (socket_.fd() >= 0) break;
     if (since(start) > timeout_s) {
       for (const auto& host : address.addresses)
         tried += " " + host;
-      throw std::runtime_error("roll call: rank " + std::to_string(rank) + " cannot reach rank 0 at any of" +
+      throw std::runtime_error("roll call: rank " + std::to_string(rank) + " cannot be heard at any of" +
                                tried + ", port " + std::to_string(address.port) +
                                "; is a firewall between the nodes?");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
-  send_line("mlc-bench " + address.token + " " + std::to_string(rank) + "\n");
+  socket_.send("mlc-bench " + address.token + " " + std::to_string(rank) + "\n");
 }
 
-void RollCallClient::send_line(const std::string& line) { send_all(fd_.get(), line); }
-
-void RollCallClient::heartbeat(std::uint64_t sequence, const std::string& phase) {
-  send_line("at " + std::to_string(sequence) + " " + printable(phase) + "\n");
+void RollCallClient::heartbeat(std::span<const RankState> states) {
+  std::string lines;
+  for (const auto& state : states)
+    lines += std::to_string(state.rank) + " at " + std::to_string(state.sequence) + " " +
+             printable(state.phase) + "\n";
+  socket_.send(lines);
 }
 
-void RollCallClient::bye() { send_line("bye\n"); }
-void RollCallClient::failed(const std::string& message) {
-  send_line("failed " + printable(message, 1000) + "\n");
+void RollCallClient::bye(const std::vector<int>& ranks) {
+  std::string lines;
+  for (int rank : ranks)
+    lines += std::to_string(rank) + " bye\n";
+  socket_.send_last(lines);
+}
+
+void RollCallClient::lost(const Lost& lost) {
+  socket_.send_last(std::to_string(lost.rank) +
+                    (lost.message.empty() ? " died" : " failed " + printable(lost.message, 1000)) + "\n");
 }
 
 RollCallClient::Heard RollCallClient::listen() {
-  const bool open = lines_.read_from(fd_.get());
+  const bool open = socket_.receive();
   Heard heard = Heard::nothing;
-  while (const auto line = lines_.next()) {
+  while (const auto line = socket_.next()) {
     heard_ = Clock::now();
     if (*line == "end") return Heard::end;
     if (*line == "here") heard = Heard::here;

@@ -1,8 +1,10 @@
 #include "bench/ranks/watch.hpp"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <algorithm>
@@ -14,7 +16,9 @@
 
 #include "bench/ranks/control.hpp"
 #include "bench/ranks/presence.hpp"
+#include "bench/ranks/reporting.hpp"
 #include "bench/ranks/roll_call.hpp"
+#include "bench/ranks/spare_cpus.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -29,6 +33,14 @@ sigset_t watched_signals() {
   for (int signal : {SIGINT, SIGTERM, SIGHUP})
     sigaddset(&set, signal);
   return set;
+}
+
+// A connection for each rank or node: the usual soft limit of 1024 is no limit of the machine's.
+void allow_descriptors(std::size_t connections) {
+  rlimit limit{};
+  if (connections < 512 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 }  // namespace
@@ -46,10 +58,12 @@ struct Watch::State {
   std::vector<SteadyTime> last_move;
   FileDescriptor presence, signals, wake;
   std::vector<std::string> nodes;
+  int reports_to = 0;         // the rank at the other end of `client`
+  double heartbeat_s = 0.25;  // reporting.hpp
 
   std::mutex mutex;  // guards the roll call, used by the watch thread and by join, failed and the destructor
-  std::optional<RollCallServer> server;
-  std::optional<RollCallClient> client;
+  std::optional<RollCallServer> server;  // rank 0, and the speaker of a node
+  std::optional<RollCallClient> client;  // all but rank 0
   std::atomic<bool> stop = false;
   std::atomic<bool> ended = false;
   std::thread thread;
@@ -76,51 +90,69 @@ struct Watch::State {
             .silent_s = 0};
   }
 
-  void look() {
+  // Four times a second or less, and at no other time: what has arrived is read, where we stand is told, and
+  // whether anything still moves is judged.
+  void beat() {
+    take_messages();
     const auto now = std::chrono::steady_clock::now();
     std::vector<RankState> states;
     for (std::size_t i = 0; i < pulses.size(); ++i)
       states.push_back(own_state(i, now));
-    bool stuck = false;
-    // Rank 0 judges; the others give it a grace of two seconds and then speak for themselves.
-    const double deadline = options.timeout_s + (options.rank > 0 && options.threads == 1 ? 2 : 0);
+    double unchanged_s = 0;
     for (const auto& state : states)
-      stuck = stuck || state.unchanged_s > deadline;
-
+      unchanged_s = std::max(unchanged_s, state.unchanged_s);
     const std::lock_guard lock(mutex);
     if (server) {
       server->heartbeat();
-      for (const auto& state : server->states()) {
-        stuck = stuck || state.unchanged_s > deadline;
-        states.push_back(state);
-      }
+      // What others do is known an interval late.
+      unchanged_s = std::max(unchanged_s, server->most_unchanged_s() - heartbeat_s);
     }
-    if (client) client->heartbeat(states.front().sequence, states.front().phase);
-    if (!stuck) return;
     if (client) {
-      const RankState zero{.rank = 0,
-                           .node = nodes.empty() ? "?" : nodes.front(),
-                           .sequence = states.front().sequence,
-                           .phase = states.front().phase,
-                           .unchanged_s = 0,
-                           .silent_s = client->silent_s()};
-      states.push_back(zero);
-      end({ExitCode::tool, blame_for_hang(states, options.timeout_s)}, true);
+      auto told = states;
+      if (server) std::ranges::copy(server->news(), std::back_inserter(told));
+      client->heartbeat(told);
     }
-    if (!server && options.size > 1 && options.threads == 1) {
+    // Rank 0 judges; the others give it a grace and then speak for themselves.
+    const bool rank_0 = options.rank == 0 || options.threads > 1;
+    if (unchanged_s > options.timeout_s + (rank_0 ? 0 : 2 + 2 * heartbeat_s))
+      nothing_moves(std::move(states));
+  }
+
+  [[noreturn]] void nothing_moves(std::vector<RankState> states) {
+    if (server) std::ranges::copy(server->states(), std::back_inserter(states));
+    if (client) {
+      RankState upstream = states.front();
+      upstream.rank = reports_to, upstream.node = nodes[static_cast<std::size_t>(reports_to)];
+      upstream.unchanged_s = 0, upstream.silent_s = client->silent_s();
+      states.push_back(upstream);
+    } else if (!server && options.size > 1 && options.threads == 1) {
       const auto present = ranks_present(options.job, options.size);
       // Of those that are here, the lowest speaks.
       end({ExitCode::tool,
            blame_for_missing(options.size, present, options.local_size, options.node, options.timeout_s)},
           present.empty() || present.front() == options.rank);
     }
-    end({ExitCode::tool, blame_for_hang(states, options.timeout_s)}, true);
+    end({ExitCode::tool, blame_for_hang(states, options.timeout_s, heartbeat_s)}, true);
+  }
+
+  // A rank that this one hears of will not go on: rank 0 says so, another tells whom it reports to.
+  void lost(const Lost& lost) {
+    const RankState state = server->state_of(lost.rank);
+    if (!client)
+      end({ExitCode::tool, lost.message.empty() ? blame_for_death(state)
+                                                : ErrorEntry{.what = lost.message,
+                                                             .where = rank_on_node(state.rank, state.node),
+                                                             .phase = state.phase,
+                                                             .hint = {}}},
+          true);
+    client->heartbeat(std::vector{state});
+    client->lost(lost);
   }
 
   void take_messages() {
     const std::lock_guard lock(mutex);
     if (server)
-      if (auto error = server->serve()) end({ExitCode::tool, *error}, true);
+      if (const auto gone = server->serve()) lost(*gone);
     if (!client) return;
     switch (client->listen()) {
       case RollCallClient::Heard::nothing:
@@ -130,13 +162,14 @@ struct Watch::State {
         end({ExitCode::tool, {}}, false);
       case RollCallClient::Heard::lost: {
         if (stop) return;
-        RankState zero{.rank = 0,
-                       .node = nodes.front(),
-                       .sequence = 0,
-                       .phase = pulses.front()->state().phase,
-                       .unchanged_s = 0,
-                       .silent_s = 0};
-        end({ExitCode::tool, blame_for_death(zero)}, options.rank == 1);
+        const RankState upstream{.rank = reports_to,
+                                 .node = nodes[static_cast<std::size_t>(reports_to)],
+                                 .sequence = 0,
+                                 .phase = pulses.front()->state().phase,
+                                 .unchanged_s = 0,
+                                 .silent_s = 0};
+        // Of a speaker's death rank 0 knows, and speaks.
+        end({ExitCode::tool, blame_for_death(upstream)}, options.rank == 1 && reports_to == 0);
       }
     }
   }
@@ -151,7 +184,7 @@ struct Watch::State {
       take_messages();
     }
     const std::lock_guard lock(mutex);
-    if (client) client->bye();
+    if (client) client->bye({options.rank});
     const std::string phase = pulses.front()->state().phase;
     const std::string name =
         info.ssi_signo == SIGINT ? "interrupted" : "ended by signal " + std::to_string(info.ssi_signo);
@@ -161,25 +194,42 @@ struct Watch::State {
   }
 
   void run() {
+    using namespace std::chrono;
+    ::pthread_setname_np(::pthread_self(), "mlc-watch");
+    auto next_beat = steady_clock::now();
     while (!stop) {
       std::vector<pollfd> fds{{signals.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}};
       {
         const std::lock_guard lock(mutex);
-        if (server)
-          for (int fd : server->descriptors())
-            fds.push_back({fd, POLLIN, 0});
-        if (client) fds.push_back({client->descriptor(), POLLIN, 0});
+        if (server) std::ranges::copy(server->descriptors(), std::back_inserter(fds));
+        if (client) fds.push_back({client->descriptor(), POLLRDHUP, 0});
       }
-      ::poll(fds.data(), fds.size(), 250);
+      const auto left = ceil<milliseconds>(next_beat - steady_clock::now());
+      const int ready = ::poll(fds.data(), fds.size(), std::max(0, static_cast<int>(left.count())));
       if (fds[1].revents != 0) {
         std::uint64_t count;
         (void)!::read(wake.get(), &count, sizeof count);
         if (stop) return;
       }
-      take_messages();
+      if (ready > 0) take_messages();
       if (fds[0].revents != 0) take_signal();
-      look();
+      if (steady_clock::now() < next_beat) continue;
+      beat();
+      next_beat = steady_clock::now() + duration_cast<steady_clock::duration>(duration<double>(heartbeat_s));
     }
+  }
+
+  // Bound ranks leave cores free, or not; the watch inherits the binding of the rank that started it.
+  void stay_out_of_the_way(Control& control, std::span<const std::string> by_rank) {
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    (void)::sched_getaffinity(0, sizeof mine, &mine);
+    const auto all = gather(control, mine);
+    std::vector<cpu_set_t> here;
+    for (std::size_t rank = 0; rank < all.size(); ++rank)
+      if (by_rank[rank] == by_rank[static_cast<std::size_t>(control.rank())]) here.push_back(all[rank]);
+    if (const auto spare = spare_cpus(cores_of_this_machine(), here))
+      (void)::pthread_setaffinity_np(thread.native_handle(), sizeof *spare, &*spare);
   }
 
   void poke() {
@@ -205,10 +255,6 @@ Watch::Watch(Options options, std::function<void(const Ending&)> on_end) : state
 Watch::~Watch() {
   State& s = *state_;
   s.stop = true;  // first: rank 0 may close the connection as soon as it has our bye
-  {
-    const std::lock_guard lock(s.mutex);
-    if (s.client) s.client->bye();
-  }
   if (s.server)
     for (int i = 0; i < 100; ++i) {
       {
@@ -218,6 +264,14 @@ Watch::~Watch() {
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
+  {
+    const std::lock_guard lock(s.mutex);
+    std::vector<int> ranks{s.options.rank};
+    if (s.server)
+      for (const auto& state : s.server->states())
+        ranks.push_back(state.rank);
+    if (s.client) s.client->bye(ranks);
+  }
   s.poke();
   s.thread.join();
 }
@@ -227,27 +281,28 @@ const std::vector<std::string>& Watch::nodes() const { return state_->nodes; }
 
 void Watch::join(Control& control) {
   State& s = *state_;
-  auto nodes = gather_text(control, s.options.node);
+  const int rank = control.rank();
+  const auto nodes = gather_text(control, s.options.node);
+  const auto to = report_to(nodes);
+  const auto heard = heard_by(rank, nodes, to);
   std::optional<RollCallServer> server;
-  std::string where;
-  if (control.rank() == 0) {
+  if (!heard.empty()) {
+    allow_descriptors(heard.size());
     server.emplace();
-    server->expect(nodes);
-    where = to_line(server->address());
+    server->expect(heard);
   }
-  where = agree_text(control, where);
+  const auto where = gather_text(control, server ? to_line(server->address()) : "");
+  s.stay_out_of_the_way(control, nodes);
   const std::lock_guard lock(s.mutex);
-  s.options.rank = control.rank(), s.options.size = control.size();
-  s.nodes = nodes;
-  if (control.size() == 1) return;
-  if (server) {
-    s.server = std::move(server);
-  } else {
-    RollCallAddress address = address_from_line(where);
-    // Ranks of rank 0's own node try loopback first; it is listed last.
-    if (nodes[static_cast<std::size_t>(control.rank())] == nodes.front())
-      std::ranges::reverse(address.addresses);
-    s.client.emplace(address, control.rank(), s.options.timeout_s);
+  s.options.rank = rank, s.options.size = control.size();
+  s.nodes = nodes, s.reports_to = to[static_cast<std::size_t>(rank)], s.heartbeat_s = heartbeat_interval(to);
+  if (server) s.server = std::move(server);
+  if (rank > 0) {
+    const auto upstream = static_cast<std::size_t>(s.reports_to);
+    RollCallAddress address = address_from_line(where[upstream]);
+    // Ranks of one node try loopback first; it is listed last.
+    if (nodes[static_cast<std::size_t>(rank)] == nodes[upstream]) std::ranges::reverse(address.addresses);
+    s.client.emplace(address, rank, s.options.timeout_s);
   }
   s.poke();
 }
@@ -256,7 +311,7 @@ void Watch::failed(const ErrorEntry& error) {
   State& s = *state_;
   {
     const std::lock_guard lock(s.mutex);
-    if (s.client) s.client->failed(error.what);
+    if (s.client) s.client->lost({s.options.rank, error.what.empty() ? "failed" : error.what});
   }
   if (s.client) {
     // Rank 0 writes the report and ends us all; if it cannot, we end ourselves.

@@ -1,5 +1,6 @@
 #include "reports/faces/csv.hpp"
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/text.hpp"
 
@@ -28,7 +29,7 @@ std::string csv_header() {
   return "collective,dtype,redop,root,placement,requested_bytes,bytes,ranks,samples,time_min_us,time_p50_us,"
          "time_p95_us,time_p99_us,time_max_us,"
          "ci_low_us,ci_high_us,cv,algbw_gb_s,busbw_gb_s,wrong,stop,slowest_rank,slowest_node,slowest_excess,"
-         "threshold_metric,threshold_bound,threshold_status\r\n";
+         "threshold_metric,threshold_bound,threshold_status,time_mean_us,timing\r\n";
 }
 
 std::string csv_line(const Series& s) {
@@ -58,7 +59,9 @@ std::string csv_line(const Series& s) {
                                         s.slowest ? shortest(s.slowest->excess) : "",
                                         s.threshold ? s.threshold->metric : "",
                                         s.threshold ? shortest(s.threshold->bound) : "",
-                                        s.threshold ? std::string(to_string(s.threshold->status)) : ""};
+                                        s.threshold ? std::string(to_string(s.threshold->status)) : "",
+                                        s.time_us.mean > 0 ? shortest(s.time_us.mean) : "",
+                                        s.timing};
   return csv_fields(fields);
 }
 
@@ -79,5 +82,11 @@ std::string to_csv(const Report& report) {
     text += csv_line(series);
   return text;
 }
+
+extern const Face csv_face{
+    .name = "csv",
+    .endings = {".csv"},
+    .render = [](const Report& report, const Style&) { return to_csv(report); },
+};
 
 }  // namespace mlc

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/html_frame.hpp"
 #include "reports/faces/html_sections.hpp"
 #include "reports/record/json.hpp"
@@ -246,5 +247,11 @@ std::string to_html(const Report& report, const PageAssets& assets) {
       {.title = title, .kind = "report", .record_json = to_json(report), .file_name = "report.json"},
       std::move(html).take(), assets);
 }
+
+extern const Face html_face{
+    .name = "html",
+    .endings = {".html", ".htm"},
+    .render = [](const Report& report, const Style&) { return to_html(report); },
+};
 
 }  // namespace mlc

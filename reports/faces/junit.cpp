@@ -4,6 +4,7 @@
 #include <map>
 #include <vector>
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/html_writer.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
@@ -133,5 +134,11 @@ std::string to_junit(const Report& report) {
     write_suite(xml, name, cases, report.run.started);
   return std::move(xml).take();
 }
+
+extern const Face junit_face{
+    .name = "junit",
+    .endings = {".xml"},
+    .render = [](const Report& report, const Style&) { return to_junit(report); },
+};
 
 }  // namespace mlc

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "reports/faces/face.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -19,7 +20,8 @@ std::string line_text(const Report& report) {
   std::string text;
   const Finding* named = nullptr;  // the first of the worst
   if (report.verdict.decision == Decision::pass) {
-    text = "OK " + std::to_string(counts[Status::pass]) + " passed";
+    text = "OK " + (checks.empty() ? std::to_string(report.series.size()) + " series"
+                                   : std::to_string(counts[Status::pass]) + " passed");
     if (counts[Status::warn] > 0) text += ", " + std::to_string(counts[Status::warn]) + " warned";
     if (counts[Status::unknown] > 0) text += ", " + std::to_string(counts[Status::unknown]) + " unknown";
   } else {
@@ -38,5 +40,11 @@ std::string line_text(const Report& report) {
   if (line.size() > line_limit) line = line.substr(0, line_limit - 3) + "...";
   return line;
 }
+
+extern const Face line_face{
+    .name = "line",
+    .endings = {},
+    .render = [](const Report& report, const Style&) { return line_text(report) + "\n"; },
+};
 
 }  // namespace mlc

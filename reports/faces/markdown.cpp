@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "reports/faces/face.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
@@ -161,5 +162,11 @@ std::string to_markdown(const Report& report) {
   }
   return out;
 }
+
+extern const Face markdown_face{
+    .name = "markdown",
+    .endings = {".md"},
+    .render = [](const Report& report, const Style&) { return to_markdown(report); },
+};
 
 }  // namespace mlc

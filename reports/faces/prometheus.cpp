@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/text.hpp"
 
@@ -121,5 +122,11 @@ std::string to_prometheus(const Report& report) {
   }
   return text;
 }
+
+extern const Face prometheus_face{
+    .name = "prometheus",
+    .endings = {".prom"},
+    .render = [](const Report& report, const Style&) { return to_prometheus(report); },
+};
 
 }  // namespace mlc

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "reports/faces/face.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/text.hpp"
 
@@ -49,9 +50,9 @@ std::string table_heading(const Run& run, const TableHead& head, const std::stri
   if (head.several_dtypes) line += "  " + pad_right("dtype", name_width);
   if (head.several_redops) line += "  " + pad_right("redop", place_width);
   if (head.both_placements) line += "  " + pad_right("place", place_width);
-  line += pad_left("time p50", time_width) + pad_left("p99", time_width) + pad_left("± p50", band_width) +
-          pad_left("algbw", band_width) + pad_left("busbw", band_width) + pad_left("iters", count_width) +
-          "  correct";
+  line += pad_left(head.means ? "time mean" : "time p50", time_width) + pad_left("p99", time_width) +
+          pad_left("± p50", band_width) + pad_left("algbw", band_width) + pad_left("busbw", band_width) +
+          pad_left("iters", count_width) + "  correct";
   if (head.judged) line += "    policy";
   return text + style.dim(line) + "\n";
 }
@@ -62,7 +63,7 @@ std::string table_row(const Series& s, const TableHead& head, const Style& style
   if (head.several_redops) line += "  " + pad_right(printable(s.redop), place_width);
   if (head.both_placements) line += "  " + pad_right(s.placement == "in_place" ? "in" : "out", place_width);
   const double half = s.time_us.p50 > 0 ? (s.ci_us[1] - s.ci_us[0]) / 2 / s.time_us.p50 : 0;
-  line += pad_left(time_text(s.time_us.p50), time_width) + pad_left(time_text(s.time_us.p99), time_width) +
+  line += pad_left(time_text(s.told_us()), time_width) + pad_left(time_text(s.time_us.p99), time_width) +
           pad_left(percent_text(half), band_width);
   line += pad_left(fixed(s.algbw_gb_s, 2), band_width) + pad_left(fixed(s.busbw_gb_s, 2), band_width) +
           pad_left(std::to_string(s.samples), count_width);
@@ -149,7 +150,7 @@ std::string to_text(const Report& report, const Style& style) {
     for (const auto& s : report.series)
       if (s.collective == collective)
         dtypes.insert(s.dtype), redops.insert(s.redop), placements.insert(s.placement),
-            head.judged = head.judged || s.threshold;
+            head.judged = head.judged || s.threshold, head.means = head.means || !s.timing.empty();
     head.several_dtypes = dtypes.size() > 1, head.several_redops = redops.size() > 1,
     head.both_placements = placements.size() > 1;
     std::string what = dtypes.size() == 1 ? *dtypes.begin() : "several dtypes";
@@ -174,5 +175,11 @@ std::string error_text(const ErrorEntry& error, const Style& style) {
   if (!error.hint.empty()) text += "\n  hint:  " + printable(error.hint, 400);
   return text + "\n";
 }
+
+extern const Face text_face{
+    .name = "text",
+    .endings = {".txt"},
+    .render = to_text,
+};
 
 }  // namespace mlc

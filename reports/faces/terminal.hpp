@@ -12,6 +12,7 @@ namespace mlc {
 struct TableHead {
   std::string collective;
   bool several_dtypes = false, several_redops = false, both_placements = false, judged = false;
+  bool means = false;  // --timing osu, imb
 };
 
 std::string table_heading(const Run& run, const TableHead& head, const std::string& what, const Style& style);

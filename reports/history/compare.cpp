@@ -209,7 +209,7 @@ std::vector<std::pair<std::string, Measured>> measured_in(const Report& report) 
   };
   for (const auto& series : report.series) {
     std::string key = "series";
-    for (const auto& part : {series.collective, series.dtype, series.redop, series.placement})
+    for (const auto& part : {series.collective, series.dtype, series.redop, series.placement, series.timing})
       (key += '\0') += part;
     for (const long long part :
          {static_cast<long long>(series.bytes), static_cast<long long>(series.root.value_or(-1)),

@@ -23,6 +23,8 @@ Json to_value(const Series& s) {
                   {"p95", s.time_us.p95},
                   {"p99", s.time_us.p99},
                   {"max", s.time_us.max}};
+  if (s.time_us.mean > 0) j["time_us"]["mean"] = s.time_us.mean;
+  if (!s.timing.empty()) j["timing"] = s.timing;
   j["ci_us"] = s.ci_us;
   j["cv"] = s.cv, j["algbw_gb_s"] = s.algbw_gb_s, j["busbw_gb_s"] = s.busbw_gb_s;
   j["wrong"] = s.wrong ? Json(*s.wrong) : Json(nullptr);
@@ -110,7 +112,8 @@ Series series_from(const Json& j) {
       take(j, "ranks", s.ranks), take(j, "samples", s.samples);
   const Json& time = j.at("time_us");
   take(time, "min", s.time_us.min), take(time, "p50", s.time_us.p50), take(time, "p95", s.time_us.p95),
-      take(time, "p99", s.time_us.p99), take(time, "max", s.time_us.max);
+      take(time, "p99", s.time_us.p99), take(time, "max", s.time_us.max), take(time, "mean", s.time_us.mean);
+  take(j, "timing", s.timing);
   take(j, "ci_us", s.ci_us), take(j, "cv", s.cv), take(j, "algbw_gb_s", s.algbw_gb_s),
       take(j, "busbw_gb_s", s.busbw_gb_s), take(j, "wrong", s.wrong);
   if (const auto m = j.find("mismatch"); m != j.end()) {

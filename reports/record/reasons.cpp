@@ -67,6 +67,7 @@ std::string series_name(const Series& series) {
   name += " " + bytes_text(series.bytes);
   if (series.placement == "in_place") name += " in-place";
   if (series.root) name += " root " + std::to_string(*series.root);
+  if (!series.timing.empty()) name += " timed as " + series.timing;
   return name;
 }
 

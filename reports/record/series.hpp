@@ -11,9 +11,10 @@
 
 namespace mlc {
 
-// Times of single operations in microseconds; each sample is the slowest rank's.
+// Times of single operations in microseconds.
 struct Distribution {
   double min = 0, p50 = 0, p95 = 0, p99 = 0, max = 0;
+  double mean = 0;  // 0: of a report that did not keep it
   bool operator==(const Distribution&) const = default;
 };
 
@@ -66,7 +67,8 @@ struct Series {
   Distribution time_us;
   std::array<double, 2> ci_us{};          // 95 % confidence interval of the median
   double cv = 0;                          // standard deviation over mean of the samples
-  double algbw_gb_s = 0, busbw_gb_s = 0;  // from the median time; GB/s is 1e9 bytes per second
+  std::string timing;                     // "osu", "imb"; empty: the slowest rank's time of each operation
+  double algbw_gb_s = 0, busbw_gb_s = 0;  // from told_us(); GB/s is 1e9 bytes per second
   std::optional<std::uint64_t> wrong;     // wrong elements over all ranks; empty: not verified
   std::optional<Mismatch> mismatch;
   std::string stop;  // why sampling ended: "precise", "decided", "fixed", "time", ...
@@ -76,6 +78,8 @@ struct Series {
   std::vector<double> rank_p50_us;    // median time of each rank, by rank; empty: not kept
   std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"
 
+  // The one figure: the median, or what the peer whose timing was asked for prints, the mean.
+  double told_us() const { return timing.empty() ? time_us.p50 : time_us.mean; }
   bool operator==(const Series&) const = default;
 };
 

@@ -1,4 +1,7 @@
 """Ranks that die, hang, stop or never come: named, within the deadline, with the results so far kept."""
+import re
+from pathlib import Path
+
 from program import *
 
 
@@ -30,6 +33,44 @@ class Faults(RunningRanks):
                 pass
         self.check(done, path, 3, "rank 2 on", within=20)
         self.assertIn("silent", done.err)
+
+    def test_the_watch_wakes_by_the_clock(self):
+        """Every thread that does not measure, Open MPI's own too: under 20 wake-ups a second."""
+        process, _ = self.measuring("mpi", "-T", "20", ranks="2")
+        try:
+            pid = pid_of_rank(process, 0)
+            def wakes():
+                tasks = [task for task in os.listdir(f"/proc/{pid}/task") if task != str(pid)]
+                return sum(int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", Path(f"/proc/{pid}/task/{task}/status").read_text(), re.M)[1]) for task in tasks)
+            before, began = wakes(), time.monotonic()
+            time.sleep(2)
+            self.assertLess((wakes() - before) / (time.monotonic() - began), 20)
+        finally:
+            process.send_signal(signal.SIGINT)
+            finish(process, time.monotonic())
+
+    def test_in_a_large_job_nodes_are_heard_through_one_rank_of_each(self):
+        """66 ranks on six nodes by name: one that another speaks for is killed, one that speaks, and one is stopped."""
+        for rank, how, says in ((13, signal.SIGKILL, "died"), (11, signal.SIGKILL, "died"), (24, signal.SIGSTOP, "silent")):
+            with self.subTest(rank=rank, how=how):
+                path = self.path(f"{rank}.json")
+                script = ('export NODE_NAME=n$((OMPI_COMM_WORLD_RANK / 11)); exec "$0" allreduce --sizes SIZES --placement out '
+                          f'--max-time 1s --precision 0.000001 -T 10s --output {path}')
+                process = start("-n", "66", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
+                                "sh", "-c", script.replace("SIZES", ",".join(str(4 * n) for n in range(1, 200))), BENCH, program=MPIRUN)
+                wait_for(lambda: os.path.exists(path) and report(path)["series"], timeout=60)
+                pid = pid_of_rank(process, rank)
+                os.kill(pid, how)
+                try:
+                    done = finish(process, time.monotonic())
+                finally:
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except OSError:
+                        pass
+                self.assertIn(f"rank {rank} on n{rank // 11}", done.err)
+                self.assertIn(says, done.err)
+                self.assertEqual(report(path)["verdict"]["decision"], "inconclusive")
 
     def test_a_stuck_rank_is_named(self):
         for backend in ("mpi", "loopback"):

@@ -53,6 +53,28 @@ class Measure(Case):
         prometheus = run(*common, "--format", "prometheus").out
         self.assertIn('mlc_bench_verdict{decision="pass",policy="local"} 1', prometheus)
 
+    def test_timing_as_the_peers_have_it(self):
+        path = self.path("osu.json")
+        done = run("allreduce", "--backend", "loopback", "--ranks", "2", "--sizes", "4K", "-n", "50", "--timing", "osu", "--output", path)
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("time mean", done.out)
+        series = report(path)["series"][0]
+        self.assertEqual(series["timing"], "osu")
+        self.assertAlmostEqual(series["algbw_gb_s"], 4096 / series["time_us"]["mean"] / 1e3)
+        self.assertIn("--timing 'slow' is none of slowest, osu, imb", run("allreduce", "--timing", "slow").err)
+        policy = self.write("p.yaml", "policy: p\nthresholds:\n  - {collective: allreduce, busbw_at_least: 1 GB/s}\n")
+        done = run("allreduce", "--backend", "loopback", "--timing", "imb", "--policy", policy)
+        self.assertEqual(done.code, 64, done)
+        self.assertIn("is for comparison", done.err)
+        self.assertIn("osu", run("explain", "timing").out)
+
+    @needs_mpi
+    def test_what_has_one_buffer_is_measured_in_it(self):
+        path = self.path("broadcast.json")
+        done = run("broadcast", "--backend", "mpi", "--ranks", "2", "--sizes", "4K", "-n", "5", "--output", path)
+        self.assertEqual([s["placement"] for s in report(path)["series"]], ["in_place"])
+        self.assertIn("mpi has one buffer for broadcast: measured in place", done.out + done.err)
+
     def test_prometheus_reads_what_we_write(self):
         from prometheus_client.parser import text_string_to_metric_families
         text = run("allreduce", "--backend", "loopback", "--sizes", "4K,64K", "-n", "5", "--format", "prometheus").out

@@ -85,6 +85,22 @@ TEST(Runner, TheSlowestRankDefinesTheIteration) {
   EXPECT_EQ(series.wrong, 0u);
 }
 
+// OSU and IMB: what a rank's own clock saw, averaged over ranks and calls.
+TEST(Runner, APeersTimingIsTheMeanOverRanks) {
+  for (const Timing timing : {Timing::osu, Timing::imb}) {
+    Setting s{.ranks = 3};
+    s.options.timing = timing, s.options.iterations = 100;
+    s.script = [](int rank, int operation) { return (rank == 2 ? 4e-3 : 1e-3) + (operation % 2) * 1e-3; };
+    const Series series = measure(s);
+    EXPECT_NEAR(series.time_us.mean, 2500, 1);
+    EXPECT_EQ(series.samples, 100u);
+    EXPECT_EQ(series.timing, to_string(timing));
+    EXPECT_NEAR(series.algbw_gb_s, 40'000 / 2.5e-3 / 1e9, 1e-5);
+    ASSERT_TRUE(series.slowest);
+    EXPECT_EQ(series.slowest->rank, 2);
+  }
+}
+
 TEST(Runner, FixedCountsAreExact) {
   for (int n : {1, 7, 20, 12'345}) {
     Setting s;

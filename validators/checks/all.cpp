@@ -4,91 +4,80 @@
 
 namespace mlc {
 
+// In the order of a screen: from the bus outwards, then what runs on it.
+#define MLC_CHECKS(_)      \
+  _(pci_inventory)         \
+  _(pci_link)              \
+  _(pci_errors)            \
+  _(pci_max_read_request)  \
+  _(pci_relaxed_ordering)  \
+  _(pci_acs)               \
+  _(pci_affinity)          \
+  _(rdma_port_state)       \
+  _(rdma_flaps)            \
+  _(rdma_counters)         \
+  _(rdma_gid_table)        \
+  _(rdma_mtu)              \
+  _(rdma_namespace)        \
+  _(rdma_gpudirect)        \
+  _(rdma_memlock)          \
+  _(net_rail_prefixes)     \
+  _(net_rail_routes)       \
+  _(net_default_route)     \
+  _(net_rules)             \
+  _(net_sysctls)           \
+  _(net_reachability)      \
+  _(net_path_mtu)          \
+  _(net_rail_matrix)       \
+  _(net_duplicate_address) \
+  _(lossless_pfc)          \
+  _(lossless_dscp)         \
+  _(lossless_ecn)          \
+  _(vf_count)              \
+  _(vf_trust)              \
+  _(vf_spoof_check)        \
+  _(vf_link_state)         \
+  _(vf_vlan)               \
+  _(vf_rate)               \
+  _(vf_mac)                \
+  _(vf_orphans)            \
+  _(vf_eswitch_mode)       \
+  _(pod_attachment)        \
+  _(pod_devices)           \
+  _(ipam_duplicates)       \
+  _(ipam_leaks)            \
+  _(overlay_default_route) \
+  _(overlay_mtu)           \
+  _(gpu_count)             \
+  _(gpu_ecc)               \
+  _(gpu_row_remap)         \
+  _(gpu_xid)               \
+  _(gpu_throttle)          \
+  _(gpu_clocks)            \
+  _(gpu_persistence)       \
+  _(gpu_pcie_link)         \
+  _(gpu_nvlink)            \
+  _(gpu_fabric)            \
+  _(gpu_mig)               \
+  _(gpu_driver)            \
+  _(image_drift)           \
+  _(host_limits)           \
+  _(host_shm)              \
+  _(host_huge_pages)       \
+  _(host_clock)            \
+  _(host_disks)            \
+  _(host_mounts)           \
+  _(host_name)
+
+#define MLC_DECLARE(name) extern const Check name;
+#define MLC_ADDRESS(name) &checks::name,
+
 namespace checks {
-extern const Check pci_inventory, pci_link, pci_errors, pci_max_read_request, pci_relaxed_ordering, pci_acs,
-    pci_affinity;
-extern const Check rdma_port_state, rdma_flaps, rdma_counters, rdma_gid_table, rdma_mtu, rdma_namespace,
-    rdma_gpudirect, rdma_memlock;
-extern const Check net_rail_routes, net_rules, net_sysctls, net_rail_prefixes, net_default_route,
-    net_reachability, net_path_mtu, net_rail_matrix, net_duplicate_address;
-extern const Check lossless_pfc, lossless_dscp, lossless_ecn;
-extern const Check vf_count, vf_trust, vf_spoof_check, vf_link_state, vf_vlan, vf_rate, vf_mac, vf_orphans,
-    vf_eswitch_mode;
-extern const Check pod_attachment, pod_devices;
-extern const Check ipam_duplicates, ipam_leaks;
-extern const Check overlay_default_route, overlay_mtu;
-extern const Check gpu_count, gpu_ecc, gpu_row_remap, gpu_xid, gpu_throttle, gpu_clocks, gpu_persistence,
-    gpu_pcie_link, gpu_nvlink, gpu_fabric, gpu_mig, gpu_driver;
-extern const Check image_drift;
-extern const Check host_limits, host_shm, host_huge_pages, host_clock, host_disks, host_mounts, host_name;
+MLC_CHECKS(MLC_DECLARE)
 }  // namespace checks
 
 std::span<const Check* const> all_checks() {
-  // In the order of a screen: from the bus outwards, then what runs on it.
-  static constexpr std::array table{
-      &checks::pci_inventory,
-      &checks::pci_link,
-      &checks::pci_errors,
-      &checks::pci_max_read_request,
-      &checks::pci_relaxed_ordering,
-      &checks::pci_acs,
-      &checks::pci_affinity,
-      &checks::rdma_port_state,
-      &checks::rdma_flaps,
-      &checks::rdma_counters,
-      &checks::rdma_gid_table,
-      &checks::rdma_mtu,
-      &checks::rdma_namespace,
-      &checks::rdma_gpudirect,
-      &checks::rdma_memlock,
-      &checks::net_rail_prefixes,
-      &checks::net_rail_routes,
-      &checks::net_default_route,
-      &checks::net_rules,
-      &checks::net_sysctls,
-      &checks::net_reachability,
-      &checks::net_path_mtu,
-      &checks::net_rail_matrix,
-      &checks::net_duplicate_address,
-      &checks::lossless_pfc,
-      &checks::lossless_dscp,
-      &checks::lossless_ecn,
-      &checks::vf_count,
-      &checks::vf_trust,
-      &checks::vf_spoof_check,
-      &checks::vf_link_state,
-      &checks::vf_vlan,
-      &checks::vf_rate,
-      &checks::vf_mac,
-      &checks::vf_orphans,
-      &checks::vf_eswitch_mode,
-      &checks::pod_attachment,
-      &checks::pod_devices,
-      &checks::ipam_duplicates,
-      &checks::ipam_leaks,
-      &checks::overlay_default_route,
-      &checks::overlay_mtu,
-      &checks::gpu_count,
-      &checks::gpu_ecc,
-      &checks::gpu_row_remap,
-      &checks::gpu_xid,
-      &checks::gpu_throttle,
-      &checks::gpu_clocks,
-      &checks::gpu_persistence,
-      &checks::gpu_pcie_link,
-      &checks::gpu_nvlink,
-      &checks::gpu_fabric,
-      &checks::gpu_mig,
-      &checks::gpu_driver,
-      &checks::image_drift,
-      &checks::host_limits,
-      &checks::host_shm,
-      &checks::host_huge_pages,
-      &checks::host_clock,
-      &checks::host_disks,
-      &checks::host_mounts,
-      &checks::host_name,
-  };
+  static constexpr std::array table{MLC_CHECKS(MLC_ADDRESS)};
   return table;
 }
 

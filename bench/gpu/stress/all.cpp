@@ -6,14 +6,24 @@
 
 namespace mlc {
 
-extern const GpuTest hbm_test, memory_test, gemm_test, sm_test, pulse_test, pcie_test, nvlink_test,
-    launch_test, atomics_test;
+#define MLC_GPU_TESTS(_) \
+  _(hbm_test)            \
+  _(memory_test)         \
+  _(gemm_test)           \
+  _(sm_test)             \
+  _(pulse_test)          \
+  _(pcie_test)           \
+  _(nvlink_test)         \
+  _(launch_test)         \
+  _(atomics_test)
+
+#define MLC_DECLARE(name) extern const GpuTest name;
+#define MLC_ADDRESS(name) &name,
+MLC_GPU_TESTS(MLC_DECLARE)
 
 const std::vector<const GpuTest*>& all_gpu_tests() {
-  static const std::vector<const GpuTest*> tests{&hbm_test,    &memory_test, &gemm_test,
-                                                 &sm_test,     &pulse_test,  &pcie_test,
-                                                 &nvlink_test, &launch_test, &atomics_test};
-  return tests;
+  static const std::vector<const GpuTest*> table{MLC_GPU_TESTS(MLC_ADDRESS)};
+  return table;
 }
 
 const GpuTest* find_gpu_test(std::string_view name) {
