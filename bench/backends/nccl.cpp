@@ -1,7 +1,5 @@
 #include "bench/backends/nccl.hpp"
 
-#include <dlfcn.h>
-#include <nccl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include <thread>
 
 #include "bench/backends/cuda_memory.hpp"
+#include "bench/backends/nccl_library.hpp"
 #include "bench/backends/nccl_log.hpp"
 #include "bench/handles/cuda.hpp"
 #include "validators/host/file_descriptor.hpp"
@@ -34,22 +33,27 @@ int devices_or_error(std::string* why) {
   return error == cudaSuccess ? count : 0;
 }
 
-std::string version_text(int version) {  // 22809 is 2.28.9
+std::string version_text(int version) {
   return "NCCL " + std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
          std::to_string(version % 100);
 }
 
 }  // namespace
 
+const NcclLibrary& nccl() {
+  static const NcclLibrary one;
+  return one;
+}
+
 std::string nccl_absent() {
-  std::string why;
-  (void)devices_or_error(&why);
-  return why;
+  std::string why = nccl().absent, no_gpu;
+  (void)devices_or_error(&no_gpu);
+  return why + (why.empty() || no_gpu.empty() ? "" : "; ") + no_gpu;
 }
 
 std::string nccl_version() {
-  int version = 0;
-  return ncclGetVersion(&version) == ncclSuccess ? version_text(version) : std::string();
+  const int version = nccl().version();
+  return version > 0 ? version_text(version) : std::string();
 }
 
 int gpu_count() { return devices_or_error(nullptr); }
@@ -114,22 +118,22 @@ class NcclComm {
     if (comm_ == nullptr) return;
     // Finalising waits for the peers; while an error is being thrown they may be gone, and abort is the way
     // out.
-    if (std::uncaught_exceptions() == 0 && ncclCommFinalize(comm_) != ncclSystemError) {
+    if (std::uncaught_exceptions() == 0 && nccl().finalize(comm_) != ncclSystemError) {
       ncclResult_t state = ncclInProgress;
       const auto start = std::chrono::steady_clock::now();
-      while (ncclCommGetAsyncError(comm_, &state) == ncclSuccess && state == ncclInProgress &&
+      while (nccl().async_error(comm_, &state) == ncclSuccess && state == ncclInProgress &&
              std::chrono::steady_clock::now() - start < std::chrono::seconds(10))
         std::this_thread::sleep_for(std::chrono::microseconds(100));
-      (void)ncclCommDestroy(comm_);
+      (void)nccl().destroy(comm_);
     } else {
-      (void)ncclCommAbort(comm_);
+      (void)nccl().abort(comm_);
     }
   }
 
   void initialise(int ranks, int rank, const ncclUniqueId& id) {
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
-    settle(ncclCommInitRankConfig(&comm_, ranks, id, rank, &config), "ncclCommInitRankConfig");
+    settle(nccl().init(&comm_, ranks, id, rank, &config), "ncclCommInitRankConfig");
   }
 
   ncclComm_t get() const { return comm_; }
@@ -140,7 +144,7 @@ class NcclComm {
     while (result == ncclInProgress) {
       if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s_))
         fail(ncclInProgress, call);
-      if (ncclCommGetAsyncError(comm_, &result) != ncclSuccess) fail(ncclInternalError, call);
+      if (nccl().async_error(comm_, &result) != ncclSuccess) fail(ncclInternalError, call);
     }
     if (result != ncclSuccess) fail(result, call);
   }
@@ -148,17 +152,16 @@ class NcclComm {
   // An error that a peer or the network caused after the call had returned.
   void check_async(const char* call) {
     ncclResult_t state = ncclSuccess;
-    if (ncclCommGetAsyncError(comm_, &state) != ncclSuccess ||
-        (state != ncclSuccess && state != ncclInProgress))
+    if (nccl().async_error(comm_, &state) != ncclSuccess || (state != ncclSuccess && state != ncclInProgress))
       fail(state, call);
   }
 
  private:
   [[noreturn]] void fail(ncclResult_t result, const char* call) const {
-    const char* last = ncclGetLastError(comm_);
+    const char* last = nccl().last_error(comm_);
     throw BackendError(
         std::string("nccl: ") + call + ": " +
-        (result == ncclInProgress ? "no answer within the deadline" : ncclGetErrorString(result)) +
+        (result == ncclInProgress ? "no answer within the deadline" : nccl().error_string(result)) +
         (last != nullptr && *last != '\0' ? std::string("; ") + last : ""));
   }
   double timeout_s_;
@@ -183,7 +186,7 @@ Gpu describe_gpu(int device) {
 // GPU.
 int choose_device(Control& control, bool share) {
   const int count = gpu_count();
-  if (count == 0) throw BackendError("nccl: " + nccl_absent());
+  if (const auto why = nccl_absent(); !why.empty()) throw BackendError("nccl: " + why);
   std::array<char, 256> host{};
   (void)::gethostname(host.data(), host.size() - 1);
   const auto hosts = gather_text(control, host.data());
@@ -231,14 +234,14 @@ class NcclLog {
   // NCCL reads its variables anew after this call, which it may lose one day: then nothing is known. It also
   // opens, and empties, its file anew.
   bool speak(bool tuning) {
-    if (path_.empty() || reread_ == nullptr) return false;
+    if (path_.empty() || nccl().reset_debug == nullptr) return false;
     collect();
     ::setenv("NCCL_DEBUG", tuning ? "INFO" : "WARN", 1);
     if (tuning)
       ::setenv("NCCL_DEBUG_SUBSYS", "TUNING", 1);
     else
       ::unsetenv("NCCL_DEBUG_SUBSYS");
-    reread_();
+    nccl().reset_debug();
     return true;
   }
 
@@ -266,7 +269,6 @@ class NcclLog {
       collected_.push_back(std::move(warning));
   }
   std::string path_;
-  void (*reread_)() = reinterpret_cast<void (*)()>(::dlsym(RTLD_DEFAULT, "ncclResetDebugInit"));
   std::vector<std::string> collected_, said_;
 };
 
@@ -280,13 +282,13 @@ class Nccl final : public Communicator {
     chosen_gpus = {describe_gpu(device_)};
     cudaDeviceProp properties{};
     check_cuda(cudaGetDeviceProperties(&properties, device_));
-    // Every rank must refuse the same dtypes: the oldest GPU decides.
-    const auto majors = mlc::gather(*control_, properties.major);
-    oldest_ = *std::min_element(majors.begin(), majors.end());
+    // Every rank must refuse the same dtypes: the oldest GPU and the oldest library decide.
+    oldest_gpu_ = std::ranges::min(mlc::gather(*control_, properties.major));
+    oldest_nccl_ = std::ranges::min(mlc::gather(*control_, nccl().version()));
     stream_ = make_stream();
     ncclUniqueId id{};
-    if (control_->rank() == 0 && ncclGetUniqueId(&id) != ncclSuccess)
-      throw BackendError(std::string("nccl: ncclGetUniqueId: ") + ncclGetLastError(nullptr));
+    if (control_->rank() == 0 && nccl().unique_id(&id) != ncclSuccess)
+      throw BackendError(std::string("nccl: ncclGetUniqueId: ") + nccl().last_error(nullptr));
     id = agree(*control_, id);
     comm_.initialise(control_->size(), control_->rank(), id);
     memory_ = make_cuda_memory(stream_.get(), [this](std::uint64_t bytes) { return allocate(bytes); });
@@ -297,45 +299,49 @@ class Nccl final : public Communicator {
   Memory& memory() override { return *memory_; }
 
   std::string unsupported(Dtype dtype, Redop) const override {
-    const bool fp8 = dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp8_e5m2;
-    return fp8 && oldest_ < 9 ? std::string(to_string(dtype)) +
-                                    " needs GPUs of compute capability 9.0 or newer; the oldest here is " +
-                                    std::to_string(oldest_) + ".x"
-                              : "";
+    if (dtype != Dtype::fp8_e4m3 && dtype != Dtype::fp8_e5m2) return "";
+    const std::string needs = std::string(to_string(dtype)) + " needs ";
+    if (oldest_gpu_ < 9)
+      return needs + "GPUs of compute capability 9.0 or newer; the oldest here is " +
+             std::to_string(oldest_gpu_) + ".x";
+    if (oldest_nccl_ < NcclLibrary::first_with_fp8)
+      return needs + version_text(NcclLibrary::first_with_fp8) + " or newer; the oldest here is " +
+             version_text(oldest_nccl_);
+    return "";
   }
 
   void all_reduce(const Call& c) override {
-    run(ncclAllReduce(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), comm_.get(),
-                      stream_.get()),
+    run(nccl().all_reduce(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), comm_.get(),
+                          stream_.get()),
         "ncclAllReduce");
   }
   void reduce(const Call& c) override {
-    run(ncclReduce(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), c.root, comm_.get(),
-                   stream_.get()),
+    run(nccl().reduce(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), c.root,
+                      comm_.get(), stream_.get()),
         "ncclReduce");
   }
   void broadcast(const Call& c) override {
-    run(ncclBroadcast(c.send, c.recv, c.count, datatype_of(c.dtype), c.root, comm_.get(), stream_.get()),
+    run(nccl().broadcast(c.send, c.recv, c.count, datatype_of(c.dtype), c.root, comm_.get(), stream_.get()),
         "ncclBroadcast");
   }
   void all_gather(const Call& c) override {
-    run(ncclAllGather(c.send, c.recv, c.count, datatype_of(c.dtype), comm_.get(), stream_.get()),
+    run(nccl().all_gather(c.send, c.recv, c.count, datatype_of(c.dtype), comm_.get(), stream_.get()),
         "ncclAllGather");
   }
   void reduce_scatter(const Call& c) override {
-    run(ncclReduceScatter(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop), comm_.get(),
-                          stream_.get()),
+    run(nccl().reduce_scatter(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop),
+                              comm_.get(), stream_.get()),
         "ncclReduceScatter");
   }
 
   void group(Dtype dtype, std::span<const Transfer> sends, std::span<const Transfer> receives) override {
-    if (ncclGroupStart() != ncclSuccess) throw BackendError("nccl: ncclGroupStart failed");
+    if (nccl().group_start() != ncclSuccess) throw BackendError("nccl: ncclGroupStart failed");
     // Results of calls inside a group come with ncclGroupEnd.
     for (const auto& [at, count, peer] : sends)
-      (void)ncclSend(at, count, datatype_of(dtype), peer, comm_.get(), stream_.get());
+      (void)nccl().send(at, count, datatype_of(dtype), peer, comm_.get(), stream_.get());
     for (const auto& [at, count, peer] : receives)
-      (void)ncclRecv(at, count, datatype_of(dtype), peer, comm_.get(), stream_.get());
-    run(ncclGroupEnd(), "ncclGroupEnd");
+      (void)nccl().receive(at, count, datatype_of(dtype), peer, comm_.get(), stream_.get());
+    run(nccl().group_end(), "ncclGroupEnd");
   }
 
   // One operation beyond those that are timed, so that its log line costs none of them anything.
@@ -396,6 +402,7 @@ class Nccl final : public Communicator {
     comm_.settle(result, call);
     if (!measuring_) wait(call);
   }
+
   // Never cudaStreamSynchronize: it would not see that a peer died.
   void wait(const char* call) {
     for (std::uint64_t polls = 0;; ++polls) {
@@ -410,22 +417,22 @@ class Nccl final : public Communicator {
   // one thing.
   std::shared_ptr<std::byte> allocate(std::uint64_t bytes) {
     void* at = nullptr;
-    if (ncclMemAlloc(&at, std::max<std::uint64_t>(bytes, 1)) != ncclSuccess)
+    if (nccl().allocate(&at, std::max<std::uint64_t>(bytes, 1)) != ncclSuccess)
       throw BackendError("nccl: cannot allocate " + std::to_string(bytes) +
                          " bytes of GPU memory; take a smaller -e");
     void* registration = nullptr;
     if (options_.register_buffers)
-      comm_.settle(ncclCommRegister(comm_.get(), at, bytes, &registration), "ncclCommRegister");
+      comm_.settle(nccl().enroll(comm_.get(), at, bytes, &registration), "ncclCommRegister");
     return {static_cast<std::byte*>(at), [comm = comm_.get(), registration](std::byte* p) {
-              if (registration != nullptr) (void)ncclCommDeregister(comm, registration);
-              (void)ncclMemFree(p);
+              if (registration != nullptr) (void)nccl().withdraw(comm, registration);
+              (void)nccl().free(p);
             }};
   }
 
   NcclOptions options_;
   NcclLog log_;  // before NCCL's first call
   std::unique_ptr<Control> control_;
-  int device_ = 0, oldest_ = 0;
+  int device_ = 0, oldest_gpu_ = 0, oldest_nccl_ = 0;
   Stream stream_;
   NcclComm comm_;
   std::unique_ptr<Memory> memory_;

@@ -11,8 +11,6 @@ namespace mlc {
 
 namespace {
 
-constexpr std::string_view not_measured = "not measured: ";  // as decide() words it
-
 void merge_nodes(std::vector<Node>& nodes, const std::vector<Node>& more) {
   for (const auto& node : more) {
     const auto known = std::ranges::find(nodes, node.name, &Node::name);
@@ -80,8 +78,7 @@ Verdict verdict_of(const Report& merged, const std::vector<StageOutcome>& outcom
   std::vector<std::string> unmeasured;
   for (const auto& outcome : outcomes) {
     for (const auto& report : outcome.reports)
-      for (const auto& because : report.verdict.because)
-        if (because.starts_with(not_measured)) unmeasured.push_back(because.substr(not_measured.size()));
+      unmeasured.insert(unmeasured.end(), report.verdict.unmeasured.begin(), report.verdict.unmeasured.end());
     const bool said = policy.unknown_blocks;  // then the stage's finding is in the verdict already
     if (outcome.stage.required && outcome.status == Status::unknown && !said)
       unmeasured.push_back("stage " + outcome.stage.name + ": " + outcome.why);

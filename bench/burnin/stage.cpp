@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -45,38 +44,27 @@ std::optional<std::vector<std::string>> words_of(const BurninStage& stage, const
 StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log) {
   const FileDescriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!output) throw std::system_error(errno, std::generic_category(), "cannot write " + printable(log));
-  adopt_orphans();
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
-  const pid_t pid = spawn(command, {}, output.get());
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
-    sigaddset(&signals, signal);
-  // A child's end is then seen at once.
-  sigset_t child;
-  sigemptyset(&child), sigaddset(&child, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &child, nullptr);
   StageEnd end;
   double kill_at = -1;
-  int status = 0;
-  while (::waitpid(pid, &status, WNOHANG) != pid) {
-    const timespec tick{0, 50'000'000};
-    const int signal = ::sigtimedwait(&signals, nullptr, &tick);
-    const bool told = signal > 0 && signal != SIGCHLD;
+  Children child;
+  child.start(command, {}, output.get());
+  std::optional<ChildEnd> ended;
+  while (!(ended = child.ended())) {
+    const bool told = child.wait(0.05) > 0;
     if (kill_at < 0 && (told || seconds() > limit_s)) {
       end.interrupted = told, end.timed_out = !told;
-      ::kill(-pid, SIGTERM);
+      child.signal(SIGTERM);
       kill_at = seconds() + grace_s;
     }
-    if (kill_at >= 0 && seconds() > kill_at) ::kill(-pid, SIGKILL);
+    if (kill_at >= 0 && seconds() > kill_at) child.signal(SIGKILL);
   }
-  ::kill(-pid, SIGKILL);
-  end_orphans();
+  child.end();
   end.seconds = seconds();
-  end.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  end.code = ended->code;
   return end;
 }
 

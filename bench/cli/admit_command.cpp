@@ -5,6 +5,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/cli/kubernetes_options.hpp"
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/report_reader.hpp"
 #include "bench/cli/verdict_publication.hpp"
 #include "bench/engine/sweep.hpp"
@@ -56,10 +57,8 @@ void add_admit_command(CLI::App& program, Invocation& invocation) {
   command->add_option("--node", options->node, "the node's name in the cluster")->type_name("NAME");
   command->add_option("--report", options->report, "the report to publish, or - for stdin")
       ->type_name("FILE");
-  command
-      ->add_option("--policy", options->policy,
-                   "whose 'admit' section says which condition, taints and tiers (default local)")
-      ->type_name("FILE|NAME");
+  add_policy(*command, options->policy,
+             "whose 'admit' section says which condition, taints and tiers (default local)");
   command->add_flag("--begin", options->begin, "a run begins: the condition becomes Unknown");
   command->add_option("--run-id", options->run_id, "with --begin: the run's name")->type_name("ID");
   command->add_flag(

@@ -12,6 +12,7 @@
 #include "bench/burnin/run_directory.hpp"
 #include "bench/burnin/stage.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -278,8 +279,7 @@ void add_burnin_command(CLI::App& program, Invocation& invocation) {
   auto* command =
       program.add_subcommand("burnin", "all that the policy names for a new node: one report, one verdict");
   auto options = std::make_shared<BurninOptions>();
-  command->add_option("--policy", options->policy, "its 'burnin' section says what is run (default local)")
-      ->type_name("FILE|NAME");
+  add_policy(*command, options->policy, "its 'burnin' section says what is run (default local)");
   command
       ->add_option("--run-id", options->run_id,
                    "the run's name; one that was killed goes on under the same name")

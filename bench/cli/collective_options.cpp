@@ -70,17 +70,7 @@ bool launcher_is_processes(const std::string& launcher, const std::string& backe
 }  // namespace
 
 void CollectiveOptions::add_to(CLI::App& c) {
-  c.add_option("-b,--minbytes", begin, "smallest size (default " + bytes_text(default_begin) + ")")
-      ->group("Sizes")
-      ->type_name("SIZE");
-  c.add_option("-e,--maxbytes", end, "largest size (default " + bytes_text(default_end) + ")")
-      ->group("Sizes")
-      ->type_name("SIZE");
-  c.add_option("-i,--stepbytes", step, "fixed step from size to size")->group("Sizes")->type_name("SIZE");
-  c.add_option("-f,--stepfactor", factor, "factor from size to size (default 4)")
-      ->group("Sizes")
-      ->type_name("NUMBER");
-  c.add_option("--sizes", sizes, "an explicit list instead: 4K,1M,1G")->group("Sizes")->type_name("SIZE,...");
+  sizes.add_to(c, bytes_text(default_begin), bytes_text(default_end), "");
   c.add_option("-d,--datatype", dtype,
                "dtypes, comma-separated, or all (default float; mlc-bench list dtypes)")
       ->group("Operation")
@@ -92,36 +82,19 @@ void CollectiveOptions::add_to(CLI::App& c) {
   if (collective->rooted)
     c.add_option("-r,--root", root, "root rank (default 0)")->group("Operation")->type_name("RANK");
   c.add_option("--placement", placement, "in, out or both (default both)")->group("Operation");
-  c.add_option("-n,--iters", iterations,
-               "timed iterations of each size, or auto: until the answer is precise (default auto)")
-      ->group("Measuring");
+  measuring.add_to(
+      c, "timed iterations of each size",
+      "verified iterations in each window of timed ones; 0 switches verification off (default 1)", 1000);
   c.add_option("-w,--warmup,--warmup_iters", warmup,
                "untimed iterations first, or auto: until two windows agree (default auto)")
       ->group("Measuring");
-  c.add_option("-c,--check", check,
-               "verified iterations in each window of timed ones; 0 switches verification off (default 1)")
-      ->group("Measuring")
-      ->check(CLI::Range(0, 1000));
-  c.add_option("--precision", precision,
-               "auto: stop when the median is known to +- this many per cent (default 2)")
-      ->group("Measuring")
-      ->check(CLI::Range(1e-6, 100.0))
-      ->type_name("PERCENT");
-  c.add_option("--max-time", max_time,
-               "auto: longest time for one size (default 1s; 20s where a threshold is to be decided)")
-      ->group("Measuring")
-      ->type_name("TIME");
   c.add_option(
        "--timing", timing,
        "slowest: an operation is over when its last rank has it; osu, imb: as those suites reckon, to "
        "compare (mlc-bench explain timing)")
       ->group("Measuring")
       ->type_name("NAME");
-  c.add_option("--seed", seed, "of the data (default 1)")->group("Measuring");
-  c.add_option("--policy", policy,
-               "file or name of the policy to judge by (default local; mlc-bench list policies)")
-      ->group("Judging")
-      ->type_name("FILE|NAME");
+  add_policy(c, policy);
   c.add_option("--backend", backend, "auto, nccl, mpi, shm or loopback (mlc-bench list backends)")
       ->group("Ranks");
   c.add_option("--launcher", launcher,
@@ -138,10 +111,8 @@ void CollectiveOptions::add_to(CLI::App& c) {
   c.add_option("--hostfile", hostfile, "or on those of an Open MPI host file")
       ->group("Ranks")
       ->type_name("FILE");
-  c.add_option("-T,--timeout", timeout,
-               "how long nothing may move before the rank at fault is named (default 60s)")
-      ->group("Ranks")
-      ->type_name("TIME");
+  add_timeout(c, "-T,--timeout", timeout, "Ranks",
+              "how long nothing may move before the rank at fault is named");
   c.add_flag("--register", register_buffers, "register the buffers with NCCL (nccl backend)")->group("Ranks");
   c.add_flag("-G,--graph", graphs, "time launches of a CUDA graph of the operation (nccl backend)")
       ->group("Ranks");
@@ -149,11 +120,7 @@ void CollectiveOptions::add_to(CLI::App& c) {
              "several ranks on one GPU, to test for correctness; over sockets, so never for bandwidth (nccl "
              "backend)")
       ->group("Ranks");
-  c.add_option("--inject", fault,
-               "plant a fault, to see it found: flip:rank=1,index=7,bit=3 | delay:rank=1,us=500 | "
-               "hang:rank=1,after=50 | die:rank=1,after=50")
-      ->group("Testing")
-      ->type_name("FAULT");
+  add_inject(c, fault, rank_faults(), "");
   output.add_to(c);
 }
 
@@ -161,19 +128,10 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   CollectiveRequest request;
   SweepRequest& sweep = request.sweep;
   sweep.collective = o.collective, sweep.root = o.root;
-  SizeRange range{.begin = size_if("-b", o.begin),
-                  .end = size_if("-e", o.end),
-                  .step = size_if("-i", o.step),
-                  .factor = std::nullopt,
-                  .explicit_sizes = {}};
-  if (!o.factor.empty()) range.factor = number_from<double>("-f", o.factor, 1.0001, 1e6, "");
-  for (const auto& size : split(o.sizes))
-    range.explicit_sizes.push_back(size_from("--sizes", size));
-  if (!o.sizes.empty() && range.explicit_sizes.empty()) throw UsageError("--sizes is empty");
+  const SizeRange range = o.sizes.range();
   if (std::ranges::find(range.explicit_sizes, std::uint64_t{0}) != range.explicit_sizes.end())
     throw UsageError("--sizes: there is nothing to measure in an empty message");
-  request.sizes_given =
-      !o.begin.empty() || !o.end.empty() || !o.sizes.empty() || !o.step.empty() || !o.factor.empty();
+  request.sizes_given = o.sizes.given();
   sweep.sizes = sizes_of(range);
   sweep.dtypes = names_from<Dtype>("-d", o.dtype, parse_dtype, dtype_names,
                                    [](const auto& entry) { return entry.name; });
@@ -187,22 +145,18 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
     throw UsageError("--placement '" + printable(o.placement) + "' is none of in, out, both");
 
   RunnerOptions& runner = request.runner;
-  if (o.iterations != "auto")
-    runner.iterations = number_from<int>("-n", o.iterations, 1, 100'000'000, ", or auto");
+  runner.iterations = o.measuring.fixed_iterations();
   if (o.warmup != "auto") runner.warmup = number_from<int>("-w", o.warmup, 0, 100'000'000, ", or auto");
   const auto timing = parse_timing(o.timing);
   if (!timing)
     throw UsageError("--timing '" + printable(o.timing) + "' is none of slowest, osu, imb",
                      "mlc-bench explain timing");
   runner.timing = *timing;
-  runner.check = o.check, runner.precision = o.precision / 100, runner.seed = o.seed;
-  if (!o.max_time.empty())
-    runner.max_seconds = runner.max_seconds_question = seconds_from("--max-time", o.max_time);
-  if (!o.fault.empty()) {
-    runner.fault = parse_fault(o.fault);
-    if (!runner.fault)
-      throw UsageError("--inject '" + printable(o.fault) + "' is no fault", "flip:rank=1,index=7,bit=3");
-  }
+  runner.check = o.measuring.check, runner.precision = o.measuring.precision / 100,
+  runner.seed = o.measuring.seed;
+  if (const auto longest = o.measuring.longest_s())
+    runner.max_seconds = runner.max_seconds_question = *longest;
+  if (!o.fault.empty()) runner.fault = fault_from(o.fault, rank_faults());
   request.timeout_s = seconds_from("--timeout", o.timeout);
   // Without mpirun there is no MPI to carry host memory.
   request.backend = backend_from(
@@ -249,7 +203,9 @@ Sweep plan_for(const CollectiveRequest& request, const RunShape& shape) {
     sweep.sizes.erase(std::ranges::unique(sweep.sizes).begin(), sweep.sizes.end());
   }
   if (one_buffer_only(shape.backend, sweep.collective->name)) sweep.placements = {Placement::in_place};
-  return plan(sweep, shape.ranks);
+  Sweep planned = plan(sweep, shape.ranks);
+  if (const auto& fault = request.runner.fault) check_fault(*fault, planned.cells, shape.ranks);
+  return planned;
 }
 
 }  // namespace mlc

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/question.hpp"
 #include "bench/engine/runner.hpp"
@@ -17,12 +18,11 @@ namespace mlc {
 struct CollectiveOptions {
   const Collective* collective = nullptr;
   // As typed; request_of() makes sense of them.
-  std::string begin, end, step, factor, sizes, dtype = "float", redop = "sum", iterations = "auto",
-                                               warmup = "auto", max_time, timeout = "60s", fault,
-                                               placement = "both", timing = "slowest";
-  int root = 0, check = 1;
-  double precision = 2;  // per cent
-  std::uint64_t seed = 1;
+  SizeOptions sizes;
+  MeasuringOptions measuring;
+  std::string dtype = "float", redop = "sum", warmup = "auto", timeout = "60s", fault, placement = "both",
+              timing = "slowest";
+  int root = 0;
   std::string backend = "auto";
   int ranks = 0;  // 0: decided by the machine
   std::string hosts, hostfile, launcher = "auto";

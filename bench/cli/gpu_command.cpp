@@ -1,6 +1,5 @@
 // `gpu`: the burn-in of this node's GPUs.
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -8,13 +7,14 @@
 
 #include "bench/backends/communicator.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
+#include "bench/cli/typed_values.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/burnin.hpp"
 #include "bench/gpu/judge_telemetry.hpp"
-#include "bench/gpu/planted_fault.hpp"
 #include "bench/gpu/stress/all.hpp"
 #include "reports/faces/findings_text.hpp"
 #include "reports/faces/gpu_text.hpp"
@@ -68,48 +68,27 @@ std::vector<const GpuTest*> tests_of(const GpuOptions& options) {
   return tests;
 }
 
-std::vector<std::string> listed(const std::string& text) {
-  std::vector<std::string> words;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find(',', at), text.size());
-    words.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return words;
-}
-
 GpuRequest request_of(const GpuOptions& options) {
   options.output.check();
   if (options.quick && options.full)
     throw UsageError("--quick and --full are two forms of one run", "give one of them");
   GpuRequest request;
   request.tests = tests_of(options);
-  request.gpus = listed(options.gpus);
+  request.gpus = split(options.gpus);
   request.policy = load_policy(options.policy);
   request.expected = request.policy.gpu.value_or(GpuExpectation{});
   // A GPU that could not be tested keeps a burn-in from being a pass, whatever else the policy lets go.
   request.policy.unknown_blocks = true;
-  const auto timeout = parse_seconds(options.timeout);
-  if (!timeout || *timeout < 1)
-    throw UsageError("--timeout '" + printable(options.timeout) + "' is no time of a second or more",
-                     "write 60s or 2m");
-  request.timeout_s = *timeout;
+  request.timeout_s = seconds_from("--timeout", options.timeout, "1s");
   request.burnin.seed = options.seed;
   request.burnin.node = node_name();
   if (!options.memory.empty()) {
-    const auto bytes = parse_bytes(options.memory);
-    if (!bytes || *bytes < 1 << 30)
-      throw UsageError("--memory '" + printable(options.memory) + "' is no size of 1 GiB or more",
-                       "write 4G");
-    request.burnin.most_memory = *bytes;
+    request.burnin.most_memory = size_from("--memory", options.memory);
+    if (request.burnin.most_memory < 1 << 30)
+      throw UsageError("--memory '" + printable(options.memory) + "' is less than 1 GiB", "write 4G");
     request.expected.memory_tested = 0;  // asked for less: how much it was is in the finding
   }
-  if (!options.fault.empty()) {
-    request.burnin.fault = parse_planted_fault(options.fault);
-    if (!request.burnin.fault)
-      throw UsageError("--inject '" + printable(options.fault) + "' is not understood",
-                       "write memory:gpu=0,word=1000,bit=3 or sm:gpu=0,sm=17");
-  }
+  if (!options.fault.empty()) request.burnin.fault = fault_from(options.fault, gpu_faults());
   return request;
 }
 
@@ -302,19 +281,14 @@ void add_gpu_command(CLI::App& program, Invocation& invocation) {
   command->add_flag("--full", options->full, "every test for longer, about six minutes");
   command->add_option("--gpus", options->gpus, "GPUs to test: numbers, UUIDs or PCI addresses (default all)")
       ->type_name("GPU,...");
-  command->add_option("--policy", options->policy, "file or name of the policy to judge by (default local)")
-      ->type_name("FILE|NAME");
-  command->add_option("--timeout", options->timeout, "no single piece of work takes longer (default 60s)")
-      ->type_name("TIME");
+  add_policy(*command, options->policy);
+  add_timeout(*command, "-T,--timeout", options->timeout, "Options", "no single piece of work takes longer");
   command
       ->add_option("--memory", options->memory,
                    "test no more of each GPU's memory (default: all that can be had)")
       ->type_name("SIZE");
   command->add_option("--seed", options->seed, "of all data (default 1)");
-  command
-      ->add_option("--inject", options->fault,
-                   "plant a fault to see that it is found: memory:gpu=0,word=1000,bit=3 or sm:gpu=0,sm=17")
-      ->type_name("FAULT");
+  add_inject(*command, options->fault, gpu_faults(), "");
   command->add_option("--write-telemetry", options->write_telemetry, "write every NVML sample to FILE (JSON)")
       ->type_name("FILE");
   options->output.add_to(*command);

@@ -32,6 +32,12 @@ struct Means {
 Means means_of(const RdmaRequest& request) {
   Means means{request, live_host(), nullptr, {}};
   means.rails = rdma::rails_here(*means.host, request.policy, request.rails);
+  if (request.fault) {
+    std::vector<int> rails;
+    for (const auto& rail : means.rails)
+      rails.push_back(rail.index);
+    check_among("rail", request.fault->place, rails);
+  }
   means.verbs = rdma::host_verbs();
   return means;
 }

@@ -24,15 +24,7 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_option("--memory", memory, "host, or gpu: of the GPU nearest to each rail (default host)")
       ->group("Operation");
 
-  c.add_option("-b,--minbytes,--min-bytes", begin, "smallest size")->group("Sizes")->type_name("SIZE");
-  c.add_option("-e,--maxbytes,--max-bytes", end, "largest size")->group("Sizes")->type_name("SIZE");
-  c.add_option("-i,--stepbytes", step, "fixed step from size to size")->group("Sizes")->type_name("SIZE");
-  c.add_option("-f,--stepfactor", factor, "factor from size to size (default 4)")
-      ->group("Sizes")
-      ->type_name("NUMBER");
-  c.add_option("-s,--sizes", sizes, "an explicit list: 4K,64K,1M (default 64K; latency and rate 8)")
-      ->group("Sizes")
-      ->type_name("SIZE,...");
+  sizes.add_to(c, "4 KiB of a range", "8 MiB of a range", " (default 64K; latency and rate 8)");
 
   c.add_option("--rails", rails, "only these rails: 0,2 (default all)")->group("Rails")->type_name("N,...");
   c.add_option("--devices", devices, "these RDMA devices are the rails, in this order: mlx5_0,mlx5_3")
@@ -69,29 +61,12 @@ void RdmaOptions::add_to(CLI::App& c) {
       ->group("Queue pairs")
       ->check(CLI::Range(0, 4095));
 
-  c.add_option("-n,--iters", iterations,
-               "messages per queue pair, or auto: until the answer is precise (default auto; latency 1000)")
-      ->group("Measuring");
-  c.add_option("--precision", precision,
-               "auto: stop when the median is known to +- this many per cent (default 2)")
-      ->group("Measuring")
-      ->check(CLI::Range(1e-6, 100.0))
-      ->type_name("PERCENT");
-  c.add_option("--max-time", max_time,
-               "auto: longest time for one measurement (default 1s; 20s where a threshold is to be decided)")
-      ->group("Measuring")
-      ->type_name("TIME");
-  c.add_option("-c,--check", check, "0 switches verification of the data off (default 1)")
-      ->group("Measuring")
-      ->check(CLI::Range(0, 1));
-  c.add_option("--seed", seed, "of the data (default 1)")->group("Measuring");
+  measuring.add_to(c, "messages per queue pair (latency 1000)",
+                   "0 switches verification of the data off (default 1)", 1);
   c.add_option("--wait", wait,
                "spin, yield or event, while nothing completes; auto: by the cores there are (default auto)")
       ->group("Measuring");
-  c.add_option("--policy", policy,
-               "file or name of the policy to judge by (default local; mlc-bench list policies)")
-      ->group("Judging")
-      ->type_name("FILE|NAME");
+  add_policy(c, policy);
 
   listens = c.add_option("--listen", listen,
                          "wait for a peer on TCP port PORT (default " + std::to_string(rdma::default_port) +
@@ -103,16 +78,9 @@ void RdmaOptions::add_to(CLI::App& c) {
       ->group("Peer")
       ->type_name("HOST[:PORT]");
   c.add_flag("--loopback", loopback, "each rail with itself; the default without a peer")->group("Peer");
-  c.add_option("-T,--timeout,--deadline", timeout,
-               "how long a peer may be silent, or nothing may move, before that is an error (default 60s)")
-      ->group("Peer")
-      ->type_name("TIME");
-  c.add_option(
-       "--inject", fault,
-       "plant a fault on this end, to see it found: flip:rail=1,index=7,bit=3 | delay:rail=1,us=500 | "
-       "hang:rail=1,after=50 | die:rail=1,after=50")
-      ->group("Testing")
-      ->type_name("FAULT");
+  add_timeout(c, "-T,--timeout,--deadline", timeout, "Peer",
+              "how long a peer may be silent, or nothing may move, before that is an error");
+  add_inject(c, fault, rail_faults(), " on this end");
   output.add_to(c);
 }
 
@@ -158,20 +126,12 @@ rdma::Mode mode_of(const RdmaOptions& o) {
 }
 
 std::vector<std::uint64_t> rdma_sizes(const RdmaOptions& o, rdma::Mode mode) {
-  const bool range = !o.begin.empty() || !o.end.empty() || !o.step.empty() || !o.factor.empty();
-  if (!range && o.sizes.empty())
-    return {mode == rdma::Mode::bandwidth ? std::uint64_t{64 << 10} : std::uint64_t{8}};
-  SizeRange sizes{.begin = size_if("-b", o.begin),
-                  .end = size_if("-e", o.end),
-                  .step = size_if("-i", o.step),
-                  .factor = std::nullopt,
-                  .explicit_sizes = {}};
-  if (range && !sizes.begin) sizes.begin = std::min<std::uint64_t>(4 << 10, sizes.end.value_or(8 << 20));
-  if (range && !sizes.end) sizes.end = std::max<std::uint64_t>(8 << 20, *sizes.begin);
-  if (!o.factor.empty()) sizes.factor = number_from<double>("-f", o.factor, 1.0001, 1e6, "");
-  for (const auto& size : split(o.sizes))
-    sizes.explicit_sizes.push_back(size_from("--sizes", size));
-  if (!o.sizes.empty() && sizes.explicit_sizes.empty()) throw UsageError("--sizes is empty");
+  if (!o.sizes.given()) return {mode == rdma::Mode::bandwidth ? std::uint64_t{64 << 10} : std::uint64_t{8}};
+  SizeRange sizes = o.sizes.range();
+  if (o.sizes.range_given()) {
+    if (!sizes.begin) sizes.begin = std::min<std::uint64_t>(4 << 10, sizes.end.value_or(8 << 20));
+    if (!sizes.end) sizes.end = std::max<std::uint64_t>(8 << 20, *sizes.begin);
+  }
   auto list = sizes_of(sizes);
   for (const auto size : list)
     if (size == 0 || size > rdma::most_message)
@@ -215,7 +175,8 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   plan.verb = *verb, plan.mode = mode_of(o), plan.sizes = rdma_sizes(o, plan.mode);
   plan.pairs = o.pairs, plan.depth = o.depth, plan.moderation = o.moderation, plan.chain = o.chain;
   plan.inline_bytes = o.inline_bytes, plan.traffic_class = o.traffic_class, plan.mtu = o.mtu;
-  plan.check = o.check > 0, plan.seed = o.seed, plan.precision = o.precision / 100;
+  plan.check = o.measuring.check > 0, plan.seed = o.measuring.seed;
+  plan.precision = o.measuring.precision / 100;
   if (o.bidirectional && o.one_way) throw UsageError("--bidirectional and --one-way exclude each other");
   if (o.bidirectional && plan.mode == rdma::Mode::latency)
     throw UsageError("--bidirectional has no meaning for latency: every round goes there and back");
@@ -227,11 +188,9 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
     throw UsageError("a read sends no data that could be inline");
   if (plan.chain > plan.depth) throw UsageError("--post-list is larger than --depth");
   if (plan.moderation > plan.depth) throw UsageError("--moderation is larger than --depth");
-  if (o.iterations != "auto")
-    plan.iterations = number_from<int>("-n", o.iterations, 1, 100'000'000, ", or auto");
-  if (!o.max_time.empty()) plan.seconds = plan.seconds_question = seconds_from("--max-time", o.max_time);
-  plan.timeout_s = seconds_from("--timeout", o.timeout);
-  if (plan.timeout_s < 0.1) throw UsageError("--timeout must be at least 100ms");
+  plan.iterations = o.measuring.fixed_iterations();
+  if (const auto longest = o.measuring.longest_s()) plan.seconds = plan.seconds_question = *longest;
+  plan.timeout_s = seconds_from("--timeout", o.timeout, "100ms");
   if (o.memory != "host" && o.memory != "gpu")
     throw UsageError("--memory '" + printable(o.memory) + "' is none of host, gpu");
   plan.memory = o.memory;
@@ -255,9 +214,10 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
     throw UsageError("--wait '" + printable(o.wait) + "' is none of auto, spin, yield, event");
   request.wait = wait->second;
   if (!o.fault.empty()) {
-    request.fault = parse_fault(o.fault);
-    if (!request.fault)
-      throw UsageError("--inject '" + printable(o.fault) + "' is no fault", "flip:rail=1,index=7,bit=3");
+    request.fault = fault_from(o.fault, rail_faults());
+    if (request.fault->kind == Fault::Kind::flip)
+      check_below("index", request.fault->index, *std::ranges::max_element(plan.sizes),
+                  "the bytes of the largest message");
   }
   const bool listens = o.listens != nullptr && o.listens->count() > 0;
   if ((listens ? 1 : 0) + (o.connect.empty() ? 0 : 1) + (o.loopback ? 1 : 0) > 1)

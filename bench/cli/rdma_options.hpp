@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/engine/fault.hpp"
 #include "bench/rdma/judge.hpp"
@@ -18,15 +19,14 @@ namespace mlc {
 
 struct RdmaOptions {
   // As typed; rdma_request_of() makes sense of them.
-  std::string operation = "write", mode, begin, end, step, factor, sizes, iterations = "auto", max_time,
-              timeout = "60s", rails, devices, memory = "host", wait = "auto", connect, listen,
-              policy = "local", fault;
+  SizeOptions sizes;
+  MeasuringOptions measuring;
+  std::string operation = "write", mode, timeout = "60s", rails, devices, memory = "host", wait = "auto",
+              connect, listen, policy = "local", fault;
   bool latency = false, message_rate = false, bidirectional = false, one_way = false, solo = false,
        together = false, both = false, matrix = false, loopback = false;
   int pairs = 4, depth = 128, moderation = 0, chain = 0, inline_bytes = -1, traffic_class = 0, mtu = 0,
-      gid_index = -1, check = 1;
-  double precision = 2;  // per cent
-  std::uint64_t seed = 1;
+      gid_index = -1;
   CLI::Option* listens = nullptr;  // given without a value, the default port
   OutputOptions output;
 

@@ -24,10 +24,11 @@ std::optional<std::uint64_t> size_if(const std::string& flag, const std::string&
   return text.empty() ? std::nullopt : std::optional(size_from(flag, text));
 }
 
-double seconds_from(const std::string& flag, const std::string& text) {
+double seconds_from(const std::string& flag, const std::string& text, const std::string& least) {
   const auto seconds = parse_seconds(text);
   if (!seconds || *seconds <= 0)
     throw UsageError(flag + " '" + printable(text) + "' is no time above zero", "write 60, 60s, 500ms or 2m");
+  if (*seconds < parse_seconds(least)) throw UsageError(flag + " must be at least " + least);
   return *seconds;
 }
 

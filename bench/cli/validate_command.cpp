@@ -7,6 +7,7 @@
 #include <random>
 
 #include "bench/cli/commands.hpp"
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -159,8 +160,7 @@ void add_validate_command(CLI::App& program, Invocation& invocation) {
       ->add_option("check", options->checks,
                    "checks or rooms (rdma, net, gpu, ...); all of them if none is named")
       ->type_name("CHECK|ROOM");
-  command->add_option("--policy", options->policy, "file or name of the policy to judge by (default local)")
-      ->type_name("FILE|NAME");
+  add_policy(*command, options->policy);
   command->add_option("--root", options->root, "a captured node instead of this one")->type_name("DIR");
   command
       ->add_option("--node-file", options->node_file, "its netlink and other answers (default DIR/node.json)")
@@ -185,10 +185,8 @@ void add_capture_command(CLI::App& program, Invocation& invocation) {
   auto directory = std::make_shared<std::string>();
   auto policy = std::make_shared<std::string>("local");
   command->add_option("directory", *directory, "a new folder")->required()->type_name("DIR");
-  command
-      ->add_option("--policy", *policy,
-                   "the policy whose questions are recorded; its probes are sent (default local: none)")
-      ->type_name("FILE|NAME");
+  add_policy(*command, *policy,
+             "the policy whose questions are recorded; its probes are sent (default local: none)");
   command->callback([&invocation, directory, policy] {
     invocation.run = [directory, policy] { return run_capture(*directory, *policy); };
   });

@@ -54,7 +54,7 @@ Runner::Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOpt
       options_(std::move(options)),
       nodes_(std::move(nodes)),
       live_(std::move(live)),
-      fault_is_mine_(options_.fault && options_.fault->rank == communicator.control().rank()) {}
+      fault_is_mine_(options_.fault && options_.fault->place == communicator.control().rank()) {}
 
 namespace {
 

@@ -45,13 +45,13 @@ Judgement CellJudge::judgement(double observed) const {
   const double off = observed / question_.bound - 1;
   const std::string distance = percent_text(std::fabs(off)) + (off < 0 ? " under " : " over ") + bound;
   switch (test_.answer()) {
-    case Answer::at_least:
+    case Conclusion::at_least:
       judgement.status = Status::pass;
       break;
-    case Answer::below:
+    case Conclusion::below:
       judgement.status = Status::fail;
       break;
-    case Answer::undecided:
+    case Conclusion::undecided:
       judgement.status = Status::unknown;
       break;
   }

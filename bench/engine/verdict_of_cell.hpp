@@ -14,7 +14,7 @@ class CellJudge {
   // `thin`).
   CellJudge(const Question& question, double busbw_bytes, int thin, bool by_time);
   void add(std::span<const double> seconds);
-  bool decided() const { return test_.answer() != Answer::undecided; }
+  bool decided() const { return test_.answer() != Conclusion::undecided; }
   bool exhausted() const { return test_.samples() >= static_cast<std::uint64_t>(question_.max_batches); }
   // `observed` is the metric from the median time, for the sentence.
   Judgement judgement(double observed) const;

@@ -151,6 +151,23 @@ void Burnin::judge(const RateRule& rule, const std::string& test, const std::str
   add(findings);
 }
 
+void Burnin::check_planted(const Fault& fault) const {
+  std::vector<int> indices;
+  for (const auto& card : cards_)
+    indices.push_back(card.device->identity().index);
+  check_among("gpu", fault.place, indices);
+  const Card& card =
+      cards_[static_cast<std::size_t>(std::ranges::find(indices, fault.place) - indices.begin())];
+  if (card.lost) return;
+  if (fault.kind == Fault::Kind::sm)
+    return check_below("sm", fault.index, static_cast<std::uint64_t>(card.device->identity().sms),
+                       "the SMs of " + card.subject);
+  std::uint64_t words = 0;
+  for (const auto& stretch : card.device->memory())
+    words += stretch.bytes / 8;
+  check_below("word", fault.index, words, "the words of " + card.subject + " under test");
+}
+
 void Burnin::run(std::span<const GpuTest* const> tests, bool quick) {
   test_ = "preparing";
   pulse_.enter("taking GPU memory");
@@ -159,6 +176,7 @@ void Burnin::run(std::span<const GpuTest* const> tests, bool quick) {
     tracks.push_back({.subject = card.subject, .uuid = card.device->identity().uuid});
   sampler_ = std::make_unique<Sampler>(telemetry_, clock_, std::move(tracks));
   each([&](Card& card) { card.device->take_memory(options_.most_memory); });
+  if (options_.fault) check_planted(*options_.fault);
   for (const GpuTest* test : tests) {
     if (std::ranges::all_of(cards_, &Card::lost)) break;
     test_ = test->name;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/engine/fault.hpp"
 #include "bench/gpu/device.hpp"
 #include "bench/gpu/judge_rates.hpp"
 #include "bench/gpu/sampler.hpp"
@@ -33,20 +34,12 @@ struct GpuTest {
   void (*run)(Burnin& node, double seconds) = nullptr;
 };
 
-// A fault planted on one GPU, to see that it is found.
-struct PlantedFault {
-  enum class Kind { memory, sm } kind = Kind::memory;
-  int gpu = 0;             // CUDA's index
-  std::uint64_t word = 0;  // memory: of the GPU's memory under test
-  int bit = 0;
-  int sm = 0;
-};
 
 struct BurninOptions {
   std::uint64_t seed = 1;
   std::string node;
   std::uint64_t most_memory = ~std::uint64_t{0};  // bytes of each GPU to test at most
-  std::optional<PlantedFault> fault;
+  std::optional<Fault> fault;  // Fault::place is the GPU by CUDA's index
 };
 
 struct BurninOutcome {
@@ -73,6 +66,7 @@ class Burnin {
          BurninOptions options, Telemetry& telemetry, Clock& clock, Pulse& pulse,
          std::function<void(const std::string&)> live);
 
+  // Throws UsageError where a fault is to be planted that has no place here.
   void run(std::span<const GpuTest* const> tests, bool quick);
   BurninOutcome outcome();  // so far; after run(), with what the telemetry says
   void take_progress(const std::function<void(const BurninOutcome&)>& on_test) { on_test_ = on_test; }
@@ -99,6 +93,8 @@ class Burnin {
              const std::vector<std::vector<double>>& samples, const std::vector<double>& limits = {});
 
  private:
+  void check_planted(const Fault& fault) const;
+
   std::vector<Card> cards_;
   const GpuExpectation& expected_;
   BurninOptions options_;

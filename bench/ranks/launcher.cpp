@@ -1,7 +1,6 @@
 #include "bench/ranks/launcher.hpp"
 
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -48,13 +47,11 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request) {
 
 namespace {
 
-std::string how_it_ended(int status) {
-  if (WIFSIGNALED(status)) return "mpirun was ended by signal " + std::to_string(WTERMSIG(status));
-  const int code = WEXITSTATUS(status);
-  if (code > 128)
-    return "mpirun reports that a rank was ended by signal " + std::to_string(code - 128) + " (" +
-           ::strsignal(code - 128) + ")";
-  return "mpirun ended with status " + std::to_string(code);
+std::string how_it_ended(const ChildEnd& end) {
+  if (end.signal == 0 && end.code > 128)
+    return "mpirun reports that a rank was ended by signal " + std::to_string(end.code - 128) + " (" +
+           ::strsignal(end.code - 128) + ")";
+  return "mpirun " + end.text();
 }
 
 }  // namespace
@@ -72,53 +69,43 @@ constexpr std::chrono::seconds mpirun_may_linger{10};
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
-  adopt_orphans();
   RollCallServer started_call;
   started_call.expect({{.rank = 1, .node = "", .via = 1}});
-  const pid_t pid = spawn(mpirun_command(request), {{job_variable, job},
-                                                    {directory_variable, scratch.path().string()},
-                                                    {ranks_variable, std::to_string(request.ranks)},
-                                                    {launcher_variable, to_line(started_call.address())},
-                                                    {terminal_variable, terminal},
-                                                    // mpirun ends the others when a rank dies; five seconds
-                                                    // are enough to say what was measured.
-                                                    {"OMPI_MCA_odls_base_sigkill_timeout", "5"}});
+  Children mpirun;
+  mpirun.start(mpirun_command(request), {{job_variable, job},
+                                         {directory_variable, scratch.path().string()},
+                                         {ranks_variable, std::to_string(request.ranks)},
+                                         {launcher_variable, to_line(started_call.address())},
+                                         {terminal_variable, terminal},
+                                         // mpirun ends the others when a rank dies; five seconds
+                                         // are enough to say what was measured.
+                                         {"OMPI_MCA_odls_base_sigkill_timeout", "5"}});
 
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();
   bool started = false, gave_up = false;
   std::optional<std::chrono::steady_clock::time_point> said;  // when rank 0 was seen to have said all
-  int status = 0;
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP})
-    sigaddset(&signals, signal);
-  for (;;) {
-    const pid_t ended = ::waitpid(pid, &status, WNOHANG);
-    if (ended == pid) break;
-    const timespec tick{0, 50'000'000};
-    if (const int signal = ::sigtimedwait(&signals, nullptr, &tick); signal > 0) {
-      ::kill(pid, signal == SIGHUP ? SIGTERM : signal);
-      result.interrupted = true;
-    }
+  std::optional<ChildEnd> end;
+  while (!(end = mpirun.ended())) {
+    if (const int signal = mpirun.wait(0.05); signal > 0) mpirun.signal(signal), result.interrupted = true;
     // mpirun waits without end for a node that lost power; all has been said by then.
     if (!said && ::access((scratch.path() / "exit").c_str(), F_OK) == 0)
       said = std::chrono::steady_clock::now();
-    if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) ::kill(pid, SIGKILL);
+    if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) mpirun.signal(SIGKILL);
     if (started) continue;
     (void)started_call.serve();
     started = started_call.states().front().sequence > 0;
     if (!started &&
         std::chrono::steady_clock::now() - start > std::chrono::duration<double>(request.timeout_s)) {
       gave_up = true, started = true;
-      ::kill(pid, SIGKILL);
+      mpirun.signal(SIGKILL);
     }
   }
-  end_orphans();
+  mpirun.end();
   const std::string code = read_file(scratch.path() / "exit");
   if (!code.empty()) result.finished = true, result.code = static_cast<ExitCode>(std::atoi(code.c_str()));
   result.what =
-      gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s" : how_it_ended(status);
+      gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s" : how_it_ended(*end);
   result.checkpoint = read_file(scratch.path() / "report.json");
   return result;
 }

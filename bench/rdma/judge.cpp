@@ -179,10 +179,6 @@ RailResult rail_result(const LaneResult& result, const Judged& judged, const Pla
   return rail;
 }
 
-int badness(Status status) {
-  return status == Status::fail ? 3 : status == Status::warn ? 2 : status == Status::unknown ? 1 : 0;
-}
-
 // One finding for each rail and direction: the worst of its sizes and phases, and of equals the first.
 void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& plan, const Bounds& bounds,
                   const std::vector<NodeFacts>& ends) {
@@ -215,7 +211,7 @@ void add_findings(Report& report, const std::vector<Meet>& meets, const Plan& pl
           std::ranges::find(found, finding.subject, [](const auto& entry) { return entry.first; });
       if (known == found.end())
         found.emplace_back(finding.subject, finding);
-      else if (badness(finding.status) > badness(known->second.status))
+      else if (severity(finding.status) > severity(known->second.status))
         known->second = finding;
     }
     for (auto& [subject, finding] : found)

@@ -188,7 +188,7 @@ LaneCheck Lane::verify(std::uint32_t source_end) {
   const bool has_data = reads ? s_.initiates : s_.receives || s_.plan.mode == Mode::latency;
   if (!has_data || !s_.plan.check || !failure_.empty()) return check;
   Memory& access = memory_.access();
-  if (s_.fault && s_.fault->kind == Fault::Kind::flip)
+  if (s_.fault && s_.fault->kind == Fault::Kind::flip && s_.fault->index < s_.bytes)
     access.flip_bit(sink(0, 0), s_.fault->index * 8 + static_cast<std::uint64_t>(s_.fault->bit));
   check.wrong = 0;
   for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
@@ -544,7 +544,7 @@ LaneReport Lane::report() const {
   if (s_.initiates && s_.plan.mode != Mode::latency) {
     report.median_gbit_s = meter_.median_gbit_s(), report.mean_gbit_s = meter_.mean_gbit_s();
     report.ci_gbit_s = meter_.interval_gbit_s(), report.windows = meter_.windows();
-    report.answer = meter_.answer() == Answer::at_least ? 1 : meter_.answer() == Answer::below ? -1 : 0;
+    report.answer = meter_.answer() == Conclusion::at_least ? 1 : meter_.answer() == Conclusion::below ? -1 : 0;
   }
   return report;
 }

@@ -55,7 +55,7 @@ void RateMeter::close_window(double now) {
 }
 
 bool RateMeter::decided() const {
-  if (test_) return test_->answer() != Answer::undecided;
+  if (test_) return test_->answer() != Conclusion::undecided;
   if (rates_.size() < 20) return false;
   const auto interval = interval_gbit_s();
   return (interval[1] - interval[0]) / 2 <= precision_ * median_gbit_s();

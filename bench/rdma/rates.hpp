@@ -33,7 +33,7 @@ class RateMeter {
   bool decided() const;    // the question is answered, or without one the median is known
   bool exhausted() const;  // the question's windows are used up
   bool asked() const { return test_.has_value(); }
-  Answer answer() const { return test_ ? test_->answer() : Answer::undecided; }
+  Conclusion answer() const { return test_ ? test_->answer() : Conclusion::undecided; }
 
   std::uint64_t windows() const { return rates_.size(); }
   // Of the timed phase; 0 without windows.

@@ -51,7 +51,7 @@ struct EndSettings {
   std::vector<RailFacts> rails;
   Wait wait = Wait::automatic;
   int cpus = 1;                                  // that this process may use
-  std::optional<Fault> fault;                    // planted here; Fault::rank is the rail
+  std::optional<Fault> fault;                    // planted here
   FileTree files = FileTree();                   // for counters
   std::function<void()> alive;                   // called now and then while this end measures; may be empty
   std::function<void(const std::string&)> live;  // hears what is measured next; may be empty
@@ -78,10 +78,13 @@ class Session {
 
  private:
   struct Mine;  // what this end holds open
+  class Part;
+  struct Said {  // of one cell, by rank, as it was sent
+    std::vector<std::string> addresses, ready, reports, checks;
+  };
   std::vector<std::vector<LaneResult>> cell(const std::vector<Meet>& meets,
                                             const std::vector<std::optional<Cell>>& cells);
-  LaneSettings settings_for(const Cell& cell, bool first, const RailFacts& rail, std::size_t lanes) const;
-  void drive(std::vector<std::unique_ptr<Lane>>& lanes, CellState& state, bool until_sent, double most_s);
+  std::vector<LaneResult> results_of(const Meet& meet, const Cell& cell, const Said& said) const;
 
   Control& control_;
   Verbs& verbs_;

@@ -42,11 +42,11 @@ void SequentialTest::add(double sample) {
     minus_[k] += reached ? steps.miss[k] : steps.hit[k];
   }
   ++samples_;
-  if (answer_ != Answer::undecided) return;
+  if (answer_ != Conclusion::undecided) return;
   if (log_e_plus() >= log_admit_)
-    answer_ = Answer::at_least;
+    answer_ = Conclusion::at_least;
   else if (log_e_minus() >= log_reject_)
-    answer_ = Answer::below;
+    answer_ = Conclusion::below;
 }
 
 double SequentialTest::log_e_plus() const { return log_mean_exp(plus_); }

@@ -12,7 +12,7 @@
 
 namespace mlc {
 
-enum class Answer { undecided, at_least, below };
+enum class Conclusion { undecided, at_least, below };
 
 class SequentialTest {
  public:
@@ -20,7 +20,7 @@ class SequentialTest {
   SequentialTest(double bound, double alpha, double beta);
 
   void add(double sample);                   // a sample that is not a number counts against the bound
-  Answer answer() const { return answer_; }  // once decided, it stays
+  Conclusion answer() const { return answer_; }  // once decided, it stays
   std::uint64_t samples() const { return samples_; }
   double log_e_plus() const;
   double log_e_minus() const;
@@ -30,7 +30,7 @@ class SequentialTest {
   double bound_, log_admit_, log_reject_;
   std::array<double, mixture> plus_{}, minus_{};  // logarithms of the products
   std::uint64_t samples_ = 0;
-  Answer answer_ = Answer::undecided;
+  Conclusion answer_ = Conclusion::undecided;
 };
 
 }  // namespace mlc

@@ -14,36 +14,12 @@ namespace {
 constexpr std::size_t most_shown = 8;  // findings of one check; JSON has all of them
 constexpr std::size_t most_text = 400;
 
-int severity(Status status) {
-  switch (status) {
-    case Status::skip:
-      return 0;
-    case Status::pass:
-      return 1;
-    case Status::warn:
-      return 2;
-    case Status::unknown:
-      return 3;
-    case Status::fail:
-      return 4;
-  }
-  return 3;
-}
-
 std::string symbol(Status status, const Style& style) {
-  switch (status) {
-    case Status::pass:
-      return style.green("✓");
-    case Status::warn:
-      return style.yellow("!");
-    case Status::fail:
-      return style.red("✗");
-    case Status::skip:
-      return style.dim("-");
-    case Status::unknown:
-      return style.yellow("?");
-  }
-  return "?";
+  const auto mark = status_mark(status);
+  return status == Status::pass   ? style.green(mark)
+         : status == Status::fail ? style.red(mark)
+         : status == Status::skip ? style.dim(mark)
+                                  : style.yellow(mark);
 }
 
 // What a check that is in order says on its one line.
@@ -58,14 +34,11 @@ std::string summary(const std::vector<const Finding*>& findings) {
 
 // One cause that silences a whole room ("no rails on this machine") is said once.
 bool says_the_same(const std::vector<const Finding*>& a, const std::vector<const Finding*>& b) {
-  return a.size() == 1 && b.size() == 1 &&
-         (a[0]->status == Status::skip || a[0]->status == Status::unknown) && a[0]->status == b[0]->status &&
+  return a.size() == 1 && b.size() == 1 && !tested(a[0]->status) && a[0]->status == b[0]->status &&
          a[0]->subject == b[0]->subject && a[0]->observed == b[0]->observed && a[0]->remedy == b[0]->remedy;
 }
 
 }  // namespace
-
-Status worst(Status a, Status b) { return severity(a) >= severity(b) ? a : b; }
 
 std::string findings_text(const Report& report, const Style& style) {
   std::vector<std::string> order;
@@ -132,15 +105,11 @@ std::string findings_text(const Report& report, const Style& style) {
   const std::string verdict = report.verdict.decision == Decision::pass   ? style.green("PASS")
                               : report.verdict.decision == Decision::fail ? style.red("FAIL")
                                                                           : style.yellow("INCONCLUSIVE");
-  static constexpr std::array<std::pair<Status, std::string_view>, 5> words{{{Status::fail, "failed"},
-                                                                             {Status::unknown, "unknown"},
-                                                                             {Status::warn, "warned"},
-                                                                             {Status::skip, "skipped"},
-                                                                             {Status::pass, "passed"}}};
   std::string tally;
-  for (const auto& [status, word] : words)
-    if (counts[status] > 0)
-      tally += (tally.empty() ? "" : " · ") + std::to_string(counts[status]) + " " + std::string(word);
+  for (auto words = statuses.rbegin(); words != statuses.rend(); ++words)
+    if (counts[words->status] > 0)
+      tally += (tally.empty() ? "" : " · ") + std::to_string(counts[words->status]) + " " +
+               std::string(words->done);
   return text + verdict + "  " + (tally.empty() ? "nothing was checked" : tally) + "\n";
 }
 

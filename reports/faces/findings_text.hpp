@@ -10,7 +10,4 @@ namespace mlc {
 
 std::string findings_text(const Report& report, const Style& style);
 
-// The worst of them decides how a check is counted: fail, unknown, warn, pass, skip.
-Status worst(Status a, Status b);
-
 }  // namespace mlc

@@ -20,7 +20,7 @@ std::string figure(double value, const std::string& unit) {
 Status worst_of(const std::vector<const GpuResult*>& results) {
   Status status = Status::skip;
   for (const auto* result : results)
-    if (result->status == Status::fail || status == Status::skip) status = result->status;
+    status = worst(status, result->status);
   return status;
 }
 

@@ -12,22 +12,6 @@
 
 namespace mlc {
 
-std::string_view status_mark(Status status) {
-  switch (status) {
-    case Status::pass:
-      return "✓";
-    case Status::warn:
-      return "!";
-    case Status::fail:
-      return "✗";
-    case Status::skip:
-      return "–";
-    case Status::unknown:
-      return "?";
-  }
-  return "?";
-}
-
 namespace {
 
 std::string count_text(std::size_t count, std::string_view one, std::string_view many) {
@@ -136,38 +120,22 @@ void write_findings(HtmlWriter& html, const Report& report) {
   for (std::size_t i = 0; i < report.findings.size(); ++i)
     rooms[room_of(report.findings[i].check)].push_back(i);
   // Worst first within a room, and rooms with something open before the quiet ones.
-  const auto rank = [](Status status) {
-    switch (status) {
-      case Status::fail:
-        return 0;
-      case Status::unknown:
-        return 1;
-      case Status::warn:
-        return 2;
-      case Status::skip:
-        return 3;
-      case Status::pass:
-        return 4;
-    }
-    return 4;
-  };
-  std::vector<std::pair<int, std::string>> order;
+  const auto bad = [&](std::size_t i) { return severity(report.findings[i].status); };
+  std::vector<std::pair<std::size_t, std::string>> order;
   for (auto& [room, members] : rooms) {
-    std::stable_sort(members.begin(), members.end(), [&](std::size_t a, std::size_t b) {
-      return rank(report.findings[a].status) < rank(report.findings[b].status);
-    });
-    order.emplace_back(rank(report.findings[members.front()].status), room);
+    std::ranges::stable_sort(members, std::greater(), bad);
+    order.emplace_back(bad(members.front()), room);
   }
-  std::sort(order.begin(), order.end());
+  std::ranges::stable_sort(order, std::greater(), &std::pair<std::size_t, std::string>::first);
 
   html.open("section", {{"id", "findings"}}).leaf("h2", "Findings");
-  for (const auto& [worst, room] : order) {
+  for (const auto& [most, room] : order) {
     html.open("section", {{"class", "room"}}).leaf("h3", room.empty() ? "unnamed" : room);
     std::vector<std::size_t> quiet;
     std::size_t passed = 0, skipped = 0;
     for (const std::size_t i : rooms[room]) {
       const Status status = report.findings[i].status;
-      if (rank(status) < rank(Status::skip)) {
+      if (status != Status::pass && status != Status::skip) {
         write_open_finding(html, report.findings[i], i);
         continue;
       }

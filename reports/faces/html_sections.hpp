@@ -6,7 +6,6 @@
 
 namespace mlc {
 
-std::string_view status_mark(Status status);  // "✓", "✗", ...: never colour alone
 
 void write_findings(HtmlWriter& html, const Report& report);
 void write_series(HtmlWriter& html, const Report& report);  // html_series.cpp

@@ -3,7 +3,6 @@
 #include <map>
 
 #include "reports/faces/face.hpp"
-#include "reports/faces/findings_text.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {

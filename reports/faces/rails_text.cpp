@@ -40,13 +40,7 @@ struct Row {
   const RailResult* together = nullptr;
   const RailResult& any() const { return solo ? *solo : *together; }
   Status status() const {
-    Status worst = Status::pass;
-    for (const auto* each : {solo, together}) {
-      if (!each) continue;
-      if (each->status == Status::fail) return Status::fail;
-      if (each->status == Status::unknown) worst = Status::unknown;
-    }
-    return worst;
+    return worst(solo ? solo->status : Status::pass, together ? together->status : Status::pass);
   }
 };
 

@@ -332,21 +332,6 @@ std::vector<SeriesChange> series_changes(const Report& base, const Report& next,
 
 // ---- findings ----
 
-int badness(Status status) {
-  switch (status) {
-    case Status::pass:
-      return 0;
-    case Status::warn:
-      return 1;
-    case Status::fail:
-      return 2;
-    case Status::skip:
-    case Status::unknown:
-      return -1;  // says nothing either way
-  }
-  return -1;
-}
-
 void judge(FindingChange& change) {
   if (!change.base) {
     // A check that is new: a fault it shows is there now, whatever was before.
@@ -355,24 +340,23 @@ void judge(FindingChange& change) {
     return;
   }
   if (!change.next) {
-    change.may_regress = badness(*change.base) >= 0 && *change.base != Status::fail;
+    change.may_regress = tested(*change.base) && *change.base != Status::fail;
     return;
   }
   if (*change.base == *change.next) {
     change.change = Change::same;
     return;
   }
-  const int before = badness(*change.base), after = badness(*change.next);
-  if (after < 0) {
-    change.may_regress = before == 0 || before == 1;
+  if (!tested(*change.next)) {
+    change.may_regress = tested(*change.base) && *change.base != Status::fail;
     return;
   }
-  if (before < 0) {
+  if (!tested(*change.base)) {
     change.change = *change.next == Status::fail ? Change::worse : Change::undecided;
     change.regression = *change.next == Status::fail;
     return;
   }
-  change.change = after > before ? Change::worse : Change::better;
+  change.change = severity(*change.next) > severity(*change.base) ? Change::worse : Change::better;
   change.regression = *change.next == Status::fail;
 }
 

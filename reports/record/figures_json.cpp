@@ -24,8 +24,7 @@ std::optional<double> read_optional(const Json& json, const char* key) {
 }
 
 Status read_status(const Json& json) {
-  for (const Status status : {Status::pass, Status::warn, Status::fail, Status::skip, Status::unknown})
-    if (json.get<std::string>() == to_string(status)) return status;
+  if (const auto status = parse_status(json.get<std::string>())) return *status;
   throw ReportError("figures: unknown status");
 }
 

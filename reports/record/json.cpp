@@ -94,8 +94,7 @@ void take(const Json& j, const char* key, std::optional<T>& out) {
 }
 
 Status status_from(const std::string& text) {
-  for (Status status : {Status::pass, Status::warn, Status::fail, Status::skip, Status::unknown})
-    if (text == to_string(status)) return status;
+  if (const auto status = parse_status(text)) return *status;
   throw ReportError("unknown status '" + text.substr(0, 40) + "'");
 }
 
@@ -187,6 +186,7 @@ std::string to_json(const Report& r) {
   j["series"] = list_of(r.series), j["findings"] = list_of(r.findings);
   if (Json figures = figures_to_json(r.figures); !figures.empty()) j["figures"] = std::move(figures);
   j["verdict"] = {{"decision", to_string(r.verdict.decision)}, {"because", r.verdict.because}};
+  if (!r.verdict.unmeasured.empty()) j["verdict"]["unmeasured"] = r.verdict.unmeasured;
   j["errors"] = list_of(r.errors);
   return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -213,7 +213,12 @@ Report report_from_json(std::string_view text) {
       r.findings.push_back(finding_from(finding));
     if (const auto figures = j.find("figures"); figures != j.end()) r.figures = figures_from_json(*figures);
     r.verdict.decision = decision_from(verdict.at("decision").get<std::string>());
-    take(verdict, "because", r.verdict.because);
+    take(verdict, "because", r.verdict.because), take(verdict, "unmeasured", r.verdict.unmeasured);
+    // Older reports say it in their sentences only.
+    constexpr std::string_view once = "not measured: ";
+    if (!verdict.contains("unmeasured"))
+      for (const auto& because : r.verdict.because)
+        if (because.starts_with(once)) r.verdict.unmeasured.push_back(because.substr(once.size()));
     for (const auto& error : j.at("errors"))
       r.errors.push_back(error_from(error));
     return r;

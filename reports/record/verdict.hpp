@@ -24,6 +24,8 @@ constexpr std::string_view to_string(Decision decision) {
 struct Verdict {
   Decision decision = Decision::inconclusive;
   std::vector<std::string> because;  // one sentence each, worst first; never empty unless a pass
+  std::vector<std::string>
+      unmeasured;  // what there was to judge by but nothing to judge, each also in because
   bool operator==(const Verdict&) const = default;
 };
 

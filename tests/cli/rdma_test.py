@@ -25,6 +25,10 @@ MISTAKES = [
     (["--qps", "0"], "--qps"),
     (["--timeout", "1ms"], "at least 100ms"),
     (["--inject", "melt:rail=1"], "is no fault"),
+    (["--inject", "flip:rail=4294967297,index=7,bit=3"], "rail must be a number from 0 to 1023"),
+    (["--inject", "flip:rail=1,index=7,bit=8"], "bit must be a number from 0 to 7"),
+    (["--inject", "flip:rank=1,index=7,bit=3"], "'rank' is none of rail, index, bit"),
+    (["--inject", "flip:rail=1,index=65536,bit=3"], "index 65536 is not below 65536"),
     (["--policy", "locale"], "did you mean 'local'?"),
     (["--output", "/no/such/place.json"], "nothing has been measured yet"),
 ]

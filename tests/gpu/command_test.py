@@ -2,6 +2,9 @@
 from program import *
 
 
+OLD_NCCL = os.environ.get("MLC_OLD_NCCL", "")
+
+
 def has_gpu():
     return os.path.exists("/dev/nvidia0")
 
@@ -22,13 +25,29 @@ class Gpu(Case):
         with open(bad, "w") as file:
             file.write("policy: bad\ngpu:\n  hbm: {copy_at_least: 190 %}\n")
         for arguments, words in ((["hbmm"], "did you mean 'hbm'?"), (["--quick", "--full"], "one run"), (["--memory", "4K"], "1 GiB"),
-                                 (["--inject", "disk"], "memory:gpu=0"), (["--timeout", "0"], "--timeout"),
+                                 (["--inject", "disk"], "memory:gpu=0"), (["--inject", "memory:gpu=0,word=1,bit=64"], "bit must be a number from 0 to 63"),
+                                 (["--inject", "sm:gpu=0"], "sm is missing"), (["--timeout", "0"], "--timeout"),
                                  (["--policy", "no-such"], "no such file"), (["--policy", bad], "bad.yaml:3"),
                                  (["--format", "yaml"], "--format"), (["--gpu", "0"], "gpus")):
             with self.subTest(arguments=arguments):
                 done = run("gpu", *arguments)
                 self.assertEqual(done.code, 64, done)
                 self.assertIn(words, done.err, done)
+
+    def test_the_program_needs_no_nccl_to_start(self):
+        needed = subprocess.run(["readelf", "-d", BENCH], capture_output=True, text=True).stdout
+        self.assertIn("NEEDED", needed)
+        self.assertNotIn("libnccl", needed)
+
+    @unittest.skipUnless(OLD_NCCL, "NCCL is not built in")
+    def test_an_nccl_that_lacks_a_function_is_named(self):
+        env = clean_environment(LD_LIBRARY_PATH=OLD_NCCL)
+        lacks = "libnccl.so.2 is too old: it lacks ncclGetErrorString"
+        self.assertIn(lacks, run("list", "backends", env=env).out)
+        done = run("allreduce", "--backend", "nccl", env=env)
+        self.assertEqual(done.code, 64, done)
+        self.assertIn("backend nccl is not here: " + lacks, done.err)
+        self.assertEqual(run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "2", env=env).code, 0)
 
     def test_help_names_every_test(self):
         text = run("gpu", "--help").out

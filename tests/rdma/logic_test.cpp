@@ -114,7 +114,7 @@ TEST(RateMeter, AnswersItsQuestionOrRunsOutOfWindows) {
     meter.start(now);
     while (!meter.decided() && !meter.exhausted())
       meter.add(static_cast<std::uint64_t>(rate * 125'000), now += 0.001);
-    EXPECT_EQ(meter.answer(), rate > 1 ? Answer::at_least : Answer::below);
+    EXPECT_EQ(meter.answer(), rate > 1 ? Conclusion::at_least : Conclusion::below);
   }
   RateMeter meter(0.001, 0.02, RailQuestion{.gbit_s = 1, .max_windows = 10});
   double now = 0;

@@ -162,7 +162,7 @@ TEST_P(EveryVerb, AFlippedBitIsFoundAndDescribed) {
   // The data of a read is received by the end that reads.
   const int receiver = GetParam() == Verb::read ? 0 : 1;
   const auto result = run(fabric, plan, 2, 2, {}, [&](int end, EndSettings& settings) {
-    if (end == receiver) settings.fault = Fault{.kind = Fault::Kind::flip, .rank = 1, .index = 0, .bit = 3};
+    if (end == receiver) settings.fault = Fault{.kind = Fault::Kind::flip, .place = 1, .index = 0, .bit = 3};
   });
   for (const auto& lane : result.meets[0].results) {
     EXPECT_EQ(lane.wrong.value_or(99), lane.rail == 1 ? 1u : 0u);
@@ -285,7 +285,7 @@ TEST(Session, AHungSenderIsNamed) {
   Plan plan = quick();
   plan.one_way = true, plan.timeout_s = 0.5;
   const auto result = run(fabric, plan, 2, 2, {}, [](int end, EndSettings& settings) {
-    if (end == 0) settings.fault = Fault{.kind = Fault::Kind::hang, .rank = 1, .after = 20};
+    if (end == 0) settings.fault = Fault{.kind = Fault::Kind::hang, .place = 1, .after = 20};
   });
   for (const auto& lane : result.meets[0].results) {
     if (lane.rail == 0)

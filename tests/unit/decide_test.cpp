@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bench/burnin/merge.hpp"
+
 namespace mlc {
 namespace {
 
@@ -63,6 +65,21 @@ TEST(Decide, AThresholdWithoutAMeasurementIsNoPass) {
   Report r;
   r.series = {fine()};
   EXPECT_EQ(of(r, true, {"allreduce 1 GiB"}), Decision::inconclusive);
+}
+
+// A burn-in is not a pass because of what one stage had nothing to judge with; the sentences are for people.
+TEST(Decide, WhatAStageDidNotMeasureIsCarriedAsAValue) {
+  Report stage;
+  stage.series = {fine()};
+  stage.verdict = decide(stage, {}, {"allreduce 1 GiB"});
+  EXPECT_THAT(stage.verdict.unmeasured, testing::ElementsAre("allreduce 1 GiB"));
+  stage.verdict.because = {"said in other words"};
+  const StageOutcome outcome{.stage = {}, .status = Status::pass, .reports = {stage}};
+  Report merged;
+  merge_into(merged, outcome);
+  const Verdict verdict = verdict_of(merged, {outcome}, {});
+  EXPECT_EQ(verdict.decision, Decision::inconclusive);
+  EXPECT_THAT(verdict.unmeasured, testing::ElementsAre("allreduce 1 GiB"));
 }
 
 TEST(Decide, ChecksThatAllSkippedOrCouldNotTestAreNoPass) {

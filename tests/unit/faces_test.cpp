@@ -93,7 +93,14 @@ TEST(Json, ComesBackTheSame) {
   r.errors = {{"a", "b", "c", "d"}};
   r.series[0].wrong.reset();
   r.series[0].root = 3;
+  r.verdict.unmeasured = {"allreduce 1 GiB"};
   EXPECT_EQ(report_from_json(to_json(r)), r);
+}
+
+TEST(Json, AnOlderReportSaysInItsSentencesWhatWasNotMeasured) {
+  Report r = sample();
+  r.verdict.because = {"not measured: allreduce 1 GiB", "something else"};
+  EXPECT_THAT(report_from_json(to_json(r)).verdict.unmeasured, testing::ElementsAre("allreduce 1 GiB"));
 }
 
 TEST(Json, RefusesWhatIsNoReport) {

@@ -1,10 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <map>
+#include <system_error>
 
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/launcher.hpp"
+#include "validators/host/child_process.hpp"
+#include "validators/host/scratch_directory.hpp"
 
 namespace mlc {
 namespace {
@@ -59,6 +63,58 @@ TEST(MpirunCommand, HandlesRootOversubscriptionAndHosts) {
                               .timeout_s = 60,
                               .exported = {"NCCL_ALGO"}}),
               ElementsAre("mpirun", "--quiet", "-n", "3", "--host", "a:2,b:2", "-x", "NCCL_ALGO", "/m"));
+}
+
+ChildEnd end_of(Children& children) {
+  for (int i = 0; i < 1000; ++i) {
+    if (const auto end = children.ended()) return *end;
+    (void)children.wait(0.05);
+  }
+  return {};
+}
+
+TEST(Children, EndAsTheyEndAndAreToldOnce) {
+  Children children;
+  children.start({"sh", "-c", "exit 3"}, {});
+  EXPECT_TRUE(children.any());
+  const ChildEnd exited = end_of(children);
+  EXPECT_EQ(exited.code, 3);
+  EXPECT_EQ(exited.text(), "ended with status 3");
+  EXPECT_FALSE(children.any());
+  EXPECT_FALSE(children.ended());
+  children.start({"sh", "-c", "kill -9 $$"}, {});
+  const ChildEnd killed = end_of(children);
+  EXPECT_EQ(killed.child, 1u);
+  EXPECT_EQ(killed.code, 137);
+  EXPECT_EQ(killed.text(), "was ended by signal 9 (Killed)");
+}
+
+TEST(Children, FindTheirEnvironmentAndWhatCannotStartThrows) {
+  Children children;
+  children.start({"sh", "-c", "exit $MLC_CODE"}, {{"MLC_CODE", "7"}});
+  EXPECT_EQ(end_of(children).code, 7);
+  EXPECT_THROW(children.start({"/no/such/program"}, {}), std::system_error);
+  EXPECT_FALSE(children.any());
+}
+
+TEST(Children, AndTheirOwnAreGoneWithTheLaunch) {
+  const ScratchDirectory scratch;
+  const std::string told = (scratch.path() / "pid").string();
+  {
+    Children children;
+    // A session of its own, so that no signal to the group reaches it.
+    children.start({"sh", "-c",
+                    "setsid sh -c 'echo $$ > " + told + ".new; mv " + told + ".new " + told +
+                        "; exec sleep 600' & sleep 600"},
+                   {});
+    for (int i = 0; i < 1000 && read_file(told).empty(); ++i)
+      (void)children.wait(0.01);
+    children.signal(SIGTERM);
+    EXPECT_EQ(end_of(children).signal, SIGTERM);
+    ASSERT_FALSE(read_file(told).empty());
+    EXPECT_EQ(::kill(std::stoi(read_file(told)), 0), 0);
+  }
+  EXPECT_EQ(::kill(std::stoi(read_file(told)), 0), -1);
 }
 
 }  // namespace

@@ -192,7 +192,7 @@ TEST(Runner, ATimeThresholdIsAnUpperBound) {
 TEST(Runner, ThePlantedBitIsFoundAndNothingElse) {
   for (Placement placement : {Placement::out_of_place, Placement::in_place}) {
     Setting s{.ranks = 4, .placement = placement};
-    s.options.fault = Fault{.kind = Fault::Kind::flip, .rank = 2, .index = 777, .bit = 9};
+    s.options.fault = Fault{.kind = Fault::Kind::flip, .place = 2, .index = 777, .bit = 9};
     const Series series = measure(s);
     EXPECT_EQ(series.wrong, 1u);
     ASSERT_TRUE(series.mismatch);

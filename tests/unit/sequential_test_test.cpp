@@ -20,10 +20,10 @@ Rates simulate(double margin, int trials, std::uint64_t most, std::uint64_t seed
   Rates rates;
   for (int i = 0; i < trials; ++i) {
     SequentialTest test(100, 1e-3, 1e-2);
-    while (test.answer() == Answer::undecided && test.samples() < most)
+    while (test.answer() == Conclusion::undecided && test.samples() < most)
       test.add(noise(random) * (slow(random) ? 0.85 : 1));
-    rates.pass += test.answer() == Answer::at_least ? 1 : 0;
-    rates.fail += test.answer() == Answer::below ? 1 : 0;
+    rates.pass += test.answer() == Conclusion::at_least ? 1 : 0;
+    rates.fail += test.answer() == Conclusion::below ? 1 : 0;
     rates.mean_samples += static_cast<double>(test.samples());
   }
   rates.pass /= trials, rates.fail /= trials, rates.mean_samples /= trials;
@@ -67,17 +67,17 @@ TEST(SequentialTest, WhatIsNotANumberCountsAgainst) {
   SequentialTest test(1, 1e-3, 1e-2);
   for (int i = 0; i < 30; ++i)
     test.add(std::nan(""));
-  EXPECT_EQ(test.answer(), Answer::below);
+  EXPECT_EQ(test.answer(), Conclusion::below);
 }
 
 TEST(SequentialTest, ADecisionStays) {
   SequentialTest test(1, 1e-3, 1e-2);
   for (int i = 0; i < 30; ++i)
     test.add(2);
-  ASSERT_EQ(test.answer(), Answer::at_least);
+  ASSERT_EQ(test.answer(), Conclusion::at_least);
   for (int i = 0; i < 500; ++i)
     test.add(0);
-  EXPECT_EQ(test.answer(), Answer::at_least);
+  EXPECT_EQ(test.answer(), Conclusion::at_least);
 }
 
 TEST(SequentialTest, RefusesImpossibleRates) {

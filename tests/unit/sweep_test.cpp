@@ -67,18 +67,93 @@ TEST(Plan, RefusesWhatCannotBe) {
   EXPECT_THROW(plan({.collective = find_collective("allgather"), .sizes = {16}}, 4), UsageError);
 }
 
-TEST(Faults, ParseOrDoNot) {
-  const auto flip = parse_fault("flip:rank=1,index=1000,bit=3");
-  ASSERT_TRUE(flip);
-  EXPECT_EQ(flip->rank, 1);
-  EXPECT_EQ(flip->index, 1000u);
-  EXPECT_EQ(flip->bit, 3);
-  EXPECT_TRUE(parse_fault("hang:rank=2,after=5"));
-  for (const char* text :
-       {"", "flop:rank=1", "flip:rank", "flip:rank=", "flip:rank=x", "flip:colour=1", "flip:rank=1,"}) {
-    if (std::string_view(text) == "flip:rank=1,") continue;  // a trailing comma does no harm
-    EXPECT_FALSE(parse_fault(text)) << text;
+std::string why_not(const std::string& text, const FaultKinds& kinds) {
+  try {
+    (void)fault_from(text, kinds);
+  } catch (const UsageError& error) {
+    return error.what();
   }
+  return "";
+}
+
+TEST(Faults, AreReadByTheTableOfTheirCommand) {
+  const Fault flip =
+      fault_from("flip:bit=3,rank=1,index=1000,", rank_faults());  // a trailing comma does no harm
+  EXPECT_EQ(flip.kind, Fault::Kind::flip);
+  EXPECT_EQ(flip.place, 1);
+  EXPECT_EQ(flip.index, 1000u);
+  EXPECT_EQ(flip.bit, 3);
+  EXPECT_EQ(fault_from("hang:rail=2,after=5", rail_faults()).after, 5u);
+  const Fault memory = fault_from("memory:gpu=3,word=1000,bit=63", gpu_faults());
+  EXPECT_EQ(memory.place, 3);
+  EXPECT_EQ(memory.index, 1000u);
+  EXPECT_EQ(memory.bit, 63);
+  EXPECT_EQ(fault_from("sm:gpu=0,sm=17", gpu_faults()).index, 17u);
+  for (const auto* kinds : {&rank_faults(), &rail_faults(), &gpu_faults()}) {
+    const std::string forms = fault_forms(*kinds);
+    for (std::size_t at = 0; at < forms.size();) {  // what the help shows is what is read
+      const auto end = std::min(forms.find(" | ", at), forms.size());
+      EXPECT_EQ(why_not(forms.substr(at, end - at), *kinds), "");
+      at = end + 3;
+    }
+  }
+}
+
+TEST(Faults, AreRefusedWithWhatIsAllowed) {
+  const std::vector<std::tuple<const char*, const FaultKinds*, const char*>> refused{
+      {"", &rank_faults(), "none of flip, delay, hang, die"},
+      {"flop:rank=1", &rank_faults(), "none of flip, delay, hang, die"},
+      {"disk", &gpu_faults(), "none of memory, sm"},
+      {"flip:rank", &rank_faults(), "rank must be a number from 0 to 1048575"},
+      {"flip:rank=", &rank_faults(), "rank must be a number from 0 to 1048575"},
+      {"flip:rank=x,index=7,bit=3", &rank_faults(), "rank must be a number from 0 to 1048575"},
+      {"flip:rank=-1,index=7,bit=3", &rank_faults(), "rank must be a number from 0 to 1048575"},
+      {"flip:rank=4294967297,index=7,bit=3", &rank_faults(), "rank must be a number from 0 to 1048575"},
+      {"flip:rank=18446744073709551617,index=7,bit=3", &rank_faults(),
+       "rank must be a number from 0 to 1048575"},
+      {"flip:rank=1,index=18446744073709551615,bit=3", &rank_faults(), "index must be a number from 0 to"},
+      {"flip:rank=1,index=7,bit=99", &rank_faults(), "bit must be a number from 0 to 63"},
+      {"flip:rail=1,index=7,bit=8", &rail_faults(), "bit must be a number from 0 to 7"},
+      {"flip:rail=4294967297,index=7,bit=3", &rail_faults(), "rail must be a number from 0 to 1023"},
+      {"memory:gpu=0,word=1,bit=64", &gpu_faults(), "bit must be a number from 0 to 63"},
+      {"sm:gpu=1024,sm=1", &gpu_faults(), "gpu must be a number from 0 to 1023"},
+      {"flip:colour=1", &rank_faults(), "'colour' is none of rank, index, bit"},
+      {"flip:rail=1,index=7,bit=3", &rank_faults(), "'rail' is none of rank, index, bit"},
+      {"flip:rank=1,index=7,bit=3", &rail_faults(), "'rank' is none of rail, index, bit"},
+      {"hang:rank=1,us=5", &rank_faults(), "'us' is none of rank, after"},
+      {"memory:sm=1", &gpu_faults(), "'sm' is none of gpu, word, bit"},
+      {"flip:rank=1,rank=2,index=7,bit=3", &rank_faults(), "rank is given twice"},
+      {"flip:rank=1,bit=3", &rank_faults(), "index is missing"},
+      {"sm:sm=17", &gpu_faults(), "gpu is missing"},
+      {"delay", &rank_faults(), "rank is missing"},
+  };
+  for (const auto& [text, kinds, says] : refused)
+    EXPECT_THAT(why_not(text, *kinds), testing::HasSubstr(says)) << text;
+}
+
+TEST(Faults, ThatTheRunHasNoPlaceForAreRefused) {
+  const auto refused = [](const char* collective, const char* text,
+                          std::vector<Dtype> dtypes = {Dtype::float32}) {
+    const Sweep sweep =
+        plan({.collective = find_collective(collective), .sizes = {4096, 16384}, .dtypes = dtypes}, 4);
+    try {
+      check_fault(fault_from(text, rank_faults()), sweep.cells, 4);
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(refused("allreduce", "flip:rank=3,index=4095,bit=31"), "");
+  EXPECT_THAT(refused("allreduce", "flip:rank=4,index=0,bit=0"), testing::HasSubstr("rank 4 is not below 4"));
+  EXPECT_THAT(refused("allreduce", "die:rank=4,after=0"), testing::HasSubstr("rank 4 is not below 4"));
+  EXPECT_THAT(refused("allreduce", "flip:rank=0,index=4096,bit=0"),
+              testing::HasSubstr("index 4096 is not below 4096"));
+  EXPECT_THAT(refused("allreduce", "flip:rank=0,index=0,bit=32"),
+              testing::HasSubstr("bit 32 is not below 32, the width of float"));
+  EXPECT_THAT(refused("allreduce", "flip:rank=0,index=0,bit=8", {Dtype::int8}),
+              testing::HasSubstr("bit 8 is not below 8"));
+  EXPECT_THAT(refused("gather", "flip:rank=1,index=0,bit=0"),
+              testing::HasSubstr("index 0 is not below 0"));  // the root only
 }
 
 }  // namespace

@@ -147,10 +147,13 @@ TEST(Source, NoCheckStartsAProcess) {
   for (const auto& entry :
        std::filesystem::recursive_directory_iterator(std::string(MLC_SOURCE_DIR) + "/validators")) {
     if (entry.path().extension() != ".cpp" && entry.path().extension() != ".hpp") continue;
+    // Ranks and stages are started there; that no check does is seen by who includes it.
+    if (entry.path().stem() == "child_process") continue;
     std::ifstream file(entry.path());
     std::stringstream content;
     content << file.rdbuf();
-    for (const char* call : {"fork(", "popen(", "system(", "execv", "posix_spawn", "exit("}) {
+    for (const char* call :
+         {"fork(", "popen(", "system(", "execv", "posix_spawn", "exit(", "child_process.hpp"}) {
       const auto at = content.str().find(call);
       // "filesystem(" is a question, not a shell.
       const bool innocent = at != std::string::npos && std::string_view(call) == "system(" && at >= 4 &&

@@ -46,14 +46,13 @@ Verdict decide(const Report& report, const Policy& policy, const std::vector<std
     undecided.push_back(error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"));
   // Findings that were all skipped or unknown have tested nothing, whatever the policy lets pass beside
   // others.
-  const bool tested = std::ranges::any_of(report.findings, [](const Finding& finding) {
-    return finding.status != Status::skip && finding.status != Status::unknown;
-  });
-  if (failed.empty() && undecided.empty() && report.series.empty() && !tested)
+  const bool anything_tested =
+      std::ranges::any_of(report.findings, [](const Finding& finding) { return tested(finding.status); });
+  if (failed.empty() && undecided.empty() && report.series.empty() && !anything_tested)
     undecided.push_back(report.findings.empty() ? "nothing was measured"
                                                 : "no check could test anything here");
 
-  Verdict verdict;
+  Verdict verdict{.unmeasured = unmeasured};
   verdict.decision = !failed.empty()      ? Decision::fail
                      : !undecided.empty() ? Decision::inconclusive
                                           : Decision::pass;

@@ -8,12 +8,16 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <ctime>
 #include <fstream>
 #include <system_error>
 
 #include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
+
+namespace {
 
 pid_t spawn(const std::vector<std::string>& command,
             const std::vector<std::pair<std::string, std::string>>& environment, int output) {
@@ -53,8 +57,7 @@ pid_t spawn(const std::vector<std::string>& command,
   return pid;
 }
 
-void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
-
+// Children of children came to us when theirs ended; each that is ended hands over its own.
 void end_orphans() {
   for (int round = 0; round < 100; ++round) {
     std::ifstream children("/proc/thread-self/children");
@@ -65,6 +68,63 @@ void end_orphans() {
     }
     if (!any) return;
   }
+}
+
+}  // namespace
+
+std::string ChildEnd::text() const {
+  return signal > 0 ? "was ended by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")"
+                    : "ended with status " + std::to_string(code);
+}
+
+Children::Children() {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  // A child's end then ends a wait at once.
+  sigset_t ends;
+  sigemptyset(&ends), sigaddset(&ends, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &ends, nullptr);
+}
+
+Children::~Children() { end(); }
+
+void Children::end() {
+  for (pid_t& pid : pids_)
+    if (pid > 0) ::kill(-pid, SIGKILL), ::waitpid(pid, nullptr, 0), pid = 0;
+  left_ = 0;
+  end_orphans();
+}
+
+void Children::start(const std::vector<std::string>& command,
+                     const std::vector<std::pair<std::string, std::string>>& environment, int output) {
+  pids_.push_back(spawn(command, environment, output));
+  ++left_;
+}
+
+std::optional<ChildEnd> Children::ended() {
+  for (std::size_t child = 0; child < pids_.size(); ++child) {
+    int status = 0;
+    if (pids_[child] <= 0 || ::waitpid(pids_[child], &status, WNOHANG) != pids_[child]) continue;
+    pids_[child] = 0, --left_;
+    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    return ChildEnd{child, signal > 0 ? 128 + signal : WEXITSTATUS(status), signal};
+  }
+  return std::nullopt;
+}
+
+void Children::signal(int number) const {
+  for (const pid_t pid : pids_)
+    if (pid > 0) ::kill(pid, number);
+}
+
+int Children::wait(double seconds) const {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGCHLD})
+    sigaddset(&signals, signal);
+  const auto whole = static_cast<time_t>(seconds);
+  const timespec most{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
+  const int signal = ::sigtimedwait(&signals, nullptr, &most);
+  return signal == SIGHUP ? SIGTERM : signal < 0 || signal == SIGCHLD ? 0 : signal;
 }
 
 }  // namespace mlc

@@ -64,9 +64,9 @@ void run(Burnin& node, double seconds) {
       one_round(
           *card.device, pattern, node.options().seed + round, round, bytes,
           [&] {
-            if (round == 0 && fault && fault->kind == PlantedFault::Kind::memory &&
-                fault->gpu == card.device->identity().index)
-              card.device->flip_bit(fault->word, fault->bit);
+            if (round == 0 && fault && fault->kind == Fault::Kind::memory &&
+                fault->place == card.device->identity().index)
+              card.device->flip_bit(fault->index, fault->bit);
           },
           tallies[at]);
     });

@@ -27,9 +27,9 @@ void run(Burnin& node, double seconds) {
         auto& table = tables[static_cast<std::size_t>(&card - cards.data())];
         auto results = card.device->tiles(engine, spec, repeats_in_launch);
         const auto& fault = node.options().fault;
-        if (fault && fault->kind == PlantedFault::Kind::sm && fault->gpu == card.device->identity().index)
+        if (fault && fault->kind == Fault::Kind::sm && fault->place == card.device->identity().index)
           for (auto& result : results)
-            if (static_cast<int>(result.sm) == fault->sm) result.digest.sum ^= 1;
+            if (result.sm == fault->index) result.digest.sum ^= 1;
         table.results.insert(table.results.end(), results.begin(), results.end());
       });
       ++launches;

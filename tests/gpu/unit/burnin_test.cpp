@@ -4,8 +4,8 @@
 
 #include <mutex>
 
-#include "bench/gpu/planted_fault.hpp"
 #include "bench/gpu/stress/all.hpp"
+#include "bench/engine/sweep.hpp"
 #include "tests/gpu/unit/fake_gpu.hpp"
 #include "validators/policy/policy.hpp"
 
@@ -45,7 +45,7 @@ class GpuBurnin : public ::testing::Test {
  protected:
   // `faults[i]` is GPU i's; the others are healthy.
   void run(int gpus, std::map<int, FakeFaults> faults, std::vector<std::string> names = {},
-           std::optional<PlantedFault> planted = std::nullopt) {
+           std::optional<Fault> planted = std::nullopt) {
     std::vector<std::unique_ptr<GpuDevice>> devices;
     for (int i = 0; i < gpus; ++i)
       devices.push_back(std::make_unique<FakeGpu>(i, faults[i]));
@@ -127,8 +127,7 @@ TEST_F(GpuBurnin, AStuckBitIsLocalisedToWordBitAndCell) {
 }
 
 TEST_F(GpuBurnin, APlantedFlipIsFoundAtItsExactPlace) {
-  run(1, {}, {"memory"},
-      PlantedFault{.kind = PlantedFault::Kind::memory, .gpu = 0, .word = 12'345, .bit = 42, .sm = 0});
+  run(1, {}, {"memory"}, Fault{.kind = Fault::Kind::memory, .place = 0, .index = 12'345, .bit = 42});
   const auto failed = with(Status::fail);
   ASSERT_EQ(failed.size(), 1u) << all_bad();
   EXPECT_THAT(failed[0].observed,
@@ -252,16 +251,21 @@ TEST_F(GpuBurnin, EveryCallMayFailAndNothingHangsOrCrashes) {
   }
 }
 
-TEST(PlantedFaultText, IsReadOrRefused) {
-  const auto memory = parse_planted_fault("memory:gpu=3,word=1000,bit=63");
-  ASSERT_TRUE(memory);
-  EXPECT_EQ(memory->gpu, 3);
-  EXPECT_EQ(memory->word, 1000u);
-  EXPECT_EQ(memory->bit, 63);
-  ASSERT_TRUE(parse_planted_fault("sm:sm=17"));
-  for (const char* bad :
-       {"", "disk", "memory:bit=64", "memory:sm=1", "sm:word=1", "memory:word", "memory:word=x", "sm:sm=-1"})
-    EXPECT_FALSE(parse_planted_fault(bad)) << bad;
+// Refused before any test: a fault that is never planted would never be found.
+TEST_F(GpuBurnin, AFaultWithoutAPlaceIsRefused) {
+  const auto refused = [&](const char* text) {
+    try {
+      run(2, {}, {"sm"}, fault_from(text, gpu_faults()));
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string("not refused");
+  };
+  EXPECT_THAT(refused("memory:gpu=2,word=1,bit=3"), HasSubstr("gpu 2 is none of those measured: 0, 1"));
+  EXPECT_THAT(refused("sm:gpu=1,sm=65535"), HasSubstr("sm 65535 is not below"));
+  EXPECT_THAT(refused("memory:gpu=1,word=4503599627370496,bit=3"),
+              HasSubstr("word 4503599627370496 is not below"));
+  EXPECT_EQ(refused("memory:gpu=1,word=0,bit=63"), "not refused");
 }
 
 TEST(GpuTrouble, IsKnownByCudasNames) {
