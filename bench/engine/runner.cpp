@@ -232,12 +232,82 @@ std::vector<double> Runner::warm_up(const Cell& cell, const Buffers& buffers, bo
   }
 }
 
+// What one cell has come to so far. The leader's is complete.
+struct Runner::Sampling {
+  std::vector<double> samples, own;  // seconds an iteration: as timing.hpp says, and this rank's own
+  std::uint64_t slowest = 0;         // iterations in which this rank was
+  double typical = 0;                // seconds; 0: not known yet
+  double start = 0;
+  std::string stop;
+  std::optional<CellJudge> judge;
+};
+
+// What the library says it does with this cell; what of it the wire carries where that is less than busbw
+// counts.
+struct Runner::Carried {
+  std::optional<Tuning> tuning;
+  double wire = 0;  // times bytes; 0: not known
+  bool less_than_busbw = false;
+};
+
+Runner::Carried Runner::carried(const Cell& cell, const Buffers& buffers) {
+  const int ranks = communicator_.control().size();
+  Carried carried{communicator_.carried([&] { operate(buffers.call, *cell.collective); })};
+  if (!carried.tuning) return carried;
+  const auto nodes = static_cast<int>(std::set<std::string>(nodes_.begin(), nodes_.end()).size());
+  carried.wire = wire_factor(*cell.collective, carried.tuning->algorithm, nodes, ranks).value_or(0);
+  carried.less_than_busbw = carried.wire > 0 && carried.wire < cell.collective->bus_factor(ranks);
+  return carried;
+}
+
+CellJudge Runner::judge_for(const Cell& cell, Question question, const Carried& carried,
+                            std::span<const double> warm) const {
+  if (carried.less_than_busbw && question.metric == Question::Metric::busbw_gb_s)
+    question.metric = Question::Metric::wire_gb_s;
+  const double factor = question.metric == Question::Metric::wire_gb_s
+                            ? carried.wire
+                            : cell.collective->bus_factor(communicator_.control().size());
+  return {question, static_cast<double>(cell.bytes) * factor,
+          options_.iterations ? 1 : thinning(lag1_autocorrelation(warm)), !options_.iterations};
+}
+
+// How many iterations next; 0 ends the cell, and sampling.stop says why. The leader's alone.
+int Runner::next_window(const std::string& name, Sampling& sampling) {
+  const double elapsed = clock_.now() - sampling.start;
+  const auto done = static_cast<int>(sampling.samples.size());
+  const auto say = [&](const std::string& what) {
+    if (live_) live_(name + "  " + std::to_string(done) + " iterations, " + what);
+  };
+  const auto fitting = sampling.typical > 0
+                           ? static_cast<int>(std::min(window_seconds / sampling.typical, 1e6))
+                           : least_in_window;
+  const int iterations = std::clamp(fitting, least_in_window, most_in_window);
+  if (options_.iterations) {
+    if (done == *options_.iterations) sampling.stop = "fixed";
+    return std::min(iterations, *options_.iterations - done);
+  }
+  if (sampling.judge) {
+    sampling.stop = sampling.judge->decided()                 ? "decided"
+                    : sampling.judge->exhausted()             ? "batches"
+                    : elapsed > options_.max_seconds_question ? "time"
+                                                              : "";
+    if (sampling.stop.empty()) say("against the threshold");
+  } else if (done > 0) {
+    const Summary so_far = summarise(sampling.samples);
+    const double half = (so_far.median_ci[1] - so_far.median_ci[0]) / 2 / so_far.p50;
+    sampling.stop = done >= 20 && half <= options_.precision ? "precise"
+                    : elapsed > options_.max_seconds         ? "time"
+                                                             : "";
+    if (sampling.stop.empty()) say(time_text(so_far.p50 * 1e6) + " ± " + percent_text(half));
+  }
+  return sampling.stop.empty() ? iterations : 0;
+}
+
 Series Runner::measure(const Cell& cell, const std::optional<Question>& question) {
   Control& control = communicator_.control();
   const bool leader = control.rank() == 0;
   const Buffers buffers = buffers_for(cell);
   const std::string name = describe(cell);
-  const double busbw_bytes = static_cast<double>(cell.bytes) * cell.collective->bus_factor(control.size());
 
   pulse_.enter(name + ": verification and warm-up");
   Wrong wrong;
@@ -245,90 +315,67 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   verified_iterations(cell, buffers, wrong);
   bool drifting = false;
   const std::vector<double> warm = warm_up(cell, buffers, drifting);
-
-  std::optional<Tuning> tuning = communicator_.carried([&] { operate(buffers.call, *cell.collective); });
-  const auto nodes = static_cast<int>(std::set<std::string>(nodes_.begin(), nodes_.end()).size());
-  double wire = 0;  // 0: not known
-  if (tuning) wire = wire_factor(*cell.collective, tuning->algorithm, nodes, control.size()).value_or(0);
-  const double bus_factor = cell.collective->bus_factor(control.size());
-  const bool more_than_wire = wire > 0 && wire < bus_factor;
-
-  std::optional<CellJudge> judge;
-  if (leader && question) {
-    const int thin = thinning(lag1_autocorrelation(warm));
-    Question asked = *question;
-    if (more_than_wire && asked.metric == Question::Metric::busbw_gb_s)
-      asked.metric = Question::Metric::wire_gb_s;
-    judge.emplace(asked,
-                  asked.metric == Question::Metric::wire_gb_s ? busbw_bytes * wire / bus_factor : busbw_bytes,
-                  options_.iterations ? 1 : thin, !options_.iterations);
-  }
+  const Carried how = carried(cell, buffers);
 
   pulse_.enter(name + ": timed iterations");
-  const double start = clock_.now();
-  std::vector<double> samples, own;
-  std::uint64_t slowest = 0;
-  std::string stop;
-  double typical = warm.empty() ? 0 : median(warm);
+  Sampling sampling;
+  if (leader && question) sampling.judge = judge_for(cell, *question, how, warm);
+  sampling.typical = warm.empty() ? 0 : median(warm), sampling.start = clock_.now();
   for (;;) {
-    int iterations = 0;
-    if (leader) {
-      // How many next; 0 ends the cell, and `stop` says why.
-      const double elapsed = clock_.now() - start;
-      const auto done = static_cast<int>(samples.size());
-      const auto fitting =
-          typical > 0 ? static_cast<int>(std::min(window_seconds / typical, 1e6)) : least_in_window;
-      iterations = std::clamp(fitting, least_in_window, most_in_window);
-      if (options_.iterations) {
-        iterations = std::min(iterations, *options_.iterations - done);
-        if (iterations == 0) stop = "fixed";
-      } else if (judge) {
-        if (judge->decided())
-          stop = "decided";
-        else if (judge->exhausted())
-          stop = "batches";
-        else if (elapsed > options_.max_seconds_question)
-          stop = "time";
-        else if (live_)
-          live_(name + "  " + std::to_string(done) + " iterations, against the threshold");
-      } else if (done > 0) {
-        const Summary so_far = summarise(samples);
-        const double half = (so_far.median_ci[1] - so_far.median_ci[0]) / 2 / so_far.p50;
-        if (done >= 20 && half <= options_.precision)
-          stop = "precise";
-        else if (elapsed > options_.max_seconds)
-          stop = "time";
-        else if (live_)
-          live_(name + "  " + std::to_string(done) + " iterations, " + time_text(so_far.p50 * 1e6) + " ± " +
-                percent_text(half));
-      }
-      if (!stop.empty()) iterations = 0;
-    }
-    iterations = agree(control, iterations);
+    const int iterations = agree(control, leader ? next_window(name, sampling) : 0);
     if (iterations == 0) break;
-    if (!samples.empty())
+    if (!sampling.samples.empty())
       verified_iterations(cell, buffers, wrong);  // the first window's came before the warm-up
-    const std::vector<double> window = timed(cell, buffers, iterations, own, slowest);
+    const std::vector<double> window = timed(cell, buffers, iterations, sampling.own, sampling.slowest);
     if (options_.check > 0 && cell.placement == Placement::out_of_place) verify(cell, buffers, wrong);
-    samples.insert(samples.end(), window.begin(), window.end());
-    typical = median(window);
-    if (judge) judge->add(window);
+    sampling.samples.insert(sampling.samples.end(), window.begin(), window.end());
+    sampling.typical = median(window);
+    if (sampling.judge) sampling.judge->add(window);
   }
 
   const auto all_wrong = gather(control, wrong);
-  const auto ranks = gather(control, RankTimes{own.empty() ? 0 : median(own), slowest});
-  Series series;
-  if (!leader) return series;
+  const auto ranks =
+      gather(control, RankTimes{sampling.own.empty() ? 0 : median(sampling.own), sampling.slowest});
+  if (!leader) return {};
+  Series series = timed_series(cell, sampling);
+  if (options_.check > 0) blame_wrong(cell, all_wrong, series);
+  for (const auto& rank : ranks)
+    series.rank_p50_us.push_back(rank.median * 1e6);
+  if (const auto slow = find_slow_rank(ranks, series.samples))
+    series.slowest = Slowest{static_cast<int>(slow->rank), nodes_[slow->rank], slow->excess};
+  const double wire_gb_s = series.algbw_gb_s * how.wire;
+  series.tuning = how.tuning;
+  if (how.wire > 0) series.tuning->wire_gb_s = wire_gb_s;
+  if (sampling.judge)
+    series.threshold =
+        sampling.judge->judgement(question->metric == Question::Metric::time_us ? series.time_us.p50
+                                  : how.less_than_busbw                         ? wire_gb_s
+                                                                                : series.busbw_gb_s);
+  if (how.less_than_busbw)
+    series.warnings.push_back(how.tuning->algorithm +
+                              " on two nodes sends fewer bytes than busbw counts: the wire carried " +
+                              fixed(wire_gb_s, 2) + " GB/s; NCCL_ALGO=Ring makes the two the same");
+  std::ranges::move(communicator_.warnings(), std::back_inserter(series.warnings));
+  if (drifting)
+    series.warnings.push_back("times were still drifting when the warm-up ended; give it more with --warmup");
+  const double first_over = sampling.samples.front() * 1e6 / series.time_us.p50;
+  if (series.samples >= 5 && first_over > 3)
+    series.warnings.push_back("the first timed iteration took " + fixed(first_over, 1) + " times the median");
+  return series;
+}
 
-  const Summary summary = summarise(samples);
+Series Runner::timed_series(const Cell& cell, const Sampling& sampling) const {
+  const int ranks = communicator_.control().size();
+  const Summary summary = summarise(sampling.samples);
+  Series series;
   series.collective = cell.collective->name;
   series.dtype = to_string(cell.dtype);
   if (cell.collective->reduces) series.redop = to_string(cell.redop);
   if (cell.collective->rooted) series.root = cell.root;
   series.placement = to_string(cell.placement);
   series.bytes = cell.bytes, series.requested_bytes = cell.requested_bytes;
-  series.ranks = control.size();
-  series.samples = samples.size();
+  series.ranks = ranks;
+  series.samples = sampling.samples.size();
   series.time_us = {.min = summary.min * 1e6,
                     .p50 = summary.p50 * 1e6,
                     .p95 = summary.p95 * 1e6,
@@ -338,48 +385,26 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   if (options_.timing != Timing::slowest) series.timing = to_string(options_.timing);
   series.ci_us = {summary.median_ci[0] * 1e6, summary.median_ci[1] * 1e6};
   series.cv = std::isfinite(summary.cv) ? summary.cv : 0;
-  const double told = series.told_us() / 1e6;
-  series.algbw_gb_s = static_cast<double>(cell.bytes) / told / 1e9;
-  series.busbw_gb_s = busbw_bytes / told / 1e9;
-  series.stop = stop;
-  if (options_.check > 0) {
-    std::uint64_t total = 0;
-    for (std::size_t rank = 0; rank < all_wrong.size(); ++rank) {
-      const Wrong& found = all_wrong[rank];
-      if (found.elements > 0 && total == 0)
-        series.mismatch = Mismatch{static_cast<int>(rank),
-                                   nodes_[rank],
-                                   found.first,
-                                   value_and_bits(cell.dtype, found.expected),
-                                   value_and_bits(cell.dtype, found.actual),
-                                   found.kind.data()};
-      total += found.elements;
-    }
-    series.wrong = total;
-  }
-  for (const auto& rank : ranks)
-    series.rank_p50_us.push_back(rank.median * 1e6);
-  if (const auto slow = find_slow_rank(ranks, samples.size()))
-    series.slowest = Slowest{static_cast<int>(slow->rank), nodes_[slow->rank], slow->excess};
-  const double wire_gb_s = series.algbw_gb_s * wire;
-  if (wire > 0) tuning->wire_gb_s = wire_gb_s;
-  if (judge)
-    series.threshold = judge->judgement(question->metric == Question::Metric::time_us ? series.time_us.p50
-                                        : more_than_wire                              ? wire_gb_s
-                                                                                      : series.busbw_gb_s);
-  if (more_than_wire)
-    series.warnings.push_back(tuning->algorithm +
-                              " on two nodes sends fewer bytes than busbw counts: the wire carried " +
-                              fixed(wire_gb_s, 2) + " GB/s; NCCL_ALGO=Ring makes the two the same");
-  series.tuning = tuning;
-  for (auto& warning : communicator_.warnings())
-    series.warnings.push_back(std::move(warning));
-  if (drifting)
-    series.warnings.push_back("times were still drifting when the warm-up ended; give it more with --warmup");
-  if (samples.size() >= 5 && samples.front() > 3 * summary.p50)
-    series.warnings.push_back("the first timed iteration took " + fixed(samples.front() / summary.p50, 1) +
-                              " times the median");
+  series.algbw_gb_s = static_cast<double>(cell.bytes) / series.told_us() / 1e3;
+  series.busbw_gb_s = series.algbw_gb_s * cell.collective->bus_factor(ranks);
+  series.stop = sampling.stop;
   return series;
+}
+
+void Runner::blame_wrong(const Cell& cell, std::span<const Wrong> by_rank, Series& series) const {
+  std::uint64_t total = 0;
+  for (std::size_t rank = 0; rank < by_rank.size(); ++rank) {
+    const Wrong& found = by_rank[rank];
+    if (found.elements > 0 && total == 0)
+      series.mismatch = Mismatch{static_cast<int>(rank),
+                                 nodes_[rank],
+                                 found.first,
+                                 value_and_bits(cell.dtype, found.expected),
+                                 value_and_bits(cell.dtype, found.actual),
+                                 found.kind.data()};
+    total += found.elements;
+  }
+  series.wrong = total;
 }
 
 }  // namespace mlc

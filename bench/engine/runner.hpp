@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct RunnerOptions {
   std::optional<Fault> fault;
 };
 
+class CellJudge;
+
 class Runner {
  public:
   // `nodes` by rank, for names. `live` (rank 0 only, may be empty) hears of progress: a text and the samples
@@ -76,6 +79,14 @@ class Runner {
   std::vector<double> timed(const Cell& cell, const Buffers& buffers, int iterations,
                             std::vector<double>& own, std::uint64_t& slowest);
   std::vector<double> warm_up(const Cell& cell, const Buffers& buffers, bool& drifting);
+  struct Sampling;
+  struct Carried;
+  Carried carried(const Cell& cell, const Buffers& buffers);
+  CellJudge judge_for(const Cell& cell, Question question, const Carried& carried,
+                      std::span<const double> warm) const;
+  int next_window(const std::string& name, Sampling& sampling);
+  Series timed_series(const Cell& cell, const Sampling& sampling) const;
+  void blame_wrong(const Cell& cell, std::span<const Wrong> by_rank, Series& series) const;
 
   Communicator& communicator_;
   Clock& clock_;

@@ -31,7 +31,7 @@ std::vector<std::vector<int>> cores_of_this_machine() {
     std::ifstream file("/sys/devices/system/cpu/" + path);
     std::string line;
     std::getline(file, line);
-    return rdma::parse_cpu_list(line);
+    return parse_cpu_list(line);
   };
   std::set<std::vector<int>> cores;
   for (int cpu : list("online")) {
