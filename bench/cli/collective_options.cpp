@@ -156,7 +156,10 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   runner.seed = o.measuring.seed;
   if (const auto longest = o.measuring.longest_s())
     runner.max_seconds = runner.max_seconds_question = *longest;
-  if (!o.fault.empty()) runner.fault = fault_from(o.fault, rank_faults());
+  if (!o.fault.empty()) {
+    runner.fault = fault_from(o.fault, rank_faults());
+    check_verified(*runner.fault, o.measuring.check);
+  }
   request.timeout_s = seconds_from("--timeout", o.timeout);
   // Without mpirun there is no MPI to carry host memory.
   request.backend = backend_from(

@@ -88,7 +88,13 @@ GpuRequest request_of(const GpuOptions& options) {
       throw UsageError("--memory '" + printable(options.memory) + "' is less than 1 GiB", "write 4G");
     request.expected.memory_tested = 0;  // asked for less: how much it was is in the finding
   }
-  if (!options.fault.empty()) request.burnin.fault = fault_from(options.fault, gpu_faults());
+  if (!options.fault.empty()) {
+    request.burnin.fault = fault_from(options.fault, gpu_faults());
+    const std::string_view finder = request.burnin.fault->kind == Fault::Kind::sm ? "sm" : "memory";
+    if (std::ranges::find(request.tests, finder, &GpuTest::name) == request.tests.end())
+      throw UsageError("--inject: the test '" + std::string(finder) +
+                       "', which would find it, is not among those to run");
+  }
   return request;
 }
 

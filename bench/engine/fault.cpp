@@ -128,6 +128,11 @@ void check_fault(const Fault& fault, const std::vector<Cell>& cells, int ranks) 
               "the elements that rank " + std::to_string(fault.place) + " receives");
 }
 
+void check_verified(const Fault& fault, int check) {
+  if (fault.kind == Fault::Kind::flip && check == 0)
+    throw UsageError("--inject: a flip is found by verification, which -c 0 switches off");
+}
+
 void check_below(std::string_view key, std::uint64_t value, std::uint64_t bound, const std::string& of_what) {
   if (value >= bound)
     throw UsageError("--inject: " + std::string(key) + " " + std::to_string(value) + " is not below " +

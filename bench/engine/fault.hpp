@@ -46,6 +46,7 @@ Fault fault_from(std::string_view text, const FaultKinds& kinds);
 // A fault that the run has no place for would not be planted, and its test would pass for nothing. All throw
 // UsageError.
 void check_fault(const Fault& fault, const std::vector<Cell>& cells, int ranks);
+void check_verified(const Fault& fault, int check);  // --check
 void check_below(std::string_view key, std::uint64_t value, std::uint64_t bound, const std::string& of_what);
 void check_among(std::string_view key, int value, const std::vector<int>& known);
 

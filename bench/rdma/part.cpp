@@ -113,11 +113,11 @@ void Session::Part::drive(CellState& state, bool until_sent) {
 
 void Session::Part::open() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    auto& open = s_.mine_->rails[static_cast<std::size_t>(positions(i).mine)];
+    auto& held = s_.mine_->rails[static_cast<std::size_t>(positions(i).mine)];
     try {
       if (!rail_of(i).problem.empty()) throw VerbsError(rail_of(i).problem, EIO);
       lanes_[i] =
-          std::make_unique<Lane>(*open.device, *open.memory, rail_of(i).gid_index, settings_for(rail_of(i)));
+          std::make_unique<Lane>(*held.device, *held.memory, rail_of(i).gid_index, settings_for(rail_of(i)));
       addresses_[i] = lanes_[i]->address();
     } catch (const VerbsError& error) {
       addresses_[i].error = failure_text(error.what(), ends_of(i));

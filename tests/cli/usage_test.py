@@ -43,6 +43,7 @@ MISTAKES = [
     (["allreduce", "--inject", "flip:rank=1,index=7"], "bit is missing"),
     (["allreduce", "--inject", "hang:rank=1,bit=3"], "'bit' is none of rank, after"),
     (["allreduce", "--inject", "die:rank=2,after=0", "--ranks", "2"], "rank 2 is not below 2, the number of ranks"),
+    (["allreduce", "--inject", "flip:rank=1,index=7,bit=3", "-c", "0"], "found by verification, which -c 0 switches off"),
     (["allreduce", "--inject", "flip:rank=1,index=1024,bit=3", "--sizes", "4K"], "index 1024 is not below 1024"),
     (["allreduce", "--ranks", "0"], "--ranks"),
     (["list", "colectives"], "did you mean 'collectives'?"),

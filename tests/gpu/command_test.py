@@ -26,7 +26,7 @@ class Gpu(Case):
             file.write("policy: bad\ngpu:\n  hbm: {copy_at_least: 190 %}\n")
         for arguments, words in ((["hbmm"], "did you mean 'hbm'?"), (["--quick", "--full"], "one run"), (["--memory", "4K"], "1 GiB"),
                                  (["--inject", "disk"], "memory:gpu=0"), (["--inject", "memory:gpu=0,word=1,bit=64"], "bit must be a number from 0 to 63"),
-                                 (["--inject", "sm:gpu=0"], "sm is missing"), (["--timeout", "0"], "--timeout"),
+                                 (["--inject", "sm:gpu=0"], "sm is missing"), (["hbm", "--inject", "sm:gpu=0,sm=5"], "the test 'sm', which would find it"), (["--timeout", "0"], "--timeout"),
                                  (["--policy", "no-such"], "no such file"), (["--policy", bad], "bad.yaml:3"),
                                  (["--format", "yaml"], "--format"), (["--gpu", "0"], "gpus")):
             with self.subTest(arguments=arguments):
