@@ -4,12 +4,12 @@ set(MLC_CHARTS AUTO CACHE STRING "AUTO, ON or OFF: charts in HTML pages")
 set_property(CACHE MLC_CHARTS PROPERTY STRINGS AUTO ON OFF)
 set(MLC_HAVE_CHARTS OFF)
 set(MLC_WHY_NO_CHARTS "this program was built without the chart library (MLC_CHARTS=OFF)")
+set(mlc_page_dir ${CMAKE_SOURCE_DIR}/reports/page)
 set(mlc_chart_script ${CMAKE_CURRENT_BINARY_DIR}/charts.js)
 if(MLC_CHARTS STREQUAL OFF)
   file(REMOVE ${mlc_chart_script})
 else()
   find_program(MLC_CHARTS_PYTHON NAMES python3 python HINTS ${CMAKE_SOURCE_DIR}/.venv/bin NO_CMAKE_FIND_ROOT_PATH)
-  set(mlc_page_dir ${CMAKE_CURRENT_SOURCE_DIR}/page)
   if(NOT EXISTS ${mlc_chart_script} OR ${mlc_page_dir}/bundle.py IS_NEWER_THAN ${mlc_chart_script}
      OR ${mlc_page_dir}/requirements.txt IS_NEWER_THAN ${mlc_chart_script})
     file(REMOVE ${mlc_chart_script})
@@ -60,15 +60,15 @@ macro(mlc_page_asset name file)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
 endmacro()
 
-mlc_page_asset(STYLE ${CMAKE_CURRENT_SOURCE_DIR}/page/page.css)
-mlc_page_asset(SCRIPT ${CMAKE_CURRENT_SOURCE_DIR}/page/page.js)
+mlc_page_asset(STYLE ${mlc_page_dir}/page.css)
+mlc_page_asset(SCRIPT ${mlc_page_dir}/page.js)
 if(MLC_HAVE_CHARTS)
   mlc_page_asset(CHARTS ${mlc_chart_script})
 else()
   set(MLC_ASSET_CHARTS "\"\"sv")
 endif()
 file(CONFIGURE OUTPUT page_assets.cpp @ONLY CONTENT [[
-#include "reports/page_assets.hpp"
+#include "reports/faces/page_assets.hpp"
 
 namespace mlc {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/backends/communicator.hpp"
-#include "reports/report.hpp"
+#include "reports/record/report.hpp"
 
 namespace mlc {
 

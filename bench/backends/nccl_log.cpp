@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "reports/series.hpp"
+#include "reports/record/series.hpp"
 
 namespace mlc {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "reports/figures_json.hpp"
-#include "reports/text.hpp"
-#include "validators/decide.hpp"
+#include "reports/record/figures_json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/deciding/decide.hpp"
 
 namespace mlc {
 

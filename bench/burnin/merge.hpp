@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "reports/report.hpp"
-#include "validators/burnin_plan.hpp"
-#include "validators/policy.hpp"
+#include "reports/record/report.hpp"
+#include "validators/policy/burnin_plan.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

@@ -10,9 +10,9 @@
 #include <fstream>
 #include <system_error>
 
-#include "bench/launch/child_process.hpp"
-#include "bench/watch/file_descriptor.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/child_process.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc {
 

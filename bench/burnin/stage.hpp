@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "bench/exit_code.hpp"
-#include "validators/burnin_plan.hpp"
+#include "reports/record/exit_code.hpp"
+#include "validators/policy/burnin_plan.hpp"
 
 namespace mlc {
 
@@ -22,7 +22,7 @@ struct StageEnd {
 };
 
 // Runs `command` until it ends, its limit is over, or this process is told to stop; then nothing of it is
-// left running. What it says goes to the file `log`. Signals must be blocked (watch/watch.hpp). Throws
+// left running. What it says goes to the file `log`. Signals must be blocked (ranks/watch.hpp). Throws
 // std::system_error if it cannot be started.
 StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log);
 

@@ -8,7 +8,7 @@
 #include "bench/cli/report_reader.hpp"
 #include "bench/cli/verdict_publication.hpp"
 #include "bench/engine/sweep.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -9,21 +9,23 @@
 #include <random>
 
 #include "bench/burnin/merge.hpp"
+#include "bench/burnin/run_directory.hpp"
 #include "bench/burnin/stage.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
-#include "bench/cli/run_directory.hpp"
 #include "bench/cli/verdict_publication.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/launch/launched_as.hpp"
-#include "bench/watch/watch.hpp"
-#include "reports/findings_text.hpp"
-#include "reports/history_files.hpp"
-#include "reports/json.hpp"
-#include "reports/terminal.hpp"
-#include "reports/text.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "bench/ranks/watch.hpp"
+#include "reports/faces/findings_text.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/history/history_files.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 

@@ -15,12 +15,12 @@
 #include "bench/cli/launched_rank.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
-#include "bench/launch/launched_as.hpp"
-#include "bench/launch/launcher.hpp"
-#include "bench/launch/processes.hpp"
-#include "bench/watch/blame.hpp"
-#include "reports/json.hpp"
-#include "reports/text.hpp"
+#include "bench/ranks/blame.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "bench/ranks/launcher.hpp"
+#include "bench/ranks/processes.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

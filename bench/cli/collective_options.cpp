@@ -5,7 +5,7 @@
 #include "bench/backends/backends.hpp"
 #include "bench/backends/nccl.hpp"
 #include "bench/cli/typed_values.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 
@@ -226,7 +226,7 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
 Sweep plan_for(const CollectiveRequest& request, const RunShape& shape) {
   SweepRequest sweep = request.sweep;
   if (!request.sizes_given) {
-    const auto asked = policy_sizes(request.policy, *sweep.collective, shape);
+    const auto asked = policy_sizes(request.policy, sweep.collective->name, shape);
     sweep.sizes.insert(sweep.sizes.end(), asked.begin(), asked.end());
     std::ranges::sort(sweep.sizes);
     sweep.sizes.erase(std::ranges::unique(sweep.sizes).begin(), sweep.sizes.end());

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/exit_code.hpp"
+#include "reports/record/exit_code.hpp"
 
 namespace mlc {
 

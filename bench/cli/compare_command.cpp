@@ -3,7 +3,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
-#include "reports/comparison_faces.hpp"
+#include "reports/faces/comparison_faces.hpp"
 
 namespace mlc {
 

@@ -4,9 +4,9 @@
 #include "bench/cli/rdma_options.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/gpu/burnin.hpp"
-#include "reports/text.hpp"
-#include "validators/all.hpp"
+#include "bench/gpu/stress/all.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
 
 namespace mlc {
 
@@ -67,10 +67,10 @@ ExitCode explain(const std::string& name) {
 }  // namespace
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
-  auto* command =
-      program.add_subcommand("explain",
-                             "what a check, a collective, a GPU test or rdma is: why it matters, where it reads, "
-                             "how to fix; how bandwidth is reckoned");
+  auto* command = program.add_subcommand(
+      "explain",
+      "what a check, a collective, a GPU test or rdma is: why it matters, where it reads, "
+      "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
   command->add_option("name", *name, "a check, a collective, a GPU test or rdma")->required();
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });

@@ -4,10 +4,10 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/engine/sweep.hpp"
-#include "reports/history_faces.hpp"
-#include "reports/history_files.hpp"
-#include "reports/history_store.hpp"
-#include "reports/text.hpp"
+#include "reports/faces/history_faces.hpp"
+#include "reports/history/history_files.hpp"
+#include "reports/history/history_store.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -5,10 +5,10 @@
 #include <memory>
 
 #include "bench/engine/sweep.hpp"
-#include "bench/launch/launched_as.hpp"
-#include "k8s/endpoint.hpp"
-#include "k8s/rehearsal.hpp"
-#include "reports/text.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "k8s/admission/rehearsal.hpp"
+#include "k8s/api/endpoint.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

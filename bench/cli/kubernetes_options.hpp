@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "k8s/publisher.hpp"
-#include "validators/policy.hpp"
+#include "k8s/admission/publisher.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

@@ -8,10 +8,10 @@
 #include "bench/backends/mpi.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/launch/launcher.hpp"
-#include "bench/launch/processes.hpp"
-#include "bench/watch/blame.hpp"
-#include "reports/terminal.hpp"
+#include "bench/ranks/blame.hpp"
+#include "bench/ranks/launcher.hpp"
+#include "bench/ranks/processes.hpp"
+#include "reports/faces/terminal.hpp"
 
 namespace mlc {
 

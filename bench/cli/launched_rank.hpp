@@ -7,7 +7,7 @@
 
 #include "bench/backends/session.hpp"
 #include "bench/cli/recorder.hpp"
-#include "bench/launch/launched_as.hpp"
+#include "bench/ranks/launched_as.hpp"
 
 namespace mlc {
 

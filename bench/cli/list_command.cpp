@@ -4,11 +4,11 @@
 #include "bench/cli/commands.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/gpu/burnin.hpp"
-#include "bench/rdma/verbs.hpp"
-#include "reports/text.hpp"
-#include "validators/all.hpp"
-#include "validators/policy.hpp"
+#include "bench/gpu/stress/all.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/host/verbs.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

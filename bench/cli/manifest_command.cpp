@@ -5,9 +5,9 @@
 #include "bench/cli/collective_options.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/engine/sweep.hpp"
-#include "k8s/manifest.hpp"
-#include "k8s/node_patch.hpp"
-#include "reports/text.hpp"
+#include "k8s/admission/node_patch.hpp"
+#include "k8s/manifests/manifest.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

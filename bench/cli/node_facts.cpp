@@ -9,8 +9,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "bench/launch/launched_as.hpp"
-#include "reports/text.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "reports/record/text.hpp"
 
 extern char** environ;
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "bench/backends/control.hpp"
-#include "reports/report.hpp"
+#include "bench/ranks/control.hpp"
+#include "reports/record/report.hpp"
 
 namespace mlc {
 

@@ -6,10 +6,10 @@
 #include "bench/backends/communicator.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/launch/launched_as.hpp"
-#include "reports/terminal.hpp"
-#include "reports/text.hpp"
-#include "validators/yaml_reader.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/text.hpp"
+#include "validators/policy/yaml_reader.hpp"
 
 namespace mlc {
 

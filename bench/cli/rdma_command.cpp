@@ -10,11 +10,11 @@
 #include "bench/cli/rdma_options.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/ranks/blame.hpp"
+#include "bench/ranks/tcp_control.hpp"
 #include "bench/rdma/judge.hpp"
 #include "bench/rdma/session.hpp"
-#include "bench/rdma/tcp_control.hpp"
-#include "bench/watch/blame.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/host/host.hpp"
 
 namespace mlc {

@@ -5,9 +5,9 @@
 
 #include "bench/backends/memory.hpp"
 #include "bench/cli/typed_values.hpp"
+#include "bench/ranks/tcp_control.hpp"
 #include "bench/rdma/rail_memory.hpp"
 #include "bench/rdma/rates.hpp"
-#include "bench/rdma/tcp_control.hpp"
 
 namespace mlc {
 

@@ -12,7 +12,7 @@
 #include "bench/rdma/lane.hpp"
 #include "bench/rdma/plan.hpp"
 #include "bench/rdma/rail.hpp"
-#include "validators/policy.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

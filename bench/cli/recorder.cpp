@@ -6,12 +6,13 @@
 
 #include "bench/backends/backends.hpp"
 #include "bench/cli/node_facts.hpp"
-#include "bench/engine/clock.hpp"
-#include "reports/csv.hpp"
-#include "reports/json.hpp"
-#include "reports/rails_text.hpp"
-#include "reports/text.hpp"
-#include "validators/decide.hpp"
+#include "reports/faces/csv.hpp"
+#include "reports/faces/rails_text.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/deciding/decide.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -20,15 +21,6 @@ namespace {
 double now() { return SteadyClock().now(); }
 
 }  // namespace
-
-std::string timestamp() {
-  const std::time_t seconds = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 Report new_report(const std::string& backend, const std::string& policy,
                   const std::vector<std::string>& arguments) {

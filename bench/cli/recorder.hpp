@@ -7,11 +7,11 @@
 #include <string>
 
 #include "bench/cli/output_options.hpp"
-#include "bench/exit_code.hpp"
-#include "bench/watch/watch.hpp"
-#include "reports/progress.hpp"
-#include "reports/terminal.hpp"
-#include "validators/policy.hpp"
+#include "bench/ranks/watch.hpp"
+#include "reports/faces/progress.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/exit_code.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 
@@ -49,9 +49,6 @@ class Recorder {
   bool headed_ = false;
   double started_ = 0, last_checkpoint_ = 0, checkpoint_cost_ = 0;
 };
-
-// RFC 3339 in UTC, of now.
-std::string timestamp();
 
 // What every run's record begins with: tool, run, environment variables.
 Report new_report(const std::string& backend, const std::string& policy,

@@ -6,9 +6,9 @@
 #include <iterator>
 
 #include "bench/engine/sweep.hpp"
-#include "reports/history_files.hpp"
-#include "reports/json.hpp"
-#include "reports/text.hpp"
+#include "reports/history/history_files.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

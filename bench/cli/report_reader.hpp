@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "reports/report.hpp"
+#include "reports/record/report.hpp"
 
 namespace mlc {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/engine/sweep.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -6,11 +6,12 @@
 #include <fstream>
 
 #include "bench/cli/output_options.hpp"
-#include "k8s/endpoint.hpp"
-#include "reports/history_files.hpp"
-#include "reports/json.hpp"
-#include "reports/terminal.hpp"
-#include "reports/text.hpp"
+#include "k8s/api/endpoint.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/history/history_files.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "bench/cli/kubernetes_options.hpp"
-#include "bench/exit_code.hpp"
-#include "k8s/admission.hpp"
+#include "k8s/admission/admission.hpp"
+#include "reports/record/exit_code.hpp"
 
 namespace mlc {
 

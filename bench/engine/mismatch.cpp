@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -11,10 +11,10 @@
 #include <thread>
 
 #include "bench/engine/mismatch.hpp"
-#include "bench/engine/statistics.hpp"
 #include "bench/engine/verdict_of_cell.hpp"
 #include "bench/engine/wire.hpp"
-#include "reports/text.hpp"
+#include "bench/stats/statistics.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

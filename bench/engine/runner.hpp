@@ -12,11 +12,11 @@
 #include <vector>
 
 #include "bench/backends/communicator.hpp"
-#include "bench/engine/clock.hpp"
 #include "bench/engine/fault.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/watch/pulse.hpp"
-#include "reports/series.hpp"
+#include "bench/ranks/pulse.hpp"
+#include "reports/record/series.hpp"
+#include "validators/host/clock.hpp"
 
 namespace mlc {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "bench/engine/runner.hpp"
-#include "bench/engine/sequential_test.hpp"
+#include "bench/stats/sequential_test.hpp"
 
 namespace mlc {
 

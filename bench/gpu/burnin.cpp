@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "bench/gpu/judge_telemetry.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

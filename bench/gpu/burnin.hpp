@@ -10,16 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/engine/clock.hpp"
 #include "bench/gpu/device.hpp"
 #include "bench/gpu/judge_rates.hpp"
 #include "bench/gpu/sampler.hpp"
 #include "bench/gpu/telemetry.hpp"
-#include "bench/watch/pulse.hpp"
-#include "reports/change_point.hpp"
-#include "reports/figures.hpp"
-#include "reports/finding.hpp"
-#include "validators/gpu_expectation.hpp"
+#include "bench/ranks/pulse.hpp"
+#include "reports/history/change_point.hpp"
+#include "reports/record/figures.hpp"
+#include "reports/record/finding.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/policy/gpu_expectation.hpp"
 
 namespace mlc {
 
@@ -32,9 +32,6 @@ struct GpuTest {
   double quick_s = 0, full_s = 0;  // time it takes, about; 0: not part of that form
   void (*run)(Burnin& node, double seconds) = nullptr;
 };
-
-const std::vector<const GpuTest*>& all_gpu_tests();
-const GpuTest* find_gpu_test(std::string_view name);
 
 // A fault planted on one GPU, to see that it is found.
 struct PlantedFault {

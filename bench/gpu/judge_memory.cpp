@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <set>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

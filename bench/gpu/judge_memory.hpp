@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/memory_pattern.hpp"
-#include "reports/finding.hpp"
+#include "reports/record/finding.hpp"
 
 namespace mlc {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reports/change_point.hpp"
-#include "reports/text.hpp"
+#include "reports/history/change_point.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

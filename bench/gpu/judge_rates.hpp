@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "reports/finding.hpp"
+#include "reports/record/finding.hpp"
 
 namespace mlc {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

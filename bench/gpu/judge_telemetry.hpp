@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "bench/gpu/telemetry.hpp"
-#include "reports/figures.hpp"
-#include "reports/finding.hpp"
-#include "validators/gpu_expectation.hpp"
+#include "reports/record/figures.hpp"
+#include "reports/record/finding.hpp"
+#include "validators/policy/gpu_expectation.hpp"
 
 namespace mlc {
 

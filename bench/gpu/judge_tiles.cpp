@@ -6,7 +6,7 @@
 #include <set>
 #include <tuple>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

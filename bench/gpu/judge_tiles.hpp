@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/tile.hpp"
-#include "reports/finding.hpp"
+#include "reports/record/finding.hpp"
 
 namespace mlc {
 

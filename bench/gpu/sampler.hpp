@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "bench/engine/clock.hpp"
 #include "bench/gpu/telemetry.hpp"
+#include "validators/host/clock.hpp"
 
 namespace mlc {
 

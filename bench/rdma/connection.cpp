@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "bench/rdma/frame.hpp"
-#include "reports/text.hpp"
+#include "bench/ranks/frame.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc::rdma {
 

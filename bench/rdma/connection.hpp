@@ -9,7 +9,7 @@
 
 #include "bench/rdma/counters.hpp"
 #include "bench/rdma/rail.hpp"
-#include "bench/rdma/verbs.hpp"
+#include "validators/host/verbs.hpp"
 
 namespace mlc::rdma {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "bench/rdma/ethtool.hpp"
+#include "validators/host/ethtool.hpp"
 #include "validators/host/rdma_sysfs.hpp"
 
 namespace mlc::rdma {

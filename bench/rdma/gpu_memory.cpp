@@ -10,7 +10,7 @@
 #include "bench/backends/cuda_memory.hpp"
 #include "bench/rdma/nearest_gpu.hpp"
 #include "bench/rdma/rail_memory.hpp"
-#include "bench/watch/file_descriptor.hpp"
+#include "validators/host/file_descriptor.hpp"
 #include "validators/host/file_tree.hpp"
 #include "validators/host/shared_library.hpp"
 

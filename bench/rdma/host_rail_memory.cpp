@@ -1,5 +1,5 @@
-#include "bench/rdma/numa.hpp"
 #include "bench/rdma/rail_memory.hpp"
+#include "validators/host/numa.hpp"
 
 namespace mlc::rdma {
 

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "bench/rdma/rates.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc::rdma {
 

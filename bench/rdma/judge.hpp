@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/rdma/session.hpp"
-#include "reports/report.hpp"
+#include "reports/record/report.hpp"
 
 namespace mlc::rdma {
 

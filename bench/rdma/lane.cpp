@@ -11,9 +11,9 @@
 #include <thread>
 
 #include "bench/engine/mismatch.hpp"
-#include "bench/rdma/histogram.hpp"
-#include "bench/rdma/numa.hpp"
-#include "reports/text.hpp"
+#include "bench/stats/histogram.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/numa.hpp"
 
 namespace mlc::rdma {
 

@@ -15,7 +15,7 @@
 #include "bench/rdma/plan.hpp"
 #include "bench/rdma/rail_memory.hpp"
 #include "bench/rdma/rates.hpp"
-#include "bench/rdma/verbs.hpp"
+#include "validators/host/verbs.hpp"
 
 namespace mlc::rdma {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc::rdma {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bench/rdma/verbs.hpp"
+#include "validators/host/verbs.hpp"
 
 namespace mlc::rdma {
 
@@ -20,7 +20,7 @@ std::string_view to_string(Mode mode);
 std::optional<Verb> parse_verb(std::string_view text);
 std::optional<Mode> parse_mode(std::string_view text);
 
-// What a rail must reach, for the sequential test (engine/sequential_test.hpp).
+// What a rail must reach, for the sequential test (stats/sequential_test.hpp).
 struct RailQuestion {
   double gbit_s = 0;
   double false_admit = 1e-3, false_reject = 1e-2;

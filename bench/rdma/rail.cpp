@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "bench/backends/communicator.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/rdma/gid.hpp"
-#include "reports/text.hpp"
-#include "validators/rails.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::rdma {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "bench/rdma/verbs.hpp"
 #include "validators/host/host.hpp"
-#include "validators/policy.hpp"
+#include "validators/host/verbs.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc::rdma {
 
@@ -31,9 +31,9 @@ struct RailChoice {
   std::optional<int> gid_index;
 };
 
-// The rails of this machine, in rail order: the policy's where it names them (validators/rails.hpp), else
-// every RDMA device with an interface here. A rail that cannot be used is listed with its problem. Throws
-// BackendError where there is no RDMA device at all, or none of those asked for.
+// The rails of this machine, in rail order: the policy's where it names them (validators/checks/rails.hpp),
+// else every RDMA device with an interface here. A rail that cannot be used is listed with its problem.
+// Throws BackendError where there is no RDMA device at all, or none of those asked for.
 std::vector<RailFacts> rails_here(const Host& host, const Policy& policy, const RailChoice& choice);
 
 }  // namespace mlc::rdma

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "bench/backends/memory.hpp"
-#include "bench/rdma/verbs.hpp"
+#include "validators/host/verbs.hpp"
 
 namespace mlc::rdma {
 

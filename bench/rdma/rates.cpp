@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "bench/engine/statistics.hpp"
+#include "bench/stats/statistics.hpp"
 
 namespace mlc::rdma {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "bench/engine/sequential_test.hpp"
 #include "bench/rdma/plan.hpp"
+#include "bench/stats/sequential_test.hpp"
 
 namespace mlc::rdma {
 
@@ -51,7 +51,7 @@ class RateMeter {
   bool started_ = false, opened_ = false;
   double window_start_ = 0, timed_start_ = 0, last_ = 0;
   std::uint64_t window_bytes_ = 0, timed_bytes_ = 0;
-  // Samples that depend on each other are merged before the test sees them (engine/statistics.hpp, thinning).
+  // Samples that depend on each other are merged before the test sees them (stats/statistics.hpp, thinning).
   int thin_ = 1, merged_ = 0;
   double merged_sum_ = 0;
 };

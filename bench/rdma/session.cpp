@@ -6,7 +6,7 @@
 
 #include "bench/rdma/failure.hpp"
 #include "bench/rdma/rail_memory.hpp"
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/host/ipv4.hpp"
 
 namespace mlc::rdma {

@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "bench/backends/control.hpp"
 #include "bench/engine/fault.hpp"
+#include "bench/ranks/control.hpp"
+#include "bench/ranks/pulse.hpp"
 #include "bench/rdma/connection.hpp"
 #include "bench/rdma/lane.hpp"
 #include "bench/rdma/pairing.hpp"
 #include "bench/rdma/plan.hpp"
 #include "bench/rdma/rail.hpp"
-#include "bench/watch/pulse.hpp"
 #include "validators/host/file_tree.hpp"
 
 namespace mlc::rdma {

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "validators/lock_file.hpp"
+#include "validators/policy/lock_file.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

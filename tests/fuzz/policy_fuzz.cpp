@@ -1,7 +1,7 @@
 // Any text as a policy: read, or refused with PolicyError; nothing else.
 #include <cstdint>
 
-#include "validators/policy.hpp"
+#include "validators/policy/policy.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "k8s/endpoint.hpp"
-#include "k8s/publisher.hpp"
+#include "k8s/admission/publisher.hpp"
+#include "k8s/api/endpoint.hpp"
 
 int main(int argc, char** argv) {
   using namespace mlc;

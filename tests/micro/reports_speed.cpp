@@ -6,11 +6,11 @@
 
 #include <filesystem>
 
-#include "reports/comparison_faces.hpp"
-#include "reports/history_faces.hpp"
-#include "reports/history_store.hpp"
-#include "reports/html.hpp"
-#include "reports/json.hpp"
+#include "reports/faces/comparison_faces.hpp"
+#include "reports/faces/history_faces.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/history/history_store.hpp"
+#include "reports/record/json.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
 

@@ -3,8 +3,8 @@
 #include <benchmark/benchmark.h>
 
 #include "tests/validators/built_node.hpp"
-#include "validators/all.hpp"
-#include "validators/validate.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
 
 namespace {
 

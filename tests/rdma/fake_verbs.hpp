@@ -10,7 +10,7 @@
 #include <set>
 #include <string>
 
-#include "bench/rdma/verbs.hpp"
+#include "validators/host/verbs.hpp"
 
 namespace mlc::rdma::fake {
 

@@ -5,18 +5,18 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "bench/ranks/frame.hpp"
 #include "bench/rdma/connection.hpp"
 #include "bench/rdma/counters.hpp"
 #include "bench/rdma/failure.hpp"
-#include "bench/rdma/frame.hpp"
 #include "bench/rdma/gid.hpp"
-#include "bench/rdma/histogram.hpp"
 #include "bench/rdma/lane.hpp"
 #include "bench/rdma/nearest_gpu.hpp"
-#include "bench/rdma/numa.hpp"
 #include "bench/rdma/pairing.hpp"
 #include "bench/rdma/plan.hpp"
 #include "bench/rdma/rates.hpp"
+#include "bench/stats/histogram.hpp"
+#include "validators/host/numa.hpp"
 
 namespace mlc::rdma {
 

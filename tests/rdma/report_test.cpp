@@ -3,12 +3,12 @@
 
 #include "bench/cli/rdma_options.hpp"
 #include "bench/rdma/judge.hpp"
-#include "reports/csv.hpp"
-#include "reports/json.hpp"
-#include "reports/prometheus.hpp"
-#include "reports/rails_text.hpp"
-#include "reports/terminal.hpp"
-#include "validators/decide.hpp"
+#include "reports/faces/csv.hpp"
+#include "reports/faces/prometheus.hpp"
+#include "reports/faces/rails_text.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/json.hpp"
+#include "validators/deciding/decide.hpp"
 
 namespace mlc::rdma {
 

@@ -10,11 +10,11 @@
 #include <thread>
 
 #include "bench/backends/communicator.hpp"
-#include "bench/rdma/frame.hpp"
+#include "bench/ranks/frame.hpp"
+#include "bench/ranks/tcp_control.hpp"
 #include "bench/rdma/session.hpp"
-#include "bench/rdma/tcp_control.hpp"
-#include "bench/watch/file_descriptor.hpp"
 #include "tests/rdma/fake_verbs.hpp"
+#include "validators/host/file_descriptor.hpp"
 
 namespace mlc::rdma {
 

@@ -1,4 +1,4 @@
-#include "reports/change_point.hpp"
+#include "reports/history/change_point.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "reports/compare.hpp"
+#include "reports/history/compare.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

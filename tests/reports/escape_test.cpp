@@ -7,14 +7,14 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "reports/comparison_faces.hpp"
-#include "reports/history_faces.hpp"
-#include "reports/html.hpp"
-#include "reports/html_writer.hpp"
-#include "reports/json.hpp"
-#include "reports/junit.hpp"
-#include "reports/markdown.hpp"
-#include "reports/terminal.hpp"
+#include "reports/faces/comparison_faces.hpp"
+#include "reports/faces/history_faces.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/faces/html_writer.hpp"
+#include "reports/faces/junit.hpp"
+#include "reports/faces/markdown.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/json.hpp"
 #include "tests/reports/sample_report.hpp"
 
 namespace mlc {

@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
-#include "reports/comparison_faces.hpp"
-#include "reports/history_faces.hpp"
-#include "reports/html.hpp"
-#include "reports/json.hpp"
-#include "reports/junit.hpp"
-#include "reports/markdown.hpp"
+#include "reports/faces/comparison_faces.hpp"
+#include "reports/faces/history_faces.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/faces/junit.hpp"
+#include "reports/faces/markdown.hpp"
+#include "reports/record/json.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
 #include "tests/unit/golden.hpp"

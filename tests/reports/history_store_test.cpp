@@ -1,4 +1,4 @@
-#include "reports/history_store.hpp"
+#include "reports/history/history_store.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include <fstream>
 
-#include "reports/history_files.hpp"
+#include "reports/history/history_files.hpp"
 #include "tests/reports/sample_history.hpp"
 
 namespace mlc {

@@ -1,4 +1,4 @@
-#include "reports/history.hpp"
+#include "reports/history/history.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include <cmath>
 #include <fstream>
 
-#include "reports/history_files.hpp"
-#include "reports/json.hpp"
+#include "reports/history/history_files.hpp"
+#include "reports/record/json.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
 

@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "reports/comparison_faces.hpp"
-#include "reports/history_faces.hpp"
-#include "reports/html.hpp"
-#include "reports/junit.hpp"
+#include "reports/faces/comparison_faces.hpp"
+#include "reports/faces/history_faces.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/faces/junit.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
 

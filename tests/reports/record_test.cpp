@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "reports/figures_json.hpp"
-#include "reports/html.hpp"
-#include "reports/json.hpp"
-#include "reports/reasons.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/record/figures_json.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/reasons.hpp"
 #include "tests/reports/sample_report.hpp"
 
 namespace mlc {

@@ -1,7 +1,7 @@
 // Reports to show: made up from a formula, the same everywhere.
 #pragma once
 
-#include "reports/report.hpp"
+#include "reports/record/report.hpp"
 
 namespace mlc::test {
 

@@ -1,4 +1,4 @@
-#include "bench/watch/blame.hpp"
+#include "bench/ranks/blame.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "validators/decide.hpp"
+#include "validators/deciding/decide.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -67,7 +67,8 @@ TEST(Decide, AThresholdWithoutAMeasurementIsNoPass) {
 
 TEST(Decide, ChecksThatAllSkippedOrCouldNotTestAreNoPass) {
   Report r;
-  r.findings = {{.check = "gpu.count", .status = Status::skip}, {.check = "gpu.ecc", .status = Status::unknown}};
+  r.findings = {{.check = "gpu.count", .status = Status::skip},
+                {.check = "gpu.ecc", .status = Status::unknown}};
   EXPECT_EQ(of(r, false), Decision::inconclusive);
   r.findings.push_back({.check = "host.name", .status = Status::pass});
   EXPECT_EQ(of(r, false), Decision::pass);

@@ -1,10 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "reports/csv.hpp"
-#include "reports/json.hpp"
-#include "reports/prometheus.hpp"
-#include "reports/terminal.hpp"
+#include "reports/faces/csv.hpp"
+#include "reports/faces/prometheus.hpp"
+#include "reports/faces/terminal.hpp"
+#include "reports/record/json.hpp"
 #include "tests/unit/golden.hpp"
 
 namespace mlc {

@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "bench/launch/launched_as.hpp"
-#include "bench/launch/launcher.hpp"
+#include "bench/ranks/launched_as.hpp"
+#include "bench/ranks/launcher.hpp"
 
 namespace mlc {
 namespace {

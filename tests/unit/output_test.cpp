@@ -12,7 +12,9 @@
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/engine/sweep.hpp"
-#include "reports/json.hpp"
+#include "reports/record/json.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 namespace {

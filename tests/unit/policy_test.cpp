@@ -1,4 +1,4 @@
-#include "validators/policy.hpp"
+#include "validators/policy/policy.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

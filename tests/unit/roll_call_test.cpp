@@ -1,4 +1,4 @@
-#include "bench/watch/roll_call.hpp"
+#include "bench/ranks/roll_call.hpp"
 
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
@@ -7,7 +7,7 @@
 
 #include <thread>
 
-#include "bench/watch/presence.hpp"
+#include "bench/ranks/presence.hpp"
 
 namespace mlc {
 namespace {

@@ -1,4 +1,4 @@
-#include "bench/engine/sequential_test.hpp"
+#include "bench/stats/sequential_test.hpp"
 
 #include <gtest/gtest.h>
 

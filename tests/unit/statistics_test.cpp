@@ -1,4 +1,4 @@
-#include "bench/engine/statistics.hpp"
+#include "bench/stats/statistics.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 #include <gtest/gtest.h>
 

@@ -20,10 +20,10 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "reports/findings_text.hpp"
-#include "validators/all.hpp"
+#include "reports/faces/findings_text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
 #include "validators/host/netlink_socket.hpp"
-#include "validators/validate.hpp"
 
 namespace mlc::test {
 

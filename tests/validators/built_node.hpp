@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "reports/finding.hpp"
+#include "reports/record/finding.hpp"
 #include "validators/host/host.hpp"
 #include "validators/host/machine.hpp"
-#include "validators/policy.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc::test {
 

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "tests/validators/built_node.hpp"
-#include "validators/all.hpp"
+#include "validators/checks/all.hpp"
 
 namespace mlc::test {
 

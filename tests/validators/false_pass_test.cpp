@@ -10,11 +10,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "reports/line.hpp"
+#include "reports/faces/line.hpp"
 #include "tests/validators/built_node.hpp"
-#include "validators/all.hpp"
-#include "validators/decide.hpp"
-#include "validators/validate.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
+#include "validators/deciding/decide.hpp"
 
 namespace mlc::test {
 

@@ -5,12 +5,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "reports/findings_text.hpp"
-#include "reports/line.hpp"
+#include "reports/faces/findings_text.hpp"
+#include "reports/faces/line.hpp"
 #include "tests/validators/built_node.hpp"
-#include "validators/all.hpp"
-#include "validators/decide.hpp"
-#include "validators/validate.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
+#include "validators/deciding/decide.hpp"
 
 namespace mlc::test {
 

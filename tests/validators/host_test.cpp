@@ -14,10 +14,10 @@
 #include <thread>
 
 #include "tests/validators/built_node.hpp"
-#include "validators/all.hpp"
-#include "validators/lock_file.hpp"
-#include "validators/rails.hpp"
-#include "validators/validate.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/rails.hpp"
+#include "validators/checks/validate.hpp"
+#include "validators/policy/lock_file.hpp"
 
 namespace mlc::test {
 

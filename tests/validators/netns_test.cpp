@@ -14,7 +14,7 @@
 #include <thread>
 #include <tuple>
 
-#include "reports/findings_text.hpp"
+#include "reports/faces/findings_text.hpp"
 #include "tests/validators/built_node.hpp"
 #include "validators/host/machine.hpp"
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <set>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/checks/gpu_reading.hpp"
 
 namespace mlc::checks {

@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/checks/gpu_reading.hpp"
 
 namespace mlc::checks {

@@ -1,7 +1,7 @@
 // Shared memory and huge pages.
-#include "reports/text.hpp"
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

@@ -1,7 +1,7 @@
-#include "reports/text.hpp"
-#include "validators/check.hpp"
-#include "validators/lock_file.hpp"
-#include "validators/rails.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
+#include "validators/policy/lock_file.hpp"
 
 namespace mlc::checks {
 

@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

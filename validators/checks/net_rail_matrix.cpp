@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <future>
 
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

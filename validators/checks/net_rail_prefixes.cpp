@@ -1,5 +1,5 @@
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

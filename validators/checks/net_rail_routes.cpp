@@ -4,8 +4,8 @@
 // the FIB entry or fail.
 #include <linux/rtnetlink.h>
 
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

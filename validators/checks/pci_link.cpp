@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "reports/text.hpp"
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

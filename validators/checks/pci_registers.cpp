@@ -1,6 +1,6 @@
 // Two settings of one register, Device Control of the PCI Express capability.
-#include "validators/check.hpp"
-#include "validators/rails.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

@@ -1,6 +1,6 @@
-#include "validators/check.hpp"
-#include "validators/counters.hpp"
-#include "validators/rails.hpp"
+#include "validators/checks/check.hpp"
+#include "validators/checks/counters.hpp"
+#include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
 

@@ -1,6 +1,6 @@
 #include <cerrno>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/host/machine.hpp"
 
 namespace mlc {

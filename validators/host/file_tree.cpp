@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/host/descriptor.hpp"
 
 namespace mlc {

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <thread>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/host/machine.hpp"
 #include "validators/host/netlink_socket.hpp"
 

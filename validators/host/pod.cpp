@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc {
 

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "reports/text.hpp"
+#include "reports/record/text.hpp"
 #include "validators/host/file_tree.hpp"
 #include "validators/host/pod.hpp"
 

@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <map>
 
-#include "bench/launch/launched_as.hpp"
+#include "bench/ranks/launched_as.hpp"
 #include "tests/unit/every_collective.hpp"
 
 namespace mlc {

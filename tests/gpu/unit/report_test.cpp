@@ -1,9 +1,9 @@
 // GPU results in the record and on the screen, and the policy's `gpu:` section.
 #include <gmock/gmock.h>
 
-#include "reports/gpu_text.hpp"
-#include "reports/json.hpp"
-#include "validators/policy.hpp"
+#include "reports/faces/gpu_text.hpp"
+#include "reports/record/json.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 namespace {

@@ -1,0 +1,114 @@
+#include "bench/burnin/run_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "reports/history/history_files.hpp"
+#include "reports/record/json.hpp"
+#include "reports/record/text.hpp"
+#include "reports/record/usage_error.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
+
+namespace mlc {
+
+namespace {
+
+bool is_run_id(const std::string& id) {
+  return !id.empty() && id.size() <= 100 && id.front() != '.' && std::ranges::all_of(id, [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == ':';
+  });
+}
+
+std::optional<nlohmann::json> json_of(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) return std::nullopt;
+  auto json = nlohmann::json::parse(stream, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
+  return json;
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const std::string& state, const std::string& run_id,
+                           const std::string& policy_text) {
+  if (!is_run_id(run_id))
+    throw UsageError("--run-id '" + printable(run_id) + "' is no name of a run",
+                     "letters, digits, '-', '_', '.' and ':', at most 100 of them");
+  path_ = state + "/" + run_id;
+  std::error_code error;
+  std::filesystem::create_directories(path_, error);
+  if (error)
+    throw UsageError("cannot make " + printable(path_) + ": " + error.message(),
+                     "--state DIR names another place");
+  lock_ = FileDescriptor(::open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock_)
+    throw UsageError("cannot write in " + printable(path_) + ": " + std::strerror(errno),
+                     "--state DIR names another place");
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+    throw std::runtime_error("run " + run_id + " is going on in another process, which holds " +
+                             printable(path_) + "/lock");
+
+  attempt_ = "." + std::to_string(std::random_device{}());
+  const auto run = json_of(path_ + "/run.json");
+  const auto begun = run && run->contains("started") && (*run)["started"].is_string();
+  if (!begun) {
+    // The policy first: a run that is known has its policy.
+    write_whole(policy_file(), policy_text);
+    started_ = timestamp();
+    write_whole(path_ + "/run.json", nlohmann::json{{"started", started_}}.dump() + "\n");
+    return;
+  }
+  started_ = (*run)["started"];
+  std::ifstream stream(policy_file(), std::ios::binary);
+  std::stringstream before;
+  before << stream.rdbuf();
+  if (before.str() != policy_text)
+    throw UsageError("run " + run_id + " was begun with another policy than this one", "take a new --run-id");
+}
+
+std::string RunDirectory::file(const BurninStage& stage, int launch, const std::string& ending) const {
+  return path_ + "/" + stage.name + "-" + std::to_string(launch) + ending;
+}
+
+std::optional<LaunchRecord> RunDirectory::decided(const BurninStage& stage, int launch) const {
+  const auto mark = json_of(file(stage, launch, ".done"));
+  if (!mark || !mark->contains("code") || !(*mark)["code"].is_number_integer()) return std::nullopt;
+  LaunchRecord record{{.code = (*mark)["code"]}, {}};
+  if (record.mark.code != static_cast<int>(ExitCode::pass) &&
+      record.mark.code != static_cast<int>(ExitCode::fail))
+    return std::nullopt;
+  try {
+    record.mark.seconds = mark->at("seconds");
+    record.report = report_from_json(read_report_file(path_ + "/" + mark->at("report").get<std::string>()));
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+  return record;
+}
+
+std::string RunDirectory::stage_report(const BurninStage& stage, int launch) const {
+  return file(stage, launch, attempt_ + ".json");
+}
+
+std::string RunDirectory::stage_log(const BurninStage& stage, int launch) const {
+  return file(stage, launch, attempt_ + ".log");
+}
+
+void RunDirectory::mark(const BurninStage& stage, int launch, const LaunchMark& mark) const {
+  const nlohmann::json done{
+      {"code", mark.code},
+      {"seconds", mark.seconds},
+      {"report", std::filesystem::path(stage_report(stage, launch)).filename().string()}};
+  write_whole(file(stage, launch, ".done"), done.dump() + "\n");
+}
+
+}  // namespace mlc

@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <map>
+
+#include "bench/gpu/burnin.hpp"
+#include "kernels/gemm_data.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+struct Soak {
+  GemmType type;
+  std::string_view name;
+  double share;  // of the test's time
+};
+constexpr Soak soaks[] = {{GemmType::bf16, "bf16", 2.0 / 3}, {GemmType::fp8, "fp8", 1.0 / 3}};
+
+// Every product of the same inputs must be the same, bit for bit, on one GPU, and on GPUs of the same kind:
+// cuBLAS promises it for the same architecture and number of SMs.
+void judge_digests(Burnin& node, std::string_view type,
+                   const std::vector<std::vector<tile::Digest>>& digests) {
+  auto& cards = node.cards();
+  std::map<std::string, std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t>> votes;
+  const auto kind = [&](std::size_t i) {
+    const auto& gpu = cards[i].device->identity();
+    return gpu.name + "/" + std::to_string(gpu.sms);
+  };
+  for (std::size_t i = 0; i < cards.size(); ++i)
+    for (const auto& digest : digests[i])
+      ++votes[kind(i)][{digest.sum, digest.parity}];
+  for (std::size_t i = 0; i < cards.size(); ++i) {
+    if (digests[i].empty()) continue;
+    const auto& vote = votes[kind(i)];
+    const auto usual = std::ranges::max_element(vote, {}, [](const auto& entry) { return entry.second; });
+    std::size_t other = 0;
+    for (const auto& digest : digests[i])
+      other += std::pair(digest.sum, digest.parity) != usual->first;
+    Finding finding{.check = "burnin.gemm-" + std::string(type) + "-repeats",
+                    .subject = cards[i].subject,
+                    .status = other > 0 ? Status::fail : Status::pass,
+                    .observed = std::to_string(digests[i].size()) + " products, all bitwise equal",
+                    .expected = "the same result from every repeat, and from every GPU of this kind",
+                    .source = "cuBLASLt, digests of the whole result"};
+    if (other > 0) {
+      finding.observed = std::to_string(other) + " of " + std::to_string(digests[i].size()) +
+                         " products differ from what the node's GPUs mostly compute";
+      finding.remedy = "silent data corruption: mlc-bench gpu sm names the SM; take the GPU out of service";
+    }
+    node.add(std::move(finding));
+  }
+}
+
+void run(Burnin& node, double seconds) {
+  auto& cards = node.cards();
+  for (const auto& [type, name, share] : soaks) {
+    std::vector<std::vector<double>> rates(cards.size());
+    std::vector<std::vector<tile::Digest>> digests(cards.size());
+    std::vector<std::string> absent(cards.size());
+    const double start = node.now(), until = start + seconds * share;
+    // In bursts of about a second, so that the live line moves; the GPU is not idle long enough between to
+    // cool down.
+    bool warm = false;
+    do {
+      node.say(std::string(name) + ", " + fixed(node.now() - start, 0) + " s");
+      node.each([&, type = type](Burnin::Card& card) {
+        const auto at = static_cast<std::size_t>(&card - cards.data());
+        absent[at] = card.device->gemm_absent(type);
+        if (!absent[at].empty()) return;
+        const GemmRun run = card.device->gemm(type, warm ? 500 : 50, node.options().seed);
+        constexpr int n = GpuDevice::gemm_size;
+        // The first burst runs at boost clocks that no soak holds.
+        if (warm)
+          for (double s : run.seconds)
+            rates[at].push_back(gemm::operations(n, n, n) / s / 1e12);
+        digests[at].insert(digests[at].end(), run.digests.begin(), run.digests.end());
+      });
+      if (std::ranges::all_of(absent, [](const std::string& why) { return !why.empty(); })) break;
+      if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
+      warm = true;
+    } while (node.now() < until || std::ranges::all_of(rates, &std::vector<double>::empty));
+    bool none = true;
+    for (std::size_t i = 0; i < cards.size(); ++i) {
+      none = none && !absent[i].empty();
+      if (!absent[i].empty() && !cards[i].lost)
+        node.add(Finding{
+            .check = "burnin.gemm-" + std::string(name),
+            .subject = cards[i].subject,
+            .status = Status::unknown,
+            .observed = absent[i],
+            .expected = "a soak of matrix products",
+            .source = "cuBLASLt",
+            .remedy = "install cuBLAS of the toolkit's major version (libcublasLt.so), or leave gemm out"});
+    }
+    if (none) continue;
+    judge_digests(node, name, digests);
+    node.judge(
+        {.check = "burnin.gemm-" + std::string(name),
+         .unit = "TFLOP/s",
+         .decimals = 0,
+         .bound =
+             type == GemmType::bf16 ? node.expected().gemm_bf16_tflop_s : node.expected().gemm_fp8_tflop_s,
+         .spread = node.expected().gemm_spread,
+         .source = "cuBLASLt, 8192 x 8192 x 8192, random data, after warm-up",
+         .remedy =
+             "see burnin.throttle and the power and clocks of this GPU; if its clock is that of the others, "
+             "the GPU is at fault"},
+        "gemm", std::string(name), rates);
+  }
+}
+
+}  // namespace
+
+extern const GpuTest gemm_test{
+    .name = "gemm",
+    .summary = "matrix products in bf16 and fp8 on random data: power soak, every repeat bitwise equal",
+    .limit =
+        "989 (bf16) and 1979 (fp8) TFLOP/s on an H100 SXM; random data holds about 730 and 1400 at 700 W",
+    .quick_s = 30,
+    .full_s = 90,
+    .run = run};
+
+}  // namespace mlc

@@ -1,0 +1,117 @@
+#include <array>
+
+#include "bench/gpu/burnin.hpp"
+#include "bench/gpu/judge_memory.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+using memory::Pattern, memory::Step, memory::Sweep;
+
+// Cheap and telling first: a run that is cut short has done them.
+constexpr std::array<Pattern, 5> order{Pattern::own_address, Pattern::random, Pattern::walking_bit,
+                                       Pattern::switching, Pattern::modulo_20};
+
+struct Tally {
+  std::uint64_t rounds = 0;
+  double seconds = 0, bytes = 0;  // of sweeps that found nothing, and what they moved
+  std::vector<double> rates;      // GB/s of each such sweep
+};
+
+void timed_sweep(GpuDevice& device, const Sweep& sweep, std::uint32_t round, std::uint64_t bytes,
+                 double passes, Tally& tally) {
+  const auto before = device.errors().wrong;
+  const double seconds = device.sweep(sweep, round);
+  if (device.errors().wrong != before)
+    device.look_again();
+  else if (seconds > 0)
+    tally.rates.push_back(static_cast<double>(bytes) * passes / seconds / 1e9);
+}
+
+// March: write up, check and invert up, check the inverse down. Modulo 20 writes the neighbours of the marked
+// words twice between, so that a cell that is disturbed by its neighbours shows.
+void one_round(GpuDevice& device, Pattern pattern, std::uint64_t seed, std::uint32_t round,
+               std::uint64_t bytes, const std::function<void()>& planted, Tally& tally) {
+  const memory::Spec spec{pattern, seed, false};
+  if (pattern == Pattern::modulo_20) {
+    timed_sweep(device, {spec, Step::write_marked}, round, bytes, 2, tally);
+    for (int twice = 0; twice < 2; ++twice)
+      timed_sweep(device, {spec, Step::write_unmarked}, round, bytes, 2, tally);
+  } else {
+    timed_sweep(device, {spec, Step::write}, round, bytes, 1, tally);
+  }
+  planted();
+  timed_sweep(device, {spec, Step::check_and_invert}, round, bytes, 2, tally);
+  timed_sweep(device, {spec.inverse(), Step::check, true}, round, bytes, 1, tally);
+  ++tally.rounds;
+}
+
+void run(Burnin& node, double seconds) {
+  auto& cards = node.cards();
+  const double until = node.now() + seconds;
+  std::vector<Tally> tallies(cards.size());
+  for (std::uint32_t round = 0; round == 0 || node.now() < until; ++round) {
+    const Pattern pattern = order[round % order.size()];
+    node.say("round " + std::to_string(round + 1) + ", " + std::string(to_string(pattern)));
+    node.each([&](Burnin::Card& card) {
+      const auto at = static_cast<std::size_t>(&card - cards.data());
+      std::uint64_t bytes = 0;
+      for (const auto& stretch : card.device->memory())
+        bytes += stretch.bytes;
+      const auto& fault = node.options().fault;
+      one_round(
+          *card.device, pattern, node.options().seed + round, round, bytes,
+          [&] {
+            if (round == 0 && fault && fault->kind == PlantedFault::Kind::memory &&
+                fault->gpu == card.device->identity().index)
+              card.device->flip_bit(fault->word, fault->bit);
+          },
+          tallies[at]);
+    });
+    bool any = false;
+    for (const auto& card : cards)
+      any = any || !card.lost;
+    if (!any) break;
+  }
+  std::vector<MemoryOutcome> outcomes;
+  std::vector<std::vector<double>> rates(cards.size());
+  std::optional<double> slowest_copy;
+  for (std::size_t i = 0; i < cards.size(); ++i) {
+    auto& card = cards[i];
+    std::uint64_t tested = 0;
+    for (const auto& stretch : card.device->memory())
+      tested += stretch.bytes;
+    outcomes.push_back({.subject = card.subject,
+                        .tested = tested,
+                        .total = card.device->identity().memory_bytes,
+                        .rounds = tallies[i].rounds,
+                        .log = &card.device->errors()});
+    rates[i] = std::move(tallies[i].rates);
+    if (card.copy_bytes_s > 0 && (!slowest_copy || card.copy_bytes_s < *slowest_copy))
+      slowest_copy = card.copy_bytes_s;
+  }
+  node.add(judge_memory(outcomes, node.expected().memory_tested));
+  const auto& share = node.expected().memory_rate_of_copy;
+  node.judge({.check = "burnin.memory-rate",
+              .unit = "GB/s",
+              .decimals = 0,
+              .bound = share && slowest_copy ? std::optional(*share * *slowest_copy / 1e9) : std::nullopt,
+              .spread = node.expected().hbm_spread * 2,
+              .source = "own kernels; bound: a share of the copy rate of burnin.hbm-copy",
+              .remedy = "compare with burnin.hbm-read of this GPU; look for throttling"},
+             "memory", "sweep", rates);
+}
+
+}  // namespace
+
+extern const GpuTest memory_test{
+    .name = "memory",
+    .summary = "patterns over at least 97 % of the memory, marched up, inverted, down",
+    .limit = "memory bandwidth: a sweep over 80 GB takes about 27 ms",
+    .quick_s = 20,
+    .full_s = 60,
+    .run = run};
+
+}  // namespace mlc

@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <array>
+
+#include "bench/gpu/burnin.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+struct Mover {
+  PeerKind kind;
+  std::string_view name;
+};
+constexpr std::array<Mover, 3> movers{{{PeerKind::copy_engine, "copy-engine"},
+                                       {PeerKind::sm_write, "sm-write"},
+                                       {PeerKind::sm_read, "sm-read"}}};
+
+constexpr std::uint64_t bytes = 256 << 20;
+
+// The GPU that most of the slow pairs have in common, as one finding; pairs of healthy GPUs, as one each.
+void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::optional<double>>& rates,
+                 std::optional<double> bound) {
+  auto& cards = node.cards();
+  const std::size_t n = cards.size();
+  std::vector<NamedValue> pairs;
+  for (std::size_t from = 0; from < n; ++from)
+    for (std::size_t to = 0; to < n; ++to)
+      if (from != to && !cards[from].lost && !cards[to].lost)
+        pairs.push_back({cards[from].subject + " to " + cards[to].subject, rates[from * n + to]});
+  if (pairs.empty()) return;
+  RateRule rule{
+      .check = "burnin.nvlink-" + std::string(mover),
+      .unit = "GB/s",
+      .decimals = 0,
+      .bound = bound,
+      .spread = node.expected().nvlink_spread,
+      .source = "256 MiB from GPU to GPU",
+      .remedy =
+          "nvidia-smi nvlink -s and -e on both; systemctl status nvidia-fabricmanager; dmesg | grep -i xid"};
+  auto findings = judge_rates(rule, pairs);
+  const auto bad = std::ranges::count(findings, Status::fail, &Finding::status);
+  Matrix matrix{.kind = "gpu_pair",
+                .title = "GPU to GPU, " + std::string(mover),
+                .unit = "gb_s",
+                .rows = {},
+                .columns = {},
+                .values = rates,
+                .culprits = {}};
+  for (const auto& card : cards) {
+    matrix.rows.push_back("GPU " + std::to_string(card.device->identity().index));
+    matrix.columns.push_back(matrix.rows.back());
+  }
+  if (bad == 0) {
+    double slowest = 1e300, fastest = 0;
+    for (const auto& pair : pairs)
+      if (pair.value) slowest = std::min(slowest, *pair.value), fastest = std::max(fastest, *pair.value);
+    Finding all = findings.front();
+    const bool measured =
+        std::ranges::all_of(findings, [](const Finding& f) { return f.status == Status::pass; });
+    all.subject = "node";
+    all.status = measured ? Status::pass : Status::unknown;
+    all.observed = std::to_string(pairs.size()) + " ordered pairs, " + fixed(slowest, 0) + " to " +
+                   fixed(fastest, 0) + " GB/s";
+    if (measured) all.remedy.clear();
+    node.add(std::move(all));
+  } else {
+    // A GPU most of whose pairs are slow is the cause; its pairs then need no findings of their own.
+    std::vector<bool> blamed(n, false);
+    std::size_t at = 0;
+    std::vector<Status> status(n * n, Status::skip);
+    for (std::size_t from = 0; from < n; ++from)
+      for (std::size_t to = 0; to < n; ++to)
+        if (from != to && !cards[from].lost && !cards[to].lost) status[from * n + to] = findings[at++].status;
+    for (std::size_t gpu = 0; gpu < n && n > 2; ++gpu) {
+      std::size_t slow = 0, all = 0;
+      for (std::size_t other = 0; other < n; ++other)
+        for (const std::size_t cell : {gpu * n + other, other * n + gpu})
+          if (status[cell] != Status::skip) ++all, slow += status[cell] == Status::fail;
+      // Two of n GPUs have 2 (n - 1) pairs each; a healthy one next to k bad ones has 2 k slow pairs.
+      blamed[gpu] = all > 0 && 2 * slow > all;
+      if (!blamed[gpu]) continue;
+      matrix.culprits.push_back(
+          {gpu, gpu, true, true,
+           std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow"});
+      Finding one = findings.front();
+      one.subject = cards[gpu].subject;
+      one.status = Status::fail;
+      one.observed =
+          std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow or below the bound";
+      one.remedy = rule.remedy + "; this GPU or its links are at fault";
+      node.add(std::move(one));
+    }
+    at = 0;
+    for (std::size_t from = 0; from < n; ++from)
+      for (std::size_t to = 0; to < n; ++to) {
+        if (status[from * n + to] == Status::skip) continue;
+        const Finding& finding = findings[at++];
+        if (finding.status == Status::pass || blamed[from] || blamed[to]) continue;
+        matrix.culprits.push_back({from, to, false, false, finding.observed});
+        node.add(finding);
+      }
+  }
+  node.add(std::move(matrix));
+}
+
+void run(Burnin& node, double seconds) {
+  auto& cards = node.cards();
+  const std::size_t n = cards.size();
+  const auto skip = [&](Status status, const std::string& why, const std::string& remedy) {
+    node.add(Finding{.check = "burnin.nvlink",
+                     .subject = "node",
+                     .status = status,
+                     .observed = why,
+                     .expected = "",
+                     .source = "cudaDeviceCanAccessPeer",
+                     .remedy = remedy});
+  };
+  if (n < 2) return skip(Status::skip, "one GPU has no peer", "");
+  for (std::size_t from = 0; from < n; ++from)
+    for (std::size_t to = 0; to < n; ++to)
+      if (from != to && !cards[from].lost && !cards[to].lost &&
+          !cards[from].device->reaches(*cards[to].device)) {
+        // GPUs without NVLink are no fault of their own; a policy that asks for it makes it one.
+        return node.expected().nvlink_gb_s
+                   ? skip(Status::fail, cards[from].subject + " cannot reach " + cards[to].subject,
+                          "nvidia-smi topo -p2p r; systemctl status nvidia-fabricmanager; is ACS off?")
+                   : skip(Status::skip, cards[from].subject + " cannot reach " + cards[to].subject, "");
+      }
+  std::vector<std::uint64_t> wrong(n);
+  const double until = node.now() + seconds;
+  for (const auto& [kind, name] : movers) {
+    std::vector<std::optional<double>> rates(n * n);
+    // Round s: every GPU sends to the one s after it, all at once but for the first mover, which measures
+    // pair by pair.
+    for (std::size_t shift = 1; shift < n; ++shift) {
+      node.say(std::string(name) + ", to the " + std::to_string(shift) + ". neighbour");
+      const auto send = [&, kind = kind](Burnin::Card& card) {
+        const auto from = static_cast<std::size_t>(&card - cards.data()), to = (from + shift) % n;
+        if (cards[to].lost) return;
+        const CopyRun run = card.device->copy_to(*cards[to].device, kind, bytes, 20);
+        wrong[to] += run.wrong;
+        rates[from * n + to] = static_cast<double>(bytes) / median_of(run.seconds) / 1e9;
+      };
+      if (kind == PeerKind::copy_engine)
+        for (std::size_t i = 0; i < n; ++i)
+          node.each([&](Burnin::Card& card) {
+            if (&card == &cards[i]) send(card);
+          });
+      else
+        node.each(send);
+    }
+    judge_pairs(node, name, rates,
+                kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
+    if (node.now() > until) break;
+  }
+  for (std::size_t i = 0; i < n; ++i)
+    if (wrong[i] > 0)
+      node.add(Finding{.check = "burnin.nvlink-data",
+                       .subject = cards[i].subject,
+                       .status = Status::fail,
+                       .observed = std::to_string(wrong[i]) + " wrong bytes arrived",
+                       .expected = "every byte as it was sent",
+                       .source = "generated on one GPU, verified on the other",
+                       .remedy = "nvidia-smi nvlink -e on this GPU and its peers; open an RMA"});
+}
+
+}  // namespace
+
+extern const GpuTest nvlink_test{
+    .name = "nvlink",
+    .summary = "every ordered pair of GPUs: copy engine, then SMs writing and reading",
+    .limit = "450 GB/s each way over 18 links; healthy pairs copy at 371 to 380",
+    .quick_s = 15,
+    .full_s = 30,
+    .run = run};
+
+}  // namespace mlc

@@ -1,0 +1,58 @@
+#include <algorithm>
+
+#include "bench/gpu/burnin.hpp"
+#include "bench/gpu/judge_tiles.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+// Rounds of one tile and repeats of one launch: each engine works for about as long.
+constexpr int rounds_of(tile::Engine engine) {
+  return engine == tile::Engine::tensor ? tile::most_rounds : 1;
+}
+constexpr int repeats_in_launch = 4 * tile::seeds;
+
+void run(Burnin& node, double seconds) {
+  auto& cards = node.cards();
+  for (const auto& [engine, name] : tile::engine_names) {
+    const tile::Spec spec{node.options().seed, rounds_of(engine)};
+    std::vector<TileTable> tables(cards.size());
+    const double until = node.now() + seconds / static_cast<double>(tile::engine_names.size());
+    int launches = 0;
+    do {
+      node.say(std::string(name) + ", " + std::to_string(launches * repeats_in_launch) + " repeats");
+      node.each([&, engine = engine](Burnin::Card& card) {
+        auto& table = tables[static_cast<std::size_t>(&card - cards.data())];
+        auto results = card.device->tiles(engine, spec, repeats_in_launch);
+        const auto& fault = node.options().fault;
+        if (fault && fault->kind == PlantedFault::Kind::sm && fault->gpu == card.device->identity().index)
+          for (auto& result : results)
+            if (static_cast<int>(result.sm) == fault->sm) result.digest.sum ^= 1;
+        table.results.insert(table.results.end(), results.begin(), results.end());
+      });
+      ++launches;
+    } while (node.now() < until && !std::ranges::all_of(cards, &Burnin::Card::lost));
+    std::vector<TileTable> seen;
+    for (std::size_t i = 0; i < cards.size(); ++i) {
+      if (tables[i].results.empty()) continue;
+      tables[i].subject = cards[i].subject, tables[i].sms = cards[i].device->identity().sms;
+      seen.push_back(std::move(tables[i]));
+    }
+    node.add(judge_tiles(engine, spec, seen));
+  }
+}
+
+}  // namespace
+
+extern const GpuTest sm_test{.name = "sm",
+                             .summary =
+                                 "every SM computes the same tile: tensor cores, FP32, integer, shared "
+                                 "memory against the host, bit for bit",
+                             .limit = "none: one wrong bit is a failure",
+                             .quick_s = 20,
+                             .full_s = 60,
+                             .run = run};
+
+}  // namespace mlc

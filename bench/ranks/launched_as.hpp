@@ -1,0 +1,28 @@
+// Whether this process was started as a rank, and by whom, from its environment. Pure over a look-up
+// function.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mlc {
+
+using Lookup = std::function<std::optional<std::string>(const std::string&)>;
+
+std::optional<std::string> from_environment(const std::string& name);
+
+inline constexpr std::string_view local_launcher = "mlc-bench";  // as local processes (ranks/processes.hpp)
+
+struct LaunchedAs {
+  std::string by;  // "Open MPI", "Slurm", "a PMI launcher (MPICH, Intel MPI)", local_launcher
+  int rank = 0, size = 1;
+  int local_size = 1;  // ranks on this node, as far as the launcher says; else size
+  std::string job;     // the same on all ranks of the job, different in another
+};
+
+// Empty for a command typed bare, also inside an allocation (sbatch script, salloc shell).
+std::optional<LaunchedAs> launched_as(const Lookup& lookup);
+
+}  // namespace mlc

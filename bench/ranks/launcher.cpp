@@ -1,0 +1,126 @@
+#include "bench/ranks/launcher.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "bench/ranks/launched_as.hpp"
+#include "bench/ranks/roll_call.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/child_process.hpp"
+#include "validators/host/scratch_directory.hpp"
+
+namespace mlc {
+
+std::vector<std::string> mpirun_command(const LaunchRequest& request) {
+  std::vector<std::string> command{request.mpirun, "--quiet", "-n", std::to_string(request.ranks)};
+  const auto add = [&](std::initializer_list<std::string> words) { command.insert(command.end(), words); };
+  if (request.root) add({"--allow-run-as-root"});
+  const bool local = request.hosts.empty() && request.hostfile.empty();
+  if (!request.hosts.empty()) {
+    // Equal shares, rounded up: the first hosts fill first.
+    const auto hosts = static_cast<int>(request.hosts.size());
+    const int slots = (request.ranks + hosts - 1) / hosts;
+    std::string list;
+    for (const auto& host : request.hosts)
+      list += (list.empty() ? "" : ",") + host + ":" + std::to_string(slots);
+    add({"--host", list});
+  }
+  if (!request.hostfile.empty()) add({"--hostfile", request.hostfile});
+  if (local) {
+    // More ranks than processors is normal on a laptop: they must then yield, and binding them would only
+    // hurt.
+    add({"--oversubscribe"});
+    if (request.ranks > request.cpus) add({"--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"});
+  } else {
+    for (const auto& name : request.exported)
+      add({"-x", name});
+  }
+  add({request.program});
+  command.insert(command.end(), request.arguments.begin(), request.arguments.end());
+  return command;
+}
+
+namespace {
+
+std::string how_it_ended(int status) {
+  if (WIFSIGNALED(status)) return "mpirun was ended by signal " + std::to_string(WTERMSIG(status));
+  const int code = WEXITSTATUS(status);
+  if (code > 128)
+    return "mpirun reports that a rank was ended by signal " + std::to_string(code - 128) + " (" +
+           ::strsignal(code - 128) + ")";
+  return "mpirun ended with status " + std::to_string(code);
+}
+
+}  // namespace
+
+void tell_launcher() {
+  const auto where = from_environment(launcher_variable);
+  if (!where) return;
+  RollCallClient client(address_from_line(*where), 1, 10);
+  client.heartbeat(1, "started");
+}
+
+// After rank 0's last word: ending a large job takes mpirun a few seconds.
+constexpr std::chrono::seconds mpirun_may_linger{10};
+
+LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
+  const ScratchDirectory scratch;
+  const std::string job = scratch.path().filename().string();
+  adopt_orphans();
+  RollCallServer started_call;
+  started_call.expect({"launcher", "rank 0"});
+  const pid_t pid = spawn(mpirun_command(request), {{job_variable, job},
+                                                    {directory_variable, scratch.path().string()},
+                                                    {ranks_variable, std::to_string(request.ranks)},
+                                                    {launcher_variable, to_line(started_call.address())},
+                                                    {terminal_variable, terminal},
+                                                    // mpirun ends the others when a rank dies; five seconds
+                                                    // are enough to say what was measured.
+                                                    {"OMPI_MCA_odls_base_sigkill_timeout", "5"}});
+
+  LaunchResult result;
+  const auto start = std::chrono::steady_clock::now();
+  bool started = false, gave_up = false;
+  std::optional<std::chrono::steady_clock::time_point> said;  // when rank 0 was seen to have said all
+  int status = 0;
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaddset(&signals, signal);
+  for (;;) {
+    const pid_t ended = ::waitpid(pid, &status, WNOHANG);
+    if (ended == pid) break;
+    const timespec tick{0, 50'000'000};
+    if (const int signal = ::sigtimedwait(&signals, nullptr, &tick); signal > 0) {
+      ::kill(pid, signal == SIGHUP ? SIGTERM : signal);
+      result.interrupted = true;
+    }
+    // mpirun waits without end for a node that lost power; all has been said by then.
+    if (!said && ::access((scratch.path() / "exit").c_str(), F_OK) == 0)
+      said = std::chrono::steady_clock::now();
+    if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) ::kill(pid, SIGKILL);
+    if (started) continue;
+    (void)started_call.serve();
+    started = started_call.states().front().sequence > 0;
+    if (!started &&
+        std::chrono::steady_clock::now() - start > std::chrono::duration<double>(request.timeout_s)) {
+      gave_up = true, started = true;
+      ::kill(pid, SIGKILL);
+    }
+  }
+  end_orphans();
+  const std::string code = read_file(scratch.path() / "exit");
+  if (!code.empty()) result.finished = true, result.code = static_cast<ExitCode>(std::atoi(code.c_str()));
+  result.what =
+      gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s" : how_it_ended(status);
+  result.checkpoint = read_file(scratch.path() / "report.json");
+  return result;
+}
+
+}  // namespace mlc

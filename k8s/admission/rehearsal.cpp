@@ -1,0 +1,69 @@
+#include "k8s/admission/rehearsal.hpp"
+
+#include <algorithm>
+
+namespace mlc {
+
+namespace {
+
+// Conditions merge by their type, as the API server does it; all else is replaced.
+void merge_status(nlohmann::json& node, const nlohmann::json& patch) {
+  auto& conditions = node["status"]["conditions"];
+  if (!conditions.is_array()) conditions = nlohmann::json::array();
+  for (const auto& wanted : patch.at("status").at("conditions")) {
+    const auto found = std::ranges::find_if(
+        conditions, [&](const auto& one) { return one.value("type", "") == wanted.at("type"); });
+    if (found == conditions.end())
+      conditions.push_back(wanted);
+    else
+      found->merge_patch(wanted);
+  }
+}
+
+// nlohmann's test wants the path to be there; the API server takes a missing one for null.
+nlohmann::json without_null_tests(const nlohmann::json& patch) {
+  nlohmann::json rest = nlohmann::json::array();
+  for (const auto& step : patch)
+    if (step.at("op") != "test" || !step.at("value").is_null()) rest.push_back(step);
+  return rest;
+}
+
+}  // namespace
+
+Rehearsal::Rehearsal(std::unique_ptr<Transport> reads, nlohmann::json taints, Show show)
+    : reads_(std::move(reads)), taints_(std::move(taints)), show_(std::move(show)) {}
+
+HttpResponse Rehearsal::send(const HttpRequest& request, const std::string& token) {
+  if (request.method == "GET") {
+    if (const auto known = objects_.find(request.path); known != objects_.end())
+      return {200, known->second.dump(), std::nullopt};
+    if (reads_) {
+      HttpResponse response = reads_->send(request, token);
+      if (response.status == 200)
+        objects_[request.path] = nlohmann::json::parse(response.body, nullptr, false);
+      return response;
+    }
+    const std::string nodes = "/api/v1/nodes/";
+    if (!request.path.starts_with(nodes)) return {404, "", std::nullopt};
+    objects_[request.path] = {
+        {"metadata", {{"name", request.path.substr(nodes.size())}, {"uid", "UID"}, {"resourceVersion", "1"}}},
+        {"spec", {{"taints", taints_}}},
+        {"status", {{"conditions", nlohmann::json::array()}}}};
+    return {200, objects_[request.path].dump(), std::nullopt};
+  }
+  show_(request);
+  const auto body = nlohmann::json::parse(request.body);
+  const bool status = request.path.ends_with("/status");
+  const auto found = objects_.find(status ? request.path.substr(0, request.path.size() - 7) : request.path);
+  if (found != objects_.end()) {
+    if (status)
+      merge_status(found->second, body);
+    else if (request.content_type == "application/merge-patch+json")
+      found->second.merge_patch(body);
+    else if (request.content_type == "application/json-patch+json")
+      found->second = found->second.patch(without_null_tests(body));
+  }
+  return {200, "{}", std::nullopt};
+}
+
+}  // namespace mlc

@@ -1,0 +1,99 @@
+#include "k8s/api/api_client.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+Timekeeper steady_timekeeper() {
+  return {[] {
+            return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+          },
+          [](double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }};
+}
+
+namespace {
+
+// The "message" of a metav1.Status.
+std::string said(const HttpResponse& response) {
+  const auto status = nlohmann::json::parse(response.body, nullptr, false);
+  if (!status.is_object()) return {};
+  const auto message = status.find("message");
+  return message != status.end() && message->is_string() ? ": " + printable(message->get<std::string>()) : "";
+}
+
+std::string hint_for(int status, const HttpRequest& request) {
+  if (status == 401)
+    return "the token is not accepted, also after reading it again: is it of this cluster, and mounted "
+           "fresh?";
+  if (status == 403)
+    return "this account may not " + request.method +
+           " that; k8s/manifests/base/rbac.yaml lists what mlc-bench needs";
+  return "the API server answers; what it says is above";
+}
+
+}  // namespace
+
+ApiClient::ApiClient(Transport& transport, std::function<std::string()> token, Patience patience,
+                     Timekeeper clock)
+    : transport_(transport),
+      token_(std::move(token)),
+      patience_(patience),
+      clock_(std::move(clock)),
+      deadline_s_(clock_.now_s() + patience.total_s) {}
+
+double ApiClient::wait_of(int attempt) const {
+  static thread_local std::mt19937 random{std::random_device{}()};
+  const double whole =
+      std::min(patience_.most_wait_s, patience_.first_wait_s * std::exp2(std::min(attempt, 20)));
+  return std::uniform_real_distribution<double>(whole / 2, whole)(random);
+}
+
+void ApiClient::pause(double seconds, const std::string& why) {
+  if (clock_.now_s() + seconds > deadline_s_)
+    throw ApiError(why + "; gave up after " + shortest(patience_.total_s) + " s",
+                   "nothing more was sent; the same command does the rest when the API server answers");
+  clock_.sleep_s(seconds);
+}
+
+void ApiClient::wait_before_round(int round, const std::string& why) {
+  pause(wait_of(std::min(round, 4)) / 4, why);
+}
+
+HttpResponse ApiClient::send(const HttpRequest& request) {
+  const std::string name = request.method + " " + request.path;
+  bool token_was_read_again = false;
+  for (int attempt = 0;; ++attempt) {
+    std::string why;
+    double wait_s = wait_of(attempt);
+    try {
+      const HttpResponse response = transport_.send(request, token_());
+      const int status = response.status;
+      if ((status >= 200 && status < 300) || status == 404 || status == 409 || status == 422) return response;
+      why = name + ": HTTP " + std::to_string(status) + said(response);
+      if (status == 401 && !token_was_read_again) {
+        token_was_read_again = true;
+        wait_s = 0;
+      } else if (status == 429 || status >= 500) {
+        if (response.retry_after_s) wait_s = std::max(wait_s, *response.retry_after_s);
+      } else {
+        throw ApiError(why, hint_for(status, request));
+      }
+    } catch (const TransportError& error) {
+      why = name + ": " + printable(error.what());
+      if (error.permanent)
+        throw ApiError(
+            why,
+            "the server is not the one that the certificate authority vouches for, or its address is wrong");
+    }
+    pause(wait_s, why);
+  }
+}
+
+}  // namespace mlc

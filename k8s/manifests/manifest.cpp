@@ -1,0 +1,271 @@
+#include "k8s/manifests/manifest.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+
+namespace mlc {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+int slots(const ManifestRequest& request) { return std::max(request.gpus, 1); }
+
+std::string home(const ManifestRequest& request) { return request.root ? "/root" : "/home/mpiuser"; }
+
+// sshd as root changes to the user that logs in, which takes capabilities; as that user itself it takes none.
+Json security_context(const ManifestRequest& request, bool sshd, bool pins_memory) {
+  Json context{{"runAsUser", request.root ? 0 : 1000},
+               {"runAsNonRoot", !request.root},
+               {"allowPrivilegeEscalation", false},
+               {"seccompProfile", {{"type", "RuntimeDefault"}}},
+               {"capabilities", {{"drop", {"ALL"}}}}};
+  std::vector<std::string> added;
+  if (pins_memory) added.emplace_back("IPC_LOCK");
+  if (request.root && sshd)
+    added.insert(added.end(), {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID", "SYS_CHROOT"});
+  if (!added.empty()) context["capabilities"]["add"] = added;
+  return context;
+}
+
+Json labels(const ManifestRequest& request, const std::string& component) {
+  Json all{{"app.kubernetes.io/name", "mlc-bench"},
+           {"app.kubernetes.io/instance", request.name},
+           {"app.kubernetes.io/component", component}};
+  return all;
+}
+
+Json object_metadata(const ManifestRequest& request, const std::string& name) {
+  Json metadata{{"name", name}, {"namespace", request.name_space}};
+  if (!request.queue.empty()) metadata["labels"] = {{"kueue.x-k8s.io/queue-name", request.queue}};
+  return metadata;
+}
+
+// What mpirun tells the ranks of other nodes beside their command.
+std::vector<std::string> variables(const ManifestRequest& request) {
+  std::vector<std::string> all;
+  if (request.gpus > 0) {
+    all.push_back("NCCL_SOCKET_IFNAME==" + request.interface);  // '=': this name, and not all that begin so
+    if (request.rails == 0) all.emplace_back("NCCL_IB_DISABLE=1");
+  }
+  return all;
+}
+
+Json worker_template(const ManifestRequest& request) {
+  Json limits = Json::object();
+  if (request.gpus > 0) limits["nvidia.com/gpu"] = std::to_string(request.gpus);
+  std::string networks;
+  for (int rail = 0; rail < request.rails; ++rail) {
+    const std::string number = std::to_string(rail);
+    limits["mlc.io/rail" + number] = "1";
+    networks += (rail ? "," : "") + ("rail" + number) + "@net" + std::to_string(rail + 1);
+  }
+  Json metadata{{"labels", labels(request, "worker")}};
+  if (!networks.empty()) metadata["annotations"] = {{"k8s.v1.cni.cncf.io/networks", networks}};
+  Json container{{"name", "worker"},
+                 {"image", request.image},
+                 {"command", {"/usr/sbin/sshd", "-De", "-f", home(request) + "/.sshd_config"}},
+                 {"securityContext", security_context(request, true, request.rails > 0)},
+                 {"readinessProbe", {{"tcpSocket", {{"port", 2222}}}, {"periodSeconds", 2}}},
+                 {"resources", {{"requests", {{"cpu", "2"}, {"memory", "4Gi"}}}, {"limits", limits}}},
+                 {"volumeMounts", Json::array({{{"name", "shm"}, {"mountPath", "/dev/shm"}}})}};
+  // One worker a node, also where no GPUs keep them apart.
+  const Json apart{{"podAntiAffinity",
+                    {{"requiredDuringSchedulingIgnoredDuringExecution",
+                      Json::array({{{"topologyKey", "kubernetes.io/hostname"},
+                                    {"labelSelector", {{"matchLabels", labels(request, "worker")}}}}})}}}};
+  return {{"metadata", metadata},
+          {"spec",
+           {{"automountServiceAccountToken", false},
+            {"affinity", apart},
+            {"containers", Json::array({container})},
+            {"volumes", Json::array({{{"name", "shm"}, {"emptyDir", {{"medium", "Memory"}}}}})}}}};
+}
+
+Json launcher_template(const ManifestRequest& request, const std::vector<std::string>& command) {
+  return {
+      {"metadata", {{"labels", labels(request, "launcher")}}},
+      {"spec",
+       {{"automountServiceAccountToken", false},
+        {"containers", Json::array({{{"name", "launcher"},
+                                     {"image", request.image},
+                                     {"command", command},
+                                     {"securityContext", security_context(request, false, false)},
+                                     {"resources", {{"requests", {{"cpu", "1"}, {"memory", "1Gi"}}}}}}})}}}};
+}
+
+// The mount of the keys, for Pods that no operator gives them to.
+void add_keys(Json& pod, const ManifestRequest& request) {
+  pod["spec"]["volumes"].push_back(
+      {{"name", "ssh"}, {"secret", {{"secretName", request.name + "-ssh"}, {"defaultMode", 0440}}}});
+  pod["spec"]["securityContext"] = {{"fsGroup", request.root ? 0 : 1000}};
+  pod["spec"]["containers"][0]["volumeMounts"].push_back(
+      {{"name", "ssh"}, {"mountPath", home(request) + "/.ssh"}, {"readOnly", true}});
+}
+
+bool plain(const std::string& text) {
+  static constexpr std::array<std::string_view, 12> words{"y",    "n",     "yes",  "no",  "on",  "off",
+                                                          "true", "false", "null", "nan", "inf", "none"};
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  if (text.empty() || !(letter(text.front()) || text.front() == '/')) return false;
+  std::string lower = text;
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return std::ranges::find(words, lower) == words.end() && std::ranges::all_of(text, [&](char c) {
+           return letter(c) || (c >= '0' && c <= '9') ||
+                  std::string_view("/._-").find(c) != std::string_view::npos;
+         });
+}
+
+void emit(YAML::Emitter& out, const Json& value) {
+  if (value.is_object()) {
+    out << YAML::BeginMap;
+    for (const auto& [key, inner] : value.items()) {
+      out << YAML::Key;
+      emit(out, Json(key));
+      out << YAML::Value;
+      emit(out, inner);
+    }
+    out << YAML::EndMap;
+  } else if (value.is_array()) {
+    const bool scalars = std::ranges::none_of(value, [](const Json& one) { return one.is_structured(); });
+    if (scalars) out << YAML::Flow;
+    out << YAML::BeginSeq;
+    for (const auto& inner : value)
+      emit(out, inner);
+    out << YAML::EndSeq;
+  } else if (value.is_string()) {
+    const auto text = value.get<std::string>();
+    if (!plain(text)) out << YAML::DoubleQuoted;
+    out << text;
+  } else if (value.is_boolean()) {
+    out << value.get<bool>();
+  } else {
+    out << value.get<long>();
+  }
+}
+
+}  // namespace
+
+Objects mpi_job(const ManifestRequest& request) {
+  const int ranks = request.nodes * slots(request);
+  std::vector<std::string> command{"mpirun",
+                                   "--hostfile",
+                                   "/etc/mpi/hostfile",
+                                   "-n",
+                                   std::to_string(ranks),
+                                   "--map-by",
+                                   "ppr:" + std::to_string(slots(request)) + ":node",
+                                   "--bind-to",
+                                   "none"};
+  if (request.root) command.emplace_back("--allow-run-as-root");
+  // Open MPI carries only control and host memory here, over the network that the names lead to.
+  for (const char* word :
+       {"--mca", "pml", "ob1", "--mca", "btl", "tcp,self,vader", "--mca", "btl_tcp_if_include"})
+    command.emplace_back(word);
+  command.push_back(request.interface);
+  for (const auto& word : {std::string("--mca"), std::string("oob_tcp_if_include"), request.interface})
+    command.push_back(word);
+  for (const auto& variable : variables(request)) {
+    command.emplace_back("-x");
+    command.push_back(variable);
+  }
+  command.emplace_back("mlc-bench");
+  command.insert(command.end(), request.command.begin(), request.command.end());
+  const Json spec{
+      {"slotsPerWorker", slots(request)},
+      {"launcherCreationPolicy", "WaitForWorkersReady"},
+      {"mpiImplementation", "OpenMPI"},
+      {"sshAuthMountPath", home(request) + "/.ssh"},
+      {"runPolicy",
+       {{"cleanPodPolicy", "Running"},
+        {"backoffLimit", 0},
+        {"ttlSecondsAfterFinished", 3600},
+        {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)}}},
+      {"mpiReplicaSpecs",
+       {{"Launcher",
+         {{"replicas", 1}, {"restartPolicy", "Never"}, {"template", launcher_template(request, command)}}},
+        {"Worker",
+         {{"replicas", request.nodes},
+          {"restartPolicy", "Never"},
+          {"template", worker_template(request)}}}}}};
+  return {Json{{"apiVersion", "kubeflow.org/v2beta1"},
+               {"kind", "MPIJob"},
+               {"metadata", object_metadata(request, request.name)},
+               {"spec", spec}}};
+}
+
+Objects indexed_job(const ManifestRequest& request) {
+  const Json service{{"apiVersion", "v1"},
+                     {"kind", "Service"},
+                     {"metadata", {{"name", request.name}, {"namespace", request.name_space}}},
+                     {"spec", {{"clusterIP", "None"}, {"selector", labels(request, "worker")}}}};
+  Json worker = worker_template(request);
+  worker["spec"]["subdomain"] = request.name;
+  worker["spec"]["restartPolicy"] = "Never";
+  add_keys(worker, request);
+  const Json workers{
+      {"apiVersion", "batch/v1"},
+      {"kind", "Job"},
+      {"metadata", object_metadata(request, request.name)},
+      {"spec",
+       {{"completionMode", "Indexed"},
+        {"completions", request.nodes},
+        {"parallelism", request.nodes},
+        {"backoffLimit", 0},
+        {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},  // sshd does not end by itself
+        {"ttlSecondsAfterFinished", 60},
+        {"template", worker}}}};
+  std::string hosts;
+  for (int node = 0; node < request.nodes; ++node)
+    hosts += (node ? "," : "") + request.name + "-" + std::to_string(node) + "." + request.name;
+  std::vector<std::string> command{"mlc-bench"};
+  command.insert(command.end(), request.command.begin(), request.command.end());
+  for (const auto& word : {std::string("--hosts"), hosts, std::string("--ranks"),
+                           std::to_string(request.nodes * slots(request))})
+    command.push_back(word);
+  Json launcher = launcher_template(request, command);
+  launcher["spec"]["restartPolicy"] = "Never";
+  launcher["spec"]["volumes"] = Json::array();
+  launcher["spec"]["containers"][0]["volumeMounts"] = Json::array();
+  Json env = Json::array({{{"name", "OMPI_MCA_pml"}, {"value", "ob1"}},
+                          {{"name", "OMPI_MCA_btl"}, {"value", "tcp,self,vader"}},
+                          {{"name", "OMPI_MCA_btl_tcp_if_include"}, {"value", request.interface}},
+                          {{"name", "OMPI_MCA_oob_tcp_if_include"}, {"value", request.interface}}});
+  for (const auto& variable : variables(request)) {
+    const auto equals = variable.find('=');
+    env.push_back({{"name", variable.substr(0, equals)}, {"value", variable.substr(equals + 1)}});
+  }
+  launcher["spec"]["containers"][0]["env"] = env;
+  add_keys(launcher, request);
+  const Json launch{
+      {"apiVersion", "batch/v1"},
+      {"kind", "Job"},
+      {"metadata", {{"name", request.name + "-launcher"}, {"namespace", request.name_space}}},
+      {"spec",
+       // The workers' names come with their readiness: until then mpirun fails, and is tried again.
+       {{"backoffLimit", 6},
+        {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},
+        {"ttlSecondsAfterFinished", 3600},
+        {"podFailurePolicy",
+         {{"rules",
+           Json::array({{{"action", "FailJob"},
+                         {"onExitCodes",
+                          {{"containerName", "launcher"}, {"operator", "In"}, {"values", {1, 2, 64}}}}}})}}},
+        {"template", launcher}}}};
+  return {service, workers, launch};
+}
+
+std::string to_yaml(const Objects& objects) {
+  std::string text;
+  for (const auto& object : objects) {
+    YAML::Emitter out;
+    emit(out, object);
+    text += (text.empty() ? "" : "---\n") + std::string(out.c_str()) + "\n";
+  }
+  return text;
+}
+
+}  // namespace mlc

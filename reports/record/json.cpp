@@ -1,0 +1,222 @@
+#include "reports/record/json.hpp"
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "reports/record/figures_json.hpp"
+
+namespace mlc {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_value(const Series& s) {
+  Json j{{"collective", s.collective}, {"dtype", s.dtype}, {"placement", s.placement}};
+  if (!s.redop.empty()) j["redop"] = s.redop;
+  if (s.root) j["root"] = *s.root;
+  j["bytes"] = s.bytes, j["requested_bytes"] = s.requested_bytes;
+  j["ranks"] = s.ranks, j["samples"] = s.samples;
+  j["time_us"] = {{"min", s.time_us.min},
+                  {"p50", s.time_us.p50},
+                  {"p95", s.time_us.p95},
+                  {"p99", s.time_us.p99},
+                  {"max", s.time_us.max}};
+  j["ci_us"] = s.ci_us;
+  j["cv"] = s.cv, j["algbw_gb_s"] = s.algbw_gb_s, j["busbw_gb_s"] = s.busbw_gb_s;
+  j["wrong"] = s.wrong ? Json(*s.wrong) : Json(nullptr);
+  if (s.mismatch)
+    j["mismatch"] = {{"rank", s.mismatch->rank},     {"node", s.mismatch->node},
+                     {"index", s.mismatch->index},   {"expected", s.mismatch->expected},
+                     {"actual", s.mismatch->actual}, {"kind", s.mismatch->kind}};
+  j["stop"] = s.stop;
+  if (s.tuning) {
+    j["tuning"] = {{"algorithm", s.tuning->algorithm},
+                   {"protocol", s.tuning->protocol},
+                   {"channels", s.tuning->channels}};
+    if (s.tuning->wire_gb_s) j["tuning"]["wire_gb_s"] = *s.tuning->wire_gb_s;
+  }
+  if (s.slowest)
+    j["slowest"] = {{"rank", s.slowest->rank}, {"node", s.slowest->node}, {"excess", s.slowest->excess}};
+  if (s.threshold)
+    j["threshold"] = {{"metric", s.threshold->metric},
+                      {"bound", s.threshold->bound},
+                      {"status", to_string(s.threshold->status)},
+                      {"why", s.threshold->why}};
+  if (!s.rank_p50_us.empty()) j["rank_p50_us"] = s.rank_p50_us;
+  if (!s.warnings.empty()) j["warnings"] = s.warnings;
+  return j;
+}
+
+Json to_value(const Finding& f) {
+  return {{"check", f.check},       {"subject", f.subject},   {"status", to_string(f.status)},
+          {"observed", f.observed}, {"expected", f.expected}, {"source", f.source},
+          {"remedy", f.remedy}};
+}
+
+Json to_value(const Node& n) {
+  Json gpus = Json::array();
+  for (const auto& g : n.gpus)
+    gpus.push_back(
+        {{"index", g.index}, {"name", g.name}, {"uuid", g.uuid}, {"pci", g.pci}, {"driver", g.driver}});
+  Json value{{"name", n.name}, {"kernel", n.kernel},     {"os", n.os},   {"cpu", n.cpu},
+             {"cpus", n.cpus}, {"versions", n.versions}, {"gpus", gpus}, {"ranks", n.ranks}};
+  if (!n.boot_id.empty()) value["boot_id"] = n.boot_id;
+  return value;
+}
+
+Json to_value(const ErrorEntry& e) {
+  return {{"what", e.what}, {"where", e.where}, {"phase", e.phase}, {"hint", e.hint}};
+}
+
+template <class T>
+Json list_of(const std::vector<T>& values) {
+  Json list = Json::array();
+  for (const auto& value : values)
+    list.push_back(to_value(value));
+  return list;
+}
+
+// Values that are absent keep their default; values of a wrong type throw.
+template <class T>
+void take(const Json& j, const char* key, T& out) {
+  const auto at = j.find(key);
+  if (at != j.end() && !at->is_null()) at->get_to(out);
+}
+
+template <class T>
+void take(const Json& j, const char* key, std::optional<T>& out) {
+  const auto at = j.find(key);
+  if (at != j.end() && !at->is_null()) out = at->get<T>();
+}
+
+Status status_from(const std::string& text) {
+  for (Status status : {Status::pass, Status::warn, Status::fail, Status::skip, Status::unknown})
+    if (text == to_string(status)) return status;
+  throw ReportError("unknown status '" + text.substr(0, 40) + "'");
+}
+
+Decision decision_from(const std::string& text) {
+  for (Decision decision : {Decision::pass, Decision::fail, Decision::inconclusive})
+    if (text == to_string(decision)) return decision;
+  throw ReportError("unknown decision '" + text.substr(0, 40) + "'");
+}
+
+Series series_from(const Json& j) {
+  Series s;
+  take(j, "collective", s.collective), take(j, "dtype", s.dtype), take(j, "redop", s.redop),
+      take(j, "placement", s.placement);
+  take(j, "root", s.root), take(j, "bytes", s.bytes), take(j, "requested_bytes", s.requested_bytes),
+      take(j, "ranks", s.ranks), take(j, "samples", s.samples);
+  const Json& time = j.at("time_us");
+  take(time, "min", s.time_us.min), take(time, "p50", s.time_us.p50), take(time, "p95", s.time_us.p95),
+      take(time, "p99", s.time_us.p99), take(time, "max", s.time_us.max);
+  take(j, "ci_us", s.ci_us), take(j, "cv", s.cv), take(j, "algbw_gb_s", s.algbw_gb_s),
+      take(j, "busbw_gb_s", s.busbw_gb_s), take(j, "wrong", s.wrong);
+  if (const auto m = j.find("mismatch"); m != j.end()) {
+    s.mismatch.emplace();
+    take(*m, "rank", s.mismatch->rank), take(*m, "node", s.mismatch->node),
+        take(*m, "index", s.mismatch->index);
+    take(*m, "expected", s.mismatch->expected), take(*m, "actual", s.mismatch->actual),
+        take(*m, "kind", s.mismatch->kind);
+  }
+  take(j, "stop", s.stop);
+  if (const auto m = j.find("slowest"); m != j.end()) {
+    s.slowest.emplace();
+    take(*m, "rank", s.slowest->rank), take(*m, "node", s.slowest->node),
+        take(*m, "excess", s.slowest->excess);
+  }
+  if (const auto t = j.find("threshold"); t != j.end()) {
+    s.threshold.emplace();
+    take(*t, "metric", s.threshold->metric), take(*t, "bound", s.threshold->bound),
+        take(*t, "why", s.threshold->why);
+    s.threshold->status = status_from(t->at("status").get<std::string>());
+  }
+  if (const auto t = j.find("tuning"); t != j.end()) {
+    s.tuning.emplace();
+    take(*t, "algorithm", s.tuning->algorithm), take(*t, "protocol", s.tuning->protocol),
+        take(*t, "channels", s.tuning->channels), take(*t, "wire_gb_s", s.tuning->wire_gb_s);
+  }
+  take(j, "rank_p50_us", s.rank_p50_us), take(j, "warnings", s.warnings);
+  return s;
+}
+
+Finding finding_from(const Json& j) {
+  Finding f;
+  take(j, "check", f.check), take(j, "subject", f.subject), take(j, "observed", f.observed),
+      take(j, "expected", f.expected), take(j, "source", f.source), take(j, "remedy", f.remedy);
+  f.status = status_from(j.at("status").get<std::string>());
+  return f;
+}
+
+Node node_from(const Json& j) {
+  Node n;
+  take(j, "name", n.name), take(j, "kernel", n.kernel), take(j, "os", n.os), take(j, "cpu", n.cpu),
+      take(j, "cpus", n.cpus), take(j, "versions", n.versions), take(j, "ranks", n.ranks),
+      take(j, "boot_id", n.boot_id);
+  if (const auto gpus = j.find("gpus"); gpus != j.end())
+    for (const auto& g : *gpus) {
+      Gpu gpu;
+      take(g, "index", gpu.index), take(g, "name", gpu.name), take(g, "uuid", gpu.uuid),
+          take(g, "pci", gpu.pci), take(g, "driver", gpu.driver);
+      n.gpus.push_back(gpu);
+    }
+  return n;
+}
+
+ErrorEntry error_from(const Json& j) {
+  ErrorEntry e;
+  take(j, "what", e.what), take(j, "where", e.where), take(j, "phase", e.phase), take(j, "hint", e.hint);
+  return e;
+}
+
+}  // namespace
+
+std::string to_json(const Report& r) {
+  Json j{{"schema", report_schema}};
+  j["tool"] = {{"name", "mlc-bench"}, {"version", r.tool.version}, {"built", r.tool.built}};
+  j["run"] = {{"id", r.run.id},           {"command", r.run.command},
+              {"started", r.run.started}, {"duration_s", r.run.duration_s},
+              {"ranks", r.run.ranks},     {"nodes", r.run.nodes},
+              {"backend", r.run.backend}, {"policy", r.run.policy}};
+  j["environment"] = {{"nodes", list_of(r.environment.nodes)}, {"variables", r.environment.variables}};
+  j["series"] = list_of(r.series), j["findings"] = list_of(r.findings);
+  if (Json figures = figures_to_json(r.figures); !figures.empty()) j["figures"] = std::move(figures);
+  j["verdict"] = {{"decision", to_string(r.verdict.decision)}, {"because", r.verdict.because}};
+  j["errors"] = list_of(r.errors);
+  return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Report report_from_json(std::string_view text) {
+  try {
+    const Json j = Json::parse(text);
+    if (!j.is_object() || j.value("schema", "") != report_schema)
+      throw ReportError("not a report: 'schema' is not " + std::string(report_schema));
+    Report r;
+    const Json &tool = j.at("tool"), &run = j.at("run"), &environment = j.at("environment"),
+               &verdict = j.at("verdict");
+    take(tool, "version", r.tool.version), take(tool, "built", r.tool.built);
+    take(run, "id", r.run.id), take(run, "command", r.run.command), take(run, "started", r.run.started),
+        take(run, "duration_s", r.run.duration_s);
+    take(run, "ranks", r.run.ranks), take(run, "nodes", r.run.nodes), take(run, "backend", r.run.backend),
+        take(run, "policy", r.run.policy);
+    for (const auto& node : environment.at("nodes"))
+      r.environment.nodes.push_back(node_from(node));
+    take(environment, "variables", r.environment.variables);
+    for (const auto& series : j.at("series"))
+      r.series.push_back(series_from(series));
+    for (const auto& finding : j.at("findings"))
+      r.findings.push_back(finding_from(finding));
+    if (const auto figures = j.find("figures"); figures != j.end()) r.figures = figures_from_json(*figures);
+    r.verdict.decision = decision_from(verdict.at("decision").get<std::string>());
+    take(verdict, "because", r.verdict.because);
+    for (const auto& error : j.at("errors"))
+      r.errors.push_back(error_from(error));
+    return r;
+  } catch (const nlohmann::json::exception& error) {
+    throw ReportError(std::string("not a readable report: ") + error.what());
+  }
+}
+
+}  // namespace mlc

@@ -1,0 +1,82 @@
+// The samples of one (collective, dtype, redop, placement, size), summarised over ranks and iterations.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reports/record/finding.hpp"
+
+namespace mlc {
+
+// Times of single operations in microseconds; each sample is the slowest rank's.
+struct Distribution {
+  double min = 0, p50 = 0, p95 = 0, p99 = 0, max = 0;
+  bool operator==(const Distribution&) const = default;
+};
+
+// The first wrong element, and what it looks like.
+struct Mismatch {
+  int rank = 0;
+  std::string node;
+  std::uint64_t index = 0;  // element index in that rank's receive buffer
+  std::string expected;     // value and bits: "0.375 (0x3ec00000)"
+  std::string actual;
+  std::string kind;  // "bit 22 flipped", "never written", "contribution of rank 3 missing", ...
+  bool operator==(const Mismatch&) const = default;
+};
+
+// The rank whose median time is above the other ranks', when that is no chance.
+struct Slowest {
+  int rank = 0;
+  std::string node;
+  double excess = 0;  // its median over the median of the others, minus one: 0.12 is 12 %
+  bool operator==(const Slowest&) const = default;
+};
+
+// What the policy asks of this series, and the answer.
+struct Judgement {
+  std::string metric;               // "busbw_gb_s", "wire_gb_s" (at least) or "time_us" (at most)
+  double bound = 0;                 // in the metric's unit
+  Status status = Status::unknown;  // pass, fail or unknown (not decided)
+  std::string why;                  // "median 363.40 is 1.8 % under 370", "undecided after 60 batches"
+  bool operator==(const Judgement&) const = default;
+};
+
+// How the library carried the operation, as it says itself.
+struct Tuning {
+  std::string algorithm, protocol;  // "Ring", "LL128"
+  int channels = 0;
+  // The bytes that left each node one way, per second; empty where that is not known. On two nodes a tree
+  // sends each byte once, which busbw counts up to 1.875 times.
+  std::optional<double> wire_gb_s;
+  bool operator==(const Tuning&) const = default;
+};
+
+struct Series {
+  std::string collective, dtype, redop;    // redop is empty where the collective reduces nothing
+  std::string placement = "out_of_place";  // or "in_place"
+  std::optional<int> root;                 // for rooted collectives
+  std::uint64_t bytes = 0;                 // size measured, after rounding to whole chunks per rank
+  std::uint64_t requested_bytes = 0;       // size asked for
+  int ranks = 0;
+  std::uint64_t samples = 0;  // timed iterations
+  Distribution time_us;
+  std::array<double, 2> ci_us{};          // 95 % confidence interval of the median
+  double cv = 0;                          // standard deviation over mean of the samples
+  double algbw_gb_s = 0, busbw_gb_s = 0;  // from the median time; GB/s is 1e9 bytes per second
+  std::optional<std::uint64_t> wrong;     // wrong elements over all ranks; empty: not verified
+  std::optional<Mismatch> mismatch;
+  std::string stop;  // why sampling ended: "precise", "decided", "fixed", "time", ...
+  std::optional<Slowest> slowest;
+  std::optional<Judgement> threshold;
+  std::optional<Tuning> tuning;
+  std::vector<double> rank_p50_us;    // median time of each rank, by rank; empty: not kept
+  std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"
+
+  bool operator==(const Series&) const = default;
+};
+
+}  // namespace mlc

@@ -1,0 +1,219 @@
+#include "validators/policy/node_expectation.hpp"
+
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+std::optional<int> small(YamlMap& map, std::string_view key, int least, int most) {
+  const auto number = map.integer_if(key, least, most);
+  return number ? std::optional<int>(static_cast<int>(*number)) : std::nullopt;
+}
+
+std::optional<unsigned> natural(YamlMap& map, std::string_view key, int most) {
+  const auto number = small(map, key, 0, most);
+  return number ? std::optional<unsigned>(static_cast<unsigned>(*number)) : std::nullopt;
+}
+
+std::optional<std::uint64_t> size(YamlMap& map, std::string_view key) {
+  const auto text = map.text_if(key);
+  if (!text) return std::nullopt;
+  const auto bytes = parse_bytes(*text);
+  if (!bytes)
+    map.reject(key, "'" + std::string(key) + "': '" + printable(*text) + "' is no size; write 64M or 8GiB");
+  return bytes;
+}
+
+std::optional<double> duration(YamlMap& map, std::string_view key) {
+  auto text = map.text_if(key);
+  if (!text) return std::nullopt;
+  std::erase(*text, ' ');
+  const auto seconds = parse_seconds(*text);
+  if (!seconds || *seconds > 86400)
+    map.reject(key, "'" + std::string(key) + "' must be a duration such as 250 ms or 5 s, got '" +
+                        printable(*text) + "'");
+  return seconds;
+}
+
+Prefix prefix_of(const YamlMap& map, std::string_view key, const std::string& text) {
+  const auto prefix = parse_prefix(text);
+  if (!prefix || prefix->network() != *prefix)
+    map.reject(key,
+               "'" + std::string(key) + "': '" + printable(text) + "' is no IPv4 prefix; write 10.10.0.0/16");
+  return *prefix;
+}
+
+Ipv4 address_of(const YamlMap& map, std::string_view key, const std::string& text) {
+  const auto address = parse_ipv4(text);
+  if (!address) map.reject(key, "'" + std::string(key) + "': '" + printable(text) + "' is no IPv4 address");
+  return *address;
+}
+
+void read_rails(YamlMap map, NodeExpectation& node) {
+  node.rails = small(map, "count", 1, 64);
+  node.rail_gbit_s = map.number_if("rate_gbit_s", 0.001, 10'000);
+  node.active_mtu = small(map, "active_mtu", 256, 4096);
+  node.netdev_mtu = small(map, "netdev_mtu", 576, 65535);
+  node.nic_board = map.text_if("board").value_or("");
+  node.nic_firmware = map.text_if("firmware").value_or("");
+  node.max_read_request = small(map, "max_read_request", 128, 4096);
+  node.relaxed_ordering = map.boolean_if("relaxed_ordering");
+  node.nic_link_gt_s = map.number_if("link_gt_s", 2.5, 256);
+  node.nic_link_width = small(map, "link_width", 1, 32);
+  node.gpus_per_nic = small(map, "gpus_per_nic", 1, 16);
+  node.counters_over_s = duration(map, "counters_over").value_or(node.counters_over_s);
+  node.cross_rail = map.boolean_if("cross_rail").value_or(false);
+  node.gpudirect = map.boolean_if("gpudirect").value_or(false);
+  node.register_bytes = size(map, "register");
+  if (const auto mode = map.text_if("netns")) {
+    if (*mode != "exclusive" && *mode != "shared") map.reject("netns", "'netns' must be exclusive or shared");
+    node.rdma_exclusive = *mode == "exclusive";
+  }
+  for (auto& entry : map.maps_if("addresses")) {
+    RailExpectation rail;
+    rail.prefix = prefix_of(entry, "prefix", entry.text("prefix"));
+    const auto gateway = entry.text_if("gateway");
+    rail.first_is_gateway = gateway == "first";
+    if (gateway && !rail.first_is_gateway) rail.gateway = address_of(entry, "gateway", *gateway);
+    for (const auto& text : entry.texts_if("destinations"))
+      rail.destinations.push_back(prefix_of(entry, "destinations", text));
+    entry.finish();
+    node.sites.push_back(std::move(rail));
+  }
+  if (!node.sites.empty() && node.rails && static_cast<int>(node.sites.size()) != *node.rails)
+    map.reject("addresses", "'addresses' lists " + std::to_string(node.sites.size()) +
+                                " rails, 'count' says " + std::to_string(*node.rails));
+  map.finish();
+}
+
+void read_lossless(YamlMap map, NodeExpectation& node) {
+  if (map.has("pfc_priorities")) {
+    unsigned mask = 0;
+    for (const auto& text : map.texts_if("pfc_priorities")) {
+      if (text.size() != 1 || text[0] < '0' || text[0] > '7')
+        map.reject("pfc_priorities", "a priority is 0 to 7, got '" + printable(text) + "'");
+      mask |= 1u << (text[0] - '0');
+    }
+    node.pfc_mask = mask;
+  }
+  node.dscp = natural(map, "dscp", 63);
+  node.dscp_priority = natural(map, "priority", 7);
+  if (node.dscp.has_value() != node.dscp_priority.has_value())
+    map.reject("dscp", "'dscp' and 'priority' belong together");
+  node.ecn = map.boolean_if("ecn").value_or(false);
+  map.finish();
+}
+
+void read_vfs(YamlMap map, NodeExpectation& node) {
+  node.vfs_per_pf = small(map, "per_pf", 0, 4096);
+  node.vf_trust = map.boolean_if("trust");
+  node.vf_spoof_check = map.boolean_if("spoof_check");
+  node.vf_vlan = natural(map, "vlan", 4094);
+  node.vf_max_rate = natural(map, "max_rate", 1'000'000);
+  node.vf_mac = map.boolean_if("mac").value_or(false);
+  node.eswitch = map.text_if("eswitch").value_or("");
+  if (!node.eswitch.empty() && node.eswitch != "legacy" && node.eswitch != "switchdev")
+    map.reject("eswitch", "'eswitch' must be legacy or switchdev");
+  map.finish();
+}
+
+void read_pod(YamlMap map, NodeExpectation& node) {
+  node.attachments = small(map, "attachments", 0, 64);
+  node.podinfo = map.text_if("podinfo").value_or(node.podinfo);
+  if (!node.podinfo.starts_with('/')) map.reject("podinfo", "'podinfo' must be an absolute path");
+  node.annotation_wait_s = duration(map, "annotation_wait").value_or(0);
+  node.resources = map.texts_if("resources");
+  node.ipam = map.boolean_if("ipam").value_or(false);
+  for (const auto& name : map.texts_if("skip"))
+    node.skip_in_pod.insert(name);
+  map.finish();
+}
+
+void read_overlay(YamlMap map, NodeExpectation& node) {
+  node.default_device = map.text_if("default_device").value_or("");
+  node.vxlan_device = map.text_if("vxlan_device").value_or("");
+  node.underlay_mtu = small(map, "underlay_mtu", 576, 65535);
+  node.vxlan_overhead = small(map, "overhead", 0, 200).value_or(node.vxlan_overhead);
+  map.finish();
+}
+
+void read_gpus(YamlMap map, NodeExpectation& node) {
+  node.gpus = small(map, "count", 0, 64);
+  node.gpu_product = map.text_if("product").value_or("");
+  node.driver = map.text_if("driver").value_or("");
+  node.nvlinks = small(map, "nvlinks", 0, 72);
+  node.fabric = map.boolean_if("fabric");
+  node.persistence = map.boolean_if("persistence");
+  node.sm_clock_max = small(map, "sm_clock_max", 100, 10'000);
+  node.gpu_link_gt_s = map.number_if("link_gt_s", 2.5, 256);
+  node.gpu_link_width = small(map, "link_width", 1, 32);
+  node.ecc = map.boolean_if("ecc").value_or(false);
+  map.finish();
+}
+
+void read_host(YamlMap map, NodeExpectation& node) {
+  if (const auto memlock = map.text_if("memlock")) {
+    if (*memlock != "unlimited") map.reject("memlock", "'memlock' can only be asked to be unlimited");
+    node.memlock_unlimited = true;
+  }
+  if (const auto files = map.integer_if("nofile", 1, 1 << 30))
+    node.nofile = static_cast<std::uint64_t>(*files);
+  node.shm_bytes = size(map, "shm");
+  if (const auto pages = map.integer_if("huge_pages", 0, 1 << 30))
+    node.huge_pages = static_cast<std::uint64_t>(*pages);
+  node.clock_offset_s = duration(map, "clock_offset");
+  node.disks = small(map, "disks", 0, 256);
+  node.disk_bytes = size(map, "disk_size");
+  if (auto mounts = map.map_if("mounts"))
+    for (const auto& [point, type] : mounts->entries()) {
+      if (!point.starts_with('/') || !type.IsScalar())
+        map.reject("mounts", "'mounts' maps a mount point to a file system type or 'any'");
+      node.mounts[point] = type.Scalar() == "any" ? "" : type.Scalar();
+    }
+  node.hostname_resolves = map.boolean_if("hostname_resolves").value_or(false);
+  node.resolve = map.texts_if("resolve");
+  for (const auto& name : map.texts_if("skip"))
+    node.skip_on_host.insert(name);
+  map.finish();
+}
+
+void read_probe(YamlMap map, NodeExpectation& node) {
+  node.probe_gateways = map.boolean_if("gateways").value_or(false);
+  node.probe_duplicates = map.boolean_if("duplicates").value_or(false);
+  node.probe_path_mtu = map.boolean_if("path_mtu").value_or(false);
+  for (auto& peer : map.maps_if("peers")) {
+    std::vector<Ipv4> addresses;
+    for (const auto& text : peer.texts_if("rails"))
+      addresses.push_back(address_of(peer, "rails", text));
+    if (addresses.empty()) peer.reject("rails", "a peer needs 'rails': its addresses in rail order");
+    peer.finish();
+    node.peers.push_back(std::move(addresses));
+  }
+  map.finish();
+}
+
+}  // namespace
+
+NodeExpectation read_node_expectation(YamlMap map) {
+  NodeExpectation node;
+  if (auto section = map.map_if("rails")) read_rails(*section, node);
+  if (auto section = map.map_if("lossless")) read_lossless(*section, node);
+  if (auto section = map.map_if("vfs")) read_vfs(*section, node);
+  if (auto section = map.map_if("pod")) read_pod(*section, node);
+  if (auto section = map.map_if("overlay")) read_overlay(*section, node);
+  if (auto section = map.map_if("gpus")) read_gpus(*section, node);
+  if (auto section = map.map_if("host")) read_host(*section, node);
+  if (auto section = map.map_if("probe")) read_probe(*section, node);
+  node.lock = map.text_if("lock").value_or("");
+  for (const auto& name : map.texts_if("skip"))
+    node.skip.insert(name);
+  node.deadline_s = duration(map, "deadline").value_or(node.deadline_s);
+  if (auto deadlines = map.map_if("deadlines"))
+    for (const auto& [check, value] : deadlines->entries())
+      if (const auto seconds = duration(*deadlines, check)) node.deadlines_s[check] = *seconds;
+  map.finish();
+  return node;
+}
+
+}  // namespace mlc
