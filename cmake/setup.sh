@@ -152,11 +152,16 @@ need_lab_kernel() {
   rm -rf "$work"
 }
 
-# configure_and_build DIR [CMAKE OPTION...]
+# configure_and_build DIR [CMAKE OPTION...] [-- TARGET...]
 configure_and_build() {
-  local dir=$1
+  local dir=$1 options=()
   shift
-  cmake -S . -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  [ $# -eq 0 ] || shift
+  cmake -S . -B "$dir" -G Ninja "${options[@]}" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
   grep -E '^-- (MPI|CUDA|NCCL|VERBS|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
-  cmake --build "$dir" >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
+  cmake --build "$dir" ${1:+--target "$@"} >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
 }
