@@ -2,7 +2,7 @@
 from program import *
 
 
-OLD_NCCL = os.environ.get("MLC_OLD_NCCL", "")
+OLD_NCCL = os.path.join(os.environ["MLC_BUILD"], "tests/gpu/old_nccl")
 
 
 def has_gpu():
