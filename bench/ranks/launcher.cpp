@@ -87,7 +87,9 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   std::optional<std::chrono::steady_clock::time_point> said;  // when rank 0 was seen to have said all
   std::optional<ChildEnd> end;
   while (!(end = mpirun.ended())) {
-    if (const int signal = mpirun.wait(0.05); signal > 0) mpirun.signal(signal), result.interrupted = true;
+    // While ranks measure, nothing is to be seen to often: the end of mpirun and signals wake us.
+    if (const int signal = mpirun.wait(started ? 0.5 : 0.05); signal > 0)
+      mpirun.signal(signal), result.interrupted = true;
     // mpirun waits without end for a node that lost power; all has been said by then.
     if (!said && ::access((scratch.path() / "exit").c_str(), F_OK) == 0)
       said = std::chrono::steady_clock::now();

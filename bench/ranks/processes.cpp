@@ -43,7 +43,7 @@ LaunchResult launch_processes(const ProcessRequest& request, const std::string& 
     }
     if (last_call && std::chrono::steady_clock::now() > *last_call) ranks.signal(SIGKILL);
     if (!ranks.any()) break;
-    if (const int signal = ranks.wait(0.02); signal > 0) {
+    if (const int signal = ranks.wait(last_call ? 0.02 : 0.5); signal > 0) {
       ranks.signal(signal);
       result.interrupted = true;
       if (!last_call) last_call = std::chrono::steady_clock::now() + grace;

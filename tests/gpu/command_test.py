@@ -39,7 +39,7 @@ class Gpu(Case):
         self.assertIn("NEEDED", needed)
         self.assertNotIn("libnccl", needed)
 
-    @unittest.skipUnless(OLD_NCCL, "NCCL is not built in")
+    @unittest.skipUnless(os.path.isdir(OLD_NCCL), "NCCL is not built in")
     def test_an_nccl_that_lacks_a_function_is_named(self):
         env = clean_environment(LD_LIBRARY_PATH=OLD_NCCL)
         lacks = "libnccl.so.2 is too old: it lacks ncclGetErrorString"
