@@ -1,6 +1,7 @@
 // This end's part in one cell: its lanes, from queue pairs to verified data.
 #pragma once
 
+#include "bench/rdma/failure.hpp"
 #include "bench/rdma/rail_memory.hpp"
 #include "bench/rdma/session.hpp"
 
