@@ -28,6 +28,6 @@ for top in ("reports", "kernels", "validators", "bench", "k8s"):
                     libraries.setdefault(library, []).append(place)
 wrong = [f"{what}: {len(places)} times, in {' '.join(places) or 'no file'}; expected once, in {ONCE[what]}"
          for what, places in found.items() if places != [ONCE[what]]]
-wrong += [f"{library} is opened in {' '.join(places)}" for library, places in libraries.items() if len(places) != 1]
+wrong += [f"{library} is opened in {' '.join(places)}" for library, places in libraries.items() if len(set(places)) != 1]
 print("\n".join(wrong + [f"{len(ONCE) + len(libraries)} bindings, {len(wrong)} not written once"]))
 sys.exit(1 if wrong or len(libraries) < 3 else 0)

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "reports/faces/findings_text.hpp"
@@ -27,7 +28,10 @@ Report judged(const BuiltNode& node, const Policy& policy) {
 }
 
 void compare(const std::string& name, const Report& report) {
-  const std::string text = findings_text(report, {}) + "\n" + line_text(report) + "\n";
+  // How many checks there are changes with every new one, and is not what a screen is looked at for.
+  static const std::regex count(R"(\d+ (checks|passed|skipped|unknown))");
+  const std::string text =
+      std::regex_replace(findings_text(report, {}) + "\n" + line_text(report) + "\n", count, "N $1");
   const std::string path = std::string(MLC_SOURCE_DIR) + "/tests/golden/validate_" + name + ".txt";
   if (std::getenv("MLC_UPDATE_GOLDEN")) {
     std::ofstream(path) << text;
