@@ -6,12 +6,12 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/backends/memory.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/ranks/control.hpp"
 #include "kernels/dtype.hpp"
 #include "reports/record/series.hpp"
@@ -29,11 +29,6 @@ struct Call {
   Redop redop = Redop::sum;
   int root = 0;
   bool in_place = false;  // send and recv overlap as NCCL defines it for the operation
-};
-
-// A backend failed. what() says which call, where and why.
-struct BackendError : std::runtime_error {
-  using std::runtime_error::runtime_error;
 };
 
 class Communicator {

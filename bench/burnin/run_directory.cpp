@@ -11,12 +11,13 @@
 #include <random>
 #include <sstream>
 
-#include "bench/cli/output_options.hpp"
-#include "bench/cli/recorder.hpp"
-#include "bench/engine/sweep.hpp"
 #include "reports/history/history_files.hpp"
+#include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/usage_error.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 

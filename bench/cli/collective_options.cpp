@@ -226,7 +226,7 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
 Sweep plan_for(const CollectiveRequest& request, const RunShape& shape) {
   SweepRequest sweep = request.sweep;
   if (!request.sizes_given) {
-    const auto asked = policy_sizes(request.policy, *sweep.collective, shape);
+    const auto asked = policy_sizes(request.policy, sweep.collective->name, shape);
     sweep.sizes.insert(sweep.sizes.end(), asked.begin(), asked.end());
     std::ranges::sort(sweep.sizes);
     sweep.sizes.erase(std::ranges::unique(sweep.sizes).begin(), sweep.sizes.end());

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/cli/output_options.hpp"
-#include "bench/cli/thresholds.hpp"
+#include "bench/cli/question.hpp"
 #include "bench/engine/runner.hpp"
 #include "bench/engine/sweep.hpp"
 #include "validators/policy/policy.hpp"

@@ -4,7 +4,7 @@
 #include "bench/cli/rdma_options.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
-#include "bench/gpu/burnin.hpp"
+#include "bench/gpu/stress/all.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
 

@@ -15,12 +15,15 @@
 #include "bench/gpu/burnin.hpp"
 #include "bench/gpu/judge_telemetry.hpp"
 #include "bench/gpu/planted_fault.hpp"
+#include "bench/gpu/stress/all.hpp"
 #include "reports/faces/findings_text.hpp"
 #include "reports/faces/gpu_text.hpp"
 #include "reports/faces/progress.hpp"
 #include "reports/faces/terminal.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/decide.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 #include "validators/policy/policy.hpp"
 
 namespace mlc {

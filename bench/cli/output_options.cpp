@@ -1,13 +1,9 @@
 #include "bench/cli/output_options.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
@@ -22,7 +18,7 @@
 #include "reports/faces/terminal.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
-#include "validators/host/file_descriptor.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -57,27 +53,6 @@ bool is_terminal(int fd, std::string_view word) {
   return ::isatty(fd) == 1 && term && *term != "dumb";
 }
 
-// Devices, pipes and the like are written to as they are.
-bool replaceable(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
-}
-
-[[noreturn]] void cannot_write(const std::string& path) {
-  throw std::runtime_error("cannot write " + printable(path) + ": " + std::strerror(errno));
-}
-
-void write_all(int fd, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t wrote = ::write(fd, content.data(), content.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) cannot_write(path);
-    content.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-}
-
-std::string partial_of(const std::string& path) { return path + ".partial." + std::to_string(::getpid()); }
-
 }  // namespace
 
 void OutputOptions::add_to(CLI::App& command) {
@@ -102,14 +77,9 @@ void OutputOptions::check() const {
   if (output.empty()) throw UsageError("--output needs a file name, or - for stdout");
   if (std::filesystem::is_directory(output))
     throw UsageError("cannot write " + printable(output) + ": it is a directory");
-  const bool replace = replaceable(output);
-  const std::string tried = replace ? partial_of(output) : output;
-  const FileDescriptor fd(
-      ::open(tried.c_str(), O_WRONLY | O_CLOEXEC | (replace ? O_CREAT | O_EXCL : 0), 0644));
-  if (!fd)
-    throw UsageError("cannot write " + printable(output) + ": " + std::strerror(errno),
+  if (const std::string why = why_not_writable(output); !why.empty())
+    throw UsageError("cannot write " + printable(output) + ": " + why,
                      "choose another --output; nothing has been measured yet");
-  if (replace) ::unlink(tried.c_str());
 }
 
 Format OutputOptions::chosen() const {
@@ -175,26 +145,6 @@ void publish(const OutputOptions& options, const std::string& content) {
     write_whole(options.output, content);
   else
     write_all(STDOUT_FILENO, content, "stdout");
-}
-
-void write_whole(const std::string& path, const std::string& content) {
-  if (!replaceable(path)) {
-    const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) cannot_write(path);
-    write_all(fd.get(), content, path);
-    return;
-  }
-  const std::string partial = partial_of(path);
-  try {
-    const FileDescriptor fd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (!fd) cannot_write(path);
-    write_all(fd.get(), content, path);
-    if (::fsync(fd.get()) != 0 && errno != EINVAL) cannot_write(path);
-    if (::rename(partial.c_str(), path.c_str()) != 0) cannot_write(path);
-  } catch (...) {
-    ::unlink(partial.c_str());
-    throw;
-  }
 }
 
 }  // namespace mlc

@@ -43,8 +43,4 @@ std::string render(const Report& report, Format format, const Style& style);
 // The whole result of a command that does not print as it goes: to --output, or to stdout.
 void publish(const OutputOptions& options, const std::string& content);
 
-// Replaces `path` in one step, so that a reader sees the old file or the whole new one. Throws
-// std::runtime_error.
-void write_whole(const std::string& path, const std::string& content);
-
 }  // namespace mlc

@@ -1,7 +1,6 @@
 #include "bench/cli/recorder.hpp"
 
 #include <cstdio>
-#include <ctime>
 #include <random>
 
 #include "bench/backends/backends.hpp"
@@ -12,6 +11,7 @@
 #include "reports/record/text.hpp"
 #include "validators/deciding/decide.hpp"
 #include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -20,15 +20,6 @@ namespace {
 double now() { return SteadyClock().now(); }
 
 }  // namespace
-
-std::string timestamp() {
-  const std::time_t seconds = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 Report new_report(const std::string& backend, const std::string& policy,
                   const std::vector<std::string>& arguments) {

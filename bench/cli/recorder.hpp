@@ -50,9 +50,6 @@ class Recorder {
   double started_ = 0, last_checkpoint_ = 0, checkpoint_cost_ = 0;
 };
 
-// RFC 3339 in UTC, of now.
-std::string timestamp();
-
 // What every run's record begins with: tool, run, environment variables.
 Report new_report(const std::string& backend, const std::string& policy,
                   const std::vector<std::string>& arguments);

@@ -18,7 +18,9 @@
 #include "validators/checks/all.hpp"
 #include "validators/checks/validate.hpp"
 #include "validators/deciding/decide.hpp"
+#include "validators/host/clock.hpp"
 #include "validators/host/ipv4.hpp"
+#include "validators/host/whole_file.hpp"
 #include "validators/policy/lock_file.hpp"
 
 namespace mlc {

@@ -11,6 +11,7 @@
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 

@@ -3,20 +3,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bench/collectives/collective.hpp"
+#include "reports/record/usage_error.hpp"
 
 namespace mlc {
-
-// Asked for something that cannot be: reported with exit code 64.
-struct UsageError : std::runtime_error {
-  explicit UsageError(const std::string& what, std::string hint_text = {})
-      : std::runtime_error(what), hint(std::move(hint_text)) {}
-  std::string hint;
-};
 
 struct SizeRange {
   std::optional<std::uint64_t> begin, end;    // default_begin and default_end where absent

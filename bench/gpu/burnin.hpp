@@ -33,9 +33,6 @@ struct GpuTest {
   void (*run)(Burnin& node, double seconds) = nullptr;
 };
 
-const std::vector<const GpuTest*>& all_gpu_tests();
-const GpuTest* find_gpu_test(std::string_view name);
-
 // A fault planted on one GPU, to see that it is found.
 struct PlantedFault {
   enum class Kind { memory, sm } kind = Kind::memory;

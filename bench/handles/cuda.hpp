@@ -10,7 +10,7 @@
 #include <string>
 #include <type_traits>
 
-#include "bench/backends/communicator.hpp"
+#include "bench/handles/error.hpp"
 
 namespace mlc {
 

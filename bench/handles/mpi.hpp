@@ -7,7 +7,7 @@
 #include <source_location>
 #include <string>
 
-#include "bench/backends/communicator.hpp"
+#include "bench/handles/error.hpp"
 
 namespace mlc {
 

@@ -14,7 +14,7 @@
 #include <mutex>
 #include <thread>
 
-#include "bench/backends/communicator.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/ranks/frame.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/file_descriptor.hpp"

@@ -1,4 +1,4 @@
-#include "bench/backends/communicator.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/rdma/rail_memory.hpp"
 
 namespace mlc::rdma {

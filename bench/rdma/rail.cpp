@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "bench/backends/communicator.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/rdma/gid.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/rails.hpp"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace mlc::rdma {
+namespace mlc {
 
 namespace {
 
@@ -39,4 +39,4 @@ Latencies latencies_of(std::span<const double> samples_us) {
   return result;
 }
 
-}  // namespace mlc::rdma
+}  // namespace mlc

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace mlc::rdma {
+namespace mlc {
 
 struct Latencies {
   std::vector<double> percentiles_us;  // p50, p90, p99, p99.9, least, most
@@ -17,4 +17,4 @@ struct Latencies {
 // of the greatest. Throws std::invalid_argument on no samples.
 Latencies latencies_of(std::span<const double> samples_us);
 
-}  // namespace mlc::rdma
+}  // namespace mlc

@@ -6,22 +6,13 @@
 #include <stdexcept>
 #include <string>
 
+#include "validators/host/http.hpp"
+
 namespace mlc {
 
 // The way to the API server is not usable as configured. what() never holds a token or a key.
 struct EndpointError : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-struct Endpoint {
-  std::string server;      // "https://10.0.0.1:6443", without a slash at the end
-  std::string ca_pem;      // who may sign the server's certificate; empty: the system's authorities
-  std::string token_file;  // read anew for every request, since the kubelet replaces it
-  std::string token;       // where there is no file
-  std::string client_certificate_pem, client_key_pem;
-  std::string origin;  // "service account", "kubeconfig /root/.kube/config, context lab"
-
-  bool over_tls() const { return server.starts_with("https://"); }
 };
 
 // The token to send now; empty where there is none, or where it would go unencrypted. Throws EndpointError.

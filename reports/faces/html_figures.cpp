@@ -6,7 +6,7 @@
 
 #include "reports/faces/html_frame.hpp"
 #include "reports/faces/html_sections.hpp"
-#include "reports/faces/rails_text.hpp"
+#include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {

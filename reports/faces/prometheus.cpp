@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "reports/faces/rails_text.hpp"
+#include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {

@@ -9,11 +9,6 @@
 
 namespace mlc {
 
-std::string operation_of(const RailResult& rail) {
-  return rail.operation + (rail.phase == "together" ? ", together" : "") +
-         (rail.both_directions ? ", both ways" : "");
-}
-
 namespace {
 
 constexpr std::size_t rate_width = 10, share_width = 11, time_width = 11;

@@ -17,7 +17,4 @@ std::string rail_remedies(const Report& report, const Style& style);
 std::string rails_measured(const Report& report);
 std::string rails_csv(const Report& report);
 
-// "write", "write, together", "write, together, both ways": what tells two results of a rail apart.
-std::string operation_of(const RailResult& rail);
-
 }  // namespace mlc

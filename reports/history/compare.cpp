@@ -7,7 +7,6 @@
 #include <tuple>
 #include <unordered_map>
 
-#include "reports/faces/rails_text.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <set>
 
-#include "reports/faces/rails_text.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 

@@ -1,4 +1,4 @@
-// Points in time as the Kubernetes API writes them: RFC 3339 in UTC.
+// Points in time as the report and the Kubernetes API write them: RFC 3339 in UTC.
 #pragma once
 
 #include <ctime>

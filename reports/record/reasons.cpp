@@ -77,4 +77,9 @@ std::string slowest_text(const Slowest& slowest) {
          " over the others";
 }
 
+std::string operation_of(const RailResult& rail) {
+  return rail.operation + (rail.phase == "together" ? ", together" : "") +
+         (rail.both_directions ? ", both ways" : "");
+}
+
 }  // namespace mlc

@@ -23,4 +23,7 @@ std::string series_name(const Series& series);     // "allreduce float sum 1 MiB
 std::string room_of(std::string_view check);       // "rdma.link-state" -> "rdma"
 std::string slowest_text(const Slowest& slowest);  // "rank 3 (gpu-b), 12.0 % over the others"
 
+// "write", "write, together", "write, together, both ways": what tells two results of a rail apart.
+std::string operation_of(const RailResult& rail);
+
 }  // namespace mlc

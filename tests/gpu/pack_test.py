@@ -6,8 +6,8 @@ HERE = os.path.join(SOURCE, "tests", "gpu")
 
 
 # A small part of the build that needs every library the archive brings.
-OBJECTS = ["validators/CMakeFiles/mlc_validators.dir/yaml_reader.cpp.o", "reports/CMakeFiles/mlc_reports.dir/figures_json.cpp.o",
-           "bench/CMakeFiles/mlc_cli.dir/cli/report_command.cpp.o"]
+OBJECTS = ["validators/policy/CMakeFiles/mlc_policy.dir/yaml_reader.cpp.o", "reports/record/CMakeFiles/mlc_record.dir/figures_json.cpp.o",
+           "bench/cli/CMakeFiles/mlc_cli.dir/report_command.cpp.o"]
 
 
 def call(*words, **more):

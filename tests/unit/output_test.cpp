@@ -13,6 +13,8 @@
 #include "bench/cli/recorder.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/record/json.hpp"
+#include "validators/host/clock.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 namespace {

@@ -1,7 +1,8 @@
-// Time as the engine sees it: seconds from an arbitrary origin, monotonic. Tests bring their own.
+// Time as it is measured: seconds from an arbitrary origin, monotonic. Tests bring their own.
 #pragma once
 
 #include <chrono>
+#include <string>
 
 namespace mlc {
 
@@ -17,5 +18,7 @@ class SteadyClock final : public Clock {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   }
 };
+
+std::string timestamp();  // RFC 3339 in UTC, of now
 
 }  // namespace mlc

@@ -8,7 +8,17 @@
 
 namespace mlc {
 
-struct Endpoint;
+// A server, and who we are to it.
+struct Endpoint {
+  std::string server;      // "https://10.0.0.1:6443", without a slash at the end
+  std::string ca_pem;      // who may sign the server's certificate; empty: the system's authorities
+  std::string token_file;  // read anew for every request, since the kubelet replaces it
+  std::string token;       // where there is no file
+  std::string client_certificate_pem, client_key_pem;
+  std::string origin;  // "service account", "kubeconfig /root/.kube/config, context lab"
+
+  bool over_tls() const { return server.starts_with("https://"); }
+};
 
 struct HttpRequest {
   std::string method, path;  // path: from the slash on, with the query

@@ -3,7 +3,6 @@
 #include <array>
 #include <source_location>
 
-#include "k8s/api/endpoint.hpp"
 #include "validators/host/http.hpp"
 
 namespace mlc {

@@ -1,8 +1,8 @@
 // The table of tests, in the order they run: bandwidth first, since the memory test is held against its copy
 // rate; heat before what heat disturbs.
-#include <algorithm>
+#include "bench/gpu/stress/all.hpp"
 
-#include "bench/gpu/burnin.hpp"
+#include <algorithm>
 
 namespace mlc {
 

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "bench/gpu/planted_fault.hpp"
+#include "bench/gpu/stress/all.hpp"
 #include "tests/gpu/unit/fake_gpu.hpp"
 #include "validators/policy/policy.hpp"
 
