@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "reports/history/history_files.hpp"
+#include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
 #include "reports/record/usage_error.hpp"
