@@ -1,7 +1,6 @@
 #include "bench/cli/recorder.hpp"
 
 #include <cstdio>
-#include <ctime>
 #include <random>
 
 #include "bench/backends/backends.hpp"

@@ -22,7 +22,7 @@ class Outcome(unittest.TestCase):
             text += f"add_test(NAME {name} COMMAND sh -c [==[{command}]==])\nset_tests_properties({name} PROPERTIES SKIP_RETURN_CODE 77)\n"
         with open(self.path("CMakeLists.txt"), "w") as f:
             f.write(text + more)
-        subprocess.run(["cmake", "-S", self.directory.name, "-B", self.path("build")], check=True, capture_output=True)
+        subprocess.run(["cmake", "-G", "Ninja", "-S", self.directory.name, "-B", self.path("build")], check=True, capture_output=True)
         subprocess.run(["ctest", "--test-dir", self.path("build"), "--output-junit", self.path("junit.xml")], capture_output=True)
         return self.path("junit.xml")
 
