@@ -3,12 +3,26 @@
 build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev
                 libibverbs-dev python3 python3-venv)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2 openssl
-               clang libclang-rt-14-dev)
+               clang libclang-rt-14-dev git)
 # The CUDA toolkit, NCCL and cuBLAS as Python wheels: they install without root.
 cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.88
              nvidia-cuda-cccl==13.0.85 nvidia-nccl-cu13==2.28.9 nvidia-cublas==13.0.2.14)
 
 say() { printf '%s\n' "$*" >&2; }
+
+# What apt and pip said, for when they fail: in the tree, so that two clones at once and two accounts do not meet.
+apt_log=build.apt.log
+pip_log=build.pip.log
+
+# apt_get ARGUMENT...: as root, and one at a time, for the next finds what this one has installed.
+apt_get() {
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { say "neither root nor sudo for: apt-get $*"; return 1; }
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive flock /var/lib/apt/lists apt-get -o DPkg::Lock::Timeout=900 "$@" </dev/null >>"$apt_log" 2>&1
+}
 
 # need_packages [-t RELEASE] PACKAGE...
 need_packages() {
@@ -22,19 +36,19 @@ need_packages() {
     return 0
   fi
   for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null)" = "ii " ] && [ ${#from[@]} -eq 0 ] || missing+=("$package")
+    # That a package is there says nothing of its release: what has to be of one is asked for whatever is installed.
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] && [ ${#from[@]} -eq 0 ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { say "missing packages, and neither root nor sudo to install them: ${missing[*]}"; return 1; }
-    as_root=(sudo)
+  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+    say "missing packages, and neither root nor sudo to install them: ${missing[*]}"
+    return 1
   fi
   say "installing ${missing[*]}"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${from[@]}" "${missing[@]}" >/tmp/mlc-bench-apt.log 2>&1 ||
-    { "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1 &&
-      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${from[@]}" "${missing[@]}" >>/tmp/mlc-bench-apt.log 2>&1; } ||
-    { say "apt-get failed; its last words (all of them in /tmp/mlc-bench-apt.log):"; tail -n 5 /tmp/mlc-bench-apt.log >&2; return 1; }
+  : >"$apt_log"
+  apt_get install -y --no-install-recommends "${from[@]}" "${missing[@]}" ||
+    { apt_get update && apt_get install -y --no-install-recommends "${from[@]}" "${missing[@]}"; } ||
+    { say "apt-get failed; its last words (all of them in $apt_log):"; tail -n 5 "$apt_log" >&2; return 1; }
 }
 
 # need_wheels REQUIREMENTS...: into .venv, once for each state of the files. What they bring is optional: without a network
@@ -47,10 +61,10 @@ need_wheels() {
   local file arguments=()
   for file in "$@"; do arguments+=(-r "$file"); done
   say "installing Python wheels into .venv"
-  if .venv/bin/python -m pip install --quiet --disable-pip-version-check "${arguments[@]}" >/tmp/mlc-bench-pip.log 2>&1; then
+  if .venv/bin/python -m pip install --quiet --disable-pip-version-check "${arguments[@]}" </dev/null >"$pip_log" 2>&1; then
     touch "$stamp"
   else
-    say "pip failed (/tmp/mlc-bench-pip.log); going on without: $(tail -n 1 /tmp/mlc-bench-pip.log)"
+    say "pip failed ($pip_log); going on without: $(tail -n 1 "$pip_log")"
   fi
 }
 
@@ -79,7 +93,7 @@ need_lab() {
   local release
   release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   # QEMU's SR-IOV NIC came with version 8; Debian 12 has 7.2, its backports 10.
-  if [ "$release" = bookworm ] && ! qemu-system-x86_64 -device igb,help >/dev/null 2>&1; then
+  if [ "$release" = bookworm ] && ! qemu_has_igb; then
     need_backports "$release" && need_packages -t "$release-backports" qemu-system-x86 || say "no QEMU from backports"
   fi
   local new_sshd=
@@ -94,6 +108,9 @@ need_lab() {
   reason=$(tests/lab/up --why-not) || say "the lab's tests will be skipped: $reason"
 }
 
+# An older QEMU exits 0 from "-device igb,help" too, and only says that it knows no such device.
+qemu_has_igb() { [[ $(qemu-system-x86_64 -device help 2>/dev/null) == *'name "igb"'* ]]; }
+
 # need_backports RELEASE: this machine's own source of the release, with the suite changed, so that mirror, key and options stay.
 need_backports() {
   apt-cache policy | grep -q "n=$1-backports" && return 0
@@ -103,7 +120,7 @@ need_backports() {
   [ -n "$text" ] || return 1
   say "adding $1-backports to the package sources"
   printf '%s\n' "$text" | "${as_root[@]}" tee "/etc/apt/sources.list.d/$1-backports.$([[ $text == deb* ]] && echo list || echo sources)" >/dev/null
-  "${as_root[@]}" apt-get update >/tmp/mlc-bench-apt.log 2>&1
+  apt_get update
 }
 
 # backports_source RELEASE FILE...: the first entry that has the release itself, in either format, with the suite changed.
@@ -129,17 +146,22 @@ need_lab_kernel() {
   [ -n "$package" ] || { say "no kernel package for the lab"; return 1; }
   say "unpacking $package into .lab-kernel"
   work=$(mktemp -d)
-  (cd "$work" && chmod 755 . && apt-get download "$package" >/tmp/mlc-bench-apt.log 2>&1) && rm -rf .lab-kernel && mkdir .lab-kernel &&
+  (cd "$work" && chmod 755 . && apt-get download "$package" >log 2>&1) && rm -rf .lab-kernel && mkdir .lab-kernel &&
     dpkg -x "$work"/*.deb .lab-kernel && { [ -e .lab-kernel/lib ] || ln -s usr/lib .lab-kernel/lib; } &&
-    PATH=$PATH:/usr/sbin:/sbin depmod -b "$PWD/.lab-kernel" "${package#linux-image-}" || { say "no kernel for the lab (/tmp/mlc-bench-apt.log)"; rm -rf .lab-kernel; }
+    PATH=$PATH:/usr/sbin:/sbin depmod -b "$PWD/.lab-kernel" "${package#linux-image-}" || { say "no kernel for the lab: $(tail -n 1 "$work/log")"; rm -rf .lab-kernel; }
   rm -rf "$work"
 }
 
-# configure_and_build DIR [CMAKE OPTION...]
+# configure_and_build DIR [CMAKE OPTION...] [-- TARGET...]
 configure_and_build() {
-  local dir=$1
+  local dir=$1 options=()
   shift
-  cmake -S . -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    options+=("$1")
+    shift
+  done
+  [ $# -eq 0 ] || shift
+  cmake -S . -B "$dir" -G Ninja "${options[@]}" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; return 1; }
   grep -E '^-- (MPI|CUDA|NCCL|VERBS|CUDA architectures|[A-Za-z ]+: (yes|no, ))' "$dir.configure.log" | sed 's/^-- //' >&2
-  cmake --build "$dir" >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
+  cmake --build "$dir" ${1:+--target "$@"} >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; return 1; }
 }

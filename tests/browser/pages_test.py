@@ -24,7 +24,7 @@ try:
 except ImportError:
     missing.append("python3-selenium")
 if missing:
-    print("SKIPPED: the browser tests need", ", ".join(missing))
+    print("skipped: the browser tests need", ", ".join(missing))
     sys.exit(77)
 
 
@@ -51,7 +51,7 @@ def open_browser(width=1200, height=900):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     options.add_experimental_option("prefs", {"download.default_directory": str(SHOTS), "download.prompt_for_download": False})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    driver.set_page_load_timeout(60)
+    driver.set_page_load_timeout(300)
     return driver
 
 
@@ -83,9 +83,15 @@ class Pages(unittest.TestCase):
         self.driver.get_log("performance")
         self.driver.get_log("browser")
         self.driver.get((PAGES / name).as_uri())
-        deadline = time.time() + 60
-        while self.script("return [...document.querySelectorAll('figure[data-drawing]')].some(f => f.offsetParent !== null && !f.dataset.drawn)"):
-            self.assertLess(time.time(), deadline, "charts were not drawn in a minute")
+        # Without the chart library nothing draws.
+        self.wait_until("!!document.getElementById('no-charts') || "
+                        "![...document.querySelectorAll('figure[data-drawing]')].some(f => f.offsetParent !== null && !f.dataset.drawn)", "the charts were not drawn")
+
+    def wait_until(self, condition, otherwise):
+        """Ends a test that would hang; long, for the machine may have other work. How fast a page is, is not tested here."""
+        deadline = time.time() + 300
+        while not self.script("return " + condition):
+            self.assertLess(time.time(), deadline, otherwise)
             time.sleep(0.1)
 
     def script(self, text, *arguments):
@@ -215,8 +221,7 @@ class Pages(unittest.TestCase):
         self.open("sick.html")
         self.script("document.querySelectorAll('details').forEach(d => { d.open = false; })")
         self.driver.find_element(By.CSS_SELECTOR, ".reasons a[href^='#series-']").send_keys(Keys.ENTER)
-        time.sleep(0.3)
-        self.assertTrue(self.script("const t = document.querySelector(location.hash); return t.offsetParent !== null"))
+        self.wait_until("!!location.hash && document.querySelector(location.hash).offsetParent !== null", "the row stayed folded")
 
     def test_the_record_can_be_saved(self):
         target = SHOTS / "report.json"
@@ -242,7 +247,7 @@ class Pages(unittest.TestCase):
                     if name != "fleet.html":
                         self.script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
                     self.script(AXE)
-                    self.driver.set_script_timeout(120)
+                    self.driver.set_script_timeout(300)
                     result = self.driver.execute_async_script("const done = arguments[arguments.length - 1]; axe.run(document, {resultTypes: ['violations']}).then(done, e => done({violations: [{id: String(e), nodes: []}]}))")
                     self.assertEqual([(v["id"], [n["html"][:160] for n in v["nodes"][:3]]) for v in result["violations"]], [])
                     self.assertGreater(len(result.get("passes", [])), 5)

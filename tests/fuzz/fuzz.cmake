@@ -1,10 +1,9 @@
-# Compiles one fuzz target with clang and runs it for a moment: cmake -DCLANG= -DNAME= -DSECONDS= -DSOURCE= -DBINARY= -DSOURCES= -P fuzz.cmake
-find_program(ccache NAMES ccache)
+# Compiles one fuzz target with clang and runs it for a moment: cmake -DCLANG= -DLAUNCHER= -DNAME= -DSECONDS= -DSOURCE= -DBINARY= -DSOURCES= -P fuzz.cmake
 set(objects "")
 foreach(source ${SOURCES})
   get_filename_component(name ${source} NAME_WE)
   set(object ${BINARY}/${NAME}.${name}.o)
-  execute_process(COMMAND ${ccache} ${CLANG} -std=c++20 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -I${SOURCE} -c ${source} -o ${object}
+  execute_process(COMMAND ${LAUNCHER} ${CLANG} -std=c++20 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -I${SOURCE} -c ${source} -o ${object}
     RESULT_VARIABLE failed ERROR_VARIABLE why)
   if(failed)
     message(FATAL_ERROR "${source} does not compile with ${CLANG}:\n${why}")

@@ -57,6 +57,32 @@ class Pack(unittest.TestCase):
         for built in OBJECTS:
             self.assertTrue(os.path.exists(os.path.join(root, "build-gpu-run", built)), built)
 
+    def test_git_is_not_needed(self):
+        """What git would give is packed where git is missing, or refuses: a clone of another account's."""
+        packed = {}
+        for with_git in (True, False):
+            os.makedirs(self.path(str(with_git)))
+            with open(self.path(str(with_git), "git"), "w") as file:
+                file.write('#!/bin/sh\n' + (f'exec {shutil.which("git")} "$@"\n' if with_git else 'echo "fatal: detected dubious ownership" >&2\nexit 128\n'))
+            os.chmod(self.path(str(with_git), "git"), 0o755)
+            # A tree of a few files with everything in it that a build leaves.
+            tree = self.path(f"tree-{with_git}")
+            for name in (".git/HEAD", "build-tests/a.o", "build.apt.log", ".venv/x", ".lab-kernel/boot/vmlinuz", "report.json", "tests/__pycache__/x.pyc", "tests/gpu/results/r.json", "a b.txt"):
+                if name == ".git/HEAD" and with_git:
+                    continue
+                os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
+                open(os.path.join(tree, name), "w").close()
+            shutil.copy(os.path.join(HERE, "pack"), os.path.join(tree, "tests/gpu/pack"))
+            shutil.copy(os.path.join(SOURCE, ".gitignore"), tree)
+            if with_git:
+                self.assertEqual(call("git", "init", "-q", tree).returncode, 0)
+            done = call(os.path.join(tree, "tests/gpu/pack"), self.path("a.tar.gz"), env={**os.environ, "PATH": self.path(str(with_git)) + ":" + os.environ["PATH"]})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            names = call("tar", "-tzf", self.path("a.tar.gz")).stdout.splitlines()
+            packed[with_git] = sorted(name for name in names if not name.endswith("/") and not name.startswith("mlc-bench/deps/"))
+        self.assertIn("mlc-bench/a b.txt", packed[False])
+        self.assertEqual(packed[False], packed[True])
+
     def test_mistakes_are_said(self):
         for arguments, words in (((), "name the archive"), (("x.tar.gz", "--peers", "/no/such/folder"), "no folder"), (("--pears",), "not understood")):
             done = call(os.path.join(HERE, "pack"), *arguments)

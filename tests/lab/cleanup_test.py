@@ -11,16 +11,16 @@ class Cleanup(unittest.TestCase):
         try:
             directory = driver.stderr.readline().split()[-1]
             self.assertTrue(os.path.isdir(directory), directory)
-            until = time.monotonic() + 30
+            until = time.monotonic() + 120
             while len(pids := self.machines(directory)) < 3:
                 self.assertLess(time.monotonic(), until)
                 time.sleep(0.05)
             driver.send_signal(number)
-            driver.wait(timeout=30)
+            driver.wait(timeout=120)
         finally:
             driver.kill()
             driver.communicate()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while os.path.exists(directory) or any(os.path.exists(f"/proc/{pid}") for pid in pids):
             self.assertLess(time.monotonic(), until, f"{directory} and {pids}: something stays")
             time.sleep(0.05)

@@ -30,8 +30,9 @@ class Namespaces : public testing::Test {
   void SetUp() override {
     const std::string unique = std::to_string(::getpid());
     here_ = "mlc-here-" + unique, there_ = "mlc-there-" + unique;
-    if (::geteuid() != 0 || sh("ip netns add " + here_) != 0)
-      GTEST_SKIP() << "this machine does not allow network namespaces (needs root and iproute2)";
+    if (::geteuid() != 0) GTEST_SKIP() << "a network namespace needs root";
+    if (sh("ip netns add " + here_) != 0)
+      GTEST_SKIP() << "this machine allows no network namespaces, or has no iproute2";
     made_ = true;
     ASSERT_EQ(sh("ip netns add " + there_), 0);
     if (sh("ip -n " + here_ + " link add dev r0 type veth peer name r0 netns " + there_) != 0)

@@ -1,0 +1,72 @@
+#!/usr/bin/env -S python3 -B
+"""What a run of the suite came to: what was skipped, with its reason, and the counts in the last line.
+
+usage: tests/fresh/outcome.py [--allowed FILE] JUNIT...      the files that ctest --output-junit writes
+Exits 1 if a test failed, if none ran, or if one was skipped, or left out a part of itself, for a reason that is not in the list of
+allowed ones: tests/allowed_skips.txt, one a line, a pattern for the test's name and one for the reason."""
+import argparse, os, re, sys, xml.etree.ElementTree as ElementTree
+
+ALLOWED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "allowed_skips.txt")
+# How each kind of test says why: Python's unittest (one line a method), GoogleTest (a line after the place), and our scripts.
+UNITTEST = re.compile(r"^\w.* \.\.\. .*\bskipped (?P<quote>['\"])(?P<reason>.*)(?P=quote)$", re.M)
+GOOGLETEST = re.compile(r"^\S.*:\d+: Skipped\n(?P<reason>[^\n]+)", re.M)
+SCRIPT = re.compile(r"^skipped: (?P<reason>.*)$", re.M | re.I)
+
+
+def reasons(output, *ways):
+    """Everything that a test says it did not do."""
+    return list(dict.fromkeys(match["reason"].strip() for how in ways for match in how.finditer(output)))
+
+
+def read_allowed(path):
+    with open(path) as f:
+        lines = [line.split(None, 1) for line in f if line.strip() and not line.startswith("#")]
+    for line in lines:
+        if len(line) != 2:
+            raise SystemExit(f"{path}: a pattern for the test and one for the reason: {line[0]}")
+    return [(re.compile(test), re.compile(reason.strip())) for test, reason in lines]
+
+
+def read_junit(path):
+    """(name, outcome, reasons) of every test: passed, failed or skipped."""
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name, status, output = case.get("name"), case.get("status"), case.findtext("system-out") or ""
+        skipped = case.find("skipped")
+        why = skipped.get("message") if skipped is not None else status
+        if status == "run":
+            # A test that passed can have left out a part of itself. What its programs print is theirs, so SCRIPT does not count.
+            yield name, "passed", reasons(output, UNITTEST, GOOGLETEST)
+        elif status == "disabled" or status == "notrun" and why.startswith("SKIP_"):
+            yield name, "skipped", reasons(output, UNITTEST, GOOGLETEST, SCRIPT) or [f"no reason given ({why})"]
+        else:  # also what could not start: its program or what it needs was not there
+            yield name, "failed", []
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/fresh/outcome.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--allowed", default=ALLOWED, metavar="FILE")
+    parser.add_argument("junit", nargs="+", metavar="JUNIT")
+    options = parser.parse_args()
+    allowed = read_allowed(options.allowed)
+    tests = [test for path in options.junit for test in read_junit(path)]
+    count = {outcome: sum(how == outcome for _, how, _ in tests) for outcome in ("passed", "failed", "skipped")}
+    left_out = [(name, how, reason) for name, how, why in tests for reason in why]
+    refused = [not any(test.search(name) and pattern.search(reason) for test, pattern in allowed) for name, _, reason in left_out]
+    if left_out:
+        print("not done:")
+    for (name, how, reason), no in sorted(zip(left_out, refused)):
+        print(f"  {name}{'' if how == 'skipped' else ' (a part of it)'}: {reason}{'   <-- not in tests/allowed_skips.txt' if no else ''}")
+    failed = [name for name, how, _ in tests if how == "failed"]
+    if failed:
+        print("failed: " + ", ".join(failed))
+    if not tests:
+        print("no test ran")
+    closing = f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped"
+    if any(refused):
+        closing += f" ({sum(refused)} for a reason that is not allowed)"
+    print(closing)
+    return 1 if failed or any(refused) or not tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
