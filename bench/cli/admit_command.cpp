@@ -59,7 +59,7 @@ void add_admit_command(CLI::App& program, Invocation& invocation) {
   command
       ->add_option("--policy", options->policy,
                    "whose 'admit' section says which condition, taints and tiers (default local)")
-      ->type_name("FILE|NAME");
+      ->type_name("FILE|POLICY");
   command->add_flag("--begin", options->begin, "a run begins: the condition becomes Unknown");
   command->add_option("--run-id", options->run_id, "with --begin: the run's name")->type_name("ID");
   command->add_flag(

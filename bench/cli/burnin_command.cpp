@@ -279,7 +279,7 @@ void add_burnin_command(CLI::App& program, Invocation& invocation) {
       program.add_subcommand("burnin", "all that the policy names for a new node: one report, one verdict");
   auto options = std::make_shared<BurninOptions>();
   command->add_option("--policy", options->policy, "its 'burnin' section says what is run (default local)")
-      ->type_name("FILE|NAME");
+      ->type_name("FILE|POLICY");
   command
       ->add_option("--run-id", options->run_id,
                    "the run's name; one that was killed goes on under the same name")

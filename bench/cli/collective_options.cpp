@@ -91,7 +91,9 @@ void CollectiveOptions::add_to(CLI::App& c) {
         ->type_name("OP,...");
   if (collective->rooted)
     c.add_option("-r,--root", root, "root rank (default 0)")->group("Operation")->type_name("RANK");
-  c.add_option("--placement", placement, "in, out or both (default both)")->group("Operation");
+  c.add_option("--placement", placement, "in, out or both (default both)")
+      ->group("Operation")
+      ->type_name("in|out|both");
   c.add_option("-n,--iters", iterations,
                "timed iterations of each size, or auto: until the answer is precise (default auto)")
       ->group("Measuring");
@@ -115,13 +117,15 @@ void CollectiveOptions::add_to(CLI::App& c) {
   c.add_option("--policy", policy,
                "file or name of the policy to judge by (default local; mlc-bench list policies)")
       ->group("Judging")
-      ->type_name("FILE|NAME");
+      ->type_name("FILE|POLICY");
   c.add_option("--backend", backend, "auto, nccl, mpi, shm or loopback (mlc-bench list backends)")
-      ->group("Ranks");
+      ->group("Ranks")
+      ->type_name("auto|BACKEND");
   c.add_option("--launcher", launcher,
                "auto, mpirun or processes: how the ranks of this node are started; processes need no MPI "
                "(default auto)")
-      ->group("Ranks");
+      ->group("Ranks")
+      ->type_name("auto|mpirun|processes");
   c.add_option("--ranks", ranks, "how many ranks to start (default: one per GPU, else 2 to 4)")
       ->group("Ranks")
       ->check(CLI::Range(1, 1 << 20))

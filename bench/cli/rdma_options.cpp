@@ -12,8 +12,10 @@
 namespace mlc {
 
 void RdmaOptions::add_to(CLI::App& c) {
-  c.add_option("operation", operation, "write, read or send (default write)")->type_name("OPERATION");
-  c.add_option("--mode", mode, "bandwidth, latency or rate (default bandwidth)")->group("Operation");
+  c.add_option("operation", operation, "write, read or send (default write)")->type_name("write|read|send");
+  c.add_option("--mode", mode, "bandwidth, latency or rate (default bandwidth)")
+      ->group("Operation")
+      ->type_name("bandwidth|latency|rate");
   c.add_flag("--latency", latency, "the same as --mode latency: half of there and back; of a read, all of it")
       ->group("Operation");
   c.add_flag("--message-rate", message_rate, "the same as --mode rate: small messages, many to a doorbell")
@@ -22,7 +24,8 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_flag("--one-way", one_way, "only from the first end to the second (default: one way, then the other)")
       ->group("Operation");
   c.add_option("--memory", memory, "host, or gpu: of the GPU nearest to each rail (default host)")
-      ->group("Operation");
+      ->group("Operation")
+      ->type_name("host|gpu");
 
   c.add_option("-b,--minbytes,--min-bytes", begin, "smallest size")->group("Sizes")->type_name("SIZE");
   c.add_option("-e,--maxbytes,--max-bytes", end, "largest size")->group("Sizes")->type_name("SIZE");
@@ -87,11 +90,12 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_option("--seed", seed, "of the data (default 1)")->group("Measuring");
   c.add_option("--wait", wait,
                "spin, yield or event, while nothing completes; auto: by the cores there are (default auto)")
-      ->group("Measuring");
+      ->group("Measuring")
+      ->type_name("auto|spin|yield|event");
   c.add_option("--policy", policy,
                "file or name of the policy to judge by (default local; mlc-bench list policies)")
       ->group("Judging")
-      ->type_name("FILE|NAME");
+      ->type_name("FILE|POLICY");
 
   listens = c.add_option("--listen", listen,
                          "wait for a peer on TCP port PORT (default " + std::to_string(rdma::default_port) +

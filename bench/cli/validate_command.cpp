@@ -164,7 +164,7 @@ void add_validate_command(CLI::App& program, Invocation& invocation) {
                    "checks or rooms (rdma, net, gpu, ...); all of them if none is named")
       ->type_name("CHECK|ROOM");
   command->add_option("--policy", options->policy, "file or name of the policy to judge by (default local)")
-      ->type_name("FILE|NAME");
+      ->type_name("FILE|POLICY");
   command->add_option("--root", options->root, "a captured node instead of this one")->type_name("DIR");
   command
       ->add_option("--node-file", options->node_file, "its netlink and other answers (default DIR/node.json)")
@@ -179,7 +179,8 @@ void add_validate_command(CLI::App& program, Invocation& invocation) {
       ->type_name("FILE");
   options->output.add_to(*command);
   auto* format = command->get_option("--format");
-  format->description(format->get_description() + "; line: one line for node-problem-detector");
+  format->type_name(format->get_type_name() + "|line")
+      ->description(format->get_description() + "; line: one line for node-problem-detector");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_validate(*options, invocation.arguments); };
   });
@@ -194,7 +195,7 @@ void add_capture_command(CLI::App& program, Invocation& invocation) {
   command
       ->add_option("--policy", *policy,
                    "the policy whose questions are recorded; its probes are sent (default local: none)")
-      ->type_name("FILE|NAME");
+      ->type_name("FILE|POLICY");
   command->callback([&invocation, directory, policy] {
     invocation.run = [directory, policy] { return run_capture(*directory, *policy); };
   });
