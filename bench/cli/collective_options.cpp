@@ -81,7 +81,9 @@ void CollectiveOptions::add_to(CLI::App& c) {
         ->type_name("OP,...");
   if (collective->rooted)
     c.add_option("-r,--root", root, "root rank (default 0)")->group("Operation")->type_name("RANK");
-  c.add_option("--placement", placement, "in, out or both (default both)")->group("Operation");
+  c.add_option("--placement", placement, "in, out or both (default both)")
+      ->group("Operation")
+      ->type_name("in|out|both");
   measuring.add_to(
       c, "timed iterations of each size",
       "verified iterations in each window of timed ones; 0 switches verification off (default 1)", 1000);
@@ -93,14 +95,16 @@ void CollectiveOptions::add_to(CLI::App& c) {
        "slowest: an operation is over when its last rank has it; osu, imb: as those suites reckon, to "
        "compare (mlc-bench explain timing)")
       ->group("Measuring")
-      ->type_name("NAME");
+      ->type_name("slowest|osu|imb");
   add_policy(c, policy);
   c.add_option("--backend", backend, "auto, nccl, mpi, shm or loopback (mlc-bench list backends)")
-      ->group("Ranks");
+      ->group("Ranks")
+      ->type_name("auto|BACKEND");
   c.add_option("--launcher", launcher,
                "auto, mpirun or processes: how the ranks of this node are started; processes need no MPI "
                "(default auto)")
-      ->group("Ranks");
+      ->group("Ranks")
+      ->type_name("auto|mpirun|processes");
   c.add_option("--ranks", ranks, "how many ranks to start (default: one per GPU, else 2 to 4)")
       ->group("Ranks")
       ->check(CLI::Range(1, 1 << 20))

@@ -36,8 +36,10 @@ void add_compare_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand(
       "compare", "a new report against an old one, by intervals: SAME, FASTER, SLOWER or UNDECIDED");
   auto arguments = std::make_shared<CompareArguments>();
-  command->add_option("base", arguments->base, "the old report (JSON)")->required();
-  command->add_option("new", arguments->next, "the new report (JSON), or - for stdin")->required();
+  command->add_option("base", arguments->base, "the old report (JSON)")->required()->type_name("FILE");
+  command->add_option("new", arguments->next, "the new report (JSON), or - for stdin")
+      ->required()
+      ->type_name("FILE");
   command->add_option("--tolerance", arguments->tolerance, "a slowdown that does not matter, as 2% or 0.02")
       ->capture_default_str();
   command->add_flag("--all", arguments->all, "list what is the same too");

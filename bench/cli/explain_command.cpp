@@ -77,7 +77,9 @@ void add_explain_command(CLI::App& program, Invocation& invocation) {
       "what a check, a collective, a GPU test, rdma or timing is: why it matters, where it reads, "
       "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check, a collective, a GPU test, rdma or timing")->required();
+  command->add_option("name", *name, "a check, a collective, a GPU test, rdma or timing")
+      ->required()
+      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|timing");
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

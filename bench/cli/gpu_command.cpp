@@ -282,7 +282,7 @@ void add_gpu_command(CLI::App& program, Invocation& invocation) {
   command
       ->add_option("test", options->tests,
                    "tests to run (" + join(names, ", ") + "); those of the form if none is named")
-      ->type_name("TEST");
+      ->type_name("GPU-TEST");
   command->add_flag("--quick", options->quick, "the short form, about two minutes, without pulse (default)");
   command->add_flag("--full", options->full, "every test for longer, about six minutes");
   command->add_option("--gpus", options->gpus, "GPUs to test: numbers, UUIDs or PCI addresses (default all)")

@@ -84,8 +84,10 @@ void add_history_command(CLI::App& program, Invocation& invocation) {
                                          "many reports over time: who is slow beside its peers, whose level "
                                          "changed when, and what changed with it");
   auto arguments = std::make_shared<HistoryArguments>();
-  command->add_option("paths", arguments->paths,
-                      "reports (JSON), folders of them, or a store made by 'history import'");
+  command
+      ->add_option("paths", arguments->paths,
+                   "reports (JSON), folders of them, or a store made by 'history import'")
+      ->type_name("FILE");
   command
       ->add_option("--every", arguments->every,
                    "how often each node is measured: runs this near are compared with each other")
@@ -97,8 +99,12 @@ void add_history_command(CLI::App& program, Invocation& invocation) {
       "read.");
   auto* import =
       command->add_subcommand("import", "adds reports to a store: one SQLite file, safe under two writers");
-  import->add_option("store", arguments->store, "the file; it is made if it is not there")->required();
-  import->add_option("paths", arguments->imports, "reports (JSON) or folders of them")->required();
+  import->add_option("store", arguments->store, "the file; it is made if it is not there")
+      ->required()
+      ->type_name("FILE");
+  import->add_option("paths", arguments->imports, "reports (JSON) or folders of them")
+      ->required()
+      ->type_name("FILE");
   command->callback([&invocation, arguments, import] {
     if (import->parsed())
       invocation.run = [arguments] { return run_import(*arguments); };

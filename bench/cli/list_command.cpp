@@ -66,7 +66,8 @@ void add_list_command(CLI::App& program, Invocation& invocation) {
       "list", "what there is: collectives, checks, gpu-tests, backends, policies, dtypes");
   auto what = std::make_shared<std::string>();
   command->add_option("what", *what, "collectives, checks, gpu-tests, backends, policies or dtypes")
-      ->required();
+      ->required()
+      ->type_name("collectives|checks|gpu-tests|backends|policies|dtypes");
   command->callback([&invocation, what] { invocation.run = [what] { return list(*what); }; });
 }
 

@@ -57,7 +57,7 @@ std::optional<double> MeasuringOptions::longest_s() const {
 }
 
 void add_policy(CLI::App& command, std::string& policy, const std::string& about) {
-  command.add_option("--policy", policy, about)->group("Judging")->type_name("FILE|NAME");
+  command.add_option("--policy", policy, about)->group("Judging")->type_name("FILE|POLICY");
 }
 
 void add_timeout(CLI::App& command, const std::string& names, std::string& timeout, const std::string& group,

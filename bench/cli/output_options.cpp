@@ -45,14 +45,20 @@ void OutputOptions::add_to(CLI::App& command) {
       .add_option("--format", format,
                   join(formats, ", ") +
                       " (default: by the ending of --output, else text; line: for node-problem-detector)")
-      ->group("Output");
+      ->group("Output")
+      ->type_name(join(formats, "|"));
   command
       .add_option("--output", output,
                   "file to write, or - for stdout; with a file, the table still goes to stdout")
-      ->group("Output");
+      ->group("Output")
+      ->type_name("FILE");
   command.add_flag("-q,--quiet", quiet, "nothing but the result")->group("Output");
-  command.add_option("--progress", progress, "auto or never: a live line on a terminal")->group("Output");
-  command.add_option("--color", color, "auto, always or never; NO_COLOR is honoured")->group("Output");
+  command.add_option("--progress", progress, "auto or never: a live line on a terminal")
+      ->group("Output")
+      ->type_name("auto|never");
+  command.add_option("--color", color, "auto, always or never; NO_COLOR is honoured")
+      ->group("Output")
+      ->type_name("auto|always|never");
 }
 
 void OutputOptions::check() const {

@@ -45,17 +45,15 @@ std::string suggestion(const CLI::App& command, const std::string& word) {
 
 }  // namespace
 
-int run_program(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);
-  CLI::App program{"Measures collectives over the interconnect and says whether a node may train.",
-                   "mlc-bench"};
+void describe_program(CLI::App& program, Invocation& invocation) {
+  program.name("mlc-bench");
+  program.description("Measures collectives over the interconnect and says whether a node may train.");
   program.set_version_flag("--version", "mlc-bench " MLC_VERSION);
   program.set_help_flag("-h,--help", "this text");
   program.require_subcommand(1);
   program.footer(
       "Exit codes: 0 pass, 1 the node or a threshold failed, 2 inconclusive, 3 the tool failed, 64 usage, "
       "130 interrupted.");
-  Invocation invocation{{argv + 1, argv + argc}, {}};
   add_collective_commands(program, invocation);
   add_gpu_command(program, invocation);
   add_rdma_command(program, invocation);
@@ -69,6 +67,13 @@ int run_program(int argc, char** argv) {
   add_burnin_command(program, invocation);
   add_manifest_command(program, invocation);
   add_admit_command(program, invocation);
+}
+
+int run_program(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App program;
+  Invocation invocation{{argv + 1, argv + argc}, {}};
+  describe_program(program, invocation);
   if (argc < 2) {
     std::fputs(program.help().c_str(), stdout);
     return static_cast<int>(ExitCode::usage);

@@ -12,8 +12,10 @@
 namespace mlc {
 
 void RdmaOptions::add_to(CLI::App& c) {
-  c.add_option("operation", operation, "write, read or send (default write)")->type_name("OPERATION");
-  c.add_option("--mode", mode, "bandwidth, latency or rate (default bandwidth)")->group("Operation");
+  c.add_option("operation", operation, "write, read or send (default write)")->type_name("write|read|send");
+  c.add_option("--mode", mode, "bandwidth, latency or rate (default bandwidth)")
+      ->group("Operation")
+      ->type_name("bandwidth|latency|rate");
   c.add_flag("--latency", latency, "the same as --mode latency: half of there and back; of a read, all of it")
       ->group("Operation");
   c.add_flag("--message-rate", message_rate, "the same as --mode rate: small messages, many to a doorbell")
@@ -22,7 +24,8 @@ void RdmaOptions::add_to(CLI::App& c) {
   c.add_flag("--one-way", one_way, "only from the first end to the second (default: one way, then the other)")
       ->group("Operation");
   c.add_option("--memory", memory, "host, or gpu: of the GPU nearest to each rail (default host)")
-      ->group("Operation");
+      ->group("Operation")
+      ->type_name("host|gpu");
 
   sizes.add_to(c, "4 KiB of a range", "8 MiB of a range", " (default 64K; latency and rate 8)");
 
@@ -65,7 +68,8 @@ void RdmaOptions::add_to(CLI::App& c) {
                    "0 switches verification of the data off (default 1)", 1);
   c.add_option("--wait", wait,
                "spin, yield or event, while nothing completes; auto: by the cores there are (default auto)")
-      ->group("Measuring");
+      ->group("Measuring")
+      ->type_name("auto|spin|yield|event");
   add_policy(c, policy);
 
   listens = c.add_option("--listen", listen,
