@@ -49,7 +49,7 @@ _mlc_bench() {
 )bash";
 
 std::string entry(const std::string& key, const std::string& value) {
-  return "  [" + quoted(key) + "]=" + quoted(value) + "\n";
+  return "  [" + shell_word(key) + "]=" + shell_word(value) + "\n";
 }
 
 std::string spec(const ValueOf& value) {

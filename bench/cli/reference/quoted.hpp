@@ -16,7 +16,7 @@ inline std::string escaped(std::string_view text, std::string_view what, std::st
 }
 
 // bash and zsh: nothing is special between single quotes but the quote itself.
-inline std::string quoted(std::string_view text) {
+inline std::string shell_word(std::string_view text) {
   std::string out = "'";
   for (const char c : text)
     out += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -32,7 +32,7 @@ std::string specs(const OptionOf& option) {
     std::string spec = option.repeated ? "*" : "(" + names + ")";
     spec += name + (option.flag ? "" : name.starts_with("--") ? "=" : "+") + "[" + text(option.about) + "]";
     if (!option.flag) spec += ":" + text(option.value.shown) + ":" + action(option.value);
-    out += "    " + quoted(spec) + " \\\n";
+    out += "    " + shell_word(spec) + " \\\n";
   }
   return out;
 }
@@ -44,7 +44,7 @@ std::string function_of(const CommandOf& command, const std::string& name) {
       out += specs(option);
   for (const auto& positional : command.positionals)
     out += "    " +
-           quoted((positional.repeated ? "*:" : ":") + text(positional.positional) + ":" +
+           shell_word((positional.repeated ? "*:" : ":") + text(positional.positional) + ":" +
                   action(positional.value)) +
            " \\\n";
   if (command.commands.empty()) return out + "    && return\n}\n\n";
@@ -52,7 +52,7 @@ std::string function_of(const CommandOf& command, const std::string& name) {
       "    '1:command:->command' '*::argument:->argument' && return\n"
       "  local -a commands=(\n";
   for (const auto& sub : command.commands)
-    out += "    " + quoted(sub.name + ":" + text(sub.about)) + "\n";
+    out += "    " + shell_word(sub.name + ":" + text(sub.about)) + "\n";
   out +=
       "  )\n"
       "  case $state in\n"
