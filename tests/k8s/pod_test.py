@@ -14,7 +14,7 @@ class PodReads(ClusterCase):
         os.makedirs(self.account)
         os.mkdir(self.system)
         self.trust("ca.crt", "other.crt")
-        self.policy = self.write("policy.yaml", "policy: test\nnode: {ipam: true}\n")
+        self.policy = self.write("policy.yaml", "policy: test\nnode: {pod: {ipam: true}}\n")
 
     def trust(self, cluster, system):
         """Which authority signs for the cluster, and which one this machine trusts in general."""
