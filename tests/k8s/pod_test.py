@@ -39,7 +39,8 @@ class PodReads(ClusterCase):
 
     def test_the_server_of_the_cluster_is_read(self):
         found = self.validate()
-        self.assertEqual([f["status"] for f in found.values()], ["pass"] * 2, found)
+        self.assertEqual(found["ipam.leaks"]["status"], "pass", found)
+        self.assertIn("nothing to judge", found["ipam.duplicates"]["observed"])  # no address is given out: that proves nothing
         self.assertEqual({path.rsplit("/", 1)[1] for _, path, _ in self.api.log}, {"ippools", "overlappingrangeipreservations", "pods"})
 
     def test_a_server_that_only_the_system_trusts_hears_nothing(self):
@@ -62,4 +63,4 @@ class PodReads(ClusterCase):
 
     def test_a_server_that_hangs_is_given_up(self):
         self.api.faults.append(lambda method, path: "hang")
-        self.refused("timed out")
+        self.refused("did not finish within 5.00 s")
