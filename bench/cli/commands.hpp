@@ -29,7 +29,8 @@ void add_manifest_command(CLI::App& program, Invocation& invocation);
 void add_burnin_command(CLI::App& program, Invocation& invocation);
 void add_admit_command(CLI::App& program, Invocation& invocation);
 
-// The name, the options and all subcommands: what is parsed, and what --help, manual pages and completion show.
+// The name, the options and all subcommands: what is parsed, and what --help, manual pages and completion
+// show.
 void describe_program(CLI::App& program, Invocation& invocation);
 // Parses and runs; every error is said on stderr. What main returns.
 int run_program(int argc, char** argv);

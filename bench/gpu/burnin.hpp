@@ -34,12 +34,11 @@ struct GpuTest {
   void (*run)(Burnin& node, double seconds) = nullptr;
 };
 
-
 struct BurninOptions {
   std::uint64_t seed = 1;
   std::string node;
   std::uint64_t most_memory = ~std::uint64_t{0};  // bytes of each GPU to test at most
-  std::optional<Fault> fault;  // Fault::place is the GPU by CUDA's index
+  std::optional<Fault> fault;                     // Fault::place is the GPU by CUDA's index
 };
 
 struct BurninOutcome {

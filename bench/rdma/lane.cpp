@@ -544,7 +544,9 @@ LaneReport Lane::report() const {
   if (s_.initiates && s_.plan.mode != Mode::latency) {
     report.median_gbit_s = meter_.median_gbit_s(), report.mean_gbit_s = meter_.mean_gbit_s();
     report.ci_gbit_s = meter_.interval_gbit_s(), report.windows = meter_.windows();
-    report.answer = meter_.answer() == Conclusion::at_least ? 1 : meter_.answer() == Conclusion::below ? -1 : 0;
+    report.answer = meter_.answer() == Conclusion::at_least ? 1
+                    : meter_.answer() == Conclusion::below  ? -1
+                                                            : 0;
   }
   return report;
 }

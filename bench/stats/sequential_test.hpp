@@ -19,7 +19,7 @@ class SequentialTest {
   // alpha: P(at_least | median below), at most. beta: P(below | median at or above), at most. Both in (0, 1).
   SequentialTest(double bound, double alpha, double beta);
 
-  void add(double sample);                   // a sample that is not a number counts against the bound
+  void add(double sample);                       // a sample that is not a number counts against the bound
   Conclusion answer() const { return answer_; }  // once decided, it stays
   std::uint64_t samples() const { return samples_; }
   double log_e_plus() const;

@@ -6,7 +6,6 @@
 
 namespace mlc {
 
-
 void write_findings(HtmlWriter& html, const Report& report);
 void write_series(HtmlWriter& html, const Report& report);  // html_series.cpp
 void write_figures(HtmlWriter& html,

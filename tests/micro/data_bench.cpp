@@ -42,10 +42,13 @@ void check(benchmark::State& state, Dtype dtype, pattern::Op op) {
 
 const bool registered = [] {
   for (Dtype dtype : {Dtype::float32, Dtype::bfloat16, Dtype::float64, Dtype::int32, Dtype::fp8_e4m3})
-    for (const auto& [op, name] : {std::pair{pattern::Op::copy, "copy"}, std::pair{pattern::Op::sum, "sum"}}) {
+    for (const auto& [op, name] :
+         {std::pair{pattern::Op::copy, "copy"}, std::pair{pattern::Op::sum, "sum"}}) {
       const std::string what = std::string(to_string(dtype)) + "/" + name;
-      benchmark::RegisterBenchmark(("generate/" + what).c_str(), [dtype, op](benchmark::State& state) { generate(state, dtype, op); });
-      benchmark::RegisterBenchmark(("verify/" + what).c_str(), [dtype, op](benchmark::State& state) { check(state, dtype, op); });
+      benchmark::RegisterBenchmark(("generate/" + what).c_str(),
+                                   [dtype, op](benchmark::State& state) { generate(state, dtype, op); });
+      benchmark::RegisterBenchmark(("verify/" + what).c_str(),
+                                   [dtype, op](benchmark::State& state) { check(state, dtype, op); });
     }
   return true;
 }();

@@ -1,5 +1,6 @@
-// What watching a large job costs rank 0: processor time of its heartbeats over real sockets, the other ends in a process
-// of their own. Prints the share of a core; the aim is under 1 % at 4,096 ranks. usage: roll_call_bench [SECONDS]
+// What watching a large job costs rank 0: processor time of its heartbeats over real sockets, the other ends
+// in a process of their own. Prints the share of a core; the aim is under 1 % at 4,096 ranks. usage:
+// roll_call_bench [SECONDS]
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,7 +21,8 @@ using namespace mlc;
 
 std::vector<std::string> nodes_of(int nodes, int ranks_a_node) {
   std::vector<std::string> by_rank;
-  for (int rank = 0; rank < nodes * ranks_a_node; ++rank) by_rank.push_back("node-" + std::to_string(rank / ranks_a_node));
+  for (int rank = 0; rank < nodes * ranks_a_node; ++rank)
+    by_rank.push_back("node-" + std::to_string(rank / ranks_a_node));
   return by_rank;
 }
 
@@ -38,12 +40,16 @@ double thread_seconds() {
     std::vector<RankState> told;
     for (std::size_t other = rank; other < to.size(); ++other)
       if (other == rank || to[other] == static_cast<int>(rank))
-        told.push_back({.rank = static_cast<int>(other), .node = {}, .sequence = 0, .phase = "allreduce 1 KiB float sum out-of-place: timed iterations"});
+        told.push_back({.rank = static_cast<int>(other),
+                        .node = {},
+                        .sequence = 0,
+                        .phase = "allreduce 1 KiB float sum out-of-place: timed iterations"});
     speakers.emplace_back(RollCallClient(address, static_cast<int>(rank), 30), told);
   }
   for (std::uint64_t beat = 1;; ++beat) {
     for (auto& [client, states] : speakers) {
-      for (auto& state : states) state.sequence = beat;
+      for (auto& state : states)
+        state.sequence = beat;
       client.heartbeat(states);
       (void)client.listen();
     }
@@ -83,8 +89,8 @@ void measure(int node_count, int ranks_a_node, double seconds) {
     elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   }
   const double used = thread_seconds() - before;
-  std::printf("%5zu ranks on %4d nodes: a heartbeat every %.2f s, %.1f ms each, %.2f %% of a core\n", nodes.size(), node_count, interval,
-              used / beats * 1e3, used / elapsed * 100);
+  std::printf("%5zu ranks on %4d nodes: a heartbeat every %.2f s, %.1f ms each, %.2f %% of a core\n",
+              nodes.size(), node_count, interval, used / beats * 1e3, used / elapsed * 100);
   std::fflush(stdout);
   ::kill(others, SIGKILL);
   ::waitpid(others, nullptr, 0);
@@ -98,5 +104,6 @@ int main(int argc, char** argv) {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   const double seconds = argc > 1 ? std::atof(argv[1]) : 15;
-  for (const auto& [nodes, ranks] : {std::pair{8, 8}, {32, 8}, {128, 8}, {512, 8}, {4096, 1}}) measure(nodes, ranks, seconds);
+  for (const auto& [nodes, ranks] : {std::pair{8, 8}, {32, 8}, {128, 8}, {512, 8}, {4096, 1}})
+    measure(nodes, ranks, seconds);
 }

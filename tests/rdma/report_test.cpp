@@ -239,7 +239,8 @@ TEST(Policy, MistakesInItAreNamed) {
 
 TEST(Options, ThePlanTravelsToTheListener) {
   RdmaOptions options;
-  options.operation = "read", options.sizes.sizes = "4K,1M", options.policy = "h100-4x200g", options.rails = "0,2";
+  options.operation = "read", options.sizes.sizes = "4K,1M", options.policy = "h100-4x200g",
+  options.rails = "0,2";
   const auto request = rdma_request_of(options);
   const auto [plan, bounds] = plan_from_text(plan_text(request.plan, request.bounds));
   EXPECT_EQ(plan, request.plan);

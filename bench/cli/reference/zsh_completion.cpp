@@ -45,7 +45,7 @@ std::string function_of(const CommandOf& command, const std::string& name) {
   for (const auto& positional : command.positionals)
     out += "    " +
            shell_word((positional.repeated ? "*:" : ":") + text(positional.positional) + ":" +
-                  action(positional.value)) +
+                      action(positional.value)) +
            " \\\n";
   if (command.commands.empty()) return out + "    && return\n}\n\n";
   out +=

@@ -4,8 +4,8 @@
 
 #include <mutex>
 
-#include "bench/gpu/stress/all.hpp"
 #include "bench/engine/sweep.hpp"
+#include "bench/gpu/stress/all.hpp"
 #include "tests/gpu/unit/fake_gpu.hpp"
 #include "validators/policy/policy.hpp"
 
