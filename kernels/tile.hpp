@@ -98,7 +98,8 @@ inline Digest golden(Engine engine, const Spec& spec) {
           int sum = 0;
           for (int k = 0; k < depth; ++k)
             sum += a[row][k] * b[column][k];
-          digest.add(static_cast<std::uint64_t>(row * columns + column),
+          digest.add(static_cast<std::uint64_t>(row) * static_cast<std::uint64_t>(columns) +
+                         static_cast<std::uint64_t>(column),
                      std::bit_cast<std::uint32_t>(static_cast<float>(sum * spec.rounds)));
         }
       break;

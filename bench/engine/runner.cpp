@@ -51,7 +51,7 @@ Runner::Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOpt
     : communicator_(communicator),
       clock_(clock),
       pulse_(pulse),
-      options_(std::move(options)),
+      options_(options),
       nodes_(std::move(nodes)),
       live_(std::move(live)),
       fault_is_mine_(options_.fault && options_.fault->place == communicator.control().rank()) {}
