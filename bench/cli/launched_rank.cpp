@@ -76,6 +76,7 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
     watch.join(*control);
     try {
       code = body(*session, std::move(control), watch);
+      if (as.rank == 0 && launch_directory().empty()) tell_launcher(code);
     } catch (const UsageError&) {
       usage = std::current_exception();  // the same on all ranks: end in order
     }

@@ -37,6 +37,8 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request) {
     add({"--oversubscribe"});
     if (request.ranks > request.cpus) add({"--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"});
   } else {
+    // Open MPI cuts a name at its first dot, and "worker-0" of "worker-0.jobs" is known to nobody.
+    add({"--mca", "orte_keep_fqdn_hostnames", "1"});
     for (const auto& name : request.exported)
       add({"-x", name});
   }
@@ -54,13 +56,23 @@ std::string how_it_ended(const ChildEnd& end) {
   return "mpirun " + end.text();
 }
 
+// What rank 0 counts up to: it has started, or it has ended with a code.
+constexpr std::uint64_t has_started = 1, has_ended = 2;
+
+std::optional<ExitCode> told_code(const RollCallServer& call) {
+  const std::uint64_t sequence = call.states().front().sequence;
+  if (sequence < has_ended) return std::nullopt;
+  return static_cast<ExitCode>(sequence - has_ended);
+}
+
 }  // namespace
 
-void tell_launcher() {
+void tell_launcher(std::optional<ExitCode> ended) {
   const auto where = from_environment(launcher_variable);
   if (!where) return;
   RollCallClient client(address_from_line(*where), 1, 10);
-  client.heartbeat(std::vector{RankState{.rank = 1, .node = {}, .sequence = 1, .phase = "started"}});
+  const std::uint64_t sequence = ended ? has_ended + static_cast<std::uint64_t>(*ended) : has_started;
+  client.heartbeat(std::vector{RankState{.rank = 1, .node = {}, .sequence = sequence, .phase = {}}});
 }
 
 // After rank 0's last word: ending a large job takes mpirun a few seconds.
@@ -90,13 +102,13 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
     // While ranks measure, nothing is to be seen to often: the end of mpirun and signals wake us.
     if (const int signal = mpirun.wait(started ? 0.5 : 0.05); signal > 0)
       mpirun.signal(signal), result.interrupted = true;
+    (void)started_call.serve();
     // mpirun waits without end for a node that lost power; all has been said by then.
-    if (!said && ::access((scratch.path() / "exit").c_str(), F_OK) == 0)
+    if (!said && (told_code(started_call) || ::access((scratch.path() / "exit").c_str(), F_OK) == 0))
       said = std::chrono::steady_clock::now();
     if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) mpirun.signal(SIGKILL);
     if (started) continue;
-    (void)started_call.serve();
-    started = started_call.states().front().sequence > 0;
+    started = started_call.states().front().sequence >= has_started;
     if (!started &&
         std::chrono::steady_clock::now() - start > std::chrono::duration<double>(request.timeout_s)) {
       gave_up = true, started = true;
@@ -104,8 +116,11 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
     }
   }
   mpirun.end();
-  const std::string code = read_file(scratch.path() / "exit");
-  if (!code.empty()) result.finished = true, result.code = static_cast<ExitCode>(std::atoi(code.c_str()));
+  (void)started_call.serve();
+  if (const std::string code = read_file(scratch.path() / "exit"); !code.empty())
+    result.finished = true, result.code = static_cast<ExitCode>(std::atoi(code.c_str()));
+  else if (const auto told = told_code(started_call))
+    result.finished = true, result.code = *told;
   result.what =
       gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s" : how_it_ended(*end);
   result.checkpoint = read_file(scratch.path() / "report.json");

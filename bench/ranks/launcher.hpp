@@ -2,6 +2,7 @@
 // handled.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,20 +32,21 @@ inline constexpr const char* directory_variable =
     "MLC_LAUNCH_DIR";                                       // rank 0 keeps report.json and exit there
 inline constexpr const char* ranks_variable = "MLC_RANKS";  // how many there must be
 inline constexpr const char* launcher_variable =
-    "MLC_LAUNCHER";  // where rank 0 tells the launcher that it has started
+    "MLC_LAUNCHER";  // where rank 0 tells the launcher that it has started and how it ended
 inline constexpr const char* terminal_variable = "MLC_TERMINAL";  // "colour,live" of the launcher's terminal
 
 struct LaunchResult {
-  bool finished = false;  // rank 0 wrote its exit code: `code` is the answer, and everything has been said
+  bool finished = false;  // rank 0 said its exit code: `code` is the answer, and everything has been said
   ExitCode code = ExitCode::tool;
   bool interrupted = false;  // the launcher was told to stop
   std::string what;          // otherwise: how mpirun ended
   std::string checkpoint;    // rank 0's last report (JSON), if any
 };
 
-// Rank 0, first of all: tells the launcher that mpirun got so far. Does nothing in a run that we did not
-// launch.
-void tell_launcher();
+// Rank 0 tells the launcher: first of all that mpirun got so far, and at the end with which code. The
+// launcher's directory says that, too, but on the launcher's machine only. Does nothing in a run that we did
+// not launch.
+void tell_launcher(std::optional<ExitCode> ended = std::nullopt);
 
 // Runs mpirun to its end, and gives it up when rank 0 has not started within the deadline. Signals must be
 // blocked (ranks/watch.hpp). Throws std::system_error if it cannot be started.

@@ -62,7 +62,8 @@ TEST(MpirunCommand, HandlesRootOversubscriptionAndHosts) {
                               .hosts = {"a", "b"},
                               .timeout_s = 60,
                               .exported = {"NCCL_ALGO"}}),
-              ElementsAre("mpirun", "--quiet", "-n", "3", "--host", "a:2,b:2", "-x", "NCCL_ALGO", "/m"));
+              ElementsAre("mpirun", "--quiet", "-n", "3", "--host", "a:2,b:2", "--mca",
+                          "orte_keep_fqdn_hostnames", "1", "-x", "NCCL_ALGO", "/m"));
 }
 
 ChildEnd end_of(Children& children) {
