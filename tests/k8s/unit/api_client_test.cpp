@@ -1,0 +1,93 @@
+#include "k8s/api/api_client.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace mlc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Answers in turn; 0 breaks the connection, -1 for good.
+struct Scripted : Transport {
+  std::deque<HttpResponse> answers;
+  std::vector<std::string> tokens;
+  HttpResponse send(const HttpRequest&, const std::string& token) override {
+    tokens.push_back(token);
+    const HttpResponse next = answers.front();
+    if (answers.size() > 1) answers.pop_front();
+    if (next.status <= 0) throw TransportError("connection reset", next.status < 0);
+    return next;
+  }
+};
+
+struct Client {
+  Scripted transport;
+  double now = 0;
+  int read = 0;
+  ApiClient client{transport,
+                   [this] { return "token-" + std::to_string(++read); },
+                   {.total_s = 60},
+                   {[this] { return now; }, [this](double seconds) { now += seconds; }}};
+  HttpResponse send(std::deque<HttpResponse> answers) {
+    transport.answers = std::move(answers);
+    return client.send({.method = "GET", .path = "/x", .content_type = {}, .body = {}});
+  }
+};
+
+HttpResponse status(int code, const std::string& body = "") { return {code, body, std::nullopt}; }
+
+TEST(ApiClient, AsksAgainWhatMayComeRight) {
+  Client c;
+  EXPECT_EQ(c.send({status(500), status(0), status(429), status(200)}).status, 200);
+  EXPECT_EQ(c.transport.tokens.size(), 4u);
+  EXPECT_GT(c.now, 0) << "with waits between";
+}
+
+TEST(ApiClient, WaitsAsLongAsTheServerSays) {
+  Client c;
+  HttpResponse busy = status(429);
+  busy.retry_after_s = 30;
+  EXPECT_EQ(c.send({busy, status(200)}).status, 200);
+  EXPECT_GE(c.now, 30);
+}
+
+TEST(ApiClient, ReadsARotatedTokenAnewOnce) {
+  Client c;
+  EXPECT_EQ(c.send({status(401), status(200)}).status, 200);
+  EXPECT_THAT(c.transport.tokens, ElementsAre("token-1", "token-2"));
+  Client refused;
+  EXPECT_THROW(refused.send({status(401)}), ApiError);
+  EXPECT_EQ(refused.transport.tokens.size(), 2u);
+}
+
+TEST(ApiClient, HandsBackWhatTheCallerUnderstands) {
+  for (int code : {200, 201, 404, 409, 422}) {
+    Client c;
+    EXPECT_EQ(c.send({status(code)}).status, code);
+    EXPECT_EQ(c.transport.tokens.size(), 1u);
+  }
+}
+
+TEST(ApiClient, GivesUpAndNeverSaysTheToken) {
+  for (const auto& [answer, says] : {std::pair{status(403, R"({"message": "no\u0007"})"), "HTTP 403: no"},
+                                     {status(-1), "connection reset"},
+                                     {status(503), "gave up after 60 s"}}) {
+    Client c;
+    try {
+      c.send({answer});
+      ADD_FAILURE() << says;
+    } catch (const ApiError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(says));
+      EXPECT_THAT(error.what(), testing::Not(HasSubstr("token-1")));
+      EXPECT_FALSE(error.hint.empty());
+    }
+    EXPECT_LE(c.now, 61);
+  }
+}
+
+}  // namespace
+}  // namespace mlc
