@@ -80,7 +80,7 @@ OptionOf option_from(const CLI::Option& option) {
     type = bound.substr(1, bound.size() - 2);
     std::ranges::replace(type, ',', '|');
   } else if (!bound.empty()) {
-    out.about += " [" + bound + "]";
+    out.about += " (" + bound.substr(bound.find(" in ") + 1) + ")";
   }
   out.value = value_from(type);
   if (!option.get_default_str().empty()) out.about += " (default " + option.get_default_str() + ")";
@@ -117,6 +117,8 @@ CommandOf command_tree(const CLI::App& app) {
   CommandOf command{.name = app.get_parent() == nullptr ? "" : app.get_name(),
                     .about = app.get_description(),
                     .notes = app.get_footer()};
+  if (app.get_parent() != nullptr && command.notes == app.get_parent()->get_footer())
+    command.notes.clear();  // a command has its parent's words where it has none of its own
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;  // CLI11's way to hide one
     auto& where = option->nonpositional() ? command.options : command.positionals;

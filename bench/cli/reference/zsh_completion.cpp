@@ -37,30 +37,35 @@ std::string specs(const OptionOf& option) {
   return out;
 }
 
-std::string function_of(const CommandOf& command, const std::string& name) {
-  std::string out = name + "() {\n  local line state\n  _arguments -C \\\n";
-  for (const auto* some : {&command.options, &command.outer})
-    for (const auto& option : *some)
-      out += specs(option);
+std::string positional_specs(const CommandOf& command) {
+  std::string out;
   for (const auto& positional : command.positionals)
     out += "    " +
            shell_word((positional.repeated ? "*:" : ":") + text(positional.positional) + ":" +
                       action(positional.value)) +
            " \\\n";
-  if (command.commands.empty()) return out + "    && return\n}\n\n";
+  return out;
+}
+
+std::string function_of(const CommandOf& command, const std::string& name) {
+  const std::string arguments = "_arguments -C \\\n";
+  std::string out = name + "() {\n  local line state\n  " + arguments;
+  for (const auto* some : {&command.options, &command.outer})
+    for (const auto& option : *some)
+      out += specs(option);
+  if (command.commands.empty()) return out + positional_specs(command) + "    && return\n}\n\n";
+  // Where a command or an argument may stand, zsh is asked for each by itself.
   out +=
       "    '1:command:->command' '*::argument:->argument' && return\n"
+      "  if [[ $state == argument ]] && (( $+functions[" +
+      name + "_$line[1]] )); then\n    " + name +
+      "_$line[1]\n    return\n  fi\n"
       "  local -a commands=(\n";
   for (const auto& sub : command.commands)
     out += "    " + shell_word(sub.name + ":" + text(sub.about)) + "\n";
-  out +=
-      "  )\n"
-      "  case $state in\n"
-      "    command) _describe command commands ;;\n"
-      "    argument) (( $+functions[" +
-      name + "_$line[1]] )) && " + name +
-      "_$line[1] ;;\n"
-      "  esac\n}\n\n";
+  out += "  )\n  [[ $state == command ]] && _describe command commands\n";
+  if (!command.positionals.empty()) out += "  " + arguments + positional_specs(command) + "    && return\n";
+  out += "}\n\n";
   for (const auto& sub : command.commands)
     out += function_of(sub, name + "_" + sub.name);
   return out;
