@@ -13,8 +13,8 @@ ROOT = ("setpriv", "--no-new-privs", "--bounding-set=-all,+ipc_lock", "--inh-cap
 
 class Image(Case):
     def buildah(self, *words):
-        store = ("--root", self.path("store"), "--runroot", self.path("run"))
-        return output("buildah", *store, *words, env={**os.environ, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}, cwd=SOURCE).strip()
+        store = ("--root", self.path("store"), "--runroot", self.path("run"), "--storage-driver", "vfs")
+        return output("buildah", *store, *words, env={**os.environ, "BUILDAH_ISOLATION": "chroot"}, cwd=SOURCE).strip()
 
     def build(self):
         base = a_root(self, os.path.join(HERE, "base_image"))
@@ -51,7 +51,7 @@ class Image(Case):
             output("ip", "-n", prefix + worker, "addr", "add", f"10.99.0.{i + 1}/24", "dev", "eth0")
             for link in ("lo", "eth0"):
                 output("ip", "-n", prefix + worker, "link", "set", link, "up")
-        return {name: ("ip", "netns", "exec", prefix + name, "unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name) for name in names}
+        return {name: ("ip", "netns", "exec", prefix + name) for name in names}
 
     @contextlib.contextmanager
     def running(self, words):
@@ -87,7 +87,8 @@ class Image(Case):
             shutil.copy(hosts, f"{root}/etc/hosts")
 
         def words(name, command, keys="keys"):
-            return [*within[name], INSIDE, "--bind", f"{self.path(keys)}:{home}", roots[name], *USER, *command]
+            named = ("sh", "-c", 'hostname "$0" && exec "$@"', name)
+            return [*within[name], INSIDE, "--bind", f"{self.path(keys)}:{home}", roots[name], *named, *USER, *command]
         with self.running(words("w0", worker["command"])) as first, self.running(words("w1", worker["command"])) as second:
             for address in ("10.99.0.1", "10.99.0.2"):  # the readiness probe's port
                 probe = f"until (exec 3<>/dev/tcp/{address}/{worker['readinessProbe']['tcpSocket']['port']}) 2>/dev/null; do sleep 0.1; done"
