@@ -184,6 +184,11 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
     if (find_collective(threshold.collective) == nullptr)
       throw PolicyError(request.policy.name + ": a threshold names the collective '" +
                         printable(threshold.collective) + "', which does not exist");
+    if (threshold.placement == to_string(Placement::out_of_place) &&
+        one_buffer_only(threshold.backend, threshold.collective))
+      throw PolicyError(request.policy.name + ": a threshold asks for " + threshold.collective +
+                        " out of place, but " + threshold.backend +
+                        " has one buffer for it: leave 'placement' away, or ask for in_place");
     if (!threshold.dtype.empty() && !parse_dtype(threshold.dtype))
       throw PolicyError(request.policy.name + ": a threshold names the dtype '" + printable(threshold.dtype) +
                         "', which does not exist");

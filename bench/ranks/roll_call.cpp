@@ -150,7 +150,7 @@ std::vector<pollfd> RollCallServer::descriptors() const {
     missing.erase(connection.rank);
     if (!connection.ended) fds.push_back({connection.socket.fd(), POLLRDHUP, 0});
   }
-  if (!missing.empty()) fds.push_back({listener_.get(), POLLIN, 0});
+  if (!missing.empty() && !full_) fds.push_back({listener_.get(), POLLIN, 0});
   return fds;
 }
 
@@ -203,8 +203,11 @@ std::optional<Lost> RollCallServer::serve() {
   std::optional<Lost> first;
   for (;;) {
     FileDescriptor fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!fd) break;
-    connections_.push_back({LineSocket(std::move(fd)), -1, false});
+    if (!fd) {
+      full_ = errno == EMFILE || errno == ENFILE;
+      break;
+    }
+    connections_.push_back({.socket = LineSocket(std::move(fd))});
   }
   std::erase_if(connections_, [&](Connection& connection) {
     if (connection.ended) return false;
@@ -216,7 +219,8 @@ std::optional<Lost> RollCallServer::serve() {
         first = std::move(lost);
       }
     }
-    if (open) return false;
+    // Who says nothing for ten seconds is nobody of ours.
+    if (open) return connection.rank < 0 && since(connection.since) > 10;
     connection.ended = true;
     const auto own = members_.find(connection.rank);
     if (own != members_.end() && !std::exchange(own->second.done, true) && !first)
@@ -227,6 +231,7 @@ std::optional<Lost> RollCallServer::serve() {
 }
 
 void RollCallServer::heartbeat() {
+  full_ = false;
   for (auto& connection : connections_)
     if (!connection.ended) connection.socket.send("here\n");
 }

@@ -105,11 +105,13 @@ class RollCallServer {
     LineSocket socket;
     int rank = -1;       // not known yet
     bool ended = false;  // will say no more; still hears from us
+    Time since = std::chrono::steady_clock::now();
   };
   std::optional<Lost> take(Connection& connection, const std::string& line);
   bool introduced(Connection& connection, std::string_view line);
 
   FileDescriptor listener_;
+  bool full_ = false;  // no descriptor is left for another connection, until the next heartbeat
   std::string token_;
   std::uint16_t port_ = 0;
   std::map<int, Member> members_;  // by rank

@@ -1,5 +1,7 @@
 #include "bench/ranks/spare_cpus.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <set>
@@ -9,21 +11,28 @@
 
 namespace mlc {
 
-std::optional<cpu_set_t> spare_cpus(std::span<const std::vector<int>> cores,
+std::optional<cpu_set_t> spare_cpus(std::span<const std::vector<int>> cores, const cpu_set_t& allowed,
                                     std::span<const cpu_set_t> ranks) {
   cpu_set_t spare;
   CPU_ZERO(&spare);
   for (const auto& core : cores) {
-    const bool used = std::ranges::any_of(core, [&](int cpu) {
-      return cpu >= CPU_SETSIZE ||
-             std::ranges::any_of(ranks, [&](const cpu_set_t& rank) { return CPU_ISSET(cpu, &rank); });
+    const bool free = std::ranges::all_of(core, [&](int cpu) {
+      return cpu < CPU_SETSIZE && CPU_ISSET(cpu, &allowed) &&
+             std::ranges::none_of(ranks, [&](const cpu_set_t& rank) { return CPU_ISSET(cpu, &rank); });
     });
-    if (!used)
+    if (free)
       for (int cpu : core)
         CPU_SET(cpu, &spare);
   }
   if (CPU_COUNT(&spare) == 0) return std::nullopt;
   return spare;
+}
+
+cpu_set_t allowed_to_the_job() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  (void)::sched_getaffinity(::getppid(), sizeof allowed, &allowed);
+  return allowed;
 }
 
 std::vector<std::vector<int>> cores_of_this_machine() {

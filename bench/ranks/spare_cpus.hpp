@@ -9,10 +9,14 @@
 
 namespace mlc {
 
-// CPUs of the cores (each a list of its hardware threads) on which none of the ranks of this node may run;
-// empty where ranks are not bound, or fill the machine: the scheduler then knows best. Pure.
-std::optional<cpu_set_t> spare_cpus(std::span<const std::vector<int>> cores,
+// CPUs of the cores (each a list of its hardware threads) that this job was allowed and on which none of its
+// ranks on this node may run; empty where ranks are not bound, or fill what was allowed: the scheduler then
+// knows best. Pure.
+std::optional<cpu_set_t> spare_cpus(std::span<const std::vector<int>> cores, const cpu_set_t& allowed,
                                     std::span<const cpu_set_t> ranks);
+
+// What the process that started this rank may use: the rank's own mask may be its binding.
+cpu_set_t allowed_to_the_job();
 
 std::vector<std::vector<int>> cores_of_this_machine();  // from sysfs; empty where it does not say
 

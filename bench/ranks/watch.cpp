@@ -228,7 +228,7 @@ struct Watch::State {
     std::vector<cpu_set_t> here;
     for (std::size_t rank = 0; rank < all.size(); ++rank)
       if (by_rank[rank] == by_rank[static_cast<std::size_t>(control.rank())]) here.push_back(all[rank]);
-    if (const auto spare = spare_cpus(cores_of_this_machine(), here))
+    if (const auto spare = spare_cpus(cores_of_this_machine(), allowed_to_the_job(), here))
       (void)::pthread_setaffinity_np(thread.native_handle(), sizeof *spare, &*spare);
   }
 
@@ -293,17 +293,19 @@ void Watch::join(Control& control) {
   }
   const auto where = gather_text(control, server ? to_line(server->address()) : "");
   s.stay_out_of_the_way(control, nodes);
-  const std::lock_guard lock(s.mutex);
-  s.options.rank = rank, s.options.size = control.size();
-  s.nodes = nodes, s.reports_to = to[static_cast<std::size_t>(rank)], s.heartbeat_s = heartbeat_interval(to);
-  if (server) s.server = std::move(server);
+  // Before the lock, which a signal needs: this may take as long as the deadline.
+  std::optional<RollCallClient> client;
   if (rank > 0) {
-    const auto upstream = static_cast<std::size_t>(s.reports_to);
+    const auto upstream = static_cast<std::size_t>(to[static_cast<std::size_t>(rank)]);
     RollCallAddress address = address_from_line(where[upstream]);
     // Ranks of one node try loopback first; it is listed last.
     if (nodes[static_cast<std::size_t>(rank)] == nodes[upstream]) std::ranges::reverse(address.addresses);
-    s.client.emplace(address, rank, s.options.timeout_s);
+    client.emplace(address, rank, s.options.timeout_s);
   }
+  const std::lock_guard lock(s.mutex);
+  s.options.rank = rank, s.options.size = control.size();
+  s.nodes = nodes, s.reports_to = to[static_cast<std::size_t>(rank)], s.heartbeat_s = heartbeat_interval(to);
+  s.server = std::move(server), s.client = std::move(client);
   s.poke();
 }
 
@@ -317,6 +319,7 @@ void Watch::failed(const ErrorEntry& error) {
     // Rank 0 writes the report and ends us all; if it cannot, we end ourselves.
     std::this_thread::sleep_for(std::chrono::seconds(3));
   }
+  const std::lock_guard lock(s.mutex);  // the watch's own use of the connections ends here
   s.end({ExitCode::tool, error}, true);
 }
 

@@ -67,9 +67,23 @@ cpu_set_t cpus(std::initializer_list<int> list) {
   return set;
 }
 
+cpu_set_t everywhere() { return cpus({0, 1, 2, 3, 4, 5, 6, 7}); }
+
+TEST(SpareCpus, AreTheJobsOwn) {
+  const std::vector<std::vector<int>> cores{{0}, {1}, {2}};
+  EXPECT_FALSE(spare_cpus(cores, cpus({0}), std::vector{cpus({0})}))
+      << "taskset -c 0: the others are somebody else's";
+  const auto spare = spare_cpus(cores, cpus({0, 2}), std::vector{cpus({0})});
+  ASSERT_TRUE(spare);
+  const cpu_set_t expected = cpus({2});
+  EXPECT_TRUE(CPU_EQUAL(&*spare, &expected));
+  const cpu_set_t allowed = allowed_to_the_job();
+  EXPECT_GT(CPU_COUNT(&allowed), 0);
+}
+
 TEST(SpareCpus, WholeCoresThatNoRankMayUse) {
   const std::vector<std::vector<int>> cores{{0, 4}, {1, 5}, {2, 6}, {3, 7}};
-  const auto spare = spare_cpus(cores, std::vector{cpus({0, 4}), cpus({1})});
+  const auto spare = spare_cpus(cores, everywhere(), std::vector{cpus({0, 4}), cpus({1})});
   ASSERT_TRUE(spare);
   const cpu_set_t expected = cpus({2, 3, 6, 7});
   EXPECT_TRUE(CPU_EQUAL(&*spare, &expected));
@@ -77,10 +91,10 @@ TEST(SpareCpus, WholeCoresThatNoRankMayUse) {
 
 TEST(SpareCpus, NoneWhereRanksAreNotBoundOrFillTheMachine) {
   const std::vector<std::vector<int>> cores{{0}, {1}};
-  EXPECT_FALSE(spare_cpus(cores, std::vector{cpus({0, 1})}));
-  EXPECT_FALSE(spare_cpus(cores, std::vector{cpus({0}), cpus({1})}));
-  EXPECT_FALSE(spare_cpus({}, std::vector{cpus({0})}));
-  EXPECT_FALSE(spare_cpus(std::vector<std::vector<int>>{{5000}}, std::vector{cpus({0})}));
+  EXPECT_FALSE(spare_cpus(cores, everywhere(), std::vector{cpus({0, 1})}));
+  EXPECT_FALSE(spare_cpus(cores, everywhere(), std::vector{cpus({0}), cpus({1})}));
+  EXPECT_FALSE(spare_cpus({}, everywhere(), std::vector{cpus({0})}));
+  EXPECT_FALSE(spare_cpus(std::vector<std::vector<int>>{{5000}}, everywhere(), std::vector{cpus({0})}));
 }
 
 TEST(SpareCpus, ThisMachineHasCores) { EXPECT_FALSE(cores_of_this_machine().empty()); }
