@@ -17,7 +17,7 @@ struct Scripted : Transport {
   std::vector<std::string> tokens;
   HttpResponse send(const HttpRequest&, const std::string& token) override {
     tokens.push_back(token);
-    const HttpResponse next = answers.front();
+    HttpResponse next = answers.front();
     if (answers.size() > 1) answers.pop_front();
     if (next.status <= 0) throw TransportError("connection reset", next.status < 0);
     return next;

@@ -9,7 +9,6 @@ namespace mlc {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
 
 constexpr std::time_t now = 1'700'000'000;  // 2023-11-14T22:13:20Z
 
