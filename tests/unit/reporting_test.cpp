@@ -9,7 +9,6 @@ namespace mlc {
 namespace {
 
 using testing::Each;
-using testing::ElementsAre;
 
 std::vector<std::string> nodes_of(int nodes, int ranks_a_node) {
   std::vector<std::string> by_rank;
