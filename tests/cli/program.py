@@ -27,7 +27,7 @@ class Result:
         return f"exit {self.code} after {self.seconds:.1f} s\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
-def run(*args, env=None, timeout=300, program=None):
+def run(*args, env=None, timeout=100, program=None):
     start = time.monotonic()
     done = subprocess.run((program or [BENCH]) + list(args), capture_output=True, env=env or clean_environment(), timeout=timeout,
                           stdin=subprocess.DEVNULL)

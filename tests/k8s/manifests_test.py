@@ -250,7 +250,8 @@ class OfTheCluster(ClusterCase):
         for mark, value in {"$(NODE_NAME)": "gpu-a", "$(JOB_NAME)": "job-1", "/etc/mlc-bench/policy.yaml": self.write("policy-of-it.yaml", policy),
                             "/var/lib/mlc-bench": self.path("state")}.items():
             words = [w.replace(mark, value) for w in words]
-        return run(*words, env=self.environment(NODE_NAME="gpu-a"))
+        # As long as the lab's policy gives a burn-in, and the minute in which it ends itself.
+        return run(*words, env=self.environment(NODE_NAME="gpu-a"), timeout=360)
 
     def test_the_lab_runs_from_its_manifests(self):
         objects = overlay("lab")
