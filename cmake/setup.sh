@@ -1,6 +1,6 @@
 # Sourced by quickstart, runtests and .ci/run: installs what is missing, and nothing when nothing is.
 
-build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev
+build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev
                 libibverbs-dev python3 python3-venv)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2 openssl
                clang libclang-rt-14-dev git fish zsh man-db lintian buildah debootstrap binutils dpkg-dev)

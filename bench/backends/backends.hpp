@@ -11,6 +11,7 @@ struct BackendInfo {
   std::string name, summary;
   std::string absent;  // why it cannot be used here; empty if it can
   std::string version;
+  bool built_in = true;  // then what is absent is the machine's
 };
 
 std::vector<BackendInfo> all_backends();

@@ -51,6 +51,8 @@ std::string nccl_absent() {
   return why + (why.empty() || no_gpu.empty() ? "" : "; ") + no_gpu;
 }
 
+bool nccl_built_in() { return true; }
+
 std::string nccl_version() {
   const int version = nccl().version();
   return version > 0 ? version_text(version) : std::string();

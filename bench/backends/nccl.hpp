@@ -14,6 +14,7 @@ namespace mlc {
 
 // Why NCCL cannot be used here: not built in, no driver, no GPU. Empty if it can.
 std::string nccl_absent();
+bool nccl_built_in();
 std::string nccl_version();
 int gpu_count();  // visible to this process; 0 where there is no driver
 

@@ -3,6 +3,7 @@
 namespace mlc {
 
 std::string nccl_absent() { return MLC_WHY_NO_NCCL; }
+bool nccl_built_in() { return false; }
 std::string nccl_version() { return {}; }
 int gpu_count() { return 0; }
 std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control>, const NcclOptions&) {

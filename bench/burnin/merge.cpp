@@ -5,7 +5,6 @@
 
 #include "reports/record/figures_json.hpp"
 #include "reports/record/text.hpp"
-#include "validators/deciding/decide.hpp"
 
 namespace mlc {
 
@@ -51,18 +50,29 @@ void merge_into(Report& merged, const StageOutcome& outcome) {
     merged.run.ranks = std::max(merged.run.ranks, report.run.ranks);
     merged.run.nodes = std::max(merged.run.nodes, report.run.nodes);
     for (Series series : report.series) {
+      series.backend = report.run.backend, series.nodes = report.run.nodes;
+      series.stage = outcome.stage.name, series.launch = static_cast<int>(launch) + 1;
       if (outcome.stage.launches > 1)
         series.warnings.push_back("launch " + std::to_string(launch + 1) + " of " +
                                   std::to_string(outcome.stage.launches));
       merged.series.push_back(std::move(series));
     }
-    merged.findings.insert(merged.findings.end(), report.findings.begin(), report.findings.end());
+    for (Finding finding : report.findings) {
+      finding.stage = outcome.stage.name, finding.launch = static_cast<int>(launch) + 1;
+      merged.findings.push_back(std::move(finding));
+    }
+    if (merged.run.fault.empty()) merged.run.fault = report.run.fault;
     merge_figures(merged.figures, report.figures);
     for (ErrorEntry error : report.errors) {
       error.where = "stage " + outcome.stage.name + (error.where.empty() ? "" : ", " + error.where);
       merged.errors.push_back(std::move(error));
     }
   }
+  merged.stages.push_back({.name = outcome.stage.name,
+                           .command = outcome.command,
+                           .launches = outcome.decided,
+                           .status = outcome.status,
+                           .why = outcome.why});
   merged.findings.push_back({.check = "burnin." + outcome.stage.name,
                              .subject = "stage",
                              .status = outcome.status,
@@ -72,18 +82,6 @@ void merge_into(Report& merged, const StageOutcome& outcome) {
                                              : "pass within " + time_text(outcome.stage.limit_s * 1e6),
                              .source = "mlc-bench " + join(outcome.command, " "),
                              .remedy = outcome.status == Status::pass ? "" : outcome.remedy});
-}
-
-Verdict verdict_of(const Report& merged, const std::vector<StageOutcome>& outcomes, const Policy& policy) {
-  std::vector<std::string> unmeasured;
-  for (const auto& outcome : outcomes) {
-    for (const auto& report : outcome.reports)
-      unmeasured.insert(unmeasured.end(), report.verdict.unmeasured.begin(), report.verdict.unmeasured.end());
-    const bool said = policy.unknown_blocks;  // then the stage's finding is in the verdict already
-    if (outcome.stage.required && outcome.status == Status::unknown && !said)
-      unmeasured.push_back("stage " + outcome.stage.name + ": " + outcome.why);
-  }
-  return decide(merged, policy, unmeasured);
 }
 
 }  // namespace mlc

@@ -7,7 +7,6 @@
 
 #include "reports/record/report.hpp"
 #include "validators/policy/burnin_plan.hpp"
-#include "validators/policy/policy.hpp"
 
 namespace mlc {
 
@@ -19,13 +18,11 @@ struct StageOutcome {
   std::string why;                   // "pass in 3.1 s", "did not fit: ..."
   std::string remedy;
   std::vector<Report> reports;  // by launch, those that there are
+  int decided = 0;              // launches that came to a verdict
 };
 
-// Adds what was seen, keeps `merged`'s own tool, run and verdict.
+// Adds what was seen, each series and finding with its stage and launch; keeps `merged`'s own tool, run and
+// verdict.
 void merge_into(Report& merged, const StageOutcome& outcome);
-
-// One verdict: what the policy's rules make of everything together. A required stage without a verdict keeps
-// it from being a pass, whatever the policy lets pass beside it.
-Verdict verdict_of(const Report& merged, const std::vector<StageOutcome>& outcomes, const Policy& policy);
 
 }  // namespace mlc

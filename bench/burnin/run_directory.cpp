@@ -9,7 +9,6 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 
 #include "reports/history/history_files.hpp"
 #include "reports/record/exit_code.hpp"
@@ -17,6 +16,7 @@
 #include "reports/record/text.hpp"
 #include "reports/record/usage_error.hpp"
 #include "validators/host/clock.hpp"
+#include "validators/host/own_directory.hpp"
 #include "validators/host/whole_file.hpp"
 
 namespace mlc {
@@ -39,17 +39,20 @@ std::optional<nlohmann::json> json_of(const std::string& path) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::string& state, const std::string& run_id,
+RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, const RunKey& key,
                            const std::string& policy_text) {
   if (!is_run_id(run_id))
     throw UsageError("--run-id '" + printable(run_id) + "' is no name of a run",
                      "letters, digits, '-', '_', '.' and ':', at most 100 of them");
   path_ = state + "/" + run_id;
   std::error_code error;
-  std::filesystem::create_directories(path_, error);
+  if (const auto parent = std::filesystem::path(state).parent_path(); !parent.empty())
+    std::filesystem::create_directories(parent, error);
   if (error)
-    throw UsageError("cannot make " + printable(path_) + ": " + error.message(),
+    throw UsageError("cannot make " + printable(state) + ": " + error.message(),
                      "--state DIR names another place");
+  require_own_directory(state, /*shared=*/true);
+  require_own_directory(path_);
   lock_ = FileDescriptor(::open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock_)
     throw UsageError("cannot write in " + printable(path_) + ": " + std::strerror(errno),
@@ -59,21 +62,33 @@ RunDirectory::RunDirectory(const std::string& state, const std::string& run_id,
                              printable(path_) + "/lock");
 
   attempt_ = "." + std::to_string(std::random_device{}());
-  const auto run = json_of(path_ + "/run.json");
-  const auto begun = run && run->contains("started") && (*run)["started"].is_string();
-  if (!begun) {
-    // The policy first: a run that is known has its policy.
-    write_whole(policy_file(), policy_text);
-    started_ = timestamp();
-    write_whole(path_ + "/run.json", nlohmann::json{{"started", started_}}.dump() + "\n");
-    return;
+  if (const auto run = json_of(path_ + "/run.json")) {
+    const auto was = [&](const char* what) {
+      return run->contains(what) && (*run)[what].is_string() ? (*run)[what].get<std::string>() : "";
+    };
+    begun_anew_ = was("boot_id") != key.boot_id   ? "in another boot of this machine"
+                  : was("policy") != key.policy   ? "with another policy"
+                  : was("program") != key.program ? "by another mlc-bench"
+                                                  : "";
+    started_ = was("started");
+    if (begun_anew_.empty() && !started_.empty()) return;
   }
-  started_ = (*run)["started"];
-  std::ifstream stream(policy_file(), std::ios::binary);
-  std::stringstream before;
-  before << stream.rdbuf();
-  if (before.str() != policy_text)
-    throw UsageError("run " + run_id + " was begun with another policy than this one", "take a new --run-id");
+  forget();
+  // The policy first: a run that is known has its policy.
+  write_whole(policy_file(), policy_text);
+  started_ = timestamp();
+  write_whole(
+      path_ + "/run.json",
+      nlohmann::json{
+          {"started", started_}, {"boot_id", key.boot_id}, {"policy", key.policy}, {"program", key.program}}
+              .dump() +
+          "\n");
+}
+
+// Everything but the lock, whose holder is us.
+void RunDirectory::forget() const {
+  for (const auto& entry : std::filesystem::directory_iterator(path_))
+    if (entry.path().filename() != "lock") std::filesystem::remove_all(entry.path());
 }
 
 std::string RunDirectory::file(const BurninStage& stage, int launch, const std::string& ending) const {
@@ -89,7 +104,12 @@ std::optional<LaunchRecord> RunDirectory::decided(const BurninStage& stage, int 
     return std::nullopt;
   try {
     record.mark.seconds = mark->at("seconds");
-    record.report = report_from_json(read_report_file(path_ + "/" + mark->at("report").get<std::string>()));
+    const auto name = mark->at("report").get<std::string>();
+    // A name that this class gave, and no way out of the folder.
+    if (name.find('/') != std::string::npos ||
+        !name.starts_with(std::filesystem::path(file(stage, launch, ".")).filename().string()))
+      return std::nullopt;
+    record.report = report_from_json(read_report_file(path_ + "/" + name));
   } catch (const std::exception&) {
     return std::nullopt;
   }

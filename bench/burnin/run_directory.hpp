@@ -1,6 +1,6 @@
-// What a burn-in leaves on disk, so that a run that was killed goes on where it was: the policy it began
-// with, and for each launch the report of its stage and, once that is whole, a mark that says how it ended.
-// Every file is replaced in one step; one that is damaged counts as not there.
+// What a burn-in leaves on disk, so that a run that was killed goes on where it was: what it began with, and
+// for each launch the report of its stage and, once that is whole, a mark that says how it ended. Every file
+// is replaced in one step; one that is damaged counts as not there.
 #pragma once
 
 #include <optional>
@@ -22,13 +22,24 @@ struct LaunchRecord {
   Report report;
 };
 
+// What must be the same for a run to go on. A node that was booted anew, another policy or another program
+// may come to other results: what was decided before counts for nothing then.
+struct RunKey {
+  std::string boot_id;
+  std::string policy;  // digests
+  std::string program;
+};
+
 class RunDirectory {
  public:
-  // `run_id` becomes a folder of `state`. Throws UsageError for an id that is no name, a run of that id that
-  // was begun with another policy, and one that another process is at.
-  RunDirectory(const std::string& state, const std::string& run_id, const std::string& policy_text);
+  // `run_id` becomes a folder of `state`. Throws UsageError for an id that is no name, std::runtime_error for
+  // a run that another process is at, and for folders that others can write in.
+  RunDirectory(const std::string& state, const std::string& run_id, const RunKey& key,
+               const std::string& policy_text);
 
   const std::string& started() const { return started_; }  // of the first attempt
+  // Why a run of this name that was begun before does not go on; empty where it does, or there was none.
+  const std::string& begun_anew() const { return begun_anew_; }
   std::string policy_file() const { return path_ + "/policy.yaml"; }
   std::string report_file() const { return path_ + "/report.json"; }
   // Of this attempt alone: what an earlier one started may still be writing its last words when it is already
@@ -44,7 +55,9 @@ class RunDirectory {
  private:
   std::string file(const BurninStage& stage, int launch, const std::string& ending) const;
 
-  std::string path_, started_, attempt_;
+  void forget() const;
+
+  std::string path_, started_, begun_anew_, attempt_;
   FileDescriptor lock_;
 };
 

@@ -22,8 +22,9 @@ struct AdmitOptions {
 };
 
 ExitCode run_expire(const AdmitOptions& options, const AdmitPolicy& policy) {
-  const std::time_t now = std::time(nullptr);
-  const Decide decide = [&](const NodeView& view) { return expiry_of(policy, view, now); };
+  const Decide decide = [&](const NodeView& view) {
+    return expiry_of(policy, view, view.seen_at.value_or(std::time(nullptr)));
+  };
   const Published done = options.node.empty() ? publish_to_fleet(options.kubernetes, policy, decide)
                                               : publish_to(options.kubernetes, policy, options.node, decide);
   for (const auto& note : done.notes)
@@ -38,7 +39,7 @@ ExitCode run_admit(const AdmitOptions& options) {
   if (options.expire) return run_expire(options, policy.admit);
   if (options.node.empty()) throw UsageError("no node is named", "mlc-bench admit --node NAME --report FILE");
   const VerdictPublication publication{options.node, options.health ? RunKind::health : RunKind::burnin,
-                                       options.state, policy.admit, options.kubernetes};
+                                       options.state, policy, options.kubernetes};
   if (options.begin) return publication.begin(options.run_id) ? ExitCode::pass : ExitCode::tool;
   if (!options.report.empty()) return publication.publish(read_report(options.report));
   if (options.state.empty())

@@ -25,7 +25,10 @@
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/deciding/decide.hpp"
 #include "validators/host/clock.hpp"
+#include "validators/host/digest.hpp"
 #include "validators/host/whole_file.hpp"
 
 namespace mlc {
@@ -55,19 +58,21 @@ class Burnin {
       : options_(options),
         policy_(policy),
         plan_(plan),
-        directory_(options.state, report.run.id, policy.text),
+        directory_(options.state, report.run.id,
+                   {report.environment.nodes.front().boot_id, policy.digest, own_digest()}, policy.text),
         report_(std::move(report)),
         budget_s_(budget_s),
         began_(std::chrono::steady_clock::now()) {
     report_.run.started = directory_.started();
-    report_.figures.policy = PolicyText{policy.name, policy.about, policy.source, policy.text};
+    report_.run.plan = options.health ? "health" : "burnin";
+    if (!directory_.begun_anew().empty())
+      say("run " + report_.run.id + " was begun " + directory_.begun_anew() + ": it starts anew");
   }
 
   // The report with its verdict, also on disk.
   Report run() {
     for (const auto& stage : plan_.stages) {
-      outcomes_.push_back(outcome_of(stage));
-      const StageOutcome& outcome = outcomes_.back();
+      const StageOutcome outcome = outcome_of(stage);
       merge_into(report_, outcome);
       say(stage.name + ": " + outcome.why);
       if (outcome.status == Status::fail && stage.stop_on_fail) stopped_by_ = stage.name;
@@ -96,13 +101,13 @@ class Burnin {
                               .where = {},
                               .phase = {},
                               .hint = {}});
-    saved.verdict = verdict_of(saved, outcomes_, policy_);
+    saved.verdict = decide(saved, policy_, {.plan = &plan_, .checks = check_names()});
     if (finished) report_.verdict = saved.verdict;
     write_whole(directory_.report_file(), to_json(saved));
   }
 
   StageOutcome outcome_of(const BurninStage& stage) {
-    StageOutcome outcome{stage, stage.command, Status::unknown, {}, {}, {}};
+    StageOutcome outcome{stage, stage.command, Status::unknown, {}, {}, {}, 0};
     const auto words = words_of(stage, node_name(), options_.peers);
     if (interrupted_) {
       outcome.why = "interrupted before it began";
@@ -133,6 +138,7 @@ class Burnin {
       }
       outcome.reports.push_back(record->report);
       seconds += record->mark.seconds;
+      ++outcome.decided;
       const auto code = static_cast<ExitCode>(record->mark.code);
       passed += code == ExitCode::pass, failed += code == ExitCode::fail;
       if (code == ExitCode::inconclusive) {
@@ -201,7 +207,6 @@ class Burnin {
   Report report_;
   double budget_s_, kept_s_ = 0;  // kept: of what earlier attempts decided
   std::chrono::steady_clock::time_point began_;
-  std::vector<StageOutcome> outcomes_;
   std::string stopped_by_;
   bool interrupted_ = false;
 };
@@ -233,20 +238,14 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   }
   if (options.state.empty()) options.state = default_state();
 
-  Report report;
-  report.tool.version = MLC_VERSION;
-  report.run.command = arguments;
-  report.run.command.insert(report.run.command.begin(), "mlc-bench");
-  report.run.id = options.run_id.empty() ? node_name() + "-" + timestamp() + "-" +
-                                               std::to_string(std::random_device{}() % 1'000'000)
-                                         : options.run_id;
-  report.run.policy = policy.name;
+  Report report = new_report(policy, arguments);
+  if (!options.run_id.empty()) report.run.id = options.run_id;
   report.environment.nodes.push_back(this_node());
 
   const std::string run_id = report.run.id;
   block_signals();
   const VerdictPublication publication{options.admit_node, options.health ? RunKind::health : RunKind::burnin,
-                                       options.state, policy.admit, options.kubernetes};
+                                       options.state, policy, options.kubernetes};
   const bool admit = !options.admit_node.empty();
   Burnin burnin(options, policy, *plan, std::move(report), budget_s);
   // A light run leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left

@@ -13,6 +13,7 @@
 #include "bench/cli/collective_options.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/cli/launched_rank.hpp"
+#include "bench/cli/machine_lack.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/ranks/blame.hpp"
@@ -78,7 +79,7 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   if (communicator.backend() == "nccl") mine.gpus = nccl_gpus();
   const auto nodes = gather_nodes(control, mine);
   const bool leader = control.rank() == 0;
-  const RunShape shape{std::string(communicator.backend()), control.size(), static_cast<int>(nodes.size())};
+  const RunShape shape{std::string(communicator.backend()), control.size(), machines_of(nodes)};
   const Sweep sweep = plan_for(request, shape);
   std::vector<std::string> node_of_rank(static_cast<std::size_t>(control.size()));
   for (const auto& node : nodes)
@@ -93,6 +94,10 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   std::function<void(const std::string&)> live;
   if (leader) {
     recorder.environment({nodes, telling_variables()}, control.size());
+    if (static_cast<std::size_t>(shape.nodes) < nodes.size())
+      recorder.note(std::to_string(nodes.size()) + " names of nodes are " + std::to_string(shape.nodes) +
+                    (shape.nodes == 1 ? " machine" : " machines") +
+                    " (by their boot ids): the policy counts machines");
     for (std::uint64_t size : sweep.too_small)
       recorder.note(bytes_text(size) + " over " + std::to_string(shape.ranks) +
                     " ranks rounds to nothing and is left out");
@@ -113,8 +118,7 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   }
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
-  if (leader)
-    code = recorder.finish(unmeasured(sweep.cells, request.policy, *request.sweep.collective, shape));
+  if (leader) code = recorder.finish();
   return agree(control, code);
 }
 
@@ -125,7 +129,7 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
       request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
   Recorder recorder(options.output, request.policy,
-                    new_report(request.backend, request.policy.name, arguments), "");
+                    new_report(request.policy, arguments, request.backend, options.fault), "");
   Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
               [&](const Ending& ending) { recorder.end(ending); });
   ExitCode code = ExitCode::tool;
@@ -152,7 +156,7 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
         "the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
         "run it bare, or take --backend mpi");
   Recorder recorder(options.output, request.policy,
-                    new_report(request.backend, request.policy.name, arguments),
+                    new_report(request.policy, arguments, request.backend, options.fault),
                     as.rank == 0 ? launch_directory() : "");
   return as_launched_rank(as, request.timeout_s, options.output, recorder,
                           [&](Session& session, std::unique_ptr<Control> control, Watch& watch) {
@@ -174,7 +178,7 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
 ExitCode report_what_is_left(const CollectiveRequest& request, const CollectiveOptions& options,
                              const std::vector<std::string>& arguments, const LaunchResult& result, int ranks,
                              const std::string& node, const std::string& hint) {
-  Report report = new_report(request.backend, request.policy.name, arguments);
+  Report report = new_report(request.policy, arguments, request.backend, options.fault);
   if (!result.checkpoint.empty()) {
     report = report_from_json(result.checkpoint);
     report.errors.clear();  // "had not finished": said better below
@@ -256,8 +260,28 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
       "what mpirun and the ranks said is above; 'mlc-bench list backends' shows what is built in");
 }
 
+// The backend that was named, where this machine does not have it.
+std::optional<MachineLack> lack_of(const CollectiveRequest& request) {
+  for (const auto& backend : all_backends()) {
+    if (backend.name != request.backend || backend.absent.empty()) continue;
+    MachineLack lack{
+        .what = "backend " + backend.name,
+        .why = backend.absent,
+        .machines = backend.built_in,
+        .remedy = "mlc-bench list backends; nvidia-smi, dmesg and lspci show what became of the GPUs"};
+    for (const auto& threshold : request.policy.thresholds)
+      if (threshold.backend == backend.name && threshold.collective == request.sweep.collective->name)
+        lack.required = threshold.collective + " over " + threshold.backend + ", " + threshold.asked;
+    return lack;
+  }
+  return std::nullopt;
+}
+
 ExitCode run_collective(const CollectiveOptions& options, const std::vector<std::string>& arguments) {
   const CollectiveRequest request = request_of(options);
+  if (const auto lack = lack_of(request))
+    return launched_as(from_environment) ? throw BackendError(lack->what + " is not here: " + lack->why)
+                                         : report_lack(*lack, request.policy, options.output, arguments);
   if (const auto as = launched_as(from_environment)) return run_as_rank(*as, request, options, arguments);
   if (from_environment(job_variable))
     throw BackendError("started by mlc-bench as a rank, but no launcher's variables are set; is " +

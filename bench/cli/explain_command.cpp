@@ -8,6 +8,7 @@
 #include "bench/gpu/stress/all.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
+#include "validators/deciding/explained.hpp"
 
 namespace mlc {
 
@@ -41,9 +42,13 @@ ExitCode explain(const std::string& name) {
     std::fputs(timing_explained(), stdout);
     return ExitCode::pass;
   }
+  if (name == "verdict") {
+    std::fputs(verdict_explained(), stdout);
+    return ExitCode::pass;
+  }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known{"rdma", "timing"};
+    std::vector<std::string> known{"rdma", "timing", "verdict"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -74,12 +79,12 @@ ExitCode explain(const std::string& name) {
 void add_explain_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand(
       "explain",
-      "what a check, a collective, a GPU test, rdma or timing is: why it matters, where it reads, "
+      "what a check, a collective, a GPU test, rdma, timing or a verdict is: why it matters, where it reads, "
       "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check, a collective, a GPU test, rdma or timing")
+  command->add_option("name", *name, "a check, a collective, a GPU test, rdma, timing or verdict")
       ->required()
-      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|timing");
+      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|timing|verdict");
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

@@ -7,6 +7,7 @@
 
 #include "bench/backends/communicator.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/machine_lack.hpp"
 #include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
@@ -45,6 +46,7 @@ struct GpuRequest {
   Policy policy;
   GpuExpectation expected;
   double timeout_s = 60;
+  std::string fault_text;  // as it was given
   BurninOptions burnin;
 };
 
@@ -89,6 +91,7 @@ GpuRequest request_of(const GpuOptions& options) {
     request.expected.memory_tested = 0;  // asked for less: how much it was is in the finding
   }
   if (!options.fault.empty()) {
+    request.fault_text = options.fault;
     request.burnin.fault = fault_from(options.fault, gpu_faults());
     const std::string_view finder = request.burnin.fault->kind == Fault::Kind::sm ? "sm" : "memory";
     if (std::ranges::find(request.tests, finder, &GpuTest::name) == request.tests.end())
@@ -119,16 +122,10 @@ std::vector<GpuIdentity> chosen_gpus(const GpuInventory& inventory, const std::v
 class GpuRecord {
  public:
   GpuRecord(const GpuRequest& request, const OutputOptions& output, const std::vector<std::string>& arguments)
-      : policy_(request.policy), output_(output), progress_(output.live()) {
-    report_.tool.version = MLC_VERSION;
-    report_.run.started = timestamp();
-    report_.run.id =
-        node_name() + "-" + report_.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
-    report_.run.command = arguments;
-    report_.run.command.insert(report_.run.command.begin(), "mlc-bench");
-    report_.run.policy = policy_.name;
-    report_.figures.policy = PolicyText{policy_.name, policy_.about, policy_.source, policy_.text};
-    report_.environment.variables = telling_variables();
+      : policy_(request.policy),
+        output_(output),
+        progress_(output.live()),
+        report_(new_report(request.policy, arguments, "", request.fault_text)) {
     report_.environment.nodes.push_back(this_node());
   }
 
@@ -183,7 +180,7 @@ class GpuRecord {
   ExitCode conclude() {
     progress_.clear();
     report_.run.duration_s = clock_.now() - started_;
-    report_.verdict = decide(report_, policy_, {});
+    report_.verdict = decide(report_, policy_);
     const auto text = [&](const Style& style) {
       return gpu_results_text(report_, style) + findings_text(report_, style);
     };
@@ -218,7 +215,13 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
   Pulse& pulse = watch.pulse();
   pulse.enter("looking for GPUs");
   const GpuInventory inventory = find_gpus();
-  if (!inventory.absent.empty()) throw BackendError("gpu: " + inventory.absent);
+  if (!inventory.absent.empty())
+    return report_lack({.what = "a GPU",
+                        .why = inventory.absent,
+                        .required = request.policy.gpu ? "GPUs, as its section 'gpu' describes them" : "",
+                        .machines = inventory.built_in,
+                        .remedy = "nvidia-smi, dmesg and lspci show what became of them"},
+                       request.policy, options.output, arguments);
   const auto chosen = chosen_gpus(inventory, request.gpus);
   pulse.enter("looking at the GPUs");
   const auto telemetry = nvml_telemetry();

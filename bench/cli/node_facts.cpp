@@ -8,6 +8,7 @@
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "bench/ranks/launched_as.hpp"
 #include "reports/record/text.hpp"
@@ -68,6 +69,8 @@ Node this_node() {
   node.cpu = value_in("/proc/cpuinfo", "model name", ':');
   node.cpus = usable_cpus();
   node.boot_id = value_in("/proc/sys/kernel/random/boot_id", "", '\n');
+  // "uninitialized" while an image boots for the first time: machine-id(5).
+  if (const auto id = value_in("/etc/machine-id", "", '\n'); id.size() == 32) node.machine_id = id;
   if (const auto driver = value_in("/proc/driver/nvidia/version", "NVRM version", ':'); !driver.empty())
     node.versions["nvidia"] = driver;
   if (const auto driver = value_in("/sys/module/mlx5_core/version", "", '\n'); !driver.empty())
@@ -79,7 +82,8 @@ std::vector<Node> gather_nodes(Control& control, const Node& mine) {
   nlohmann::json gpus = nlohmann::json::array();
   for (const auto& gpu : mine.gpus)
     gpus.push_back({gpu.index, gpu.name, gpu.uuid, gpu.pci, gpu.driver});
-  const nlohmann::json packed{mine.name, mine.kernel, mine.os, mine.cpu, mine.cpus, mine.versions, gpus};
+  const nlohmann::json packed{mine.name,     mine.kernel, mine.os,      mine.cpu,       mine.cpus,
+                              mine.versions, gpus,        mine.boot_id, mine.machine_id};
   const auto all =
       gather_text(control, packed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::vector<Node> nodes;
@@ -95,7 +99,9 @@ std::vector<Node> gather_nodes(Control& control, const Node& mine) {
                  .cpus = j[4],
                  .versions = j[5].get<std::map<std::string, std::string>>(),
                  .gpus = {},
-                 .ranks = {}};
+                 .ranks = {},
+                 .boot_id = j[7],
+                 .machine_id = j[8]};
       node = nodes.insert(nodes.end(), std::move(added));
     }
     // Under mpirun each rank may be bound to a processor of its own: the node has at least the most that any
@@ -106,6 +112,13 @@ std::vector<Node> gather_nodes(Control& control, const Node& mine) {
       node->gpus.push_back({.index = g[0], .name = g[1], .uuid = g[2], .pci = g[3], .driver = g[4]});
   }
   return nodes;
+}
+
+int machines_of(const std::vector<Node>& nodes) {
+  std::set<std::string> machines;
+  for (const auto& node : nodes)
+    machines.insert(node.boot_id.empty() ? "named " + node.name : node.boot_id);
+  return static_cast<int>(machines.size());
 }
 
 std::map<std::string, std::string> telling_variables() {

@@ -17,6 +17,10 @@ Node this_node();
 // Every rank's node, grouped: the same on all ranks.
 std::vector<Node> gather_nodes(Control& control, const Node& mine);
 
+// How many machines they are. Each boot of a kernel is one: two Pods or containers of one machine have names
+// and network namespaces of their own, and share its rails.
+int machines_of(const std::vector<Node>& nodes);
+
 // The variables that change what is measured (NCCL_*, OMPI_MCA_*, UCX_*, CUDA_VISIBLE_DEVICES), never the
 // whole environment; values of names that look like secrets are left out.
 std::map<std::string, std::string> telling_variables();

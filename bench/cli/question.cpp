@@ -27,12 +27,4 @@ std::optional<Question> question_for(const Cell& cell, const Policy& policy, con
                   .batch_s = policy.confidence.batch_s};
 }
 
-std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy,
-                                    const Collective& collective, const RunShape& shape) {
-  std::vector<Measured> all;
-  for (const Cell& cell : cells)
-    all.push_back(as_measured(cell, shape.ranks));
-  return unmeasured(all, policy, collective.name, shape);
-}
-
 }  // namespace mlc

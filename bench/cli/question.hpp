@@ -2,8 +2,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "bench/engine/runner.hpp"
 #include "validators/deciding/thresholds.hpp"
@@ -12,8 +10,5 @@ namespace mlc {
 
 // The strictest threshold that applies to a cell, as the runner asks it.
 std::optional<Question> question_for(const Cell& cell, const Policy& policy, const RunShape& shape);
-
-std::vector<std::string> unmeasured(const std::vector<Cell>& cells, const Policy& policy,
-                                    const Collective& collective, const RunShape& shape);
 
 }  // namespace mlc

@@ -6,6 +6,7 @@
 #include "bench/backends/loopback.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/cli/launched_rank.hpp"
+#include "bench/cli/machine_lack.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/rdma_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -95,12 +96,12 @@ ExitCode measure(Control& control, const Means& means, const rdma::Plan& plan, c
                    save));
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
-  if (leads) code = recorder.finish({});
+  if (leads) code = recorder.finish();
   return code;
 }
 
 Report rdma_report(const RdmaRequest& request, const std::vector<std::string>& arguments) {
-  Report report = new_report("verbs", request.policy.name, arguments);
+  Report report = new_report(request.policy, arguments, "verbs", request.fault_text);
   const std::string why = rdma::verbs_absent();
   report.tool.built["verbs"] = why.empty() ? "libibverbs, loaded at run time" : "absent: " + why;
   return report;
@@ -195,6 +196,17 @@ ExitCode looped_back(const RdmaRequest& request, const OutputOptions& output,
 
 ExitCode run_rdma(const RdmaOptions& options, const std::vector<std::string>& arguments) {
   const RdmaRequest request = rdma_request_of(options);
+  // A node without the rails that its policy asks for has failed, and is no wrong command line.
+  const auto& asked = request.policy.node;
+  if (asked && asked->rails && !launched_as(from_environment)) try {
+      (void)rdma::rails_here(*live_host(), request.policy, request.rails);
+    } catch (const BackendError& error) {
+      return report_lack({.what = "a rail",
+                          .why = error.what(),
+                          .required = std::to_string(*asked->rails) + " rails",
+                          .remedy = "mlc-bench validate rdma"},
+                         request.policy, options.output, arguments);
+    }
   const bool peer_named = request.listen || !request.connect_host.empty() || request.loopback;
   if (!peer_named)
     if (const auto as = launched_as(from_environment))

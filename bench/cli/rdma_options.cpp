@@ -219,6 +219,7 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   request.wait = wait->second;
   if (!o.fault.empty()) {
     request.fault = fault_from(o.fault, rail_faults());
+    request.fault_text = o.fault;
     check_verified(*request.fault, o.measuring.check);
     if (request.fault->kind == Fault::Kind::flip)
       check_below("index", request.fault->index, *std::ranges::max_element(plan.sizes),

@@ -39,6 +39,7 @@ struct RdmaRequest {
   rdma::RailChoice rails;
   rdma::Wait wait = rdma::Wait::automatic;
   std::optional<Fault> fault;
+  std::string fault_text;     // as it was given
   std::optional<int> listen;  // port
   std::string connect_host;   // empty: does not connect
   int connect_port = 0;

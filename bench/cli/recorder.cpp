@@ -6,6 +6,7 @@
 #include "bench/backends/backends.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "reports/faces/csv.hpp"
+#include "reports/faces/findings_text.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
@@ -21,20 +22,25 @@ double now() { return SteadyClock().now(); }
 
 }  // namespace
 
-Report new_report(const std::string& backend, const std::string& policy,
-                  const std::vector<std::string>& arguments) {
+std::string new_run_id(const std::string& node, const std::string& started) {
+  return node + "-" + started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+}
+
+Report new_report(const Policy& policy, const std::vector<std::string>& arguments, const std::string& backend,
+                  const std::string& fault) {
   Report report;
   report.tool.version = MLC_VERSION;
   for (const auto& each : all_backends())
     if (each.name != "loopback" && each.name != "shm")
       report.tool.built[each.name] = each.absent.empty() ? each.version : "absent: " + each.absent;
   report.run.started = timestamp();
-  report.run.id =
-      node_name() + "-" + report.run.started + "-" + std::to_string(std::random_device{}() % 1'000'000);
+  report.run.id = new_run_id(node_name(), report.run.started);
   report.run.command = arguments;
   report.run.command.insert(report.run.command.begin(), "mlc-bench");
   report.run.backend = backend;
-  report.run.policy = policy;
+  report.run.policy = policy.name, report.run.policy_digest = policy.digest;
+  report.run.fault = fault;
+  report.figures.policy = PolicyText{policy.name, policy.about, policy.source, policy.text};
   report.environment.variables = telling_variables();
   return report;
 }
@@ -61,9 +67,8 @@ void Recorder::seconds_now() { report_.run.duration_s = now() - started_; }
 
 void Recorder::environment(Environment environment, int ranks) {
   const std::lock_guard lock(mutex_);
-  report_.run.ranks = ranks, report_.run.nodes = static_cast<int>(environment.nodes.size());
+  report_.run.ranks = ranks, report_.run.nodes = machines_of(environment.nodes);
   report_.environment = std::move(environment);
-  report_.figures.policy = PolicyText{policy_.name, policy_.about, policy_.source, policy_.text};
   // Inside one node nothing crosses the rails.
   if (policy_.target && report_.run.nodes > 1)
     report_.figures.interconnect =
@@ -117,7 +122,7 @@ void Recorder::checkpoint() {
   unfinished.run.duration_s = start - started_;
   unfinished.errors.push_back(
       {.what = "the run had not finished when this was written", .where = {}, .phase = {}, .hint = {}});
-  unfinished.verdict = decide(unfinished, policy_, {});
+  unfinished.verdict = decide(unfinished, policy_);
   try {
     // The launcher's copy first: should this process be killed in between, what the launcher then makes of it
     // must not be less than what is already in the user's file.
@@ -130,13 +135,13 @@ void Recorder::checkpoint() {
   last_checkpoint_ = now(), checkpoint_cost_ = last_checkpoint_ - start;
 }
 
-ExitCode Recorder::conclude(const std::vector<std::string>& unmeasured) {
+ExitCode Recorder::conclude() {
   report_.run.duration_s = now() - started_;
-  report_.verdict = decide(report_, policy_, unmeasured);
+  report_.verdict = decide(report_, policy_);
   if (stdout_format_ == "text")
     to_stdout(headed_ ? table_ending(report_, head_, style_)
               : report_.figures.rails.empty()
-                  ? std::string()
+                  ? (report_.findings.empty() ? std::string() : findings_text(report_, style_))
                   : rails_text(report_, style_) + table_ending(report_, head_, style_) +
                         rail_remedies(report_, style_));
   else if (stdout_format_ != "csv" || !report_.figures.rails.empty())
@@ -145,9 +150,9 @@ ExitCode Recorder::conclude(const std::vector<std::string>& unmeasured) {
   return exit_code_of(report_.verdict.decision);
 }
 
-ExitCode Recorder::finish(const std::vector<std::string>& unmeasured) {
+ExitCode Recorder::finish() {
   const std::lock_guard lock(mutex_);
-  const ExitCode code = conclude(unmeasured);
+  const ExitCode code = conclude();
   if (!directory_.empty()) write_whole(directory_ + "/exit", std::to_string(static_cast<int>(code)));
   return code;
 }
@@ -162,7 +167,7 @@ ExitCode Recorder::end(const Ending& ending) {
   if (!lock.owns_lock()) return ending.code;
   report_.errors.push_back(ending.error);
   try {
-    conclude({});
+    conclude();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }

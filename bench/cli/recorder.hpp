@@ -27,13 +27,12 @@ class Recorder {
   void record(const std::function<void(Report&)>& change);
   void live(const std::string& text);
   void note(const std::string& warning);  // to stderr
-  ExitCode finish(
-      const std::vector<std::string>& unmeasured);  // verdict, final faces; throws if they cannot be written
-  ExitCode end(const Ending& ending);               // the run ends early
+  ExitCode finish();                      // verdict, final faces; throws if they cannot be written
+  ExitCode end(const Ending& ending);     // the run ends early
 
  private:
   void checkpoint();
-  ExitCode conclude(const std::vector<std::string>& unmeasured);
+  ExitCode conclude();
   void to_stdout(const std::string& text);
   void seconds_now();
 
@@ -50,8 +49,12 @@ class Recorder {
   double started_ = 0, last_checkpoint_ = 0, checkpoint_cost_ = 0;
 };
 
-// What every run's record begins with: tool, run, environment variables.
-Report new_report(const std::string& backend, const std::string& policy,
-                  const std::vector<std::string>& arguments);
+// What every run's record begins with: tool, run, environment variables, the policy. `fault`: as it was given
+// to --inject.
+Report new_report(const Policy& policy, const std::vector<std::string>& arguments,
+                  const std::string& backend = "", const std::string& fault = "");
+
+// Unique: node, start and a random part.
+std::string new_run_id(const std::string& node, const std::string& started);
 
 }  // namespace mlc

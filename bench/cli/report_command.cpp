@@ -1,24 +1,61 @@
+// `report`: a report that was written before, in any face, with a verdict that is made anew.
 #include <cstdio>
 #include <memory>
 
 #include "bench/cli/commands.hpp"
+#include "bench/cli/measuring_options.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
+#include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/deciding/decide.hpp"
 
 namespace mlc {
 
+namespace {
+
+// Under the policy that was named, else under the one that the report holds. A report that holds none keeps
+// its word, which is said.
+void decide_anew(Report& report, const std::string& named) {
+  const auto& held = report.figures.policy;
+  if (named.empty() && (!held || held->text.empty())) {
+    std::fputs(
+        "the report does not hold its policy: its verdict is shown as it was written; --policy decides "
+        "anew\n",
+        stderr);
+    return;
+  }
+  const Policy policy = named.empty() ? read_policy(held->text, "the report's policy") : load_policy(named);
+  const auto& plan = report.run.plan == "health" ? policy.health : policy.burnin;
+  const Verdict verdict = decide(
+      report, policy, {.plan = plan && !report.run.plan.empty() ? &*plan : nullptr, .checks = check_names()});
+  if (verdict.decision != report.verdict.decision)
+    std::fprintf(stderr, "the report says %s; under policy %s what it shows is %s%s\n",
+                 std::string(to_string(report.verdict.decision)).c_str(), printable(policy.name).c_str(),
+                 std::string(to_string(verdict.decision)).c_str(),
+                 verdict.because.empty() ? "" : (": " + printable(verdict.because.front())).c_str());
+  report.verdict = verdict;
+}
+
+}  // namespace
+
 void add_report_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand("report", "shows a report that was written before, in any face");
+  auto* command = program.add_subcommand(
+      "report", "shows a report that was written before, in any face, with its verdict decided anew");
   auto path = std::make_shared<std::string>();
+  auto policy = std::make_shared<std::string>();
   auto options = std::make_shared<OutputOptions>();
   command->add_option("report", *path, "a report in JSON, or - for stdin")->required()->type_name("FILE");
+  add_policy(*command, *policy, "decides by this policy (default: the one that the report holds)");
   options->add_to(*command);
-  // The verdict in the report is an old one: this command has done its work when the report is shown.
-  command->footer("Exits 0 when it could show the report, whatever the report says.");
-  command->callback([&invocation, path, options] {
-    invocation.run = [path, options] {
+  // What the verdict is does not change that this command has done its work when the report is shown.
+  command->footer("Exits 0 when it could show the report, whatever the verdict.");
+  command->callback([&invocation, path, policy, options] {
+    invocation.run = [path, policy, options] {
       options->check();
-      publish(*options, render(read_report(*path), options->chosen(), options->style()));
+      Report report = read_report(*path);
+      decide_anew(report, *policy);
+      publish(*options, render(report, options->chosen(), options->style()));
       return ExitCode::pass;
     };
   });

@@ -107,19 +107,13 @@ ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& a
   const auto host = host_of(options);
   if (!options.write_lock.empty()) return write_lock_file(options, *host);
 
-  Report report;
-  report.tool.version = MLC_VERSION;
-  report.run.command.push_back("mlc-bench");
-  report.run.command.insert(report.run.command.end(), arguments.begin(), arguments.end());
-  report.run.started = timestamp();
-  report.run.policy = policy.name;
+  Report report = new_report(policy, arguments);
   report.environment.nodes.push_back(node_of(*host, live));
-  report.run.id = report.environment.nodes.front().name + "-" + report.run.started + "-" +
-                  std::to_string(std::random_device{}() % 1'000'000);
+  report.run.id = new_run_id(report.environment.nodes.front().name, report.run.started);
   const auto started = std::chrono::steady_clock::now();
   report.findings = validate(host, policy, checks);
   report.run.duration_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  report.verdict = decide(report, policy, {});
+  report.verdict = decide(report, policy);
   const std::string face = face_of(report, options.output);
   if (options.output.to_file()) {
     write_whole(options.output.output, face);

@@ -11,6 +11,9 @@
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/deciding/decide.hpp"
+#include "validators/host/own_directory.hpp"
 #include "validators/host/whole_file.hpp"
 
 namespace mlc {
@@ -42,31 +45,46 @@ std::string VerdictPublication::left_behind(RunKind of) const {
   return state + (of == RunKind::burnin ? "/unpublished-burnin.json" : "/unpublished-health.json");
 }
 
-bool VerdictPublication::send(const Report& report, RunKind as, Admission& last) const {
-  return told([&] {
-    return publish_to(kubernetes, policy, node, [&](const NodeView& view) {
+VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) const {
+  Sent sent;
+  // Where no node can be asked for: what is decided without one, and opens none.
+  const auto& plan = as == RunKind::burnin ? policy.burnin : policy.health;
+  sent.verdict = decide(report, policy, {.plan = plan ? &*plan : nullptr, .checks = check_names()});
+  const std::string said{to_string(report.verdict.decision)};
+  sent.arrived = told([&] {
+    return publish_to(kubernetes, policy.admit, node, [&](const NodeView& view) {
       require_report_of(report, view);
-      last = admission_of(report, policy, view, as, std::time(nullptr));
-      return last;
+      Wanted wanted = wanted_of(policy, view, as, std::time(nullptr));
+      wanted.version = MLC_VERSION, wanted.checks = check_names();
+      sent.verdict = report.verdict = decide(report, policy, wanted);
+      sent.admission = admission_of(report, policy.admit, view, as, *wanted.now);
+      return sent.admission;
     });
   });
+  if (said != to_string(sent.verdict.decision))
+    std::fprintf(
+        stderr, "the report says %s; what it shows is %s%s\n", said.c_str(),
+        std::string(to_string(sent.verdict.decision)).c_str(),
+        sent.verdict.because.empty() ? "" : (": " + printable(sent.verdict.because.front())).c_str());
+  return sent;
 }
 
 ExitCode VerdictPublication::publish(const Report& report) const {
   const bool keep = kubernetes.publish && !state.empty();
   if (keep) {
-    std::filesystem::create_directories(state);
+    if (const auto parent = std::filesystem::path(state).parent_path(); !parent.empty())
+      std::filesystem::create_directories(parent);
+    require_own_directory(state, /*shared=*/true);
     write_whole(left_behind(kind), to_json(report));
   }
-  Admission last;
-  const bool sent = send(report, kind, last);
-  const ExitCode verdict = exit_code_of(report.verdict.decision);
-  if (!sent) {
+  const Sent sent = send(report, kind);
+  const ExitCode verdict = exit_code_of(sent.verdict.decision);
+  if (!sent.arrived) {
     if (keep)
       std::fprintf(stderr,
                    "the verdict (%s) stays in %s; the next run, or mlc-bench admit --node %s --state %s "
                    "--publish, publishes it\n",
-                   std::string(to_string(report.verdict.decision)).c_str(),
+                   std::string(to_string(sent.verdict.decision)).c_str(),
                    printable(left_behind(kind)).c_str(), node.c_str(), printable(state).c_str());
     return verdict == ExitCode::pass ? ExitCode::tool : verdict;
   }
@@ -74,13 +92,14 @@ ExitCode VerdictPublication::publish(const Report& report) const {
   if (keep)
     for (const RunKind one : {kind, kind == RunKind::burnin ? RunKind::health : kind})
       std::filesystem::remove(left_behind(one));
-  return verdict == ExitCode::pass && last.changes && !last.open ? ExitCode::inconclusive : verdict;
+  const bool shut = sent.admission.changes && !sent.admission.open;
+  return verdict == ExitCode::pass && shut ? ExitCode::inconclusive : verdict;
 }
 
 bool VerdictPublication::begin(const std::string& run_id) const {
   return told([&] {
-    return publish_to(kubernetes, policy, node,
-                      [&](const NodeView& view) { return beginning_of(run_id, policy, view); });
+    return publish_to(kubernetes, policy.admit, node,
+                      [&](const NodeView& view) { return beginning_of(run_id, policy.admit, view); });
   });
 }
 
@@ -88,10 +107,10 @@ bool VerdictPublication::publish_left_behind() const {
   bool all = true;
   for (const RunKind one : {RunKind::burnin, RunKind::health}) {
     if (state.empty() || !std::filesystem::exists(left_behind(one))) continue;
+    require_own_directory(state, /*shared=*/true);
     std::fprintf(stderr, "publishing what an earlier run left in %s\n", printable(left_behind(one)).c_str());
     try {
-      Admission last;
-      if (!send(report_from_json(read_report_file(left_behind(one))), one, last)) {
+      if (!send(report_from_json(read_report_file(left_behind(one))), one).arrived) {
         all = false;
         continue;
       }

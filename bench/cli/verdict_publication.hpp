@@ -14,11 +14,12 @@ struct VerdictPublication {
   std::string node;
   RunKind kind = RunKind::burnin;
   std::string state;  // folder of what could not be published; empty: none
-  AdmitPolicy policy;
+  Policy policy;
   KubernetesOptions kubernetes;
 
-  // Says on stderr what was done. The verdict's exit code, also where the cluster could not be told of a
-  // failure; 3 for a pass that the cluster does not know of, since the node is not open.
+  // Decides anew, under this policy. Says on stderr what was done. The verdict's exit code, also where the
+  // cluster could not be told of a failure; 3 for a pass that the cluster does not know of, since the node is
+  // not open.
   ExitCode publish(const Report& report) const;
   // The condition is Unknown from now on. False, and said on stderr, where the cluster could not be told.
   bool begin(const std::string& run_id) const;
@@ -27,7 +28,12 @@ struct VerdictPublication {
 
  private:
   std::string left_behind(RunKind of) const;
-  bool send(const Report& report, RunKind as, Admission& last) const;
+  struct Sent {
+    bool arrived = false;
+    Verdict verdict;  // as it was decided here, from what the report shows
+    Admission admission;
+  };
+  Sent send(Report report, RunKind as) const;
 };
 
 }  // namespace mlc

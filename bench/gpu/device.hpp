@@ -123,6 +123,7 @@ class GpuDevice {
 struct GpuInventory {
   std::vector<GpuIdentity> gpus;
   std::string absent;           // one sentence; empty where there are some
+  bool built_in = true;         // else it is this program that lacks CUDA, and not the machine a GPU
   std::string runtime, driver;  // "CUDA 13.0"
 };
 GpuInventory find_gpus();

@@ -101,6 +101,14 @@ void require_report_of(const Report& report, const NodeView& node) {
                            node.name);
 }
 
+Wanted wanted_of(const Policy& policy, const NodeView& node, RunKind kind, std::time_t now) {
+  const auto& plan = kind == RunKind::burnin ? policy.burnin : policy.health;
+  return {.plan = plan ? &*plan : nullptr,
+          .node = NodeIdentity{node.name, node.boot_id, node.machine_id},
+          .now = node.seen_at.value_or(now),
+          .clock_skew_s = policy.admit.clock_skew_s};
+}
+
 Admission admission_of(const Report& report, const AdmitPolicy& policy, const NodeView& node, RunKind kind,
                        std::time_t now) {
   const std::time_t ended = end_of(report), expires = ended + static_cast<std::time_t>(policy.valid_for_s);

@@ -6,6 +6,7 @@
 
 #include "k8s/admission/node_patch.hpp"
 #include "reports/record/report.hpp"
+#include "validators/deciding/decide.hpp"
 #include "validators/policy/admit_policy.hpp"
 
 namespace mlc {
@@ -35,6 +36,10 @@ struct Admission {
 
 // A report that cannot be this node's: of another node, or of another boot. Throws std::runtime_error then.
 void require_report_of(const Report& report, const NodeView& node);
+
+// What a verdict on this node wants of a report: what the policy runs in such a run, of this node as the API
+// server sees it, by the server's clock (`now` where it did not say). The caller adds its version and checks.
+Wanted wanted_of(const Policy& policy, const NodeView& node, RunKind kind, std::time_t now);
 
 // What the report's verdict makes of the node. A pass whose time is over when it comes is Unknown.
 Admission admission_of(const Report& report, const AdmitPolicy& policy, const NodeView& node, RunKind kind,

@@ -95,7 +95,7 @@ NodeView read_node(const nlohmann::json& object) {
     }
   if (const auto status = object.find("status"); status != object.end() && status->is_object()) {
     if (const auto info = status->find("nodeInfo"); info != status->end())
-      node.boot_id = text_of(*info, "bootID");
+      node.boot_id = text_of(*info, "bootID"), node.machine_id = text_of(*info, "machineID");
     if (const auto conditions = status->find("conditions");
         conditions != status->end() && conditions->is_array())
       for (std::size_t i = 0; i < conditions->size(); ++i) {

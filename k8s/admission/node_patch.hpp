@@ -25,7 +25,8 @@ struct NodeCondition {
 
 struct NodeView {
   std::string name, uid, resource_version;
-  std::string boot_id;  // status.nodeInfo.bootID
+  std::string boot_id, machine_id;     // status.nodeInfo.bootID and machineID
+  std::optional<std::time_t> seen_at;  // by the API server's clock
   std::optional<std::vector<Taint>>
       taints;  // empty: the node has no list of taints, which is not an empty list
   std::map<std::string, NodeCondition> conditions;

@@ -33,7 +33,9 @@ NodeView Publisher::node(const std::string& name) {
   if (response.status == 404)
     throw ApiError("the cluster has no node " + name,
                    "kubectl get nodes lists them; is this the right cluster?");
-  return read_node(parsed(response, "GET " + request.path));
+  NodeView view = read_node(parsed(response, "GET " + request.path));
+  view.seen_at = response.date;
+  return view;
 }
 
 std::vector<NodeView> Publisher::fleet() {
@@ -41,12 +43,15 @@ std::vector<NodeView> Publisher::fleet() {
   std::string from;
   do {
     const HttpRequest request = list_nodes(policy_.fleet, from);
-    const auto page = parsed(api_.send(request), "GET " + request.path);
+    const HttpResponse response = api_.send(request);
+    const auto page = parsed(response, "GET " + request.path);
     const auto items = page.find("items");
     if (items == page.end() || !items->is_array())
       throw ApiError("GET " + request.path + ": the answer is no list", "is there a proxy in between?");
-    for (const auto& item : *items)
+    for (const auto& item : *items) {
       nodes.push_back(read_node(item));
+      nodes.back().seen_at = response.date;
+    }
     from = page.contains("metadata") ? page["metadata"].value("continue", "") : "";
   } while (!from.empty());
   return nodes;

@@ -36,20 +36,21 @@ Rehearsal::Rehearsal(std::unique_ptr<Transport> reads, nlohmann::json taints, Sh
 HttpResponse Rehearsal::send(const HttpRequest& request, const std::string& token) {
   if (request.method == "GET") {
     if (const auto known = objects_.find(request.path); known != objects_.end())
-      return {200, known->second.dump(), std::nullopt};
+      return {.status = 200, .body = known->second.dump(), .date = dates_[request.path]};
     if (reads_) {
       HttpResponse response = reads_->send(request, token);
+      dates_[request.path] = response.date;
       if (response.status == 200)
         objects_[request.path] = nlohmann::json::parse(response.body, nullptr, false);
       return response;
     }
     const std::string nodes = "/api/v1/nodes/";
-    if (!request.path.starts_with(nodes)) return {404, "", std::nullopt};
+    if (!request.path.starts_with(nodes)) return {.status = 404};
     objects_[request.path] = {
         {"metadata", {{"name", request.path.substr(nodes.size())}, {"uid", "UID"}, {"resourceVersion", "1"}}},
         {"spec", {{"taints", taints_}}},
         {"status", {{"conditions", nlohmann::json::array()}}}};
-    return {200, objects_[request.path].dump(), std::nullopt};
+    return {.status = 200, .body = objects_[request.path].dump()};
   }
   show_(request);
   const auto body = nlohmann::json::parse(request.body);
@@ -63,7 +64,7 @@ HttpResponse Rehearsal::send(const HttpRequest& request, const std::string& toke
     else if (request.content_type == "application/json-patch+json")
       found->second = found->second.patch(without_null_tests(body));
   }
-  return {200, "{}", std::nullopt};
+  return {.status = 200, .body = "{}"};
 }
 
 }  // namespace mlc

@@ -24,7 +24,9 @@ class Rehearsal : public Transport {
   std::unique_ptr<Transport> reads_;
   nlohmann::json taints_;
   Show show_;
-  std::map<std::string, nlohmann::json> objects_;  // by path
+  // By path: as they are now, and when the server gave them.
+  std::map<std::string, nlohmann::json> objects_;
+  std::map<std::string, std::optional<std::time_t>> dates_;
 };
 
 }  // namespace mlc

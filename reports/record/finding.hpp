@@ -52,6 +52,8 @@ struct Finding {
   std::string expected;  // "4: ACTIVE"; empty where nothing is expected
   std::string source;    // where the fact was read: a path, a netlink request, an annotation
   std::string remedy;    // what an operator does next; empty on a pass
+  std::string stage;     // of a burn-in
+  int launch = 0;        // of its stage, from 1 on
 
   bool operator==(const Finding&) const = default;
 };

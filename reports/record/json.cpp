@@ -1,5 +1,6 @@
 #include "reports/record/json.hpp"
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -12,12 +13,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+template <class T>
+void put_stage(Json& j, const T& of) {
+  if (!of.stage.empty()) j["stage"] = of.stage, j["launch"] = of.launch;
+}
+
 Json to_value(const Series& s) {
   Json j{{"collective", s.collective}, {"dtype", s.dtype}, {"placement", s.placement}};
   if (!s.redop.empty()) j["redop"] = s.redop;
   if (s.root) j["root"] = *s.root;
   j["bytes"] = s.bytes, j["requested_bytes"] = s.requested_bytes;
   j["ranks"] = s.ranks, j["samples"] = s.samples;
+  if (!s.backend.empty()) j["backend"] = s.backend;
+  if (s.nodes > 0) j["nodes"] = s.nodes;
+  put_stage(j, s);
   j["time_us"] = {{"min", s.time_us.min},
                   {"p50", s.time_us.p50},
                   {"p95", s.time_us.p95},
@@ -52,9 +61,19 @@ Json to_value(const Series& s) {
 }
 
 Json to_value(const Finding& f) {
-  return {{"check", f.check},       {"subject", f.subject},   {"status", to_string(f.status)},
-          {"observed", f.observed}, {"expected", f.expected}, {"source", f.source},
-          {"remedy", f.remedy}};
+  Json j{{"check", f.check},       {"subject", f.subject},   {"status", to_string(f.status)},
+         {"observed", f.observed}, {"expected", f.expected}, {"source", f.source},
+         {"remedy", f.remedy}};
+  put_stage(j, f);
+  return j;
+}
+
+Json to_value(const StageRecord& s) {
+  return {{"stage", s.name},
+          {"command", s.command},
+          {"launches", s.launches},
+          {"status", to_string(s.status)},
+          {"why", s.why}};
 }
 
 Json to_value(const Node& n) {
@@ -65,11 +84,23 @@ Json to_value(const Node& n) {
   Json value{{"name", n.name}, {"kernel", n.kernel},     {"os", n.os},   {"cpu", n.cpu},
              {"cpus", n.cpus}, {"versions", n.versions}, {"gpus", gpus}, {"ranks", n.ranks}};
   if (!n.boot_id.empty()) value["boot_id"] = n.boot_id;
+  if (!n.machine_id.empty()) value["machine_id"] = n.machine_id;
   return value;
 }
 
 Json to_value(const ErrorEntry& e) {
   return {{"what", e.what}, {"where", e.where}, {"phase", e.phase}, {"hint", e.hint}};
+}
+
+// Its place in a list by the list's name: {"series": 3}; of nothing in particular, {}.
+constexpr std::array<std::pair<About::List, const char*>, 3> lists{
+    {{About::List::series, "series"}, {About::List::findings, "findings"}, {About::List::errors, "errors"}}};
+
+Json to_value(const About& about) {
+  Json j = Json::object();
+  for (const auto& [list, name] : lists)
+    if (about.list == list) j[name] = about.index;
+  return j;
 }
 
 template <class T>
@@ -109,7 +140,8 @@ Series series_from(const Json& j) {
   take(j, "collective", s.collective), take(j, "dtype", s.dtype), take(j, "redop", s.redop),
       take(j, "placement", s.placement);
   take(j, "root", s.root), take(j, "bytes", s.bytes), take(j, "requested_bytes", s.requested_bytes),
-      take(j, "ranks", s.ranks), take(j, "samples", s.samples);
+      take(j, "ranks", s.ranks), take(j, "samples", s.samples), take(j, "backend", s.backend),
+      take(j, "nodes", s.nodes), take(j, "stage", s.stage), take(j, "launch", s.launch);
   const Json& time = j.at("time_us");
   take(time, "min", s.time_us.min), take(time, "p50", s.time_us.p50), take(time, "p95", s.time_us.p95),
       take(time, "p99", s.time_us.p99), take(time, "max", s.time_us.max), take(time, "mean", s.time_us.mean);
@@ -147,16 +179,25 @@ Series series_from(const Json& j) {
 Finding finding_from(const Json& j) {
   Finding f;
   take(j, "check", f.check), take(j, "subject", f.subject), take(j, "observed", f.observed),
-      take(j, "expected", f.expected), take(j, "source", f.source), take(j, "remedy", f.remedy);
+      take(j, "expected", f.expected), take(j, "source", f.source), take(j, "remedy", f.remedy),
+      take(j, "stage", f.stage), take(j, "launch", f.launch);
   f.status = status_from(j.at("status").get<std::string>());
   return f;
+}
+
+StageRecord stage_from(const Json& j) {
+  StageRecord s;
+  take(j, "stage", s.name), take(j, "command", s.command), take(j, "launches", s.launches),
+      take(j, "why", s.why);
+  s.status = status_from(j.at("status").get<std::string>());
+  return s;
 }
 
 Node node_from(const Json& j) {
   Node n;
   take(j, "name", n.name), take(j, "kernel", n.kernel), take(j, "os", n.os), take(j, "cpu", n.cpu),
       take(j, "cpus", n.cpus), take(j, "versions", n.versions), take(j, "ranks", n.ranks),
-      take(j, "boot_id", n.boot_id);
+      take(j, "boot_id", n.boot_id), take(j, "machine_id", n.machine_id);
   if (const auto gpus = j.find("gpus"); gpus != j.end())
     for (const auto& g : *gpus) {
       Gpu gpu;
@@ -165,6 +206,12 @@ Node node_from(const Json& j) {
       n.gpus.push_back(gpu);
     }
   return n;
+}
+
+About about_from(const Json& j) {
+  for (const auto& [list, name] : lists)
+    if (const auto at = j.find(name); at != j.end()) return {list, at->get<std::size_t>()};
+  return {};
 }
 
 ErrorEntry error_from(const Json& j) {
@@ -182,10 +229,16 @@ std::string to_json(const Report& r) {
               {"started", r.run.started}, {"duration_s", r.run.duration_s},
               {"ranks", r.run.ranks},     {"nodes", r.run.nodes},
               {"backend", r.run.backend}, {"policy", r.run.policy}};
+  if (!r.run.policy_digest.empty()) j["run"]["policy_digest"] = r.run.policy_digest;
+  if (!r.run.plan.empty()) j["run"]["plan"] = r.run.plan;
+  if (!r.run.fault.empty()) j["run"]["fault"] = r.run.fault;
   j["environment"] = {{"nodes", list_of(r.environment.nodes)}, {"variables", r.environment.variables}};
   j["series"] = list_of(r.series), j["findings"] = list_of(r.findings);
+  if (!r.stages.empty()) j["stages"] = list_of(r.stages);
   if (Json figures = figures_to_json(r.figures); !figures.empty()) j["figures"] = std::move(figures);
   j["verdict"] = {{"decision", to_string(r.verdict.decision)}, {"because", r.verdict.because}};
+  for (const auto& about : r.verdict.about)
+    j["verdict"]["about"].push_back(to_value(about));
   if (!r.verdict.unmeasured.empty()) j["verdict"]["unmeasured"] = r.verdict.unmeasured;
   j["errors"] = list_of(r.errors);
   return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -203,7 +256,8 @@ Report report_from_json(std::string_view text) {
     take(run, "id", r.run.id), take(run, "command", r.run.command), take(run, "started", r.run.started),
         take(run, "duration_s", r.run.duration_s);
     take(run, "ranks", r.run.ranks), take(run, "nodes", r.run.nodes), take(run, "backend", r.run.backend),
-        take(run, "policy", r.run.policy);
+        take(run, "policy", r.run.policy), take(run, "policy_digest", r.run.policy_digest),
+        take(run, "plan", r.run.plan), take(run, "fault", r.run.fault);
     for (const auto& node : environment.at("nodes"))
       r.environment.nodes.push_back(node_from(node));
     take(environment, "variables", r.environment.variables);
@@ -211,9 +265,15 @@ Report report_from_json(std::string_view text) {
       r.series.push_back(series_from(series));
     for (const auto& finding : j.at("findings"))
       r.findings.push_back(finding_from(finding));
+    if (const auto stages = j.find("stages"); stages != j.end())
+      for (const auto& stage : *stages)
+        r.stages.push_back(stage_from(stage));
     if (const auto figures = j.find("figures"); figures != j.end()) r.figures = figures_from_json(*figures);
     r.verdict.decision = decision_from(verdict.at("decision").get<std::string>());
     take(verdict, "because", r.verdict.because), take(verdict, "unmeasured", r.verdict.unmeasured);
+    if (const auto about = verdict.find("about"); about != verdict.end())
+      for (const auto& one : *about)
+        r.verdict.about.push_back(about_from(one));
     // Older reports say it in their sentences only.
     constexpr std::string_view once = "not measured: ";
     if (!verdict.contains("unmeasured"))

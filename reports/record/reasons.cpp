@@ -6,11 +6,6 @@ namespace mlc {
 
 namespace {
 
-bool judged_badly(const Series& series) {
-  return series.wrong.value_or(0) > 0 || (series.threshold && (series.threshold->status == Status::fail ||
-                                                               series.threshold->status == Status::unknown));
-}
-
 std::string remedy_of(const Series& series) {
   if (series.slowest)
     return "look at " + slowest_text(*series.slowest) + ": run mlc-bench validate on that node";
@@ -22,41 +17,26 @@ std::string remedy_of(const Series& series) {
   return "no single rank stands out: run mlc-bench validate on every node of the run";
 }
 
-// `sentence` is about a thing if it begins with the thing's name, and the name ends there.
-bool begins(std::string_view sentence, const std::string& name) {
-  if (name.empty() || !sentence.starts_with(name)) return false;
-  const auto rest = sentence.substr(name.size());
-  return rest.empty() || rest.front() == ':' || rest.front() == ' ' || rest.front() == ',';
-}
-
-Reason explain(const std::string& sentence, const Report& report) {
-  Reason reason{sentence, "", ""};
-  for (std::size_t i = 0; i < report.findings.size(); ++i) {
-    const Finding& finding = report.findings[i];
-    if (finding.check.empty() || finding.status == Status::pass) continue;
-    if (!begins(sentence, finding.check + ": " + finding.subject)) continue;
-    return {sentence, finding.remedy, "finding-" + std::to_string(i)};
-  }
-  for (std::size_t i = 0; i < report.series.size(); ++i) {
-    const Series& series = report.series[i];
-    if (series.collective.empty() || !judged_badly(series)) continue;
-    const std::string name = series.collective + " " + bytes_text(series.bytes);
-    const bool in_place = sentence.starts_with(name + " in-place");
-    if (!begins(sentence, name) || in_place != (series.placement == "in_place")) continue;
-    return {sentence, remedy_of(series), "series-" + std::to_string(i)};
-  }
-  for (std::size_t i = 0; i < report.errors.size(); ++i)
-    if (begins(sentence, report.errors[i].what))
-      return {sentence, report.errors[i].hint, "error-" + std::to_string(i)};
-  return reason;
+Reason explain(const std::string& sentence, const About& about, const Report& report) {
+  const auto i = about.index;
+  const auto where = [&](const char* what) { return what + std::to_string(i); };
+  if (about.list == About::List::findings && i < report.findings.size())
+    return {sentence, report.findings[i].remedy, where("finding-")};
+  if (about.list == About::List::series && i < report.series.size())
+    return {sentence, remedy_of(report.series[i]), where("series-")};
+  if (about.list == About::List::errors && i < report.errors.size())
+    return {sentence, report.errors[i].hint, where("error-")};
+  return {sentence, "", ""};
 }
 
 }  // namespace
 
 std::vector<Reason> reasons(const Report& report) {
+  const Verdict& verdict = report.verdict;
+  const bool known = verdict.about.size() == verdict.because.size();
   std::vector<Reason> list;
-  for (const auto& sentence : report.verdict.because)
-    list.push_back(explain(sentence, report));
+  for (std::size_t i = 0; i < verdict.because.size(); ++i)
+    list.push_back(explain(verdict.because[i], known ? verdict.about[i] : About{}, report));
   return list;
 }
 

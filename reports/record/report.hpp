@@ -9,6 +9,7 @@
 #include "reports/record/figures.hpp"
 #include "reports/record/finding.hpp"
 #include "reports/record/series.hpp"
+#include "reports/record/stage_record.hpp"
 #include "reports/record/verdict.hpp"
 
 namespace mlc {
@@ -27,9 +28,12 @@ struct Run {
   std::string started;               // RFC 3339, UTC
   double duration_s = 0;
   int ranks = 1;
-  int nodes = 1;
-  std::string backend;  // "loopback", "mpi", "nccl"; empty for commands without one
-  std::string policy;   // name of the policy judged against
+  int nodes = 1;              // machines: two ranks of one machine are on one node, whatever they call it
+  std::string backend;        // "loopback", "mpi", "nccl"; empty for commands without one
+  std::string policy;         // name of the policy judged against
+  std::string policy_digest;  // "sha256:..." of its text; empty: of a report that did not keep it
+  std::string plan;           // of a burn-in: "burnin" or "health", the policy's section
+  std::string fault;          // as it was planted with --inject; empty: none
   bool operator==(const Run&) const = default;
 };
 
@@ -46,6 +50,7 @@ struct Node {
   std::vector<Gpu> gpus;
   std::vector<int> ranks;  // world ranks that ran here
   std::string boot_id;     // the kernel's id of this boot, which the kubelet reports too; empty: not known
+  std::string machine_id;  // /etc/machine-id, which the kubelet reports too; empty: not known
   bool operator==(const Node&) const = default;
 };
 
@@ -70,6 +75,7 @@ struct Report {
   Environment environment;
   std::vector<Series> series;
   std::vector<Finding> findings;
+  std::vector<StageRecord> stages;  // of a burn-in
   Figures figures;
   Verdict verdict;
   std::vector<ErrorEntry> errors;

@@ -63,6 +63,11 @@ struct Series {
   std::uint64_t bytes = 0;                 // size measured, after rounding to whole chunks per rank
   std::uint64_t requested_bytes = 0;       // size asked for
   int ranks = 0;
+  // Of a burn-in's report, whose stages differ in them; else the run's.
+  std::string backend;
+  int nodes = 0;
+  std::string stage;          // of a burn-in
+  int launch = 0;             // of its stage, from 1 on
   std::uint64_t samples = 0;  // timed iterations
   Distribution time_us;
   std::array<double, 2> ci_us{};          // 95 % confidence interval of the median

@@ -116,7 +116,7 @@ class Faults(RunningRanks):
     def test_a_slow_rank_is_named(self):
         path = self.path("r.json")
         done = run("allreduce", "--backend", "mpi", "--ranks", "2", "--sizes", "4K", "-n", "200", "--placement", "out", "--inject", "delay:rank=1,us=3000", "--output", path)
-        self.assertEqual(done.code, 0, done)
+        self.assertEqual(done.code, 2, "a run with a planted fault passes nothing")
         self.assertEqual(report(path)["series"][0]["slowest"]["rank"], 1)
 
     def test_terminating_the_launcher_keeps_what_was_measured(self):

@@ -45,8 +45,12 @@ class Gpu(Case):
         lacks = "libnccl.so.2 is too old: it lacks ncclGetErrorString"
         self.assertIn(lacks, run("list", "backends", env=env).out)
         done = run("allreduce", "--backend", "nccl", env=env)
-        self.assertEqual(done.code, 64, done)
+        self.assertEqual(done.code, 3, done)
         self.assertIn("backend nccl is not here: " + lacks, done.err)
+        required = run("allreduce", "--backend", "nccl", "--policy", "h100-4x200g", env=env)
+        self.assertEqual(required.code, 1, required)
+        self.assertIn("backend nccl", required.out)
+        self.assertIn("allreduce over nccl", required.out)
         self.assertEqual(run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "2", env=env).code, 0)
 
     def test_help_names_every_test(self):

@@ -1,7 +1,7 @@
 """admit against an API server that behaves as the real one does, and misbehaves as the real one does."""
 import json, os, random, re, shutil, signal, subprocess, threading, time, unittest
 
-from cluster import BENCH, FOREIGN, STARTUP, ApiServer, ClusterCase, a_report, a_series, finding, run, start, utc
+from cluster import BENCH, FOREIGN, POLICY, STARTUP, ApiServer, ClusterCase, a_report, a_series, digest, finding, run, start, utc
 
 DOWN = finding("rdma.port-state", "fail", observed="1: DOWN", remedy="reseat or replace the cable")
 
@@ -122,6 +122,83 @@ class Verdicts(ClusterCase):
         before = len(self.api.writes())
         self.assertEqual(run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment()).code, 0)
         self.assertEqual(len(self.api.writes()), before, "what is Unknown already is left alone")
+
+
+class Evidence(ClusterCase):
+    """A report is evidence, not a verdict: what it says of itself opens nothing."""
+
+    def opens_nothing(self, report, said, code=2):
+        ran = self.admit(report=report)
+        self.assertEqual(ran.code, code, ran)
+        self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
+        self.assertNotEqual((self.api.condition("gpu-a") or {}).get("status"), "True")
+        self.assertNotIn("mlc-bench.io/tier", self.api.nodes["gpu-a"]["metadata"]["labels"])
+        self.assertIn(said, ran.err)
+
+    def real_report(self, *words):
+        """What the program itself writes, in this very boot, with a verdict of pass."""
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            self.api.add_node("gpu-a", [FOREIGN, STARTUP], boot=f.read().strip())
+        ran = run(*words, "--policy", self.policy, "--output", self.path("real.json"), env=self.environment(NODE_NAME="gpu-a"))
+        self.assertEqual(ran.code, 0, ran)
+        with open(self.path("real.json")) as f:
+            return json.load(f)
+
+    def test_a_run_of_one_command_opens_nothing(self):
+        for words in (["allreduce", "--backend", "loopback", "--sizes", "64K"], ["allreduce", "--backend", "loopback", "--ranks", "2", "-d", "int8", "--sizes", "1G", "-n", "1"]):
+            self.opens_nothing(self.real_report(*words), "stage checks of policy test is not in the report")
+
+    def test_what_says_pass_and_shows_none_opens_nothing(self):
+        skipped = a_report(findings=[finding("rdma.port-state", "skip")])
+        failed = a_report(findings=[finding("rdma.port-state", "pass"), DOWN])
+        failed["verdict"] = {"decision": "pass", "because": []}
+        failed["stages"][0]["status"] = "pass"
+        empty = a_report()
+        empty.update(findings=[], series=[], stages=[])
+        other = a_report()
+        other["run"]["policy_digest"] = "sha256:" + "0" * 64
+        old = a_report()
+        old["tool"]["version"] = "0.0.9"
+        unverified = a_report(series=[dict(a_series(), wrong=None)])
+        planted = a_report()
+        planted["run"]["fault"] = "delay:rank=1,us=5"
+        for report, said, code in ((empty, "not in the report", 2), (skipped, "shows nothing", 2), (failed, "the report says pass; what it shows is fail", 1),
+                                   (a_report(age_s=-9 * 365 * 86400), "yet to come", 2), (a_report(age_s=-600), "yet to come", 2), (other, "another policy", 2),
+                                   (old, "version", 2), (unverified, "not verified", 2), (planted, "--inject", 2), (a_report(boot=None), "in which boot", 2)):
+            with self.subTest(said=said):
+                self.api.add_node("gpu-a", [FOREIGN, STARTUP])
+                self.opens_nothing(report, said, code)
+
+    def test_the_servers_clock_counts(self):
+        """A machine whose own clock is ten years ahead neither makes its reports right nor others' late."""
+        self.api.date_offset_s = -10 * 365 * 86400
+        self.opens_nothing(a_report(), "yet to come")
+        self.api.date_offset_s = 8 * 86400
+        self.api.add_node("gpu-a", [FOREIGN, STARTUP])
+        self.admit(report=a_report())
+        self.assertEqual(self.api.condition("gpu-a")["reason"], "Expired")
+
+    def test_another_machine_of_the_same_name_is_another(self):
+        self.api.nodes["gpu-a"]["status"]["nodeInfo"]["machineID"] = "b" * 32
+        report = a_report()
+        report["environment"]["nodes"][0]["machine_id"] = "a" * 32
+        self.opens_nothing(report, "another machine")
+        report["environment"]["nodes"][0]["machine_id"] = "b" * 32
+        self.assertEqual(self.admit(report=report).code, 0)
+
+    def test_a_policy_that_asks_nothing_opens_nothing(self):
+        self.policy = self.write("idle.yaml", "policy: idle\nunknown_blocks: false\nburnin: {stages: [{stage: checks, command: [validate, rdma]}]}\n")
+        report = a_report()
+        with open(self.policy) as f:
+            report["run"]["policy_digest"] = digest(f.read())
+        self.opens_nothing(report, "nothing was asked: policy idle")
+
+    def test_a_lighter_run_is_no_burn_in(self):
+        report = a_report()
+        self.policy = self.write("two.yaml", POLICY.replace("health:", "    - {stage: more, command: [validate, net]}\nhealth:"))
+        with open(self.policy) as f:
+            report["run"]["policy_digest"] = digest(f.read())
+        self.opens_nothing(report, "stage more of policy test is not in the report")
 
 
 class DryRun(ClusterCase):

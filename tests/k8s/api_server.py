@@ -102,6 +102,7 @@ class ApiServer:
         self.token = "secret-token-of-the-test"
         self.faults = []          # callables (method, path) -> None or a fault, asked in order; see `do`
         self.delay_s = 0
+        self.date_offset_s = 0    # of this server's clock
         self.interfere = None     # callable (server, method, path), run just before a write is applied
         certificates(directory)
         api = self
@@ -111,6 +112,9 @@ class ApiServer:
             timeout = 30
             wbufsize = -1  # headers and body in one packet: two would wait for each other's acknowledgement
             disable_nagle_algorithm = True
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string((time.time() if timestamp is None else timestamp) + api.date_offset_s)
 
             def log_message(self, *args):
                 pass

@@ -10,7 +10,7 @@ SLOW = '[allreduce, --backend, loopback, --sizes, 4K, -n, "100000000"]'
 
 
 def policy(*stages, budget="2 h", more=""):
-    return f"policy: test\nunknown_blocks: false\nburnin:\n  budget: {budget}\n  stages:\n" + "".join(f"    - {{{s}}}\n" for s in stages) + more
+    return f"policy: test\nunknown_blocks: false\n{LIMITS}burnin:\n  budget: {budget}\n  stages:\n" + "".join(f"    - {{{s}}}\n" for s in stages) + more
 
 
 class BurninCase(Case):
@@ -27,7 +27,7 @@ class BurninCase(Case):
 
 class Stages(BurninCase):
     def test_all_pass_is_one_report_and_one_verdict(self):
-        ran = self.burnin(policy(f"stage: one, command: {QUICK}", f"stage: two, command: {QUICK}, launches: 2", "stage: checks, command: [validate, host]", more=LIMITS))
+        ran = self.burnin(policy(f"stage: one, command: {QUICK}", f"stage: two, command: {QUICK}, launches: 2", "stage: checks, command: [validate, host]"))
         self.assertEqual(ran.code, 0, ran)
         result = self.result()
         self.assertEqual(len(result["series"]), 6)
@@ -67,7 +67,7 @@ class Stages(BurninCase):
 
     def test_peers(self):
         text = policy(f"stage: good, command: {QUICK}", 'stage: far, command: [validate, host, --peer, "{peer}"], required: false',
-                      'stage: all, command: [nosuch, "{nodes}"], required: false', more=LIMITS)
+                      'stage: all, command: [nosuch, "{nodes}"], required: false')
         ran = self.burnin(text)
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["far"]["status"], "skip")
@@ -144,7 +144,9 @@ class Stages(BurninCase):
 
     def test_default_policies_have_something_to_run(self):
         ran = run("burnin", "--policy", "local", "--state", self.path("state"), "--run-id", "l", "--output", self.path("out.json"))
-        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(ran.code, 2, ran)
+        self.assertIn("nothing was asked: policy local", " ".join(self.result()["verdict"]["because"]))
+        self.assertEqual({n: f["status"] for n, f in self.stages().items()}, {"validate": "pass", "threads": "pass", "allreduce": "pass"})
         ran = run("burnin", "--policy", "h100-4x200g", "--state", self.path("state"), "--run-id", "h", "--output", self.path("out.json"))
         self.assertEqual(ran.code, 1, ran)
         self.assertEqual(self.stages()["validate"]["status"], "fail", "this machine is no 8 x H100")
@@ -185,11 +187,54 @@ class Resuming(BurninCase):
             self.assertEqual([f["status"] for f in self.result()["findings"]], [f["status"] for f in whole["findings"]])
             self.assertEqual(len(self.result()["series"]), len(whole["series"]))
 
-    def test_another_policy_is_another_run(self):
+    def rewritten(self, **values):
+        with open(self.path("state/r/run.json")) as f:
+            known = json.load(f)
+        self.write("state/r/run.json", json.dumps({**known, **values}))
+
+    def test_another_policy_boot_or_program_begins_anew(self):
         self.assertEqual(self.burnin(self.TEXT).code, 1)
-        ran = self.burnin(self.TEXT + "# changed\n")
-        self.assertEqual(ran.code, 64, ran)
-        self.assertIn("another policy", ran.err)
+        for change, said in ((lambda: None, "with another policy"), (lambda: self.rewritten(boot_id="an-earlier-one"), "in another boot"),
+                             (lambda: self.rewritten(program="sha256:0"), "by another mlc-bench")):
+            before = self.measured()
+            change()
+            text = self.TEXT + "# changed\n"
+            ran = self.burnin(text)
+            self.assertEqual(ran.code, 1, ran)
+            self.assertIn("it starts anew", ran.err)
+            self.assertIn(said, ran.err)
+            self.assertFalse(set(before.values()) & set(self.measured().values()), "nothing is taken over")
+            before = self.measured()
+            self.assertEqual(self.burnin(text).code, 1)
+            self.assertEqual(before, self.measured(), "and this one goes on")
+
+    def test_a_mark_is_no_way_out_of_the_folder(self):
+        self.assertEqual(self.burnin(policy(f"stage: one, command: {WRONG}")).code, 1)
+        self.assertEqual(self.burnin(policy(f"stage: one, command: {QUICK}"), run_id="good").code, 0)
+        passed = [n for n in os.listdir(self.path("state/good")) if n.startswith("one-1.") and n.endswith(".json")][0]
+        for name in (f"../good/{passed}", os.path.join(self.path("state/good"), passed), "report.json"):
+            self.write("state/r/one-1.done", json.dumps({"code": 0, "seconds": 0.1, "report": name}))
+            self.assertEqual(self.burnin(policy(f"stage: one, command: {WRONG}")).code, 1, name)
+
+    def test_a_state_folder_that_others_can_write_is_refused(self):
+        text = policy(f"stage: one, command: {QUICK}")
+        self.assertEqual(self.burnin(text).code, 0)
+        for folder, mode in (("state/r", 0o777), ("state", 0o775)):
+            os.chmod(self.path(folder), mode)
+            ran = self.burnin(text)
+            self.assertEqual(ran.code, 3, ran)
+            self.assertIn("can be written by others", ran.err)
+            os.chmod(self.path(folder), 0o700)
+        os.rename(self.path("state/r"), self.path("elsewhere"))
+        os.symlink(self.path("elsewhere"), self.path("state/r"))
+        self.assertEqual(self.burnin(text).code, 3, "a link is somebody's way to another folder")
+        if os.geteuid() == 0:
+            os.remove(self.path("state/r"))
+            os.rename(self.path("elsewhere"), self.path("state/r"))
+            os.chown(self.path("state/r"), 1234, 1234)
+            ran = self.burnin(text)
+            self.assertEqual(ran.code, 3, ran)
+            self.assertIn("belongs to user 1234", ran.err)
 
     def test_two_at_once_under_one_name_are_one(self):
         path = self.write("policy.yaml", policy(f"stage: slow, command: {SLOW}"))

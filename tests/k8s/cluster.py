@@ -1,6 +1,6 @@
 """What the tests of admit and burnin share: a cluster of one made-up API server, reports to publish, and a run of the program
 after which nothing secret may have been said."""
-import datetime, json, os, sys, tempfile, unittest
+import datetime, hashlib, json, os, sys, tempfile, unittest
 
 sys.path.insert(0, os.path.join(os.environ["MLC_SOURCE"], "tests", "cli"))
 from program import BENCH, SOURCE, Case, clean_environment, report, run, start, wait_for  # noqa: F401 (for the tests)
@@ -9,6 +9,14 @@ from api_server import ApiServer
 STARTUP = {"key": "mlc-bench.io/unvalidated", "effect": "NoSchedule"}
 FOREIGN = {"key": "node.cilium.io/agent-not-ready", "value": "true", "effect": "NoExecute"}
 POLICY = """policy: test
+node: {host: {nofile: 1}}
+burnin:
+  stages:
+    - {stage: checks, command: [validate, rdma]}
+    - {stage: allreduce, command: [allreduce, --sizes, 1G], required: false}
+health:
+  stages:
+    - {stage: checks, command: [validate, rdma]}
 admit:
   quarantine: {share_per_hour: 0.1}
   valid_for: 168 h
@@ -22,8 +30,13 @@ def utc(seconds=0):
     return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def digest(text):
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
 def finding(check, status, observed="as it was seen", remedy="do this"):
-    return {"check": check, "subject": "rail 2", "status": status, "observed": observed, "expected": "4: ACTIVE", "source": "/sys", "remedy": remedy}
+    return {"check": check, "subject": "rail 2", "status": status, "observed": observed, "expected": "4: ACTIVE", "source": "/sys", "remedy": remedy,
+            "stage": "checks", "launch": 1}
 
 
 def a_report(node="gpu-a", decision="pass", findings=(), series=(), boot="boot-1", age_s=60, run_id="run-1", because=None):
@@ -33,15 +46,19 @@ def a_report(node="gpu-a", decision="pass", findings=(), series=(), boot="boot-1
     if boot:
         machine["boot_id"] = boot
     return {"schema": "mlc-bench/report/v1", "tool": {"version": "0.1.0", "built": {}},
-            "run": {"id": run_id, "command": ["mlc-bench", "burnin"], "started": utc(-age_s), "duration_s": 30, "ranks": 1, "nodes": 1, "backend": "", "policy": "test"},
+            "run": {"id": run_id, "command": ["mlc-bench", "burnin"], "started": utc(-age_s), "duration_s": 30, "ranks": 1, "nodes": 1, "backend": "", "policy": "test",
+                    "policy_digest": digest(POLICY), "plan": "burnin"},
             "environment": {"nodes": [machine], "variables": {}}, "series": list(series), "findings": findings,
+            "stages": [{"stage": "checks", "command": ["validate", "rdma"], "launches": 1, "status": {"inconclusive": "unknown"}.get(decision, decision), "why": "in 1 s"}],
             "verdict": {"decision": decision, "because": because}, "errors": []}
 
 
 def a_series(busbw=95.0):
+    algbw = busbw / 1.75
+    us = (1 << 30) / algbw / 1e3
     return {"collective": "allreduce", "dtype": "float", "redop": "sum", "placement": "out_of_place", "bytes": 1 << 30, "requested_bytes": 1 << 30, "ranks": 8,
-            "samples": 10, "time_us": {"min": 1, "p50": 1, "p95": 1, "p99": 1, "max": 1}, "ci_us": [1, 1], "cv": 0, "algbw_gb_s": 50, "busbw_gb_s": busbw,
-            "wrong": 0, "stop": "fixed"}
+            "samples": 10, "time_us": {"min": us, "p50": us, "p95": us, "p99": us, "max": us}, "ci_us": [us, us], "cv": 0, "algbw_gb_s": algbw, "busbw_gb_s": busbw,
+            "wrong": 0, "stop": "fixed", "stage": "allreduce", "launch": 1}
 
 
 class ClusterCase(Case):

@@ -61,17 +61,22 @@ TEST(Reasons, EveryReasonOfTheSickRunHasItsRemedy) {
   EXPECT_EQ(list[4].where, "error-0");
 }
 
-TEST(Reasons, ANameThatIsTheBeginningOfAnotherIsNotTaken) {
+TEST(Reasons, AreReferredToAndNotReadFromProse) {
   Report report;
   report.findings = {{"rdma.link", "mlx5_1", Status::fail, "DOWN", "", "", "one"},
                      {"rdma.link", "mlx5_10", Status::fail, "DOWN", "", "", "ten"}};
-  report.verdict = {Decision::fail,
-                    {"rdma.link: mlx5_10 DOWN", "rdma.link: mlx5_1 DOWN", "something else", ""}};
+  report.verdict = {
+      .decision = Decision::fail,
+      .because = {"rdma.link: mlx5_10 DOWN", "rdma.link: mlx5_1 DOWN", "something else", ""},
+      .about = {{About::List::findings, 1}, {About::List::findings, 0}, {}, {About::List::series, 9}}};
   const auto list = reasons(report);
   EXPECT_EQ(list[0].remedy, "ten");
   EXPECT_EQ(list[1].remedy, "one");
   EXPECT_EQ(list[2].remedy, "");
-  EXPECT_EQ(list[3].where, "");
+  EXPECT_EQ(list[3].where, "") << "there is no such series";
+  EXPECT_EQ(report_from_json(to_json(report)).verdict, report.verdict);
+  report.verdict.about.pop_back();
+  EXPECT_EQ(reasons(report)[0].remedy, "") << "an older report: nothing is guessed";
 }
 
 TEST(Page, FaultsComeFirst) {

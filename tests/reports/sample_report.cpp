@@ -177,13 +177,30 @@ Report pair_report(bool sick) {
     if (hot) trace.events.push_back({150, "thermal slowdown"});
     report.figures.gpu_traces.push_back(trace);
   }
+  const auto series = [&](const std::string& name) {
+    const auto found = std::ranges::find_if(report.series, [&](const Series& one) {
+      return one.collective == name && one.threshold && one.threshold->status == Status::fail;
+    });
+    return About{About::List::series, static_cast<std::size_t>(found - report.series.begin())};
+  };
+  const auto finding = [&](const std::string& name) {
+    const auto found = std::ranges::find_if(report.findings, [&](const Finding& one) {
+      return one.check == name && (one.status == Status::fail || one.status == Status::unknown);
+    });
+    return About{About::List::findings, static_cast<std::size_t>(found - report.findings.begin())};
+  };
   if (sick)
     report.verdict = {Decision::fail,
                       {"allreduce 1 GiB: median 69.98 is 22.2 % under 90",
                        "allgather 1 GiB: median 69.98 is 22.2 % under 90",
                        "rdma.link-rate: mlx5_2/1 100 Gb/sec (2X HDR), expected 200 Gb/sec (4X HDR)",
                        "gpu.ecc: GPU 3 NVML is not there, expected 0 uncorrected errors",
-                       "rank 5 was slow to start (initialisation)"}};
+                       "rank 5 was slow to start (initialisation)"},
+                      {series("allreduce"),
+                       series("allgather"),
+                       finding("rdma.link-rate"),
+                       finding("gpu.ecc"),
+                       {About::List::errors, 0}}};
   else
     report.verdict = {Decision::pass, {}};
   return report;
@@ -241,7 +258,8 @@ Report fleet_report(int nodes) {
     report.findings.push_back({"fleet.pairs", name, Status::fail, "66 GB/s with every partner", "96 GB/s",
                                "node pairs", "take " + name + " out of use and run mlc-bench burnin on it"});
     report.verdict = {Decision::fail,
-                      {"fleet.pairs: " + name + " 66 GB/s with every partner, expected 96 GB/s"}};
+                      {"fleet.pairs: " + name + " 66 GB/s with every partner, expected 96 GB/s"},
+                      {{About::List::findings, report.findings.size() - 1}}};
   }
   report.figures.matrices.push_back(matrix);
   for (std::uint64_t bytes = 1024; bytes <= (1ull << 30); bytes *= 4) {
@@ -292,7 +310,8 @@ Report hostile_report(const std::string& text) {
   series.warnings = {text};
   report.series = {series};
   report.errors = {{text, text, text, text}};
-  report.verdict = {Decision::fail, {text, text + ": " + text}};
+  report.verdict = {
+      Decision::fail, {text, text + ": " + text}, {{About::List::findings, 2}, {About::List::series, 0}}};
   report.figures.interconnect = {4, 200, 4096, 100, 98};
   report.figures.policy = PolicyText{text, text, text, text + "\n" + text};
   report.figures.rails = {{.node = text,

@@ -3,26 +3,52 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "bench/burnin/merge.hpp"
+#include "tests/unit/burnt_in.hpp"
 
 namespace mlc {
 namespace {
 
-Series fine() { return {.collective = "allreduce", .bytes = 1024, .samples = 10, .wrong = 0}; }
+using testing::Contains;
+using testing::HasSubstr;
 
-Decision of(Report report, bool unknown_blocks = true, std::vector<std::string> unmeasured = {}) {
-  Policy policy;
+Series fine() {
+  Series s{.collective = "allreduce", .bytes = 1024, .samples = 10, .algbw_gb_s = 1.024, .busbw_gb_s = 1.024};
+  s.time_us.p50 = 1, s.wrong = 0;
+  return s;
+}
+
+Decision of(const Report& report, bool unknown_blocks = true, const char* text = "policy: t\nnode: {}\n") {
+  Policy policy = read_policy(text, "t");
   policy.unknown_blocks = unknown_blocks;
-  return decide(report, policy, unmeasured).decision;
+  return decide(report, policy).decision;
 }
 
 TEST(Decide, CorrectResultsPassWithNothingToJudgeAgainst) {
   Report r;
   r.series = {fine()};
   EXPECT_EQ(of(r), Decision::pass);
+  EXPECT_EQ(decide(r, {}).decision, Decision::pass);
 }
 
 TEST(Decide, NothingMeasuredIsNoPass) { EXPECT_EQ(of({}), Decision::inconclusive); }
+
+TEST(Decide, WhatWasNotVerifiedIsNoPass) {
+  Report r;
+  r.series = {fine(), fine()};
+  r.series[1].wrong.reset();
+  EXPECT_EQ(of(r), Decision::inconclusive);
+}
+
+TEST(Decide, AFaultThatWasPlantedIsNoPass) {
+  Report r;
+  r.series = {fine()};
+  r.run.fault = "delay:rank=1,us=100";
+  EXPECT_THAT(decide(r, {}).because, Contains(HasSubstr("--inject delay:rank=1")));
+  EXPECT_EQ(of(r), Decision::inconclusive);
+}
 
 TEST(Decide, WrongDataFailsWhateverElseIsFine) {
   Report r;
@@ -61,25 +87,14 @@ TEST(Decide, UnknownFindingsBlockWhereThePolicySaysSo) {
   EXPECT_EQ(of(r, false), Decision::fail);
 }
 
-TEST(Decide, AThresholdWithoutAMeasurementIsNoPass) {
+TEST(Decide, AThresholdThatNoSeriesAnswersIsNoPass) {
   Report r;
   r.series = {fine()};
-  EXPECT_EQ(of(r, true, {"allreduce 1 GiB"}), Decision::inconclusive);
-}
-
-// A burn-in is not a pass because of what one stage had nothing to judge with; the sentences are for people.
-TEST(Decide, WhatAStageDidNotMeasureIsCarriedAsAValue) {
-  Report stage;
-  stage.series = {fine()};
-  stage.verdict = decide(stage, {}, {"allreduce 1 GiB"});
-  EXPECT_THAT(stage.verdict.unmeasured, testing::ElementsAre("allreduce 1 GiB"));
-  stage.verdict.because = {"said in other words"};
-  const StageOutcome outcome{.stage = {}, .status = Status::pass, .reports = {stage}};
-  Report merged;
-  merge_into(merged, outcome);
-  const Verdict verdict = verdict_of(merged, {outcome}, {});
-  EXPECT_EQ(verdict.decision, Decision::inconclusive);
-  EXPECT_THAT(verdict.unmeasured, testing::ElementsAre("allreduce 1 GiB"));
+  const char* text =
+      "policy: t\nthresholds: [{collective: allreduce, sizes: [1G], busbw_at_least: 1 GB/s}]\n";
+  EXPECT_THAT(decide(r, read_policy(text, "t")).unmeasured,
+              testing::ElementsAre(HasSubstr("allreduce 1 GiB")));
+  EXPECT_EQ(of(r, true, text), Decision::inconclusive);
 }
 
 TEST(Decide, ChecksThatAllSkippedOrCouldNotTestAreNoPass) {
@@ -89,6 +104,177 @@ TEST(Decide, ChecksThatAllSkippedOrCouldNotTestAreNoPass) {
   EXPECT_EQ(of(r, false), Decision::inconclusive);
   r.findings.push_back({.check = "host.name", .status = Status::pass});
   EXPECT_EQ(of(r, false), Decision::pass);
+}
+
+TEST(Decide, ChecksUnderAPolicyThatAsksNothingAreNoPass) {
+  Report r;
+  r.findings = {{.check = "host.name", .status = Status::pass}};
+  EXPECT_THAT(decide(r, read_policy("policy: idle\n", "t")).because,
+              testing::ElementsAre(HasSubstr("nothing was asked: policy idle")));
+}
+
+// What a report says of a series is held against the series' own figures and this policy's own bound.
+TEST(Decide, AThresholdIsRecomputed) {
+  const Policy& policy = test::admitting_policy();
+  const auto with = [&](const std::function<void(Series&)>& change) {
+    Report r;
+    r.series = {test::allreduce(1)};
+    change(r.series[0]);
+    return decide(r, policy);
+  };
+  EXPECT_EQ(with([](Series&) {}).decision, Decision::pass);
+  const std::vector<std::pair<const char*, std::function<void(Series&)>>> lies{
+      {"was not judged", [](Series& s) { s.threshold.reset(); }},
+      {"was judged against 100", [](Series& s) { s.threshold->bound = 100; }},
+      {"was judged against", [](Series& s) { s.threshold->metric = "time_us"; }},
+      {"is said to pass, and has 400", [](Series& s) { s.busbw_gb_s = 400, s.algbw_gb_s *= 1; }},
+      {"its bytes and time make", [](Series& s) { s.time_us.p50 *= 2; }},
+      {"has no samples", [](Series& s) { s.samples = 0; }},
+      {"has no samples", [](Series& s) { s.time_us.p50 = -1; }},
+      {"was not verified", [](Series& s) { s.wrong.reset(); }},
+      {"this ran over loopback", [](Series& s) { s.backend = "loopback"; }},
+      {"8 ranks; this ran over nccl, 1 nodes, 2 ranks", [](Series& s) { s.ranks = 2; }},
+      {"this ran over nccl, 2 nodes", [](Series& s) { s.nodes = 2; }},
+      {"not measured: allreduce 8 GiB", [](Series& s) { s.placement = "in_place"; }},
+      {"has no wire_gb_s", [](Series& s) { s.threshold->metric = "wire_gb_s"; }}};
+  for (const auto& [why, change] : lies) {
+    const Verdict verdict = with(change);
+    EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
+    EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
+  }
+}
+
+// Admission: each of these opened a node once, or is one step from what did.
+TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
+  const Policy& policy = test::admitting_policy();
+  ASSERT_EQ(decide(test::earned_report(), policy, test::wanted()).decision, Decision::pass)
+      << testing::PrintToString(decide(test::earned_report(), policy, test::wanted()).because);
+  const auto drop = [](auto& list, auto match) { std::erase_if(list, match); };
+  using Change = std::function<void(Report&)>;
+  const std::vector<std::pair<const char*, Change>> lies{
+      {"stage validate of policy test is not in the report",
+       [](Report& r) {
+         r = [&] {
+           Report e;
+           e.tool = r.tool, e.run = r.run, e.environment = r.environment;
+           return e;
+         }();
+       }},
+      {"stage allreduce of policy test is not in the report", [](Report& r) { r.stages.pop_back(); }},
+      {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series.pop_back(); }},
+      {"the report shows nothing that it measured",
+       [](Report& r) {
+         for (auto& f : r.findings)
+           if (f.stage == "validate") f.status = Status::skip;
+       }},
+      {"no finding of rdma.mtu",
+       [&](Report& r) { drop(r.findings, [](const Finding& f) { return f.check == "rdma.mtu"; }); }},
+      {"ran 'allreduce --backend loopback --sizes 64K'",
+       [](Report& r) {
+         r.stages[1].command = {"allreduce", "--backend", "loopback", "--sizes", "64K"};
+       }},
+      {"ran 'allreduce --backend nccl --sizes 8G -d int8'",
+       [](Report& r) {
+         r.stages[1].command.insert(r.stages[1].command.end(), {"-d", "int8"});
+       }},
+      {"has no series of allreduce",
+       [](Report& r) {
+         for (auto& s : r.series)
+           s.collective = "alltoall";
+       }},
+      {"stage allreduce: did not fit",
+       [](Report& r) { r.stages[1].status = Status::unknown, r.stages[1].why = "did not fit"; }},
+      {"under which policy", [](Report& r) { r.run.policy_digest.clear(); }},
+      {"under another policy", [](Report& r) { r.run.policy_digest = "sha256:00"; }},
+      {"by version '0.9'", [](Report& r) { r.tool.version = "0.9"; }},
+      {"is not of gpu-7", [](Report& r) { r.environment.nodes[0].name = "gpu-8"; }},
+      {"in which boot", [](Report& r) { r.environment.nodes[0].boot_id.clear(); }},
+      {"another boot", [](Report& r) { r.environment.nodes[0].boot_id = "boot-0"; }},
+      {"another machine", [](Report& r) { r.environment.nodes[0].machine_id = "machine-2"; }},
+      {"yet to come", [](Report& r) { r.run.started = "2036-01-01T00:00:00Z"; }},
+      {"yet to come", [](Report& r) { r.run.duration_s = 1e6; }},
+      {"how long", [](Report& r) { r.run.duration_s = 0; }},
+      {"how long", [](Report& r) { r.run.duration_s = -5; }},
+      {"when its run began", [](Report& r) { r.run.started = "yesterday"; }},
+      {"its run lasted", [](Report& r) { r.run.duration_s = 2; }},
+      {"a fault was planted", [](Report& r) { r.run.fault = "flip"; }},
+      {"had not finished",
+       [](Report& r) { r.errors = {{.what = "the burn-in had not finished when this was written"}}; }}};
+  for (const auto& [why, change] : lies) {
+    Report report = test::earned_report();
+    change(report);
+    const Verdict verdict = decide(report, policy, test::wanted());
+    EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
+    EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
+  }
+}
+
+TEST(Evidence, AFailedFindingOrStageInsideFailsWhateverTheReportSays) {
+  Report report = test::earned_report();
+  report.verdict.decision = Decision::pass;
+  report.findings[0].status = Status::fail;
+  EXPECT_EQ(decide(report, test::admitting_policy(), test::wanted()).decision, Decision::fail);
+  report = test::earned_report();
+  report.stages[1].status = Status::fail;
+  EXPECT_EQ(decide(report, test::admitting_policy(), test::wanted()).decision, Decision::fail);
+}
+
+// What cannot be shown to be of this node must not shut it either.
+TEST(Evidence, AFailureOfAnotherMachineOrTimeIsNoFailureOfThisOne) {
+  Report report = test::earned_report();
+  report.series[0].wrong = 7;
+  ASSERT_EQ(decide(report, test::admitting_policy(), test::wanted()).decision, Decision::fail);
+  report.environment.nodes[0].machine_id = "machine-2";
+  EXPECT_EQ(decide(report, test::admitting_policy(), test::wanted()).decision, Decision::inconclusive);
+}
+
+TEST(Evidence, APolicyThatAsksNothingOpensNoNode) {
+  const Policy policy = read_policy(
+      "policy: idle\nunknown_blocks: false\nburnin: {stages: [{stage: validate, command: [validate]}]}\n",
+      "t");
+  Report report = test::earned_report();
+  report.series.clear(), report.stages.pop_back();
+  report.run.policy_digest = policy.digest;
+  Wanted wanted = test::wanted();
+  wanted.plan = &*policy.burnin;
+  EXPECT_THAT(decide(report, policy, wanted).because, testing::ElementsAre(HasSubstr("nothing was asked")));
+  wanted.plan = nullptr;
+  EXPECT_THAT(decide(report, policy, wanted).because, Contains(HasSubstr("does not say what is run")));
+}
+
+TEST(Evidence, APeersNameStandsForThePlaceholder) {
+  Policy policy = test::admitting_policy();
+  policy.burnin->stages[2].required = true;
+  Wanted wanted = test::wanted();
+  wanted.plan = &*policy.burnin;
+  Report report = test::earned_report();
+  report.stages.push_back({"far", {"rdma", "write", "--connect", "gpu-b:9"}, 1, Status::pass, "pass"});
+  report.findings.push_back(
+      {.check = "rdma.write", .subject = "rail 0", .status = Status::pass, .stage = "far", .launch = 1});
+  EXPECT_EQ(decide(report, policy, wanted).decision, Decision::pass);
+  report.stages.back().command[3] = "gpu-b:10";
+  EXPECT_EQ(decide(report, policy, wanted).decision, Decision::inconclusive);
+}
+
+TEST(Merge, SeriesAndFindingsKeepTheirStageLaunchAndShape) {
+  Report stage;
+  stage.run.backend = "mpi", stage.run.nodes = 2, stage.run.fault = "hang";
+  stage.series = {fine()}, stage.findings = {{.check = "host.name", .status = Status::pass}};
+  const StageOutcome outcome{.stage = {.name = "one", .launches = 2},
+                             .command = {"allreduce"},
+                             .status = Status::pass,
+                             .reports = {stage, stage},
+                             .decided = 2};
+  Report merged;
+  merge_into(merged, outcome);
+  ASSERT_EQ(merged.series.size(), 2u);
+  EXPECT_EQ(merged.series[1].stage, "one");
+  EXPECT_EQ(merged.series[1].launch, 2);
+  EXPECT_EQ(merged.series[1].backend, "mpi");
+  EXPECT_EQ(merged.series[1].nodes, 2);
+  EXPECT_EQ(merged.findings[1].launch, 2);
+  EXPECT_EQ(merged.run.fault, "hang");
+  EXPECT_EQ(merged.stages, (std::vector<StageRecord>{{"one", {"allreduce"}, 2, Status::pass, ""}}));
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include "validators/deciding/thresholds.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,6 +28,15 @@ Cell cell(std::uint64_t bytes, Placement placement = Placement::out_of_place) {
           .count = bytes / 4};
 }
 
+Measured measured(std::uint64_t bytes) {
+  return {.collective = "allreduce",
+          .dtype = "float",
+          .redop = "sum",
+          .placement = "out_of_place",
+          .requested_bytes = bytes,
+          .bytes = bytes};
+}
+
 TEST(Thresholds, TheStrictestThatAppliesIsAsked) {
   const RunShape two{"nccl", 16, 2}, one{"nccl", 8, 1};
   EXPECT_EQ(question_for(cell(1 << 30), policy(), two)->bound, 90);
@@ -46,20 +57,19 @@ TEST(Thresholds, SizesOfThePolicyAreMeasured) {
 
 TEST(Thresholds, WhatWasNotMeasuredIsNamed) {
   const RunShape two{"nccl", 16, 2};
-  const auto missing = unmeasured({cell(1 << 10)}, policy(), *find_collective("allreduce"), two);
+  const auto missing = unmeasured(std::vector{measured(1 << 10)}, policy(), "allreduce", two);
   ASSERT_EQ(missing.size(), 2u);
   EXPECT_THAT(missing[0], testing::HasSubstr("allreduce 1 GiB"));
-  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), *find_collective("allreduce"), two), testing::IsEmpty());
+  EXPECT_THAT(unmeasured(std::vector{measured(1 << 30)}, policy(), "allreduce", two), testing::IsEmpty());
 }
 
 // NCCL did not start and MPI was taken instead, or a GPU is missing: no threshold fits, and that is no pass.
 TEST(Thresholds, ARunOfAnotherShapeThanThePolicyJudgesIsNoPass) {
-  const Collective& allreduce = *find_collective("allreduce");
-  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), allreduce, {"mpi", 16, 2}),
+  const std::vector all{measured(1 << 30)};
+  EXPECT_THAT(unmeasured(all, policy(), "allreduce", {"mpi", 16, 2}),
               testing::ElementsAre(testing::HasSubstr("this ran over mpi, 2 nodes, 16 ranks")));
-  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), allreduce, {"nccl", 24, 3}), testing::SizeIs(1));
-  EXPECT_THAT(unmeasured({cell(1 << 30)}, policy(), *find_collective("broadcast"), {"mpi", 16, 2}),
-              testing::IsEmpty());
+  EXPECT_THAT(unmeasured(all, policy(), "allreduce", {"nccl", 24, 3}), testing::SizeIs(1));
+  EXPECT_THAT(unmeasured(all, policy(), "broadcast", {"mpi", 16, 2}), testing::IsEmpty());
 }
 
 }  // namespace

@@ -81,4 +81,11 @@ std::span<const Check* const> all_checks() {
   return table;
 }
 
+std::vector<std::string> check_names() {
+  std::vector<std::string> names;
+  for (const Check* check : all_checks())
+    names.emplace_back(check->name);
+  return names;
+}
+
 }  // namespace mlc

@@ -1,8 +1,11 @@
 #include "validators/deciding/decide.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "reports/record/text.hpp"
+#include "validators/deciding/evidence.hpp"
+#include "validators/deciding/thresholds.hpp"
 
 namespace mlc {
 
@@ -18,46 +21,182 @@ std::string name_of(const Finding& finding) {
   return finding.expected.empty() ? text : text + ", expected " + finding.expected;
 }
 
-}  // namespace
+RunShape shape_of(const Series& series, const Run& run) {
+  return {series.backend.empty() ? run.backend : series.backend, series.ranks,
+          series.nodes > 0 ? series.nodes : run.nodes};
+}
 
-Verdict decide(const Report& report, const Policy& policy, const std::vector<std::string>& unmeasured) {
-  std::vector<std::string> failed, undecided;
+Measured as_measured(const Series& series) {
+  return {.collective = series.collective,
+          .dtype = series.dtype,
+          .redop = series.redop,
+          .placement = series.placement,
+          .requested_bytes = series.requested_bytes,
+          .bytes = series.bytes,
+          .bus_factor = series.algbw_gb_s > 0 ? series.busbw_gb_s / series.algbw_gb_s : 1};
+}
+
+// What the policy's own thresholds are measured by in this series; empty where the report does not have it.
+std::optional<double> value_of(const Series& series, const std::string& metric) {
+  if (metric == "time_us") return series.time_us.p50;
+  if (metric == "busbw_gb_s") return series.busbw_gb_s;
+  if (metric == "wire_gb_s" && series.tuning) return series.tuning->wire_gb_s;
+  return std::nullopt;
+}
+
+// Empty: the series shows what it says, against the bound that this policy has.
+std::string unfounded(const Series& series, const Threshold& asked) {
+  const double bound = asked.time_us ? *asked.time_us : *asked.busbw_gb_s;
+  if (!series.threshold) return "was not judged, and the policy asks for " + asked.asked;
+  const Judgement& said = *series.threshold;
+  const bool at_most = said.metric == "time_us";
+  if (at_most != asked.time_us.has_value() || std::fabs(said.bound - bound) > 1e-9 * std::fabs(bound))
+    return "was judged against " + shortest(said.bound) + " " + printable(said.metric, 40) +
+           ", and the policy asks for " + asked.asked;
+  const auto value = value_of(series, said.metric);
+  if (!value || !std::isfinite(*value)) return "has no " + printable(said.metric, 40) + " to judge by";
+  if (at_most ? *value > bound : *value < bound)
+    return "is said to pass, and has " + shortest(*value) + " where the policy asks for " + asked.asked;
+  return {};
+}
+
+// A series whose figures contradict each other is no measurement.
+std::string inconsistent(const Series& series) {
+  const auto told = series.told_us();
+  if (series.samples == 0 || !(told > 0) || !std::isfinite(told)) return "has no samples";
+  const double algbw = static_cast<double>(series.bytes) / told / 1e3;
+  if (series.bytes > 0 && std::fabs(algbw - series.algbw_gb_s) > 0.01 * algbw)
+    return "says " + shortest(series.algbw_gb_s) + " GB/s, and its bytes and time make " + shortest(algbw);
+  return {};
+}
+
+struct Sentence {
+  std::string text;
+  About about = {};
+};
+
+struct Reasons {
+  std::vector<Sentence> failed, undecided;
+
+  void doubt(std::string text, About about = {}) { undecided.push_back({std::move(text), about}); }
+  void fail(std::string text, About about = {}) { failed.push_back({std::move(text), about}); }
+};
+
+std::string wrong_text(const Series& series) {
+  std::string text = std::to_string(*series.wrong) + " wrong elements";
+  if (series.mismatch)
+    text += ", first on rank " + std::to_string(series.mismatch->rank) + " (" + series.mismatch->node +
+            ") at index " + std::to_string(series.mismatch->index) + ": " + series.mismatch->kind;
+  return text;
+}
+
+void decide_series(const Report& report, const Policy& policy, Reasons& reasons) {
+  for (std::size_t i = 0; i < report.series.size(); ++i) {
+    const Series& series = report.series[i];
+    const About about{About::List::series, i};
+    const auto doubt = [&](const std::string& why) {
+      if (!why.empty()) reasons.doubt(name_of(series) + ": " + why, about);
+    };
+    if (series.wrong.value_or(0) > 0) reasons.fail(name_of(series) + ": " + wrong_text(series), about);
+    if (!series.wrong) doubt("its data was not verified");
+    doubt(inconsistent(series));
+    const Status said = series.threshold ? series.threshold->status : Status::pass;
+    if (said == Status::fail)
+      reasons.fail(name_of(series) + ": " + series.threshold->why, about);
+    else if (said != Status::pass)
+      doubt(series.threshold->why);
+    else if (const Threshold* asked =
+                 strictest_threshold(as_measured(series), policy, shape_of(series, report.run)))
+      doubt(unfounded(series, *asked));
+  }
+}
+
+void decide_findings(const Report& report, const Policy& policy, Reasons& reasons) {
+  for (std::size_t i = 0; i < report.findings.size(); ++i) {
+    const Finding& finding = report.findings[i];
+    const About about{About::List::findings, i};
+    if (finding.status == Status::fail) reasons.fail(name_of(finding), about);
+    if (finding.status == Status::unknown && policy.unknown_blocks) reasons.doubt(name_of(finding), about);
+  }
+}
+
+// What the policy asks of the collectives that were run, as they were run, and no series answers.
+std::vector<std::string> unmeasured(const Report& report, const Policy& policy) {
+  struct Group {
+    std::string collective;
+    RunShape shape;
+    std::vector<Measured> all;
+  };
+  std::vector<Group> groups;
   for (const auto& series : report.series) {
-    if (series.wrong.value_or(0) > 0) {
-      std::string text = name_of(series) + ": " + std::to_string(*series.wrong) + " wrong elements";
-      if (series.mismatch)
-        text += ", first on rank " + std::to_string(series.mismatch->rank) + " (" + series.mismatch->node +
-                ") at index " + std::to_string(series.mismatch->index) + ": " + series.mismatch->kind;
-      failed.push_back(text);
-    }
-    if (!series.threshold) continue;
-    if (series.threshold->status == Status::fail)
-      failed.push_back(name_of(series) + ": " + series.threshold->why);
-    if (series.threshold->status == Status::unknown)
-      undecided.push_back(name_of(series) + ": " + series.threshold->why);
+    const RunShape shape = shape_of(series, report.run);
+    auto group = std::ranges::find_if(
+        groups, [&](const Group& one) { return one.collective == series.collective && one.shape == shape; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {series.collective, shape, {}});
+    group->all.push_back(as_measured(series));
   }
-  for (const auto& finding : report.findings) {
-    if (finding.status == Status::fail) failed.push_back(name_of(finding));
-    if (finding.status == Status::unknown && policy.unknown_blocks) undecided.push_back(name_of(finding));
-  }
-  for (const auto& threshold : unmeasured)
-    undecided.push_back("not measured: " + threshold);
-  for (const auto& error : report.errors)
-    undecided.push_back(error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"));
-  // Findings that were all skipped or unknown have tested nothing, whatever the policy lets pass beside
-  // others.
+  std::vector<std::string> missing;
+  for (const auto& group : groups)
+    std::ranges::move(unmeasured(group.all, policy, group.collective, group.shape),
+                      std::back_inserter(missing));
+  return missing;
+}
+
+// Findings that were all skipped or unknown have tested nothing, whatever the policy lets pass beside others.
+void decide_whether_anything(const Report& report, const Policy& policy, const Wanted& wanted,
+                             Reasons& reasons) {
+  const bool of_a_node = wanted.plan != nullptr || wanted.node.has_value();
+  const bool checks_alone = report.series.empty() && report.figures.rails.empty() &&
+                            report.figures.gpu_results.empty() && !report.findings.empty();
+  if ((of_a_node || checks_alone) && !asks_of_a_node(policy))
+    reasons.doubt("nothing was asked: policy " + policy.name +
+                  " says nothing of what a node must be (no 'node', 'gpu' or 'thresholds')");
+  if (of_a_node && !wanted.plan)
+    reasons.doubt("nothing was asked: policy " + policy.name + " does not say what is run on a node");
   const bool anything_tested =
       std::ranges::any_of(report.findings, [](const Finding& finding) { return tested(finding.status); });
-  if (failed.empty() && undecided.empty() && report.series.empty() && !anything_tested)
-    undecided.push_back(report.findings.empty() ? "nothing was measured"
-                                                : "no check could test anything here");
+  if (reasons.failed.empty() && reasons.undecided.empty() && report.series.empty() && !anything_tested)
+    reasons.doubt(report.findings.empty() ? "nothing was measured" : "no check could test anything here");
+}
 
-  Verdict verdict{.unmeasured = unmeasured};
-  verdict.decision = !failed.empty()      ? Decision::fail
-                     : !undecided.empty() ? Decision::inconclusive
-                                          : Decision::pass;
-  verdict.because = failed;
-  verdict.because.insert(verdict.because.end(), undecided.begin(), undecided.end());
+}  // namespace
+
+Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted) {
+  Reasons reasons;
+  decide_series(report, policy, reasons);
+  decide_findings(report, policy, reasons);
+  if (wanted.plan && reasons.failed.empty())
+    for (const auto& stage : failed_stages(report, *wanted.plan))
+      reasons.fail(stage);
+  Verdict verdict{.unmeasured = unmeasured(report, policy)};
+  for (const auto& threshold : verdict.unmeasured)
+    reasons.doubt("not measured: " + threshold);
+  for (std::size_t i = 0; i < report.errors.size(); ++i) {
+    const ErrorEntry& error = report.errors[i];
+    reasons.doubt(error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"),
+                  {About::List::errors, i});
+  }
+  if (!report.run.fault.empty())
+    reasons.doubt("a fault was planted (--inject " + printable(report.run.fault, 100) + ")");
+  // What comes after a failed stage may not have been run, and would change nothing.
+  if (reasons.failed.empty())
+    for (const auto& stage : missing_stages(report, policy, wanted))
+      reasons.doubt(stage);
+  decide_whether_anything(report, policy, wanted, reasons);
+
+  const auto unproven = missing_provenance(report, policy, wanted);
+  verdict.decision = !unproven.empty()            ? Decision::inconclusive
+                     : !reasons.failed.empty()    ? Decision::fail
+                     : !reasons.undecided.empty() ? Decision::inconclusive
+                                                  : Decision::pass;
+  const auto tell = [&](const std::string& text, const About& about) {
+    verdict.because.push_back(text), verdict.about.push_back(about);
+  };
+  for (const auto& text : unproven)
+    tell(text, {});
+  for (const auto* list : {&reasons.failed, &reasons.undecided})
+    for (const auto& [text, about] : *list)
+      tell(text, about);
   return verdict;
 }
 

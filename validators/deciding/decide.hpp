@@ -1,14 +1,42 @@
-// Findings, series and errors to one verdict. Pure.
+// Findings, series and errors to one verdict: the only way to one. What a report says of itself ("pass", a
+// threshold's status) is held against what it shows. Pure.
 #pragma once
+
+#include <ctime>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "reports/record/report.hpp"
 #include "validators/policy/policy.hpp"
 
 namespace mlc {
 
-// Fail: wrong data, a failed threshold or a failed finding. Inconclusive: anything undecided, unmeasured or
-// unknown (if the policy says that unknown blocks), any error, or nothing tested at all. Pass otherwise.
-// `unmeasured` names thresholds that apply to this run but found no series to judge.
-Verdict decide(const Report& report, const Policy& policy, const std::vector<std::string>& unmeasured);
+struct NodeIdentity {
+  std::string name, boot_id, machine_id;  // the last two empty: whoever names the node does not know
+};
+
+// What a verdict on a node wants, beside what its policy asks for. What is missing is inconclusive.
+struct Wanted {
+  // The plan whose required stages must be there, whole and as the policy has them; null: a run of one
+  // command.
+  const BurninPlan* plan = nullptr;
+  // The names of all checks: a stage that is `validate` and nothing more must have a finding of each.
+  std::vector<std::string> checks;
+  // Of a report that comes from elsewhere.
+  std::optional<NodeIdentity> node;
+  std::string version;             // of this program: another one may have measured otherwise
+  std::optional<std::time_t> now;  // by the clock of whoever acts on it
+  double clock_skew_s = 0;         // between that clock and the node's
+};
+
+// Fail: wrong data, a failed threshold or a failed finding. Inconclusive: anything undecided, unverified,
+// unmeasured or unknown (if the policy says that unknown blocks), a fault that was planted, any error,
+// nothing tested or nothing asked, or what `wanted` wants and the report does not have. Pass otherwise. A
+// report that cannot be shown to be of the wanted node, and made as wanted, is inconclusive whatever it says.
+//
+// A run of one command passes on correct results alone. A verdict on a node (`wanted.plan`, or findings and
+// nothing else) needs a policy that asks something of it.
+Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted = {});
 
 }  // namespace mlc

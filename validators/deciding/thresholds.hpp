@@ -14,6 +14,7 @@ namespace mlc {
 struct RunShape {
   std::string backend;
   int ranks = 1, nodes = 1;
+  bool operator==(const RunShape&) const = default;
 };
 
 // One measurement as the report names it, done or to be done.

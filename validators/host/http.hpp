@@ -1,6 +1,7 @@
 // One HTTP request and its answer, and what carries them. The only HTTP client of this program.
 #pragma once
 
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -49,6 +50,7 @@ struct HttpResponse {
   int status = 0;
   std::string body;
   std::optional<double> retry_after_s;
+  std::optional<std::time_t> date;  // by the server's clock
 };
 
 // No answer, or only a part of one. Permanent: asking again cannot help (a certificate that does not verify).

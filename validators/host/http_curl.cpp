@@ -113,6 +113,9 @@ class CurlTransport : public Transport {
     check(curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s));
     response.status = static_cast<int>(status);
     if (wait_s > 0) response.retry_after_s = static_cast<double>(wait_s);
+    curl_header* date = nullptr;
+    if (curl_easy_header(curl, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
+      if (const std::time_t at = curl_getdate(date->value, nullptr); at != -1) response.date = at;
     return response;
   }
 

@@ -114,6 +114,12 @@ AdmitPolicy read_admit_policy(YamlMap map) {
       map.reject("valid_for", "'valid_for' must be a time of a minute or more, as in '168 h'");
     policy.valid_for_s = *seconds;
   }
+  if (const auto text = map.text_if("clock_skew")) {
+    const auto seconds = parse_seconds(*text);
+    if (!seconds || *seconds > 86400)
+      map.reject("clock_skew", "'clock_skew' must be a time up to a day, as in '5 min'");
+    policy.clock_skew_s = *seconds;
+  }
   if (map.has("fleet")) policy.fleet = read_selector(map, "fleet");
   for (auto& tier : map.maps_if("tiers"))
     policy.tiers.push_back(read_tier(tier));

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "reports/record/text.hpp"
+#include "validators/host/digest.hpp"
 
 namespace mlc {
 
@@ -131,7 +132,7 @@ Policy read_policy(const std::string& content, const std::string& file) {
   policy.name = map.text("policy");
   policy.about = map.text_if("about").value_or("");
   policy.source = file;
-  policy.text = content;
+  policy.text = content, policy.digest = digest_of(content);
   if (auto target = map.map_if("target")) policy.target = read_target(*target);
   if (auto confidence = map.map_if("confidence")) policy.confidence = read_confidence(*confidence);
   policy.unknown_blocks = map.boolean_if("unknown_blocks").value_or(true);

@@ -54,6 +54,7 @@ struct Policy {
   std::string about;
   std::string source;  // "built in" or the path
   std::string text;    // as it was written
+  std::string digest;  // of the text: "sha256:..."
   std::optional<Target> target;
   Confidence confidence;
   bool unknown_blocks = true;  // a check that could not be made keeps the verdict from being a pass

@@ -38,7 +38,7 @@ struct Client {
   }
 };
 
-HttpResponse status(int code, const std::string& body = "") { return {code, body, std::nullopt}; }
+HttpResponse status(int code, const std::string& body = "") { return {.status = code, .body = body}; }
 
 TEST(ApiClient, AsksAgainWhatMayComeRight) {
   Client c;

@@ -1,0 +1,31 @@
+#include "validators/deciding/explained.hpp"
+
+namespace mlc {
+
+const char* verdict_explained() {
+  return R"(verdict: what a pass promises, and what it does not
+
+pass          Every element of every verified iteration was right. Every threshold of the policy that
+              applies was met: a node whose true median is below the bound passes at most once in
+              1000 (the policy's false_admit), one at the bound fails at most once in 100.
+              Every finding is pass, warn or skip, and what could not be tested may stay so.
+fail          Wrong data, a threshold or a finding failed. The first reason is the worst.
+inconclusive  Neither: too noisy, not measured, not verified (-c 0), a planted fault (--inject), an
+              error, a check that could not be made, a policy that asks nothing. Never a pass.
+
+For a node (burnin, admit) a pass also wants, and what is missing is named:
+  the policy    its digest, and every stage it requires, run as it says, whole, all launches
+  the node      its name, boot id and machine id, as the API server has them
+  the program   the version that decides
+  the time      a beginning and an end that have passed by the API server's clock
+The word "pass" in a file counts for nothing: who acts on a report decides again from what it shows.
+
+Not promised: that the node is right tomorrow (valid_for, health runs); what was not asked (sizes,
+ranks and nodes that the policy does not name); a fault that came and went between measurements; a
+report whose figures somebody made up with care: keep the state folder and the account to yourself.
+The quick form for interactive use watches a size for a second or so, and does not see what heat
+does after a minute; a policy for admission asks for longer. docs/ has the error rates as simulated.
+)";
+}
+
+}  // namespace mlc
