@@ -94,18 +94,6 @@ std::vector<Finding> judge(const Read<std::vector<Attachment>>& told, const std:
   return findings.done();
 }
 
-// The annotation as a file of its own, or as a line of "annotations".
-Read<std::vector<Attachment>> read_annotation(const FileTree& files, const std::string& podinfo) {
-  const std::string key = "k8s.v1.cni.cncf.io/network-status";
-  const auto own = files.text(podinfo + "/network-status", 1 << 20);
-  if (own) return parse_network_status(*own);
-  const auto all = files.text(podinfo + "/annotations", 1 << 20);
-  if (!all) return Read<std::vector<Attachment>>::unreadable(podinfo + "/network-status: " + own.why);
-  const auto value = parse_annotation(*all, key);
-  return value ? parse_network_status(*value)
-               : Read<std::vector<Attachment>>::unreadable(podinfo + "/annotations: " + value.why);
-}
-
 }  // namespace
 
 extern const Check pod_attachment{
@@ -133,7 +121,7 @@ extern const Check pod_attachment{
             findings.skip("Pod", "the policy does not ask for attachments", podinfo);
             return findings.done();
           }
-          auto told = read_annotation(host.files(), podinfo);
+          auto told = read_network_status(host.files(), podinfo);
           // Multus writes the annotation at the end of its work and the kubelet refreshes the file later: a
           // Pod that has just started waits for it.
           const auto enough = [&] {
@@ -142,7 +130,7 @@ extern const Check pod_attachment{
           for (double waited = 0; !enough() && node && waited < node->annotation_wait_s; waited += 1) {
             const auto later = host.files_after(1);
             if (!later) break;
-            if (auto again = read_annotation(*later, podinfo)) told = std::move(again);
+            if (auto again = read_network_status(*later, podinfo)) told = std::move(again);
             if (!host.files().live()) break;  // a captured machine has one second reading
           }
           const auto& links = host.links();

@@ -103,6 +103,17 @@ Read<std::string> parse_annotation(const std::string& file, const std::string& a
   return Read<std::string>::not_there("no annotation " + annotation);
 }
 
+Read<std::vector<Attachment>> read_network_status(const FileTree& files, const std::string& podinfo) {
+  const std::string key = "k8s.v1.cni.cncf.io/network-status";
+  const auto own = files.text(podinfo + "/network-status", 1 << 20);
+  if (own) return parse_network_status(*own);
+  const auto all = files.text(podinfo + "/annotations", 1 << 20);
+  if (!all) return Read<std::vector<Attachment>>::unreadable(podinfo + "/network-status: " + own.why);
+  const auto value = parse_annotation(*all, key);
+  return value ? parse_network_status(*value)
+               : Read<std::vector<Attachment>>::unreadable(podinfo + "/annotations: " + value.why);
+}
+
 std::map<std::string, std::vector<std::string>> device_plugin_devices(
     const std::map<std::string, std::string>& environment) {
   std::map<std::string, std::vector<std::string>> devices;

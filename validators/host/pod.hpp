@@ -1,5 +1,4 @@
-// What Kubernetes told this Pod: the network-status annotation and the device plugin's variables. Pure
-// parsing.
+// What Kubernetes told this Pod: the network-status annotation and the device plugin's variables.
 #pragma once
 
 #include <map>
@@ -7,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "validators/host/file_tree.hpp"
 #include "validators/host/read.hpp"
 
 namespace mlc {
@@ -26,6 +26,9 @@ Read<std::vector<Attachment>> parse_network_status(const std::string& text);
 
 // The annotations file of the downward API (lines of key="go-quoted value"): the value of one annotation.
 Read<std::string> parse_annotation(const std::string& file, const std::string& annotation);
+
+// The annotation in a downward API volume: a file of its own, or a line of "annotations".
+Read<std::vector<Attachment>> read_network_status(const FileTree& files, const std::string& podinfo);
 
 // PCIDEVICE_<PREFIX>_<NAME> -> PCI addresses; the _INFO twins are left out.
 std::map<std::string, std::vector<std::string>> device_plugin_devices(
