@@ -1,5 +1,7 @@
 #include "validators/policy/node_expectation.hpp"
 
+#include <charconv>
+
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -50,6 +52,12 @@ Ipv4 address_of(const YamlMap& map, std::string_view key, const std::string& tex
   return *address;
 }
 
+std::optional<unsigned> parse_hex(std::string_view digits) {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  return error == std::errc{} && end == digits.data() + digits.size() ? std::optional(value) : std::nullopt;
+}
+
 void read_rails(YamlMap map, NodeExpectation& node) {
   node.rails = small(map, "count", 1, 64);
   node.rail_gbit_s = map.number_if("rate_gbit_s", 0.001, 10'000);
@@ -70,6 +78,18 @@ void read_rails(YamlMap map, NodeExpectation& node) {
     if (*mode != "exclusive" && *mode != "shared") map.reject("netns", "'netns' must be exclusive or shared");
     node.rdma_exclusive = *mode == "exclusive";
   }
+  node.link_layer = map.text_if("link_layer").value_or("");
+  if (!node.link_layer.empty() && node.link_layer != "Ethernet" && node.link_layer != "InfiniBand")
+    map.reject("link_layer", "'link_layer' must be Ethernet or InfiniBand");
+  if (const auto key = map.text_if("pkey")) {
+    const auto hex = key->starts_with("0x") && key->size() == 6 ? parse_hex(key->substr(2)) : std::nullopt;
+    if (!hex || (*hex & 0x7fff) == 0)
+      map.reject("pkey",
+                 "'pkey' is written as the subnet manager has it: 0x8001, got '" + printable(*key) + "'");
+    node.pkey = *hex;
+  }
+  node.host_addresses = map.boolean_if("host_addresses");
+  node.select = read_rail_selectors(map);
   for (auto& entry : map.maps_if("addresses")) {
     RailExpectation rail;
     rail.prefix = prefix_of(entry, "prefix", entry.text("prefix"));
@@ -84,6 +104,10 @@ void read_rails(YamlMap map, NodeExpectation& node) {
   if (!node.sites.empty() && node.rails && static_cast<int>(node.sites.size()) != *node.rails)
     map.reject("addresses", "'addresses' lists " + std::to_string(node.sites.size()) +
                                 " rails, 'count' says " + std::to_string(*node.rails));
+  if (!node.select.of_all && !node.select.each.empty() && node.rails &&
+      static_cast<int>(node.select.each.size()) != *node.rails)
+    map.reject("select", "'select' lists " + std::to_string(node.select.each.size()) +
+                             " rails, 'count' says " + std::to_string(*node.rails));
   map.finish();
 }
 

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "validators/host/ipv4.hpp"
+#include "validators/policy/rail_selector.hpp"
 #include "validators/policy/yaml_reader.hpp"
 
 namespace mlc {
 
-// One rail of this site. A rail is recognised by its prefix: names and PCI addresses differ between nodes.
+// One rail of this site. Without `rails.select` a rail is known by its prefix.
 struct RailExpectation {
   Prefix prefix;                     // the addresses of this node's side: 10.10.0.0/16
   std::optional<Ipv4> gateway;       // next hop to the destinations; empty: on link
@@ -29,6 +30,10 @@ struct NodeExpectation {
   std::optional<int> active_mtu;        // RDMA path MTU
   std::optional<int> netdev_mtu;        // at least
   std::vector<RailExpectation> sites;   // YAML: rails.addresses
+  RailSelectors select;                 // by what else the rails are known
+  std::string link_layer;               // "Ethernet" or "InfiniBand"; empty: each port by its own rules
+  std::optional<unsigned> pkey;         // InfiniBand: the partition that jobs use
+  std::optional<bool> host_addresses;   // the PFs have addresses themselves, not only VFs in Pods
   std::string nic_board, nic_firmware;  // exact; empty: all rails alike is enough
   std::optional<int> max_read_request;  // bytes, at least
   std::optional<bool> relaxed_ordering;
@@ -97,6 +102,11 @@ struct NodeExpectation {
   double deadline_s = 5;
   std::map<std::string, double> deadlines_s;  // per check
 };
+
+// The policy says which devices its rails are; then nothing that was only guessed satisfies it.
+inline bool names_rails(const NodeExpectation& node) {
+  return !node.select.each.empty() || !node.sites.empty();
+}
 
 NodeExpectation read_node_expectation(YamlMap map);  // throws PolicyError
 
