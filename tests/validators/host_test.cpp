@@ -307,14 +307,34 @@ TEST(Lock, HoldsWhatCanDrift) {
 
 TEST(Policy, NodeSectionIsReadStrictly) {
   const std::string head = "policy: p\nnode:\n";
-  for (const char* bad :
-       {"  rails: {cout: 4}\n", "  rails: {count: 0}\n",
-        "  rails: {count: 4, addresses: [{prefix: 10.0.0.1/16}]}\n",
-        "  rails: {count: 2, addresses: [{prefix: 10.0.0.0/16}]}\n", "  rails: {netns: both}\n",
-        "  lossless: {pfc_priorities: [8]}\n", "  lossless: {dscp: 26}\n", "  vfs: {eswitch: maybe}\n",
-        "  host: {shm: much}\n", "  host: {memlock: 8M}\n", "  host: {mounts: {data: xfs}}\n",
-        "  probe: {peers: [{rails: [10.0.0]}]}\n", "  deadline: soon\n", "  pod: {podinfo: relative}\n",
-        "  rails: {counters_over: 100000 h}\n"})
+  for (const char* bad : {"  rails: {cout: 4}\n",
+                          "  rails: {count: 0}\n",
+                          "  rails: {count: 4, addresses: [{prefix: 10.0.0.1/16}]}\n",
+                          "  rails: {count: 2, addresses: [{prefix: 10.0.0.0/16}]}\n",
+                          "  rails: {netns: both}\n",
+                          "  lossless: {pfc_priorities: [8]}\n",
+                          "  lossless: {dscp: 26}\n",
+                          "  vfs: {eswitch: maybe}\n",
+                          "  host: {shm: much}\n",
+                          "  host: {memlock: 8M}\n",
+                          "  host: {mounts: {data: xfs}}\n",
+                          "  probe: {peers: [{rails: [10.0.0]}]}\n",
+                          "  deadline: soon\n",
+                          "  pod: {podinfo: relative}\n",
+                          "  rails: {counters_over: 100000 h}\n",
+                          "  rails: {link_layer: RoCE}\n",
+                          "  rails: {pkey: 8001}\n",
+                          "  rails: {pkey: 0x8000}\n",
+                          "  rails: {select: {}}\n",
+                          "  rails: {select: []}\n",
+                          "  rails: {select: {pci: []}}\n",
+                          "  rails: {select: {pci: ''}}\n",
+                          "  rails: {select: {pcie: a}}\n",
+                          "  rails: {select: {vendor: mellanox}}\n",
+                          "  rails: {select: {numa: -1}}\n",
+                          "  rails: {select: {near_gpu: all}}\n",
+                          "  rails: {select: {subnet: 10.0.0.1/16}}\n",
+                          "  rails: {count: 2, select: [{pci: '0000:1a:00.0'}]}\n"})
     EXPECT_THROW(read_policy(head + bad, "p.yaml"), PolicyError) << bad;
   const auto policy =
       read_policy(head +
@@ -350,50 +370,6 @@ TEST(RdmaDevices, SoftRoceIsWhereItsInterfaceIs) {
   const auto away = std::ranges::find(*devices, "roce3", &RdmaDevice::name);
   ASSERT_NE(away, devices->end());
   EXPECT_TRUE(away->netdevs.empty()) << "its interface is in another namespace";
-}
-
-TEST(Rails, TheGatewayMayBeTheFirstAddressOfTheNodesOwnSubnet) {
-  RailInputs inputs;
-  inputs.devices.push_back({"mlx5_0", "0000:01:00.0", "", {"eth1"}, ""});
-  Link link;
-  link.index = 7, link.name = "eth1";
-  inputs.links.push_back(link);
-  inputs.addresses.push_back({7, *parse_prefix("10.10.3.40/26")});
-  NodeExpectation expected;
-  expected.rails = 1;
-  expected.sites = {{*parse_prefix("10.10.0.0/16"), {}, {}, true}};
-  EXPECT_EQ(choose_rails(inputs, &expected).front().gateway, parse_ipv4("10.10.3.1"));
-  inputs.addresses.front().prefix = *parse_prefix("10.10.3.70/26");
-  EXPECT_EQ(choose_rails(inputs, &expected).front().gateway, parse_ipv4("10.10.3.65"));
-  inputs.addresses.clear();
-  EXPECT_EQ(choose_rails(inputs, &expected).front().gateway, std::nullopt);
-}
-
-TEST(Rails, APlainNicIsNoRailAndARailWithTheDefaultRouteIsOne) {
-  RailInputs inputs;
-  for (int i = 0; i < 5; ++i) {
-    const std::string name = "eth" + std::to_string(i);
-    inputs.devices.push_back(
-        {"mlx5_" + std::to_string(i), "0000:0" + std::to_string(i) + ":00.0", "", {name}, ""});
-    Link link;
-    link.index = i + 1, link.name = name;
-    inputs.links.push_back(link);
-    inputs.rates.push_back(i == 0 ? 25 : 200);
-  }
-  inputs.default_device = "eth0";
-  EXPECT_EQ(choose_rails(inputs, nullptr).size(), 4u);
-  NodeExpectation expected;
-  expected.rails = 4;
-  EXPECT_EQ(choose_rails(inputs, &expected).size(), 4u);
-  expected.rails = 5;
-  EXPECT_EQ(choose_rails(inputs, &expected).size(), 5u);
-  // A storage NIC of another rate goes; a rail that came up at 100G stays, and fails where its rate is
-  // judged.
-  inputs.default_device = "";
-  expected.rails = 4, expected.rail_gbit_s = 200;
-  EXPECT_EQ(choose_rails(inputs, &expected).front().netdev, "eth1");
-  inputs.rates[3] = 100;
-  EXPECT_EQ(choose_rails(inputs, &expected).size(), 5u);
 }
 
 }  // namespace

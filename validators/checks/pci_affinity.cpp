@@ -19,8 +19,8 @@ std::size_t shared(const std::vector<std::string>& a, const std::vector<std::str
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<Endpoint>& gpus,
-                           int per_nic) {
+std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<Endpoint>& gpus, int per_nic,
+                           bool rails_missing) {
   CheckFindings findings("pci.affinity");
   const std::string source = "/sys/bus/pci/devices/* (path to the root, numa_node)";
   const std::string remedy =
@@ -53,8 +53,12 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
     }
   } else {
     for (const auto* gpu : lonely)
-      findings.fail(gpu->subject, "shares no PCIe switch with any rail NIC", "a switch shared with one NIC",
-                    source, remedy);
+      if (rails_missing)
+        findings.unknown(gpu->subject, "shares no PCIe switch with any rail NIC that is left",
+                         "a switch shared with one NIC", source, "see pci.inventory first");
+      else
+        findings.fail(gpu->subject, "shares no PCIe switch with any rail NIC", "a switch shared with one NIC",
+                      source, remedy);
   }
   for (const auto& nic : nics) {
     const auto& mine = groups[nic.address];
@@ -149,7 +153,7 @@ extern const Check pci_affinity{
                              "say in the policy how many GPUs a NIC serves: node.rails.gpus_per_nic");
             return findings.done();
           }
-          return judge(nics, gpus, per_nic);
+          return judge(nics, gpus, per_nic, !read_rails_here(host, policy)->missing.empty());
         },
 };
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "reports/record/text.hpp"
@@ -13,10 +14,88 @@ struct Nic {
   bool soft = false;
 };
 
-std::vector<Finding> judge(const std::vector<Nic>& nics, const NodeExpectation* expected,
-                           std::optional<int> wanted) {
-  CheckFindings findings("pci.inventory");
-  const std::string source = "/sys/class/infiniband/*/{board_id,fw_ver,hca_type}";
+const std::string source = "/sys/class/infiniband/*/{board_id,fw_ver,hca_type}";
+
+std::string those(const std::vector<std::string>& names) {
+  return join(names, ", ") + (names.size() == 1 ? " is" : " are");
+}
+
+// "; mlx5_9 is not one of its names; mlx5_7 (eth9) carries the default route": why what is here is not it.
+std::string instead(const RailsHere& here, const MissingRail& missing) {
+  std::vector<std::string> unnamed;
+  std::string text;
+  for (const auto& other : here.others)
+    if (other.why == NoRail::not_named && !missing.names.empty())
+      unnamed.push_back(other.name.substr(0, other.name.find(' ')));
+    else
+      text += "; " + other.name + " " + to_text(other.why);
+  if (unnamed.empty()) return text;
+  return "; " + those(unnamed) + (unnamed.size() == 1 ? " not" : " none of them") + " one of its names" +
+         text;
+}
+
+void judge_choice(CheckFindings& findings, const RailsHere& here, std::optional<int> wanted) {
+  const std::string expected =
+      wanted ? std::to_string(*wanted) + " rails" : "the rails that the policy names";
+  const std::string remedy =
+      "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
+      "power-cycle (AC), reseat, then open an RMA";
+  std::vector<std::string> present, guessed;
+  for (const auto& rail : here.rails) {
+    present.push_back(rail.rdma);
+    if (rail.source == RailSource::inferred) guessed.push_back(rail.rdma + " as " + rail.name());
+  }
+  for (const auto& missing : here.missing)
+    if (missing.index)
+      findings.fail("node", missing.text() + " is missing" + instead(here, missing), expected, source,
+                    here.named ? remedy +
+                                     "; if it is there under another name, mend the name, or the "
+                                     "policy's node.rails"
+                               : remedy);
+  // A policy may count rails in its target alone.
+  const bool uncounted = std::ranges::any_of(here.missing, [](const auto& one) { return !one.index; });
+  if (uncounted || (here.missing.empty() && wanted && static_cast<int>(here.rails.size()) < *wanted))
+    findings.fail("node",
+                  std::to_string(here.rails.size()) + " rails (" + join(present, ", ") + ")" +
+                      instead(here, MissingRail{}),
+                  expected, source, remedy);
+  else if (wanted && static_cast<int>(here.rails.size()) > *wanted)
+    findings.warn("node", std::to_string(here.rails.size()) + " RDMA NICs that may be rails", expected,
+                  source,
+                  "name the rails in the policy (node.rails.select), so that storage NICs are not judged as "
+                  "rails");
+  // A guess is good enough to look at the device, never to say that it is what the policy means.
+  if (here.named && !guessed.empty())
+    findings.unknown(
+        "node",
+        (here.unanswered.empty() ? std::string("nothing that the policy names it by says so: ")
+                                 : "the policy knows its rails by '" + here.unanswered +
+                                       "', which this machine does not tell: ") +
+            "taken " + join(guessed, ", "),
+        expected, source,
+        here.unanswered.empty()
+            ? "see net.rail-prefixes: a rail without its address is known by nothing else; or name "
+              "it in node.rails.select"
+            : "name the rails by something that is known here as well: node.rails.select (pci, "
+              "interface, subnet)");
+}
+
+// The rest of the sentence "4 NICs, ...": how they were chosen, where that is worth a word, and what else is
+// here.
+std::string how_chosen(const RailsHere& here) {
+  std::string others;
+  for (const auto& other : here.others)
+    others += "; no rail: " + other.name + " " + to_text(other.why);
+  for (const auto& rail : here.rails)
+    if (rail.source == RailSource::route || rail.source == RailSource::inferred)
+      return "; rails by " + to_text(rail.source) +
+             (rail.source == RailSource::inferred && !here.named ? ", for the policy names none" : "") +
+             others;
+  return others;
+}
+
+void judge_cards(CheckFindings& findings, const std::vector<Nic>& nics, const NodeExpectation* expected,
+                 std::optional<int> wanted, const std::string& chosen) {
   std::set<std::string> boards, versions;
   for (const auto& nic : nics) {
     const bool asked = expected && !(expected->nic_board.empty() && expected->nic_firmware.empty());
@@ -36,20 +115,6 @@ std::vector<Finding> judge(const std::vector<Nic>& nics, const NodeExpectation* 
       findings.fail(nic.subject, "firmware " + nic.firmware, expected->nic_firmware, source,
                     "flash the fleet's firmware: mlxfwmanager -d " + nic.rdma + " -u, then power-cycle");
   }
-  if (wanted && static_cast<int>(nics.size()) < *wanted) {
-    std::string present;
-    for (const auto& nic : nics)
-      present += (present.empty() ? "" : ", ") + nic.rdma;
-    findings.fail("node", std::to_string(nics.size()) + " rails (" + present + ")",
-                  std::to_string(*wanted) + " rails", source,
-                  "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
-                  "power-cycle (AC), reseat, then open an RMA");
-  } else if (wanted && static_cast<int>(nics.size()) > *wanted) {
-    findings.warn("node", std::to_string(nics.size()) + " RDMA NICs that may be rails",
-                  std::to_string(*wanted) + " rails", source,
-                  "name the rails by their prefixes in the policy (node.rails.addresses), so that storage "
-                  "NICs are not judged as rails");
-  }
   const auto one_kind = [&](const std::set<std::string>& kinds, const std::string& what,
                             const std::string& remedy) {
     if (kinds.size() < 2) return;
@@ -62,38 +127,48 @@ std::vector<Finding> judge(const std::vector<Nic>& nics, const NodeExpectation* 
   one_kind(versions, "firmware", "bring all NICs to one version: mlxfwmanager -u, then power-cycle");
   if (findings.empty() && !nics.empty())
     findings.pass("node",
-                  boards.empty() ? std::to_string(nics.size()) + " NICs under soft RoCE"
-                                 : std::to_string(nics.size()) + " NICs, board " + *boards.begin() +
-                                       ", firmware " + *versions.begin(),
+                  (boards.empty() ? std::to_string(nics.size()) + " NICs under soft RoCE"
+                                  : std::to_string(nics.size()) + " NICs, board " + *boards.begin() +
+                                        ", firmware " + *versions.begin()) +
+                      chosen,
                   wanted ? std::to_string(*wanted) + " alike" : "all alike", source);
-  return findings.done();
 }
 
 }  // namespace
 
 extern const Check pci_inventory{
     .name = "pci.inventory",
-    .summary = "all rail NICs are there, of one board and one firmware",
+    .summary =
+        "all rails are there, by the names that the policy has for them, of one board and one firmware",
     .why =
         "A missing NIC takes a quarter of the interconnect; mixed firmware brings congestion settings that "
         "differ per rail, seen as one slow rail in every all-reduce.",
-    .reads = "/sys/class/infiniband/*/{board_id,fw_ver,hca_type,device}",
+    .reads =
+        "/sys/class/infiniband/*/{board_id,fw_ver,hca_type,device}, what the policy names rails by "
+        "(node.rails.select, addresses, probe.peers)",
     .fix =
         "lspci -d 15b3: and dmesg | grep mlx5_core; reseat or power-cycle (AC) a NIC that left the bus; "
         "mlxfwmanager -u for firmware.",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pci.inventory");
-          const auto rails = rails_or_say(host, policy, findings);
-          if (!rails) return findings.done();
+          const auto here = read_rails_here(host, policy);
+          if (here) judge_choice(findings, *here, expected_rails(policy));
+          if (!here || here->rails.empty()) {
+            if (findings.empty()) rails_or_say(host, policy, findings);
+            return findings.done();
+          }
           std::vector<Nic> nics;
-          for (const auto& rail : *rails) {
+          for (const auto& rail : here->rails) {
             const std::string base = "/sys/class/infiniband/" + rail.rdma + "/";
             nics.push_back({rail.name(), rail.rdma, host.files().text(base + "board_id").value,
                             host.files().text(base + "fw_ver").value,
                             host.files().text(base + "hca_type").value, rail.soft});
           }
-          return judge(nics, expectation(policy), expected_rails(policy));
+          judge_cards(findings, nics, expectation(policy), expected_rails(policy), how_chosen(*here));
+          for (const auto& other : here->others)
+            findings.skip(other.name, "no rail: it " + to_text(other.why), source);
+          return findings.done();
         },
 };
 

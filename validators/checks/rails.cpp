@@ -1,9 +1,9 @@
 #include "validators/checks/rails.hpp"
 
-#include <linux/rtnetlink.h>
-
 #include <algorithm>
-#include <set>
+
+#include "reports/record/text.hpp"
+#include "validators/checks/rail_candidates.hpp"
 
 namespace mlc {
 
@@ -19,114 +19,108 @@ std::string Rail::name() const {
   return "rail " + std::to_string(index) + " (" + (netdev.empty() ? rdma : netdev) + ")";
 }
 
-std::vector<Rail> choose_rails(const RailInputs& inputs, const NodeExpectation* expected) {
-  struct Candidate {
-    Rail rail;
-    double rate;
-  };
-  std::vector<Candidate> candidates;
-  for (std::size_t i = 0; i < inputs.devices.size(); ++i) {
-    const RdmaDevice& device = inputs.devices[i];
-    for (const auto& netdev : device.netdevs) {
-      const auto link = std::ranges::find(inputs.links, netdev, &Link::name);
-      if (link == inputs.links.end()) continue;
-      Candidate candidate{
-          {0, device.name, netdev, device.pci, device.is_vf(), device.soft, *link, {}, nullptr, {}},
-          i < inputs.rates.size() ? inputs.rates[i] : 0};
-      for (const auto& address : inputs.addresses)
-        if (address.index == link->index) candidate.rail.addresses.push_back(address.prefix);
-      candidates.push_back(std::move(candidate));
-    }
-  }
-  const bool any_pf = std::ranges::any_of(candidates, [](const Candidate& one) { return !one.rail.vf; });
-  if (any_pf) std::erase_if(candidates, [](const Candidate& one) { return one.rail.vf; });
-  const auto wanted = expected && expected->rails ? static_cast<std::size_t>(*expected->rails) : 0;
-  // The device of the ordinary network is no rail. But where a policy counts rails and there are no more than
-  // that, a rail with the default route is a fault to be found, not a device to be left out.
-  if (wanted == 0 || candidates.size() > wanted)
-    std::erase_if(candidates, [&](const Candidate& one) { return one.rail.netdev == inputs.default_device; });
-  if (expected && expected->rail_gbit_s && wanted > 0 && candidates.size() > wanted) {
-    const auto right = std::ranges::count(candidates, *expected->rail_gbit_s, &Candidate::rate);
-    if (static_cast<std::size_t>(right) == wanted)
-      std::erase_if(candidates, [&](const Candidate& one) { return one.rate != *expected->rail_gbit_s; });
-  }
-  std::vector<Rail> rails;
-  for (auto& candidate : candidates)
-    rails.push_back(std::move(candidate.rail));
-  std::ranges::sort(rails, {}, [](const Rail& rail) { return std::tie(rail.pci, rail.netdev); });
+std::vector<std::string> Rail::ports() const { return members.empty() ? std::vector{netdev} : members; }
 
-  // With the site's prefixes known, the address says which rail it is; a rail without one keeps a free place.
-  if (expected && !expected->sites.empty()) {
-    std::set<int> taken;
-    for (auto& rail : rails) {
-      rail.index = -1;
-      for (std::size_t i = 0; i < expected->sites.size() && rail.index < 0; ++i)
-        for (const auto& address : rail.addresses)
-          if (expected->sites[i].prefix.contains(address.address) && !taken.contains(static_cast<int>(i)))
-            rail.index = static_cast<int>(i);
-      if (rail.index >= 0)
-        taken.insert(rail.index), rail.site = &expected->sites[static_cast<std::size_t>(rail.index)];
-    }
-    int next = 0;
-    for (auto& rail : rails) {
-      if (rail.index >= 0) continue;
-      while (taken.contains(next))
-        ++next;
-      rail.index = next;
-      taken.insert(next);
-      if (static_cast<std::size_t>(next) < expected->sites.size())
-        rail.site = &expected->sites[static_cast<std::size_t>(next)];
-    }
-    for (auto& rail : rails) {
-      if (!rail.site) continue;
-      rail.gateway = rail.site->gateway;
-      if (rail.site->first_is_gateway && !rail.addresses.empty() && rail.addresses.front().length < 31)
-        rail.gateway = Ipv4{rail.addresses.front().network().address.bits + 1};
-    }
-    std::ranges::sort(rails, {}, &Rail::index);
-  } else {
-    for (std::size_t i = 0; i < rails.size(); ++i)
-      rails[i].index = static_cast<int>(i);
+namespace {
+
+bool in_site(const RailExpectation* site, const Prefix& address) {
+  return site && site->prefix.contains(address.address);
+}
+
+// Where the rails' addresses are: on these interfaces, or on VFs that Pods have. Empty: nobody says.
+std::optional<bool> addressed_here(const Host& host, const std::vector<Rail>& rails,
+                                   const NodeExpectation* expected) {
+  if (expected && expected->host_addresses) return expected->host_addresses;
+  if (expected && !expected->sites.empty()) return true;
+  bool vfs = true;
+  for (const auto& rail : rails) {
+    if (rail.vf || !rail.addresses.empty() || !rail.addresses6.empty() || !rail.link_local.empty())
+      return true;
+    const auto count = host.files().number("/sys/bus/pci/devices/" + rail.pci + "/sriov_numvfs");
+    vfs = vfs && count && *count > 0;
   }
-  return rails;
+  if (!vfs) return true;
+  return expected ? std::nullopt : std::optional(false);
+}
+
+std::string undecided_text(const RailsHere& here) {
+  return join(here.undecided, ", ") + " may all be rails, and nothing says which are";
+}
+
+constexpr const char* rail_source = "/sys/class/infiniband, RTM_GETLINK";
+constexpr const char* name_them =
+    "name the rails in the policy: node.rails.select (PCI address, interface, near_gpu, subnet, ...)";
+
+}  // namespace
+
+Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const NodeExpectation* expected) {
+  Rail rail{.index = index,
+            .rdma = candidate.rdma,
+            .netdev = candidate.netdev,
+            .pci = candidate.pci,
+            .members = candidate.members,
+            .vf = candidate.vf,
+            .soft = candidate.soft,
+            .link_layer = candidate.link_layer,
+            .source = source,
+            .link = candidate.link,
+            .addresses6 = candidate.addresses6};
+  if (expected && static_cast<std::size_t>(index) < expected->sites.size())
+    rail.site = &expected->sites[static_cast<std::size_t>(index)];
+  static const Prefix rfc3927 = *parse_prefix("169.254.0.0/16");
+  for (const auto& address : candidate.addresses)
+    (rfc3927.contains(address.address) && !in_site(rail.site, address) ? rail.link_local : rail.addresses)
+        .push_back(address);
+  std::ranges::stable_partition(rail.addresses, [&](const Prefix& one) { return in_site(rail.site, one); });
+  if (rail.site) {
+    rail.gateway = rail.site->gateway;
+    if (rail.site->first_is_gateway && !rail.addresses.empty() && rail.addresses.front().length < 31)
+      rail.gateway = Ipv4{rail.addresses.front().network().address.bits + 1};
+  }
+  return rail;
+}
+
+Read<RailsHere> read_rails_here(const Host& host, const Policy& policy) {
+  const auto inputs = read_rail_inputs(host, expectation(policy));
+  if (!inputs) return Read<RailsHere>::no(inputs);
+  auto selection = select_rails(*inputs, expectation(policy));
+  RailsHere here{.missing = std::move(selection.missing),
+                 .named = selection.named,
+                 .unanswered = std::move(selection.unanswered)};
+  for (const auto& found : selection.rails)
+    here.rails.push_back(
+        rail_of(inputs->candidates[found.candidate], found.index, found.source, expectation(policy)));
+  for (const auto& other : selection.others)
+    here.others.push_back(
+        {inputs->candidates[other.candidate].name(), inputs->candidates[other.candidate].pci, other.why});
+  for (const std::size_t i : selection.undecided)
+    here.undecided.push_back(inputs->candidates[i].name());
+  return Read<RailsHere>::of(std::move(here));
 }
 
 Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy) {
   using Rails = std::vector<Rail>;
-  const auto& devices = host.rdma_devices();
-  if (!devices) return Read<Rails>::unreadable(devices.why);
-  if (devices->empty()) return Read<Rails>::not_there("there is no RDMA device");
-  const auto& links = host.links();
-  if (!links) return Read<Rails>::unreadable("interfaces: " + links.why);
-  const auto& addresses = host.addresses();
-  if (!addresses) return Read<Rails>::unreadable("addresses: " + addresses.why);
-  RailInputs inputs{*devices, *links, *addresses, {}, {}};
-  for (const auto& device : *devices) {
-    const auto rate = host.files().text(port_path(device.name) + "rate");
-    inputs.rates.push_back(rate ? leading_number(*rate).value_or(0) : 0);
-  }
-  if (const auto& routes = host.routes())
-    for (const auto& route : *routes)
-      if (route.is_default() && route.table == RT_TABLE_MAIN && route.oif)
-        for (const auto& link : *links)
-          if (link.index == *route.oif) inputs.default_device = link.name;
-  auto rails = choose_rails(inputs, expectation(policy));
-  if (rails.empty())
-    return Read<Rails>::not_there("no RDMA device has an interface in this network namespace");
-  return Read<Rails>::of(std::move(rails));
+  auto here = read_rails_here(host, policy);
+  if (!here) return Read<Rails>::no(here);
+  if (!here->undecided.empty()) return Read<Rails>::unreadable(undecided_text(*here));
+  if (here->rails.empty()) return Read<Rails>::not_there("no RDMA device here is a rail");
+  return Read<Rails>::of(std::move(here.value.rails));
 }
 
 std::vector<RailNic> rail_nics(const Host& host, const std::vector<Rail>& rails) {
   std::vector<RailNic> nics;
   for (const auto& rail : rails) {
-    RailNic nic{rail.name(), rail.rdma, rail.pci, rail.link};
-    for (const auto& device : *host.rdma_devices()) {
-      if (device.name != rail.rdma || !device.is_vf()) continue;
-      nic.pci = device.parent;
+    RailNic nic{rail.name(), rail.rdma, rail.pci, rail.link, false};
+    if (rail.vf || !rail.members.empty()) {
+      // Neither a VF's interface nor a bond is the PF's own.
       nic.link.reset();
-      if (const auto netdevs = host.files().list("/sys/bus/pci/devices/" + nic.pci + "/net"))
-        for (const auto& link : *host.links())
-          if (std::ranges::find(*netdevs, link.name) != netdevs->end()) nic.link = link;
+      const auto& devices = *host.rdma_devices();
+      const auto device = std::ranges::find(devices, rail.rdma, &RdmaDevice::name);
+      nic.hidden = rail.vf && (device == devices.end() || !device->is_vf());
+      if (rail.vf && !nic.hidden) nic.pci = device->parent;
+      const auto netdevs = host.files().list("/sys/bus/pci/devices/" + nic.pci + "/net");
+      for (const auto& link : *host.links())
+        if (!nic.hidden && std::ranges::find(*netdevs, link.name) != netdevs->end()) nic.link = link;
     }
     nics.push_back(std::move(nic));
   }
@@ -135,25 +129,59 @@ std::vector<RailNic> rail_nics(const Host& host, const std::vector<Rail>& rails)
 
 std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& policy,
                                               CheckFindings& findings) {
-  auto rails = read_rails(host, policy);
-  if (rails) return std::move(rails.value);
+  auto here = read_rails_here(host, policy);
+  if (here && !here->rails.empty()) return std::move(here.value.rails);
   const auto wanted = expected_rails(policy);
-  const std::string source = "/sys/class/infiniband, RTM_GETLINK";
+  const std::string source = rail_source;
   const std::string expected = wanted ? std::to_string(*wanted) + " rails" : std::string();
-  if (!rails.missing()) {
-    findings.unknown("rails", rails.why, expected, source,
+  const std::string why = here ? "no RDMA device here is a rail" : here.why;
+  if (here && !here->undecided.empty()) {
+    findings.unknown("rails", undecided_text(*here), expected, source, name_them);
+  } else if (!here && !here.missing()) {
+    findings.unknown("rails", here.why, expected, source,
                      "run on the node itself, or capture it again with: mlc-bench capture DIR");
   } else if (wanted && *wanted > 0 && findings.check() == "pci.inventory") {
     // One cause, one failure: the checks of what is not there could not be made.
-    findings.fail("rails", "no rail: " + rails.why, expected, source,
+    findings.fail("rails", "no rail: " + why, expected, source,
                   "lspci -d 15b3: must list the NICs (if not: power-cycle, reseat, RMA); then load their "
                   "driver: modprobe mlx5_ib; dmesg | grep mlx5_core");
   } else if (wanted && *wanted > 0) {
-    findings.unknown("rails", "no rail to look at: " + rails.why, expected, source,
-                     "see pci.inventory first");
+    findings.unknown("rails", "no rail to look at: " + why, expected, source, "see pci.inventory first");
   } else {
-    findings.skip("rails", "no rails on this machine: " + rails.why, source);
+    findings.skip("rails", "no rails on this machine: " + why, source);
   }
+  return std::nullopt;
+}
+
+std::optional<std::vector<Rail>> roce_rails_or_say(const Host& host, const Policy& policy,
+                                                   CheckFindings& findings) {
+  auto rails = rails_or_say(host, policy, findings);
+  if (!rails) return rails;
+  const std::string why = "InfiniBand: no rule of Ethernet or IP applies";
+  if (std::ranges::all_of(*rails, &Rail::infiniband)) {
+    findings.skip("rails", why, "/sys/class/infiniband/*/ports/1/link_layer");
+    return std::nullopt;
+  }
+  for (const auto& rail : *rails)
+    if (rail.infiniband()) findings.skip(rail.name(), why, port_path(rail.rdma) + "link_layer");
+  std::erase_if(*rails, [](const Rail& rail) { return rail.infiniband(); });
+  return rails;
+}
+
+std::optional<std::vector<Rail>> addressed_rails_or_say(const Host& host, const Policy& policy,
+                                                        CheckFindings& findings) {
+  auto rails = roce_rails_or_say(host, policy, findings);
+  if (!rails) return rails;
+  const auto here = addressed_here(host, *rails, expectation(policy));
+  if (here.value_or(false)) return rails;
+  const std::string why = "the PFs have no address; their VFs, in Pods, may have them",
+                    source = "RTM_GETADDR";
+  if (here)
+    findings.skip("rails", why, source);
+  else
+    findings.unknown("rails", why, "addresses where the policy has them", source,
+                     "say which it is in the policy: node.rails.host_addresses: false if only Pods have "
+                     "them, true if the node has");
   return std::nullopt;
 }
 
@@ -161,17 +189,25 @@ bool has_link(const Link& link) { return link.up() && link.carrier.value_or(1) !
 
 std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
                                                  CheckFindings& findings) {
-  auto rails = rails_or_say(host, policy, findings);
+  auto rails = addressed_rails_or_say(host, policy, findings);
   if (!rails) return rails;
   const auto nics = rail_nics(host, *rails);
   std::vector<Rail> up;
   for (std::size_t i = 0; i < rails->size(); ++i) {
     const Rail& rail = (*rails)[i];
-    if (has_link(*rail.link) && (!nics[i].link || has_link(*nics[i].link)))
-      up.push_back(rail);
-    else
+    const bool pf_linked = !rail.vf || !nics[i].link || has_link(*nics[i].link);
+    const bool linked = rail.link && has_link(*rail.link) && pf_linked;
+    if (!linked)
       findings.unknown(rail.name(), "its link is down", "", "RTM_GETLINK of " + rail.netdev,
                        "see rdma.port-state first");
+    else if (rail.addresses.empty() && !rail.addresses6.empty())
+      findings.unknown(rail.name(),
+                       "has IPv6 alone (" + to_string(rail.addresses6.front()) + "); this is a check of IPv4",
+                       "", "RTM_GETADDR, /proc/net/if_inet6",
+                       "look by hand: ip -6 route show dev " + rail.netdev +
+                           "; where that is enough, leave the check out (node.skip)");
+    else
+      up.push_back(rail);
   }
   return up;
 }

@@ -1,5 +1,6 @@
-// Which interfaces of this machine are rails. A rail is the same NIC index on every node: on the host a PF,
-// in a Pod the VF that was moved into its namespace.
+// The rails of this machine as checks and measurements see them. A rail is the same NIC index on every node:
+// on the host a PF, in a Pod the VF that was moved into its namespace. Which devices they are:
+// rail_selection.hpp.
 #pragma once
 
 #include <optional>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "validators/checks/check_findings.hpp"
+#include "validators/checks/rail_selection.hpp"
 #include "validators/host/host.hpp"
 #include "validators/policy/policy.hpp"
 
@@ -14,28 +16,42 @@ namespace mlc {
 
 struct Rail {
   int index = 0;
-  std::string rdma, netdev, pci;
+  std::string rdma, netdev, pci;     // netdev: a bond, or empty on InfiniBand without IPoIB
+  std::vector<std::string> members;  // of the bond
   bool vf = false, soft = false;
+  LinkLayer link_layer = LinkLayer::unknown;
+  RailSource source = RailSource::inferred;
   std::optional<Link> link;               // as this namespace sees it
-  std::vector<Prefix> addresses;          // with host bits
+  std::vector<Prefix> addresses;          // with host bits; the site's first, without link-local ones
+  std::vector<Prefix> link_local;         // 169.254.0.0/16 (RFC 3927): given by nobody
+  std::vector<Prefix6> addresses6;        // without fe80::
   const RailExpectation* site = nullptr;  // of the policy; borrowed
   std::optional<Ipv4> gateway;            // that the site has for this node
   std::string name() const;               // "rail 2 (ens3f0)"
+  bool infiniband() const { return link_layer == LinkLayer::infiniband; }
+  std::vector<std::string> ports() const;  // the interfaces of its hardware: itself, or the bond's members
 };
 
-struct RailInputs {
-  std::vector<RdmaDevice> devices;
-  std::vector<Link> links;
-  std::vector<Address> addresses;
-  std::string default_device;  // carries the default route
-  std::vector<double> rates;   // of each device, Gbit/s; 0: not known
+// Pure: a candidate as the rail it was found to be.
+Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const NodeExpectation* expected);
+
+struct NotARail {
+  std::string name, pci;  // "mlx5_9 (eth6)", "0000:4b:00.0"
+  NoRail why = NoRail::not_named;
 };
 
-// Pure. PFs with an interface here, else VFs with one. Of more candidates than the policy has rails, not the
-// one with the default route, and those of the expected rate if that settles it.
-std::vector<Rail> choose_rails(const RailInputs& inputs, const NodeExpectation* expected);
+struct RailsHere {
+  std::vector<Rail> rails;
+  std::vector<MissingRail> missing;
+  std::vector<NotARail> others;
+  std::vector<std::string> undecided;  // more devices than rails, and nothing says which; then no rails
+  bool named = false;                  // the policy names its rails
+  std::string unanswered;              // the key of its selector that this machine cannot answer
+};
 
-// Missing: this machine has none. Unreadable: it cannot be told.
+// Missing: this machine has no RDMA device that could be one. Unreadable: it cannot be told.
+Read<RailsHere> read_rails_here(const Host& host, const Policy& policy);
+// The rails alone; undecided ones are unreadable, and with none of them here that is missing.
 Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy);
 
 // The rails, or no value and the finding that says why: skip where the policy expects none; where it does, a
@@ -43,10 +59,18 @@ Read<std::vector<Rail>> read_rails(const Host& host, const Policy& policy);
 std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& policy,
                                               CheckFindings& findings);
 
+// The same for checks of Ethernet and IP: InfiniBand has neither, and is skipped.
+std::optional<std::vector<Rail>> roce_rails_or_say(const Host& host, const Policy& policy,
+                                                   CheckFindings& findings);
+
+// The same for checks of addresses, which PFs need not have where only their VFs, in Pods, do.
+std::optional<std::vector<Rail>> addressed_rails_or_say(const Host& host, const Policy& policy,
+                                                        CheckFindings& findings);
+
 bool has_link(const Link& link);  // set up, and with a carrier as far as the kernel says
 
-// The same for checks of what needs a link, which a VF has not where its PF in sight has none: such a rail is
-// a failure of rdma.port-state, and unknown here.
+// The same for checks of what needs IPv4 and a link, which a VF has not where its PF in sight has none: such
+// a rail is a failure of rdma.port-state, and unknown here.
 std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
                                                  CheckFindings& findings);
 
@@ -55,6 +79,7 @@ struct RailNic {
   std::string subject;  // "rail 2 (ens3f0)"
   std::string rdma, pci;
   std::optional<Link> link;  // empty: the PF has no interface in this namespace
+  bool hidden = false;       // a VF whose PF is on another machine's bus; pci is then the VF's own
 };
 std::vector<RailNic> rail_nics(const Host& host, const std::vector<Rail>& rails);
 

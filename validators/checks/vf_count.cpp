@@ -85,6 +85,13 @@ extern const Check vf_count{
           if (!rails) return findings.done();
           std::vector<Pf> pfs;
           for (const auto& nic : rail_nics(host, *rails)) {
+            if (nic.hidden) {
+              if (node && node->vfs_per_pf)
+                findings.unknown(nic.subject, "a VF whose PF is out of sight", "",
+                                 "/sys/bus/pci/devices/" + nic.pci,
+                                 "run this check on the machine that has the PF");
+              continue;
+            }
             const std::string base = "/sys/bus/pci/devices/" + nic.pci + "/";
             pfs.push_back({nic.subject, "", nic.pci, host.files().number(base + "sriov_numvfs"),
                            host.files().number(base + "sriov_totalvfs")});
@@ -93,7 +100,9 @@ extern const Check vf_count{
           // A rail whose only VF is gone is no rail any more: its PF is found among the NICs of the same
           // model.
           if (static_cast<int>(rails->size()) < expected_rails(policy).value_or(0)) {
+            const auto here = read_rails_here(host, policy);
             for (const auto& pci : like_these(host, pfs)) {
+              if (std::ranges::find(here->others, pci, &NotARail::pci) != here->others.end()) continue;
               const std::string base = "/sys/bus/pci/devices/" + pci + "/";
               const auto netdevs = host.files().list(base + "net");
               pfs.push_back({"PF " + (netdevs && !netdevs->empty() ? netdevs->front() + ", " : "") + pci, "",
@@ -101,7 +110,8 @@ extern const Check vf_count{
                              host.files().number(base + "sriov_totalvfs")});
             }
           }
-          bool any = wanted.has_value();
+          if (pfs.empty() && !findings.empty()) return findings.done();
+          bool any = wanted.has_value() && !pfs.empty();
           for (const auto& pf : pfs)
             any = any || !pf.configured.missing();
           if (!any) {
