@@ -13,10 +13,11 @@ struct CounterChange {
   std::string path;
   Read<std::uint64_t> before, after;
 
-  // Counters of the InfiniBand port table stop at their width (IBTA 16.1.3.5: 4, 8, 16 or 32 bits), so a
-  // value there says nothing about what came since.
-  bool saturated(std::uint64_t most) const {
-    return (before && *before >= most) || (after && (*after >= most || *after == ~std::uint64_t{0}));
+  // Counters of the InfiniBand port table stop at their width (IBTA 16.1.3.5: 4, 8, 16 or 32 bits): one that
+  // stands there says nothing of what comes after. A driver with wider ones goes beyond.
+  bool stuck(std::uint64_t most) const {
+    const auto at_end = [&](std::uint64_t value) { return value == most || value == ~std::uint64_t{0}; };
+    return before && at_end(*before) && (!after || *after == *before);
   }
   // Empty where a reading is missing or the counter went backwards (driver reset, 32-bit wrap).
   std::optional<std::uint64_t> delta() const {

@@ -1,3 +1,4 @@
+#include "reports/record/text.hpp"
 #include "validators/checks/check.hpp"
 #include "validators/checks/counters.hpp"
 #include "validators/checks/rails.hpp"
@@ -46,15 +47,14 @@ void judge(CheckFindings& findings, const Port& port) {
   const std::string base = port_path(port.rdma);
   std::size_t read = 0;
   bool bad = false;
+  std::vector<std::string> stuck;
   for (const auto& [counter, change] : port.changes) {
     if (change.before.missing()) continue;  // firmware of this NIC, or a VF, does not have this group
-    if (change.saturated(counter->most)) {
-      findings.unknown(
-          port.subject, std::string(counter->name) + " is saturated at " + std::to_string(*change.before),
-          "no growth", change.path,
-          "reset it by reloading the driver in a maintenance window; until then new errors cannot be seen");
-      bad = true;
-    } else if (const auto delta = change.delta(); !delta) {
+    if (change.stuck(counter->most)) {
+      stuck.push_back(std::string(counter->name) + " at " + std::to_string(*change.before));
+      continue;
+    }
+    if (const auto delta = change.delta(); !delta) {
       findings.unknown(port.subject, std::string(counter->name) + ": " + change.why_unknown(), "no growth",
                        change.path, "read twice on the node itself");
       bad = true;
@@ -69,14 +69,20 @@ void judge(CheckFindings& findings, const Port& port) {
     }
     ++read;
   }
-  if (read == 0)
+  const std::string not_judged =
+      stuck.empty() ? "" : "; not judged, stuck at their maximum: " + join(stuck, ", ");
+  if (read == 0 && !stuck.empty())
+    findings.unknown(port.subject, "no counter moves any more" + not_judged, "no growth",
+                     base + "{counters,hw_counters}",
+                     "reload the driver in a maintenance window, which sets them to 0");
+  else if (read == 0)
     findings.unknown(port.subject, "this namespace shows no port counters", "no growth",
                      base + "{counters,hw_counters}",
                      "in a Pod with shared RDMA namespaces run on the host, mount the host's /sys, or use "
                      "rdma system set netns exclusive");
   else if (!bad)
-    findings.pass(port.subject, "no growth in " + std::to_string(read) + " counters", "no growth",
-                  base + "{counters,hw_counters}");
+    findings.pass(port.subject, "no growth in " + std::to_string(read) + " counters" + not_judged,
+                  "no growth", base + "{counters,hw_counters}");
 }
 
 }  // namespace
