@@ -33,14 +33,15 @@ std::vector<Finding> each_pf(std::string_view check, bool asked, const Host& hos
     findings.skip("rails", "no rails, and the policy does not ask", "policy");
     return findings.done();
   }
-  const auto rails = rails_or_say(host, policy, findings);
+  const auto rails = roce_rails_or_say(host, policy, findings);
   if (!rails) return findings.done();
   for (const auto& rail : *rails) {
     if (rail.vf)
       findings.unknown(rail.name(), "a VF does not show it", expected, "the PF in the host's namespace",
                        "run this check on the host: mlc-bench validate lossless");
     else
-      each(findings, rail);
+      for (const auto& port : rail.ports())
+        each(findings, port == rail.netdev ? rail.name() : rail.name() + " " + port, port);
   }
   return findings.done();
 }
@@ -145,10 +146,10 @@ extern const Check lossless_pfc{
           std::set<unsigned> masks;
           auto findings = each_pf("lossless.pfc", wanted.has_value(), host, policy,
                                   wanted ? "PFC on priority " + priorities(*wanted) : "",
-                                  [&](CheckFindings& all, const Rail& rail) {
-                                    const auto dcb = host.dcb(rail.netdev);
+                                  [&](CheckFindings& all, const std::string& rail, const std::string& port) {
+                                    const auto dcb = host.dcb(port);
                                     if (dcb && dcb->pfc_enabled) masks.insert(*dcb->pfc_enabled);
-                                    judge_pfc(all, rail.name(), rail.netdev, dcb, wanted);
+                                    judge_pfc(all, rail, port, dcb, wanted);
                                   });
           if (masks.size() > 1) {
             CheckFindings more("lossless.pfc");
@@ -178,10 +179,10 @@ extern const Check lossless_dscp{
             return findings.done();
           }
           return each_pf("lossless.dscp", true, host, policy, "trust dscp",
-                         [&](CheckFindings& all, const Rail& rail) {
-                           judge_dscp(all, rail.name(), rail.netdev, host.dcb(rail.netdev),
-                                      host.files().text("/sys/class/net/" + rail.netdev + "/qos/trust"),
-                                      node->dscp, node->dscp_priority);
+                         [&](CheckFindings& all, const std::string& rail, const std::string& port) {
+                           judge_dscp(all, rail, port, host.dcb(port),
+                                      host.files().text("/sys/class/net/" + port + "/qos/trust"), node->dscp,
+                                      node->dscp_priority);
                          });
         },
 };
@@ -208,13 +209,12 @@ extern const Check lossless_ecn{
                                                ? static_cast<unsigned>(std::countr_zero(*node->pfc_mask))
                                                : 3);
           return each_pf("lossless.ecn", true, host, policy, "on for sender (rp) and receiver (np)",
-                         [&](CheckFindings& all, const Rail& rail) {
+                         [&](CheckFindings& all, const std::string& rail, const std::string& port) {
                            const auto read = [&](const char* side) {
-                             return host.files().number("/sys/class/net/" + rail.netdev + "/ecn/" + side +
+                             return host.files().number("/sys/class/net/" + port + "/ecn/" + side +
                                                         "/enable/" + std::to_string(priority));
                            };
-                           judge_ecn(all, rail.name(), rail.netdev, priority, read("roce_rp"),
-                                     read("roce_np"));
+                           judge_ecn(all, rail, port, priority, read("roce_rp"), read("roce_np"));
                          });
         },
 };

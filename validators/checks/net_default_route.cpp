@@ -27,10 +27,11 @@ void judge(CheckFindings& findings, const Lookup& lookup) {
                        "run on the node itself, or capture it again under this policy");
     return;
   }
-  const bool right = lookup.device == lookup.rail_device && !lookup.match->is_default();
+  // A rail's own table (source-based routing) may hold nothing but a default route.
+  const bool falls = lookup.match->is_default() && lookup.match->table == RT_TABLE_MAIN;
+  const bool right = lookup.device == lookup.rail_device && !falls;
   findings.judge(right ? Status::pass : Status::fail, lookup.what,
-                 lookup.match->is_default() ? "falls to the default route out of " + lookup.device
-                                            : "leaves by " + lookup.device,
+                 falls ? "falls to the default route out of " + lookup.device : "leaves by " + lookup.device,
                  expected, source,
                  "add the static route of the rail (net.rail-routes), or bind with its address: rdma_cm and "
                  "TCP sockets without a source take this path");

@@ -81,9 +81,14 @@ extern const Check net_sysctls{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.sysctls");
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = addressed_rails_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& rail : *rails) {
+            if (rail.addresses.empty() && !rail.addresses6.empty()) {
+              findings.skip(rail.name(), "has IPv6 alone, which has neither ARP nor rp_filter",
+                            "RTM_GETADDR, /proc/net/if_inet6");
+              continue;
+            }
             bool shared = false;
             for (const auto& other : *rails)
               for (const auto& mine : rail.addresses)

@@ -123,8 +123,13 @@ extern const Check pci_link{
               judge(findings, read_device(host, "GPU " + device.address, device.address, true),
                     expected ? expected->gpu_link_gt_s : std::nullopt,
                     expected ? expected->gpu_link_width : std::nullopt);
-          if (const auto rails = rails_or_say(host, policy, findings))
-            for (const auto& nic : rail_nics(host, *rails))
+          const auto rails = rails_or_say(host, policy, findings);
+          for (const auto& nic : rail_nics(host, rails.value_or(std::vector<Rail>{})))
+            if (nic.hidden)
+              findings.unknown(nic.subject, "a VF has no link of its own, and its PF is out of sight", "",
+                               "/sys/bus/pci/devices/" + nic.pci,
+                               "run this check on the machine that has the PF");
+            else
               judge(findings, read_device(host, nic.subject, nic.pci, false),
                     expected ? expected->nic_link_gt_s : std::nullopt,
                     expected ? expected->nic_link_width : std::nullopt);

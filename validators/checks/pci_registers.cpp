@@ -21,6 +21,11 @@ std::vector<Finding> each_nic(std::string_view check, const Host& host, const Po
   const auto rails = rails_or_say(host, policy, findings);
   if (!rails) return findings.done();
   for (const auto& nic : rail_nics(host, *rails)) {
+    if (nic.hidden) {
+      findings.unknown(nic.subject, "a VF whose PF is out of sight", expected, path(nic.pci),
+                       "run this check on the machine that has the PF");
+      continue;
+    }
     const auto registers = read_pci_registers(host.files(), nic.pci);
     if (!registers || !registers->device_control)
       findings.unknown(nic.subject, registers ? "no PCI Express capability" : registers.why, expected,

@@ -11,15 +11,36 @@ namespace {
 struct Table {
   std::string subject, rdma, netdev;
   std::vector<Prefix> addresses;
+  std::vector<Prefix6> addresses6;
   Read<std::vector<Gid>> gids;
 };
+
+// IPv4 first, as NCCL and rdma_cm take it; IPv6 where there is nothing else.
+bool is_own(const Table& table, const Gid& gid) {
+  if (gid.netdev != table.netdev) return false;
+  const auto four = mapped_ipv4(gid.gid);
+  if (four || !table.addresses.empty())
+    return four &&
+           std::ranges::any_of(table.addresses, [&](const Prefix& one) { return one.address == *four; });
+  const auto six = parse_ipv6(gid.gid);
+  return six &&
+         std::ranges::any_of(table.addresses6, [&](const Prefix6& one) { return one.address == *six; });
+}
+
+std::string shown(const Gid& gid) {
+  if (const auto four = mapped_ipv4(gid.gid)) return to_string(*four);
+  const auto six = parse_ipv6(gid.gid);
+  return six ? to_string(*six) : gid.gid;
+}
 
 std::vector<Finding> judge(const std::vector<Table>& tables) {
   CheckFindings findings("rdma.gid-table");
   std::set<int> indexes;
   for (const auto& table : tables) {
     const std::string source = port_path(table.rdma) + "{gids,gid_attrs/types,gid_attrs/ndevs}";
-    const std::string expected = "a RoCE v2 GID that is " + table.netdev + "'s IPv4 address";
+    const std::string expected =
+        "a RoCE v2 GID that is " + table.netdev +
+        (table.addresses.empty() && !table.addresses6.empty() ? "'s IPv6 address" : "'s IPv4 address");
     if (!table.gids) {
       findings.unknown(table.subject, table.gids.why, expected, source,
                        "the device may have vanished: dmesg | grep mlx5_core");
@@ -29,32 +50,28 @@ std::vector<Finding> judge(const std::vector<Table>& tables) {
     const Gid* old = nullptr;  // the right address, but not as RoCE v2
     std::string others;
     for (const auto& gid : *table.gids) {
-      const auto address = mapped_ipv4(gid.gid);
-      const bool own =
-          address && gid.netdev == table.netdev &&
-          std::ranges::any_of(table.addresses, [&](const Prefix& one) { return one.address == *address; });
+      const bool own = is_own(table, gid);
       if (gid.type != "RoCE v2") {
         if (own) old = &gid;
         continue;
       }
       if (own && !usable) usable = &gid;
       if (!own)
-        others +=
-            (others.empty() ? "" : ", ") + (address ? to_string(*address) : gid.gid) + " on " + gid.netdev;
+        others += (others.empty() ? "" : ", ") + (mapped_ipv4(gid.gid) ? shown(gid) : gid.gid) + " on " +
+                  gid.netdev;
     }
     if (usable) {
       indexes.insert(usable->index);
-      findings.pass(table.subject,
-                    "index " + std::to_string(usable->index) + " is " + to_string(*mapped_ipv4(usable->gid)),
+      findings.pass(table.subject, "index " + std::to_string(usable->index) + " is " + shown(*usable),
                     expected, source);
-    } else if (table.addresses.empty()) {
+    } else if (table.addresses.empty() && table.addresses6.empty()) {
       findings.fail(table.subject, table.netdev + " has no IPv4 address, so no usable GID", expected, source,
                     "give the rail its address: check CNI and IPAM (kubectl describe pod), or netplan on the "
                     "host; the GID follows the address");
     } else if (old) {
       findings.fail(table.subject,
                     (others.empty() ? "no RoCE v2 GID" : "RoCE v2 GIDs are only " + others) + "; " +
-                        to_string(*mapped_ipv4(old->gid)) + " is " + old->type + ", which no router forwards",
+                        shown(*old) + " is " + old->type + ", which no router forwards",
                     expected, source,
                     "let the port speak RoCE v2 (cma_roce_mode -d " + table.rdma +
                         " -p 1 -m 2), then take the interface down and up or give the Pod its address again");
@@ -82,7 +99,7 @@ std::vector<Finding> judge(const std::vector<Table>& tables) {
 
 extern const Check rdma_gid_table{
     .name = "rdma.gid-table",
-    .summary = "every rail has a RoCE v2 GID that is its interface's IPv4 address",
+    .summary = "every rail has a RoCE v2 GID that is its interface's IPv4 (or only) address",
     .why =
         "Without it ibv_modify_qp fails at start, or NCCL takes a link-local GID and nothing reaches the "
         "peer.",
@@ -91,13 +108,16 @@ extern const Check rdma_gid_table{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("rdma.gid-table");
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = addressed_rails_or_say(host, policy, findings);
           if (!rails) return findings.done();
           std::vector<Table> tables;
           for (const auto& rail : *rails)
-            tables.push_back(
-                {rail.name(), rail.rdma, rail.netdev, rail.addresses, read_gids(host.files(), rail.rdma)});
-          return judge(tables);
+            tables.push_back({rail.name(), rail.rdma, rail.netdev, rail.addresses, rail.addresses6,
+                              read_gids(host.files(), rail.rdma)});
+          for (auto& finding : judge(tables))
+            findings.judge(finding.status, finding.subject, finding.observed, finding.expected,
+                           finding.source, finding.remedy);
+          return findings.done();
         },
 };
 

@@ -11,17 +11,36 @@ namespace {
 struct RailMtu {
   std::string subject, netdev;
   Read<int> netdev_mtu, active;  // active: the RDMA MTU
+  bool infiniband = false;       // whose RDMA MTU owes nothing to an interface's
 };
 
 // RoCE v2 headers around the payload, with room for the largest extension (include/rdma/ib_addr.h
 // iboe_get_mtu). 4096 bytes of payload so need an interface MTU of about 4200; OCI runs 4220.
 int interface_mtu_for(int active) { return active + 104; }
 
+void judge_infiniband(CheckFindings& findings, const RailMtu& rail, std::optional<int> wanted) {
+  const std::string source = "ibv_query_port",
+                    expected = wanted ? "active MTU " + std::to_string(*wanted) : "an active MTU";
+  if (!rail.active)
+    findings.unknown(rail.subject, "active MTU: " + rail.active.why, expected, source,
+                     "install libibverbs and give the container /dev/infiniband, then run again");
+  else
+    findings.judge(
+        wanted && *rail.active < *wanted ? Status::fail : Status::pass, rail.subject,
+        "active MTU " + std::to_string(*rail.active), expected, source,
+        "the subnet manager sets it: mtu of the partition (partitions.conf: mtu=5 is 4096), and the "
+        "switch's own");
+}
+
 std::vector<Finding> judge(const std::vector<RailMtu>& rails, std::optional<int> active_wanted,
                            std::optional<int> netdev_wanted) {
   CheckFindings findings("rdma.mtu");
   std::set<int> seen;
   for (const auto& rail : rails) {
+    if (rail.infiniband) {
+      judge_infiniband(findings, rail, active_wanted);
+      continue;
+    }
     const std::string source = "RTM_GETLINK IFLA_MTU of " + rail.netdev + ", ibv_query_port";
     const int at_least =
         std::max(netdev_wanted.value_or(0), active_wanted ? interface_mtu_for(*active_wanted) : 0);
@@ -77,7 +96,8 @@ extern const Check rdma_mtu{
           std::vector<RailMtu> mtus;
           for (const auto& rail : *rails) {
             RailMtu one{rail.name(), rail.netdev, Read<int>::unreadable("interface not listed"),
-                        Read<int>::unreadable(verbs.why)};
+                        Read<int>::unreadable(verbs ? rail.rdma + " did not answer" : verbs.why),
+                        rail.infiniband()};
             if (rail.link && rail.link->mtu > 0)
               one.netdev_mtu = Read<int>::of(static_cast<int>(rail.link->mtu));
             for (const auto& port : *verbs)

@@ -40,7 +40,7 @@ extern const Check vf_eswitch_mode{
             findings.skip("rails", "the policy does not ask", "policy");
             return findings.done();
           }
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = roce_rails_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& nic : rail_nics(host, *rails))
             judge(findings, nic, host.eswitch_mode(nic.pci), node->eswitch);

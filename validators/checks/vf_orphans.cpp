@@ -64,7 +64,7 @@ extern const Check vf_orphans{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("vf.orphans");
-          const auto rails = rails_or_say(host, policy, findings);
+          const auto rails = roce_rails_or_say(host, policy, findings);
           if (!rails) return findings.done();
           const auto holders = host.files().list("/var/lib/cni/sriov/pci");
           // Without the folder sriov-cni never gave out a VF on this node (or we are in a Pod, which the

@@ -84,7 +84,7 @@ std::vector<Finding> run(const Host& host, const Policy& policy, bool asked, con
     findings.skip("rails", "the policy does not ask", "policy");
     return findings.done();
   }
-  const auto rails = rails_or_say(host, policy, findings);
+  const auto rails = roce_rails_or_say(host, policy, findings);
   if (!rails) return findings.done();
   std::vector<Pf> pfs;
   for (const auto& nic : rail_nics(host, *rails))
