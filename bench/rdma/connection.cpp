@@ -74,7 +74,8 @@ std::string to_text(const NodeFacts& facts) {
                      {"network", rail.network},
                      {"rate_gbit_s", rail.rate_gbit_s},
                      {"problem", rail.problem},
-                     {"warning", rail.warning}});
+                     {"warning", rail.warning},
+                     {"doubt", rail.doubt}});
   const Json json{{"protocol", protocol_version},
                   {"version", facts.version},
                   {"node", facts.node},
@@ -103,7 +104,8 @@ NodeFacts node_facts_from(const std::string& text) {
                              .rate_gbit_s = rail.at("rate_gbit_s").get<double>(),
                              .numa_node = -1,
                              .problem = rail.at("problem").get<std::string>(),
-                             .warning = rail.at("warning").get<std::string>()});
+                             .warning = rail.at("warning").get<std::string>(),
+                             .doubt = rail.at("doubt").get<std::string>()});
     return facts;
   });
 }

@@ -407,6 +407,12 @@ void write_to_report(Report& report, const std::vector<Meet>& meets, const Plan&
   add_node_matrix(report, meets, plan, ends);
   for (const auto& end : ends)
     for (const auto& rail : end.rails)
+      if (!rail.doubt.empty())
+        report.findings.push_back({"rdma.rails", end.node + " " + rail.name(), Status::unknown, rail.doubt,
+                                   "a rail that the policy names", "the policy's node.rails",
+                                   "mlc-bench validate pci.inventory"});
+  for (const auto& end : ends)
+    for (const auto& rail : end.rails)
       if (!rail.warning.empty() && rail.problem.empty())
         report.findings.push_back(
             {"rdma.gid", end.node + " " + rail.name(), Status::warn, rail.warning,

@@ -5,6 +5,7 @@
 #include "bench/handles/error.hpp"
 #include "bench/rdma/gid.hpp"
 #include "reports/record/text.hpp"
+#include "validators/checks/rail_candidates.hpp"
 #include "validators/checks/rails.hpp"
 
 namespace mlc::rdma {
@@ -30,6 +31,14 @@ RailFacts facts_of(const Host& host, const Rail& rail, std::optional<int> gid_in
     facts.problem = "the state of its port cannot be read: " + state.why;
   else if (!state->starts_with("4:"))
     facts.problem = "its port is " + *state + ", not ACTIVE: see 'mlc-bench validate rdma.port-state'";
+  if (rail.infiniband()) {
+    // The first row is the port's own GUID, in its subnet; the LID is asked for when the device is opened.
+    facts.gid_index = gid_index.value_or(0);
+    const auto gid = files.text(port + "gids/" + std::to_string(facts.gid_index));
+    facts.gid = gid.value;
+    if (!gid && facts.problem.empty()) facts.problem = "its GID cannot be read: " + gid.why;
+    return facts;
+  }
   const auto gids = read_gids(files, rail.rdma);
   if (!gids) {
     if (facts.problem.empty()) facts.problem = "its GIDs cannot be read: " + gids.why;
@@ -44,8 +53,20 @@ RailFacts facts_of(const Host& host, const Rail& rail, std::optional<int> gid_in
   return facts;
 }
 
+// What the policy names and this machine lacks stays in the list, so that no run passes without it.
+RailFacts absent(const MissingRail& missing, const std::vector<RailFacts>& others) {
+  RailFacts facts;
+  while (std::ranges::find(others, facts.index, &RailFacts::index) != others.end())
+    ++facts.index;
+  if (missing.index) facts.index = *missing.index;
+  facts.device = missing.names.empty() ? "missing" : join(missing.names, ", ");
+  facts.problem = missing.text() + " is missing: see 'mlc-bench validate pci.inventory'";
+  return facts;
+}
+
 // Named devices are the rails, in the order given, whatever else they would be.
 std::vector<Rail> named_rails(const Host& host, const std::vector<std::string>& names) {
+  const auto inputs = read_rail_inputs(host, nullptr);
   std::vector<Rail> rails;
   for (const auto& name : names) {
     const auto device = std::ranges::find(*host.rdma_devices(), name, &RdmaDevice::name);
@@ -56,13 +77,12 @@ std::vector<Rail> named_rails(const Host& host, const std::vector<std::string>& 
       throw BackendError("there is no RDMA device " + printable(name) + " here; there is " +
                          join(known, ", "));
     }
-    Rail rail;
-    rail.index = static_cast<int>(rails.size()), rail.rdma = name, rail.pci = device->pci;
-    if (!device->netdevs.empty()) rail.netdev = device->netdevs.front();
-    for (const auto& link : *host.links())
-      for (const auto& address : *host.addresses())
-        if (link.name == rail.netdev && address.index == link.index) rail.addresses.push_back(address.prefix);
-    rails.push_back(std::move(rail));
+    const int index = static_cast<int>(rails.size());
+    const auto candidate = std::ranges::find(inputs->candidates, name, &RailCandidate::rdma);
+    if (candidate != inputs->candidates.end())
+      rails.push_back(rail_of(*candidate, index, RailSource::selector, nullptr));
+    else
+      rails.push_back({.index = index, .rdma = name, .pci = device->pci});
   }
   return rails;
 }
@@ -77,17 +97,35 @@ std::vector<RailFacts> rails_here(const Host& host, const Policy& policy, const 
         "no RDMA device: /sys/class/infiniband is empty. On the node: lspci must list the NICs and mlx5_ib "
         "be loaded; in "
         "a Pod: ask for the rails' device-plugin resources");
-  auto rails = read_rails(host, policy);
-  if (!rails && choice.devices.empty()) throw BackendError("no rail: " + rails.why);
-  if (!choice.devices.empty()) rails.value = named_rails(host, choice.devices);
+  RailsHere here;
+  if (!choice.devices.empty()) {
+    here.rails = named_rails(host, choice.devices);
+  } else {
+    auto read = read_rails_here(host, policy);
+    if (!read) throw BackendError("no rail: " + read.why);
+    here = std::move(read.value);
+    if (!here.undecided.empty())
+      throw BackendError(join(here.undecided, ", ") +
+                         " may all be rails, and nothing says which are: name them in the policy "
+                         "(node.rails.select), or with --devices");
+    if (here.rails.empty()) throw BackendError("no rail: no RDMA device here is one that the policy names");
+  }
   std::vector<RailFacts> facts;
-  for (const Rail& rail : *rails)
-    if (choice.rails.empty() || std::ranges::find(choice.rails, rail.index) != choice.rails.end())
-      facts.push_back(facts_of(host, rail, choice.gid_index));
+  for (const Rail& rail : here.rails) {
+    facts.push_back(facts_of(host, rail, choice.gid_index));
+    if (here.named && rail.source == RailSource::inferred)
+      facts.back().doubt = "taken for a rail because nothing else is left; the policy names its rails";
+  }
+  for (const MissingRail& missing : here.missing)
+    facts.push_back(absent(missing, facts));
+  std::ranges::sort(facts, {}, &RailFacts::index);
   for (int index : choice.rails)
     if (std::ranges::find(facts, index, &RailFacts::index) == facts.end())
       throw BackendError("there is no rail " + std::to_string(index) + " here: there are " +
-                         std::to_string(rails->size()) + ", from 0");
+                         std::to_string(facts.size()) + ", from 0");
+  std::erase_if(facts, [&](const RailFacts& one) {
+    return !choice.rails.empty() && std::ranges::find(choice.rails, one.index) == choice.rails.end();
+  });
   return facts;
 }
 

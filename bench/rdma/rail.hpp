@@ -21,6 +21,7 @@ struct RailFacts {
   int numa_node = -1;   // -1: not known, or one node only
   std::string problem;  // why it cannot be measured; empty: it can
   std::string warning;
+  std::string doubt;  // why it may not be the rail that the policy means; empty: it is
   bool operator==(const RailFacts&) const = default;
   std::string name() const;  // "rail 2 (mlx5_2, ens3f2v0)"
 };
@@ -31,9 +32,10 @@ struct RailChoice {
   std::optional<int> gid_index;
 };
 
-// The rails of this machine, in rail order: the policy's where it names them (validators/checks/rails.hpp),
-// else every RDMA device with an interface here. A rail that cannot be used is listed with its problem.
-// Throws BackendError where there is no RDMA device at all, or none of those asked for.
+// The rails of this machine, in rail order, as the validators choose them (validators/checks/rails.hpp). A
+// rail that cannot be used, or that the policy names and this machine lacks, is listed with its problem.
+// Throws BackendError where there is no RDMA device at all, none of those asked for, or nothing says which
+// are rails.
 std::vector<RailFacts> rails_here(const Host& host, const Policy& policy, const RailChoice& choice);
 
 }  // namespace mlc::rdma
