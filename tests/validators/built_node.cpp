@@ -132,18 +132,23 @@ class BuiltMachine : public Machine {
     rtmsg header;
     std::memcpy(&header, request.payload.data(), sizeof header);
     Ipv4 destination;
+    std::optional<Ipv4> source;
     int oif = 0;
     for_each_attribute(std::string_view(request.payload).substr(sizeof header),
                        [&](std::uint16_t type, std::string_view value) {
                          std::uint32_t number = 0;
                          std::memcpy(&number, value.data(), sizeof number);
                          if (type == RTA_DST) destination = Ipv4{ntohl(number)};
+                         if (type == RTA_SRC) source = Ipv4{ntohl(number)};
                          if (type == RTA_OIF) oif = static_cast<int>(number);
                        });
     const BuiltRoute* best = nullptr;
+    // The rule of the source decides, where there is one; marks are of other packets.
+    unsigned table = RT_TABLE_MAIN;
+    for (const auto& rule : rules)
+      if (rule.from && source && rule.from->contains(*source) && !rule.mark) table = rule.table;
     for (const auto& route : routes) {
-      if (route.table != RT_TABLE_MAIN || (route.destination && !route.destination->contains(destination)))
-        continue;
+      if (route.table != table || (route.destination && !route.destination->contains(destination))) continue;
       if (oif > 0 && route.oif > 0 && route.oif != oif) continue;
       if (!best || (route.destination ? route.destination->length : 0) >
                        (best->destination ? best->destination->length : 0))
@@ -362,6 +367,44 @@ void BuiltNode::pci_device(const std::string& address, const std::string& folder
   link("/sys/bus/pci/devices/" + address, up + folder.substr(5));
 }
 
+void BuiltNode::rdma_device(const std::string& address, const std::string& name, const std::string& interface,
+                            int ifindex, const std::string& mac, bool is_vf) {
+  const std::string folder = pci(address), device = folder + "/infiniband/" + name,
+                    base = device + "/ports/1/";
+  file(device + "/board_id", "MT_0000000838\n");
+  file(device + "/fw_ver", "28.39.3560\n");
+  file(device + "/hca_type", "MT4129\n");
+  file(device + "/node_guid", "a088:c203:00d1:0021\n");
+  link(device + "/device", "../../../" + address);
+  link("/sys/class/infiniband/" + name, "../.." + device.substr(4));
+  file(base + "state", "4: ACTIVE\n");
+  file(base + "phys_state", "5: LinkUp\n");
+  file(base + "link_layer", "Ethernet\n");
+  file(base + "rate", "200 Gb/sec (2X NDR)\n");
+  if (!is_vf) {
+    for (const char* counter :
+         {"counters/symbol_error", "counters/port_rcv_errors", "counters/port_xmit_discards",
+          "counters/link_downed", "counters/link_error_recovery", "hw_counters/out_of_sequence",
+          "hw_counters/local_ack_timeout_err"}) {
+      file(base + counter, "0\n");
+      file("/later" + base + counter, "0\n");
+    }
+    file("/later" + device + "/name", name + "\n");
+    link("/later/sys/class/infiniband/" + name, "../.." + device.substr(4));
+  }
+  const std::string net = folder + "/net/" + interface;
+  file(net + "/carrier_changes", "1\n");
+  file(net + "/speed", "200000\n");
+  link("/sys/class/net/" + interface, "../.." + net.substr(4));
+  if (!is_vf) {
+    file("/later" + net + "/carrier_changes", "1\n");
+    link("/later/sys/class/net/" + interface, "../.." + net.substr(4));
+  }
+  links.push_back({ifindex, interface, mac, "", address, 9000, 0x11043, {}});
+  answers_[{"verbs", ""}].value.push_back(
+      {{"device", name}, {"port", 1}, {"active_mtu", 4096}, {"max_mtu", 4096}, {"dmabuf", "supported"}});
+}
+
 // What every machine has.
 void BuiltNode::common() {
   fs::create_directories(root_ + "/later");
@@ -411,8 +454,8 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}, vfs_per_pf > 8) {
        "containerd.io\nStatus: install ok installed\nVersion: 1.7.18-1\n\nPackage: vim\nStatus: install ok "
        "installed\nVersion: 9\n");
   file("/opt/cni/bin/sriov", std::string(1000, 'x'));
-  nlohmann::json nvml{{"driver", "550.90.07"}, {"gpus", nlohmann::json::array()}},
-      verbs = nlohmann::json::array();
+  nlohmann::json nvml{{"driver", "550.90.07"}, {"gpus", nlohmann::json::array()}};
+  answer("verbs", "", nlohmann::json::array());
   int next_link = 10, next_rdma = rails;
   for (int rail = 0; rail < rails; ++rail) {
     const int bus = buses[rail];
@@ -433,47 +476,6 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}, vfs_per_pf > 8) {
         continue;
       }
       pci_device(pf(rail), under + pf(rail), 0x15b3, 0x1021, 0x020000, "16.0 GT/s PCIe", 16);
-      const auto rdma_device = [&](const std::string& address, const std::string& name,
-                                   const std::string& interface, int ifindex, const std::string& mac,
-                                   bool is_vf) {
-        const std::string folder = pci(address), device = folder + "/infiniband/" + name,
-                          base = device + "/ports/1/";
-        file(device + "/board_id", "MT_0000000838\n");
-        file(device + "/fw_ver", "28.39.3560\n");
-        file(device + "/hca_type", "MT4129\n");
-        file(device + "/node_guid", "a088:c203:00d1:0021\n");
-        link(device + "/device", "../../../" + address);
-        link("/sys/class/infiniband/" + name, "../.." + device.substr(4));
-        file(base + "state", "4: ACTIVE\n");
-        file(base + "phys_state", "5: LinkUp\n");
-        file(base + "link_layer", "Ethernet\n");
-        file(base + "rate", "200 Gb/sec (2X NDR)\n");
-        if (!is_vf) {
-          for (const char* counter :
-               {"counters/symbol_error", "counters/port_rcv_errors", "counters/port_xmit_discards",
-                "counters/link_downed", "counters/link_error_recovery", "hw_counters/out_of_sequence",
-                "hw_counters/local_ack_timeout_err"}) {
-            file(base + counter, "0\n");
-            file("/later" + base + counter, "0\n");
-          }
-          file("/later" + device + "/name", name + "\n");
-          link("/later/sys/class/infiniband/" + name, "../.." + device.substr(4));
-        }
-        const std::string net = folder + "/net/" + interface;
-        file(net + "/carrier_changes", "1\n");
-        file(net + "/speed", "200000\n");
-        link("/sys/class/net/" + interface, "../.." + net.substr(4));
-        if (!is_vf) {
-          file("/later" + net + "/carrier_changes", "1\n");
-          link("/later/sys/class/net/" + interface, "../.." + net.substr(4));
-        }
-        links.push_back({ifindex, interface, mac, "", address, 9000, 0x11043, {}});
-        verbs.push_back({{"device", name},
-                         {"port", 1},
-                         {"active_mtu", 4096},
-                         {"max_mtu", 4096},
-                         {"dmabuf", "supported"}});
-      };
       rdma_device(pf(rail), rdma(rail), netdev(rail), 3 + rail, format("02:00:00:00:%02x:01", rail), false);
       file(pci(pf(rail)) + "/sriov_numvfs", std::to_string(vfs_per_pf) + "\n");
       file(pci(pf(rail)) + "/sriov_totalvfs", "128\n");
@@ -539,7 +541,6 @@ BuiltNode::BuiltNode(int vfs_per_pf) : BuiltNode(Empty{}, vfs_per_pf > 8) {
     file("/sys/block/" + name + "n1/ro", "0\n");
   }
   answer("nvml", "", nvml);
-  answer("verbs", "", verbs);
   file("/etc/mlc-bench/lock.yaml",
        "lock: mlc-bench/lock/v1\nversions:\n  kernel: 5.15.0-113-generic\n  nvidia driver: \"550.90.07\"\n  "
        "mlx5_core: 24.04-0.6.6\n  package kubelet: 1.29.6-1.1\n  package containerd.io: 1.7.18-1\n  size of "

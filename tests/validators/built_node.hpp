@@ -76,6 +76,12 @@ class BuiltNode {
   BuiltLink& rail_link(int rail);
   nlohmann::json& gpus();  // the NVML answer
 
+  void pci_device(const std::string& address, const std::string& folder, unsigned vendor, unsigned device,
+                  unsigned class_code, const std::string& speed, int width);
+  // On a PCI device that is there: an active port at 200 Gbit/s, its counters, an interface of MTU 9000.
+  void rdma_device(const std::string& address, const std::string& name, const std::string& interface,
+                   int ifindex, const std::string& mac, bool is_vf);
+
   std::vector<BuiltLink> links;
   std::vector<BuiltRoute> routes;
   std::vector<BuiltRule> rules;
@@ -89,8 +95,6 @@ class BuiltNode {
   struct Empty {};
   BuiltNode(Empty, bool large);
   void common();
-  void pci_device(const std::string& address, const std::string& folder, unsigned vendor, unsigned device,
-                  unsigned class_code, const std::string& speed, int width);
   std::shared_ptr<Machine> machine_with_answers() const;
 
   std::string root_;

@@ -67,7 +67,7 @@ std::vector<Case> all_cases() {
         of_pod ? Kind::pod : Kind::host);
   }
 
-  add("pci.inventory", "nic gone", Status::fail, "3 rails",
+  add("pci.inventory", "nic gone", Status::fail, "rail 2 (10.12.0.0/16) is missing",
       [](BuiltNode& node, Policy&) { node.remove("/sys/class/infiniband/mlx5_2"); });
   add("pci.inventory", "no nic at all", Status::fail, "no rail",
       [](BuiltNode& node, Policy&) { node.remove("/sys/class/infiniband"); });
@@ -175,10 +175,28 @@ std::vector<Case> all_cases() {
   add("rdma.flaps", "went down", Status::fail, "1 times", [](BuiltNode& node, Policy&) {
     node.later("/sys/class/net/" + node.netdev(2) + "/carrier_changes", "2\n");
   });
-  add("rdma.flaps", "saturated", Status::unknown, "saturated", [](BuiltNode& node, Policy&) {
+  // What stands at its type's maximum is said, not judged; what still moves is judged beside it.
+  const auto stuck_flaps = [](BuiltNode& node) {
     node.file(node.port(2) + "counters/link_downed", "255\n");
     node.later(node.port(2) + "counters/link_downed", "255\n");
+  };
+  add("rdma.flaps", "link_downed stuck at 255", Status::pass,
+      "the link stayed up; not judged, stuck at its maximum: link_downed at 255",
+      [=](BuiltNode& node, Policy&) { stuck_flaps(node); });
+  add("rdma.flaps", "stuck beside a carrier that went", Status::fail, "1 times while we looked; not judged",
+      [=](BuiltNode& node, Policy&) {
+        stuck_flaps(node);
+        node.later("/sys/class/net/" + node.netdev(2) + "/carrier_changes", "2\n");
+      });
+  add("rdma.flaps", "reached 255 while we looked", Status::fail, "2 times", [](BuiltNode& node, Policy&) {
+    node.file(node.port(2) + "counters/link_downed", "253\n");
+    node.later(node.port(2) + "counters/link_downed", "255\n");
   });
+  add("rdma.flaps", "a counter wider than 8 bits", Status::pass, "the link stayed up",
+      [](BuiltNode& node, Policy&) {
+        node.file(node.port(2) + "counters/link_downed", "300\n");
+        node.later(node.port(2) + "counters/link_downed", "300\n");
+      });
   add("rdma.flaps", "no second reading", Status::unknown, "carrier_changes",
       [](BuiltNode& node, Policy&) { node.remove("/later"); });
   add("rdma.counters", "timeouts", Status::fail, "local_ack_timeout_err grew by 7",
@@ -187,10 +205,22 @@ std::vector<Case> all_cases() {
       });
   add("rdma.counters", "loss", Status::warn, "out_of_sequence grew by 1",
       [](BuiltNode& node, Policy&) { node.later(node.port(0) + "hw_counters/out_of_sequence", "1\n"); });
-  add("rdma.counters", "at their type's maximum", Status::unknown, "saturated", [](BuiltNode& node, Policy&) {
-    node.file(node.port(0) + "hw_counters/out_of_sequence", "4294967295\n");
-    node.later(node.port(0) + "hw_counters/out_of_sequence", "4294967295\n");
-  });
+  add("rdma.counters", "at their type's maximum", Status::pass,
+      "not judged, stuck at their maximum: counters/symbol_error at 65535, hw_counters/out_of_sequence at "
+      "4294967295",
+      [](BuiltNode& node, Policy&) {
+        for (const auto& [name, most] : {std::pair("counters/symbol_error", "65535\n"),
+                                         {"hw_counters/out_of_sequence", "4294967295\n"}}) {
+          node.file(node.port(0) + name, most);
+          node.later(node.port(0) + name, most);
+        }
+      });
+  add("rdma.counters", "stuck beside one that grows", Status::fail, "local_ack_timeout_err grew by 7",
+      [](BuiltNode& node, Policy&) {
+        node.file(node.port(0) + "counters/symbol_error", "65535\n");
+        node.later(node.port(0) + "counters/symbol_error", "65535\n");
+        node.later(node.port(0) + "hw_counters/local_ack_timeout_err", "7\n");
+      });
   add("rdma.counters", "not in this namespace", Status::unknown, "no port counters",
       [](BuiltNode& node, Policy&) {
         node.remove(node.port(0) + "counters");

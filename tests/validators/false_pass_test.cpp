@@ -6,12 +6,14 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
 
 #include "reports/faces/line.hpp"
 #include "tests/validators/built_node.hpp"
+#include "tests/validators/odd_nodes.hpp"
 #include "validators/checks/all.hpp"
 #include "validators/checks/validate.hpp"
 #include "validators/deciding/decide.hpp"
@@ -133,6 +135,54 @@ TEST(FalsePass, VfsAreLookedAtInAPod) {
   EXPECT_EQ(run_check("rdma.port-state", *pod->host(), h100_policy()).size(), 4u);
   pod->file(pod->port(2) + "state", "1: DOWN\n");
   EXPECT_EQ(worst_of(run_check("rdma.port-state", *pod->host(), h100_policy())), Status::fail);
+}
+
+// Rails were the fast NICs, as many as the policy counts: one that died made room for a storage NIC.
+TEST(FalsePass, ADeadRailIsNotReplacedByAStorageNic) {
+  for (const bool gone : {false, true}) {
+    BuiltNode node;
+    add_storage_nic(node);
+    if (gone) drop_nic(node, 2);
+    node.file(node.pci(node.pf(2)) + "/infiniband/mlx5_2/ports/1/state", "1: DOWN\n");
+    node.file(node.pci(node.pf(2)) + "/infiniband/mlx5_2/ports/1/rate", "10 Gb/sec (4X SDR)\n");
+    for (const Policy& policy : {h100_policy(), load_policy("h100-4x200g")}) {
+      const auto findings = run_check(gone ? "pci.inventory" : "rdma.port-state", *node.host(), policy);
+      EXPECT_EQ(worst_of(findings), Status::fail) << policy.node->sites.size();
+      for (const auto& finding : run_check("rdma.port-state", *node.host(), policy))
+        EXPECT_EQ(finding.subject.find("storage0"), std::string::npos) << finding.subject;
+    }
+  }
+}
+
+// And the other way round: what is more than the rails is no fault of the node.
+TEST(FalsePass, AFifthNicIsNoRailAndNoFailure) {
+  BuiltNode plain, more;
+  add_storage_nic(more);
+  for (const Policy& policy : {h100_policy(), load_policy("h100-4x200g"), load_policy("local")}) {
+    const auto status_of = [&](const BuiltNode& node) {
+      std::map<std::string, Status> statuses;
+      for (const auto& finding : validate(node.host(), policy, all_checks())) {
+        // That there is a new card is a change of the image all the same.
+        if (finding.status == Status::skip || finding.check == "image.drift") continue;
+        auto& status = statuses.try_emplace(finding.check, Status::skip).first->second;
+        status = worst(status, finding.status);
+      }
+      return statuses;
+    };
+    EXPECT_EQ(status_of(more), status_of(plain)) << policy.name;
+  }
+}
+
+// A guess is no name: with the name unanswered or its address gone, nobody passes.
+TEST(FalsePass, AGuessedRailNeverSatisfiesAPolicyThatNamesRails) {
+  BuiltNode node;
+  Policy policy = h100_policy();
+  policy.node->select = {};
+  EXPECT_EQ(worst_of(run_check("pci.inventory", *node.host(), policy)), Status::pass);
+  node.rail_link(1).addresses.clear();
+  const auto findings = run_check("pci.inventory", *node.host(), policy);
+  EXPECT_EQ(worst_of(findings), Status::unknown);
+  EXPECT_NE(findings.front().observed.find("taken mlx5_1 as rail 1"), std::string::npos);
 }
 
 // A gate passed on missing data, and took the missing exit code for a zero.
