@@ -165,6 +165,13 @@ Node bond() {
   return node;
 }
 
+// The bond carries on with one member, and its RDMA device is ACTIVE.
+Node bond_member_down() {
+  auto node = bond();
+  std::ranges::find(node->links, "ens2f1np1", &BuiltLink::name)->flags = 0x1802;
+  return node;
+}
+
 // SR-IOV is off in the firmware.
 Node pf_only() {
   auto node = std::make_unique<BuiltNode>(0);
@@ -262,6 +269,7 @@ const std::vector<OddNode>& odd_nodes() {
       {"infiniband", "infiniband", infiniband, {}},
       {"infiniband_faults", "infiniband", infiniband_faults, {"rdma.port-state"}},
       {"bond", "roce", bond, {}},
+      {"bond_member_down", "roce", bond_member_down, {"rdma.port-state"}},
       {"pf_only", "roce", pf_only, {}},
       {"pf_without_address", "pods_have_addresses", pf_without_address, {}},
       {"vf_only", "roce", vf_only, {}},
