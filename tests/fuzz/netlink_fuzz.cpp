@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   mlc::parse_address(message);
   mlc::parse_route(message);
   mlc::parse_rule(message);
+  mlc::parse_nexthop(message);
   mlc::parse_neighbour(message);
   mlc::parse_dcb(message);
   mlc::parse_eswitch_mode(message);

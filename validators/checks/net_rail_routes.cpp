@@ -54,7 +54,7 @@ void judge(CheckFindings& findings, const Lookup& lookup) {
     return;
   }
   const Route& route = *lookup.match;
-  const std::string shown = (route.destination ? to_string(*route.destination) : std::string("default")) +
+  const std::string shown = (route.is_default() ? std::string("default") : to_string(route.destination)) +
                             (route.gateway ? " via " + to_string(*route.gateway) : "") + " dev " +
                             (lookup.device_of_match.empty() ? "?" : lookup.device_of_match);
   if (route.type != RTN_UNICAST) {

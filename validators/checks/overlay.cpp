@@ -13,7 +13,7 @@ namespace {
 
 struct DefaultRoute {
   std::string device;
-  std::optional<Ipv4> gateway;
+  std::optional<IpAddress> gateway;
   unsigned mtu = 0;        // of the device
   unsigned route_mtu = 0;  // of the route; 0: the device's
   unsigned priority = 0;
@@ -29,7 +29,7 @@ Read<std::vector<DefaultRoute>> default_routes(const Host& host) {
   for (const auto& route : *routes) {
     if (!route.is_default() || route.table != RT_TABLE_MAIN || route.type != RTN_UNICAST) continue;
     for (const auto& link : *links)
-      if (link.index == route.oif.value_or(route.hops.empty() ? 0 : route.hops.front().first))
+      if (link.index == route.oif.value_or(route.hops.empty() ? 0 : route.hops.front().oif))
         found.push_back({link.name, route.gateway, link.mtu, route.mtu, route.priority});
   }
   std::ranges::stable_sort(found, {}, &DefaultRoute::priority);

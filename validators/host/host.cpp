@@ -3,6 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -20,6 +21,7 @@ namespace {
 
 template <class T>
 Read<T> no_answer(const Answer& answer) {
+  if (answer.error == ENODATA) return Read<T>::never_asked(answer.why);
   return answer.error == ENOENT || answer.error == ENODEV ? Read<T>::not_there(answer.why)
                                                           : Read<T>::unreadable(answer.why);
 }
@@ -107,6 +109,24 @@ Read<std::vector<T>> Host::dump(const NetlinkRequest& request,
   return Read<std::vector<T>>::of(std::move(values));
 }
 
+template <class T>
+Read<std::vector<T>> Host::whole_dump(const NetlinkRequest& request,
+                                      std::optional<T> (*parse)(const NetlinkMessage&)) const {
+  const Answer answer = machine_->ask("netlink", request.key());
+  if (answer.error != 0) return no_answer<std::vector<T>>(answer);
+  std::vector<T> values;
+  const auto messages = messages_from(answer.value);
+  bool whole = answer.value.is_array() && messages.size() == answer.value.size();
+  for (const auto& message : messages) {
+    auto value = parse(message);
+    whole = whole && value;
+    if (!whole) break;
+    values.push_back(std::move(*value));
+  }
+  if (!whole) return Read<std::vector<T>>::unreadable("an entry of the kernel's list was not understood");
+  return Read<std::vector<T>>::of(std::move(values));
+}
+
 const Read<std::vector<Link>>& Host::links() const {
   return once(links_.flag, links_.read, [this] {
     auto links = dump<Link>(links_request(), parse_link);
@@ -121,12 +141,34 @@ const Read<std::vector<Address>>& Host::addresses() const {
   return once(addresses_.flag, addresses_.read,
               [this] { return dump<Address>(addresses_request(), parse_address); });
 }
-const Read<std::vector<Route>>& Host::routes() const {
-  return once(routes_.flag, routes_.read, [this] { return dump<Route>(routes_request(), parse_route); });
+const Read<std::vector<Route>>& Host::routes(IpFamily family) const {
+  auto& once_of = routes_[family == IpFamily::v6];
+  return once(once_of.flag, once_of.read,
+              [&] { return whole_dump<Route>(routes_request(family), parse_route); });
 }
-const Read<std::vector<Rule>>& Host::rules() const {
-  return once(rules_.flag, rules_.read, [this] { return dump<Rule>(rules_request(), parse_rule); });
+const Read<std::vector<Rule>>& Host::rules(IpFamily family) const {
+  auto& once_of = rules_[family == IpFamily::v6];
+  return once(once_of.flag, once_of.read,
+              [&] { return whole_dump<Rule>(rules_request(family), parse_rule); });
 }
+Read<std::vector<Nexthop>> Host::nexthops() const {
+  return whole_dump<Nexthop>(nexthops_request(), parse_nexthop);
+}
+Read<FibTables> Host::fib(IpFamily family) const {
+  const auto& listed = routes(family);
+  const auto& asked = rules(family);
+  if (!listed) return Read<FibTables>::unreadable("routes: " + listed.why);
+  if (!asked) return Read<FibTables>::unreadable("rules: " + asked.why);
+  if (asked->empty()) return Read<FibTables>::unreadable("rules: the kernel listed no rule at all");
+  FibTables tables{*listed, *asked, {}, {}};
+  // Most routes name their hops themselves, and kernels before 5.3 know no objects.
+  const bool named = std::ranges::any_of(
+      *listed, [](const Route& route) { return route.nexthop_id != 0 && route.paths().empty(); });
+  if (named)
+    if (auto objects = nexthops()) tables.nexthops = std::move(objects.value);
+  return Read<FibTables>::of(std::move(tables));
+}
+
 Read<std::vector<Neighbour>> Host::neighbours() const {
   return dump<Neighbour>(neighbours_request(), parse_neighbour);
 }
@@ -138,12 +180,14 @@ Read<Link> Host::link_with_vfs(int index) const {
   return Read<Link>::of(links->front());
 }
 
-Read<Route> Host::lookup(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif) const {
+Read<Route> Host::lookup(const IpAddress& destination, const std::optional<IpAddress>& source,
+                         std::optional<int> oif) const {
   const Answer answer = machine_->ask("netlink", route_lookup_request(destination, source, oif).key());
   // What the kernel says instead of a route: nothing matched, or it matched unreachable, blackhole or
   // prohibit.
   for (const int verdict : {EHOSTUNREACH, ENETUNREACH, EINVAL, EACCES})
     if (answer.error == verdict) return Read<Route>::not_there(answer.why);
+  if (answer.error == ENODATA) return Read<Route>::never_asked(answer.why);
   if (answer.error != 0) return Read<Route>::unreadable(answer.why);
   for (const auto& message : messages_from(answer.value))
     if (const auto route = parse_route(message)) return Read<Route>::of(*route);

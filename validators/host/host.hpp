@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "validators/host/fib.hpp"
 #include "validators/host/file_tree.hpp"
 #include "validators/host/netlink_message.hpp"
 #include "validators/host/nvml.hpp"
@@ -63,13 +64,18 @@ class Host {
 
   const Read<std::vector<Link>>& links() const;  // without VFs
   const Read<std::vector<Address>>& addresses() const;
-  const Read<std::vector<Route>>& routes() const;
-  const Read<std::vector<Rule>>& rules() const;
+  // Of every table. One route or rule that cannot be read makes the list unreadable: what it does is not
+  // known.
+  const Read<std::vector<Route>>& routes(IpFamily family = IpFamily::v4) const;
+  const Read<std::vector<Rule>>& rules(IpFamily family = IpFamily::v4) const;
+  Read<std::vector<Nexthop>> nexthops() const;
+  Read<FibTables> fib(IpFamily family = IpFamily::v4) const;  // all of these
   Read<std::vector<Neighbour>> neighbours() const;
   Read<Link> link_with_vfs(int index) const;
   // The FIB entry that sends from `source` out of `oif`; missing: the kernel has none (or one that forbids
   // it).
-  Read<Route> lookup(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif) const;
+  Read<Route> lookup(const IpAddress& destination, const std::optional<IpAddress>& source,
+                     std::optional<int> oif) const;
   Read<Dcb> dcb(const std::string& device) const;
   Read<unsigned> eswitch_mode(const std::string& pci) const;
   Read<bool> rdma_exclusive() const;
@@ -105,14 +111,17 @@ class Host {
   template <class T>
   Read<std::vector<T>> dump(const NetlinkRequest& request,
                             std::optional<T> (*parse)(const NetlinkMessage&)) const;
+  template <class T>
+  Read<std::vector<T>> whole_dump(const NetlinkRequest& request,
+                                  std::optional<T> (*parse)(const NetlinkMessage&)) const;
 
   FileTree files_;
   std::shared_ptr<const Machine> machine_;
   std::optional<FileTree> later_;
   mutable Once<std::vector<Link>> links_;
   mutable Once<std::vector<Address>> addresses_;
-  mutable Once<std::vector<Route>> routes_;
-  mutable Once<std::vector<Rule>> rules_;
+  mutable Once<std::vector<Route>> routes_[2];  // by family
+  mutable Once<std::vector<Rule>> rules_[2];
   mutable Once<std::vector<RdmaDevice>> rdma_devices_;
   mutable Once<std::vector<PciDevice>> pci_devices_;
   mutable Once<GpuReading> gpus_;

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <linux/dcbnl.h>
 #include <linux/devlink.h>
-#include <linux/fib_rules.h>
 #include <linux/genetlink.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
@@ -14,26 +13,13 @@
 
 #include <cstring>
 
+#include "validators/host/netlink_reading.hpp"
+
 namespace mlc {
 
 namespace {
 
-template <class T>
-std::optional<T> read_as(std::string_view bytes) {
-  if (bytes.size() < sizeof(T)) return std::nullopt;
-  T value;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
-std::optional<unsigned> number(std::string_view bytes) {
-  if (bytes.size() >= 4) return read_as<std::uint32_t>(bytes);
-  if (bytes.size() >= 2) return read_as<std::uint16_t>(bytes);
-  if (bytes.size() == 1) return static_cast<unsigned char>(bytes[0]);
-  return std::nullopt;
-}
-
-std::string text(std::string_view bytes) { return std::string(bytes.substr(0, bytes.find('\0'))); }
+using netlink::number, netlink::read_as, netlink::split, netlink::text;
 
 std::optional<Ipv4> ipv4(std::string_view bytes) {
   if (bytes.size() != 4) return std::nullopt;
@@ -45,24 +31,6 @@ std::string mac(std::string_view bytes) {
   for (const char byte : bytes.substr(0, 6))
     spelled += (spelled.empty() ? "" : ":") + hex({&byte, 1});
   return spelled;
-}
-
-// The attributes after a family header of type Header, or nothing if the message is shorter.
-template <class Header>
-std::optional<std::pair<Header, std::string_view>> split(const NetlinkMessage& message) {
-  const auto header = read_as<Header>(message.payload);
-  if (!header) return std::nullopt;
-  const auto at = std::min<std::size_t>(NLMSG_ALIGN(sizeof(Header)), message.payload.size());
-  return std::pair{*header, std::string_view(message.payload).substr(at)};
-}
-
-NetlinkRequest dump(std::uint16_t type, unsigned char family) {
-  rtgenmsg header{};
-  header.rtgen_family = family;
-  // Strict checking (NETLINK_GET_STRICT_CHK) is off, so one byte of header is enough for every dump but
-  // links.
-  NetlinkPayload payload(header);
-  return {"route", type, NLM_F_DUMP, std::string(payload.bytes()) + std::string(3, '\0')};
 }
 
 Vf parse_vf(std::string_view attributes) {
@@ -187,24 +155,17 @@ NetlinkRequest link_request(int index) {
   return {"route", RTM_GETLINK, 0, NetlinkPayload(header).put_u32(IFLA_EXT_MASK, vf_filter).bytes()};
 }
 
-NetlinkRequest addresses_request() { return dump(RTM_GETADDR, AF_INET); }
-NetlinkRequest routes_request() { return dump(RTM_GETROUTE, AF_INET); }
-NetlinkRequest rules_request() { return dump(RTM_GETRULE, AF_INET); }
-NetlinkRequest neighbours_request() { return dump(RTM_GETNEIGH, AF_INET); }
-
-NetlinkRequest route_lookup_request(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif) {
-  rtmsg header{};
-  header.rtm_family = AF_INET;
-  header.rtm_dst_len = 32;
-  if (source) header.rtm_src_len = 32;
-  header.rtm_flags =
-      RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;  // Linux 4.13; LOOKUP_TABLE: name the table it matched in
+NetlinkRequest family_dump(std::uint16_t type, unsigned char family) {
+  rtgenmsg header{};
+  header.rtgen_family = family;
+  // Strict checking (NETLINK_GET_STRICT_CHK) is off, so one byte of header is enough for every dump but
+  // links and next hops.
   NetlinkPayload payload(header);
-  payload.put_ipv4(RTA_DST, destination);
-  if (source) payload.put_ipv4(RTA_SRC, *source);
-  if (oif) payload.put_u32(RTA_OIF, static_cast<std::uint32_t>(*oif));
-  return {"route", RTM_GETROUTE, 0, payload.bytes()};
+  return {"route", type, NLM_F_DUMP, std::string(payload.bytes()) + std::string(3, '\0')};
 }
+
+NetlinkRequest addresses_request() { return family_dump(RTM_GETADDR, AF_INET); }
+NetlinkRequest neighbours_request() { return family_dump(RTM_GETNEIGH, AF_INET); }
 
 NetlinkRequest dcb_request(const std::string& device) {
   dcbmsg header{};
@@ -235,6 +196,7 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
   link.index = parts->first.ifi_index;
   link.flags = parts->first.ifi_flags;
   std::string bus, parent;
+  std::string_view data;  // its meaning depends on the kind, which may come after it
   for_each_attribute(parts->second, [&](std::uint16_t type, std::string_view value) {
     switch (type) {
       case IFLA_IFNAME:
@@ -268,9 +230,13 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
         bus = text(value);
         break;
       case IFLA_LINKINFO:
-        for_each_attribute(value, [&link](std::uint16_t inner, std::string_view kind) {
-          if (inner == IFLA_INFO_KIND) link.kind = text(kind);
+        for_each_attribute(value, [&](std::uint16_t inner, std::string_view content) {
+          if (inner == IFLA_INFO_KIND) link.kind = text(content);
+          if (inner == IFLA_INFO_DATA) data = content;
         });
+        break;
+      case IFLA_MASTER:
+        link.master = static_cast<int>(number(value).value_or(0));
         break;
       case IFLA_VFINFO_LIST:
         for_each_attribute(value, [&link](std::uint16_t inner, std::string_view vf) {
@@ -282,6 +248,10 @@ std::optional<Link> parse_link(const NetlinkMessage& message) {
     }
   });
   if (bus == "pci") link.pci = parent;
+  if (link.kind == "vrf")
+    for_each_attribute(data, [&link](std::uint16_t type, std::string_view value) {
+      if (type == IFLA_VRF_TABLE) link.vrf_table = number(value);
+    });
   if (link.name.empty()) return std::nullopt;
   return link;
 }
@@ -298,99 +268,6 @@ std::optional<Address> parse_address(const NetlinkMessage& message) {
   if (!local) local = address;  // IFA_ADDRESS is the peer on a point-to-point link
   if (!local) return std::nullopt;
   return Address{static_cast<int>(parts->first.ifa_index), {*local, parts->first.ifa_prefixlen}};
-}
-
-std::optional<Route> parse_route(const NetlinkMessage& message) {
-  if (message.type != RTM_NEWROUTE) return std::nullopt;
-  const auto parts = split<rtmsg>(message);
-  if (!parts || parts->first.rtm_family != AF_INET || parts->first.rtm_dst_len > 32) return std::nullopt;
-  Route route;
-  route.table = parts->first.rtm_table;
-  route.type = parts->first.rtm_type;
-  route.scope = parts->first.rtm_scope;
-  const int length = parts->first.rtm_dst_len;
-  for_each_attribute(parts->second, [&](std::uint16_t type, std::string_view value) {
-    switch (type) {
-      case RTA_DST:
-        if (const auto destination = ipv4(value)) route.destination = Prefix{*destination, length};
-        break;
-      case RTA_OIF:
-        if (const auto oif = number(value)) route.oif = static_cast<int>(*oif);
-        break;
-      case RTA_GATEWAY:
-        route.gateway = ipv4(value);
-        break;
-      case RTA_PREFSRC:
-        route.source = ipv4(value);
-        break;
-      case RTA_TABLE:
-        route.table = number(value).value_or(route.table);
-        break;
-      case RTA_PRIORITY:
-        route.priority = number(value).value_or(0);
-        break;
-      case RTA_METRICS:
-        for_each_attribute(value, [&route](std::uint16_t metric, std::string_view amount) {
-          if (metric == RTAX_MTU) route.mtu = number(amount).value_or(0);
-        });
-        break;
-      case RTA_MULTIPATH:
-        while (value.size() >= sizeof(rtnexthop)) {
-          const auto hop = *read_as<rtnexthop>(value);
-          if (hop.rtnh_len < sizeof(rtnexthop) || hop.rtnh_len > value.size()) break;
-          std::optional<Ipv4> gateway;
-          for_each_attribute(value.substr(sizeof(rtnexthop), hop.rtnh_len - sizeof(rtnexthop)),
-                             [&gateway](std::uint16_t inner, std::string_view address) {
-                               if (inner == RTA_GATEWAY) gateway = ipv4(address);
-                             });
-          route.hops.emplace_back(hop.rtnh_ifindex, gateway);
-          value.remove_prefix(std::min<std::size_t>(RTNH_ALIGN(hop.rtnh_len), value.size()));
-        }
-        break;
-      default:
-        break;
-    }
-  });
-  return route;
-}
-
-std::optional<Rule> parse_rule(const NetlinkMessage& message) {
-  if (message.type != RTM_NEWRULE) return std::nullopt;
-  const auto parts = split<fib_rule_hdr>(message);
-  if (!parts || parts->first.family != AF_INET || parts->first.src_len > 32 || parts->first.dst_len > 32)
-    return std::nullopt;
-  Rule rule;
-  rule.table = parts->first.table;
-  rule.action = parts->first.action;
-  rule.inverted = (parts->first.flags & FIB_RULE_INVERT) != 0;
-  for_each_attribute(parts->second, [&](std::uint16_t type, std::string_view value) {
-    switch (type) {
-      case FRA_SRC:
-        if (const auto from = ipv4(value)) rule.from = Prefix{*from, parts->first.src_len};
-        break;
-      case FRA_DST:
-        if (const auto to = ipv4(value)) rule.to = Prefix{*to, parts->first.dst_len};
-        break;
-      case FRA_IIFNAME:
-        rule.iif = text(value);
-        break;
-      case FRA_OIFNAME:
-        rule.oif = text(value);
-        break;
-      case FRA_PRIORITY:
-        rule.priority = number(value).value_or(0);
-        break;
-      case FRA_TABLE:
-        rule.table = number(value).value_or(rule.table);
-        break;
-      case FRA_FWMARK:
-        rule.mark = number(value);
-        break;
-      default:
-        break;
-    }
-  });
-  return rule;
 }
 
 std::optional<Neighbour> parse_neighbour(const NetlinkMessage& message) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "validators/host/ipv4.hpp"
+#include "validators/host/route.hpp"
 
 namespace mlc {
 
@@ -72,6 +73,8 @@ struct Link {
   unsigned flags = 0, mtu = 0;
   std::optional<unsigned> operstate, carrier, carrier_down_count;
   std::optional<unsigned> vf_count;
+  int master = 0;                     // the bond, bridge or VRF that it is in; 0: none
+  std::optional<unsigned> vrf_table;  // of a VRF
   std::vector<Vf> vfs;
   bool up() const;  // IFF_UP
   bool loopback() const;
@@ -82,26 +85,6 @@ struct Address {
   int index = 0;  // of its link
   Prefix prefix;  // with host bits: 10.10.0.21/16
   bool operator==(const Address&) const = default;
-};
-
-struct Route {
-  unsigned table = 0, type = 0, scope = 0, priority = 0;
-  std::optional<Prefix> destination;  // empty: default route
-  std::optional<int> oif;
-  std::optional<Ipv4> gateway, source;
-  unsigned mtu = 0;                                       // RTAX_MTU; 0: none
-  std::vector<std::pair<int, std::optional<Ipv4>>> hops;  // of a multipath route: device and gateway
-  bool is_default() const { return !destination || destination->length == 0; }
-  bool operator==(const Route&) const = default;
-};
-
-struct Rule {
-  unsigned priority = 0, table = 0, action = 0;
-  std::optional<Prefix> from, to;
-  std::string iif, oif;
-  std::optional<unsigned> mark;
-  bool inverted = false;
-  bool operator==(const Rule&) const = default;
 };
 
 struct Neighbour {
@@ -121,12 +104,15 @@ struct Dcb {
 NetlinkRequest links_request();          // with the VFs of every PF
 NetlinkRequest link_request(int index);  // one link with its VFs
 NetlinkRequest addresses_request();
-NetlinkRequest routes_request();
-NetlinkRequest rules_request();
+NetlinkRequest routes_request(IpFamily family = IpFamily::v4);  // of all tables
+NetlinkRequest rules_request(IpFamily family = IpFamily::v4);
+NetlinkRequest nexthops_request();  // Linux 5.3
 NetlinkRequest neighbours_request();
 // "Which FIB entry sends DESTINATION from SOURCE out of this device?" RTM_F_FIB_MATCH makes the kernel name
 // the entry or fail; without it a lookup bound to a device invents an on-link route when there is none.
-NetlinkRequest route_lookup_request(Ipv4 destination, std::optional<Ipv4> source, std::optional<int> oif);
+NetlinkRequest route_lookup_request(const IpAddress& destination, const std::optional<IpAddress>& source,
+                                    std::optional<int> oif, unsigned mark = 0, unsigned tos = 0);
+NetlinkRequest family_dump(std::uint16_t type, unsigned char family);  // AF_INET, AF_INET6
 NetlinkRequest dcb_request(const std::string& device);
 NetlinkRequest eswitch_request(const std::string& pci);
 NetlinkRequest rdma_system_request();
@@ -135,6 +121,7 @@ std::optional<Link> parse_link(const NetlinkMessage& message);
 std::optional<Address> parse_address(const NetlinkMessage& message);
 std::optional<Route> parse_route(const NetlinkMessage& message);
 std::optional<Rule> parse_rule(const NetlinkMessage& message);
+std::optional<Nexthop> parse_nexthop(const NetlinkMessage& message);
 std::optional<Neighbour> parse_neighbour(const NetlinkMessage& message);
 std::optional<Dcb> parse_dcb(const NetlinkMessage& message);
 std::optional<unsigned> parse_eswitch_mode(const NetlinkMessage& message);  // 0 legacy, 1 switchdev

@@ -51,24 +51,23 @@ Answer exchange(int fd, std::uint16_t type, std::uint16_t flags, const std::stri
       if (answer.nlmsg_len < NLMSG_HDRLEN || answer.nlmsg_len > left.size())
         return failed(EBADMSG, "netlink answer");
       const std::string_view body = left.substr(NLMSG_HDRLEN, answer.nlmsg_len - NLMSG_HDRLEN);
+      // A dump that was interrupted by a change may lack entries: an incomplete answer is no answer. Its last
+      // message may be the first to say so.
+      if ((answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0)
+        return failed(EINTR, "netlink dump changed while it was read");
       if (answer.nlmsg_type == NLMSG_ERROR || answer.nlmsg_type == NLMSG_DONE) {
         int error = 0;
         if (body.size() >= sizeof error) std::memcpy(&error, body.data(), sizeof error);
         if (error < 0) return failed(-error, "netlink");
-        // A dump that was interrupted by a change may lack entries: an incomplete answer is no answer.
         return {0, {}, messages_json(messages)};
       }
-      if ((answer.nlmsg_flags & NLM_F_DUMP_INTR) != 0)
-        return failed(EINTR, "netlink dump changed while it was read");
       messages.push_back({answer.nlmsg_type, std::string(body)});
       left.remove_prefix(std::min<std::size_t>(NLMSG_ALIGN(answer.nlmsg_len), left.size()));
     }
   }
 }
 
-}  // namespace
-
-Answer ask_kernel(const NetlinkRequest& request) {
+Answer ask_once(const NetlinkRequest& request) {
   const int protocol = request.protocol == "route"  ? NETLINK_ROUTE
                        : request.protocol == "rdma" ? NETLINK_RDMA
                                                     : NETLINK_GENERIC;
@@ -100,6 +99,17 @@ Answer ask_kernel(const NetlinkRequest& request) {
   }
   if (id == 0) return failed(ENOENT, "generic netlink family " + request.protocol);
   return exchange(socket.get(), id, request.flags, request.payload);
+}
+
+}  // namespace
+
+Answer ask_kernel(const NetlinkRequest& request) {
+  // Routes come and go with Pods: a list that changed while it was read is read again.
+  constexpr int attempts = 5;
+  Answer answer = ask_once(request);
+  for (int i = 1; i < attempts && answer.error == EINTR; ++i)
+    answer = ask_once(request);
+  return answer;
 }
 
 nlohmann::json messages_json(const std::vector<NetlinkMessage>& messages) {

@@ -7,7 +7,7 @@
 
 namespace mlc {
 
-enum class Absence { none, missing, unreadable };
+enum class Absence { none, missing, unreadable, not_captured };
 
 template <class T>
 struct Read {
@@ -17,12 +17,15 @@ struct Read {
 
   explicit operator bool() const { return absence == Absence::none; }
   bool missing() const { return absence == Absence::missing; }
+  bool not_captured() const { return absence == Absence::not_captured; }
   const T& operator*() const { return value; }
   const T* operator->() const { return &value; }
 
   static Read of(T value) { return {std::move(value), Absence::none, {}}; }
   static Read not_there(std::string why) { return {{}, Absence::missing, std::move(why)}; }
   static Read unreadable(std::string why) { return {{}, Absence::unreadable, std::move(why)}; }
+  // Of a captured machine, which was not asked this then.
+  static Read never_asked(std::string why) { return {{}, Absence::not_captured, std::move(why)}; }
   // The same reason for a value of another type.
   template <class U>
   static Read no(const Read<U>& other) {
