@@ -202,12 +202,15 @@ class BuiltMachine : public Machine {
       for (const auto& rule : rules) {
         fib_rule_hdr header{};
         header.family = AF_INET;
-        header.action = FR_ACT_TO_TBL;
+        header.action = static_cast<unsigned char>(rule.action);
+        header.flags = rule.inverted ? FIB_RULE_INVERT : 0;
         header.table = static_cast<unsigned char>(rule.table < 256 ? rule.table : 0);
         header.src_len = static_cast<unsigned char>(rule.from ? rule.from->length : 0);
+        header.dst_len = static_cast<unsigned char>(rule.to ? rule.to->length : 0);
         NetlinkPayload payload(header);
         payload.put_u32(FRA_PRIORITY, rule.priority).put_u32(FRA_TABLE, rule.table);
         if (rule.from) payload.put_ipv4(FRA_SRC, rule.from->address);
+        if (rule.to) payload.put_ipv4(FRA_DST, rule.to->address);
         if (rule.mark) payload.put_u32(FRA_FWMARK, *rule.mark);
         all.push_back({RTM_NEWRULE, payload.bytes()});
       }

@@ -28,6 +28,9 @@ struct BuiltRule {
   unsigned priority = 0, table = 0;
   std::optional<Prefix> from;
   std::optional<unsigned> mark;
+  std::optional<Prefix> to;
+  unsigned action = 1;  // FR_ACT_TO_TBL
+  bool inverted = false;
 };
 
 struct BuiltLink {

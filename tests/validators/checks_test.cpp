@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/devlink.h>
+#include <linux/fib_rules.h>
 #include <linux/genetlink.h>
+#include <linux/rtnetlink.h>
 
 #include <cerrno>
 #include <functional>
@@ -303,9 +305,50 @@ std::vector<Case> all_cases() {
   };
   add("net.rail-routes", "route missing", Status::fail, "no route matches",
       [=](BuiltNode& node, Policy&) { drop_route(node, "20.0.0.0/8"), drop_route(node, "10.21.0.0/16"); });
-  add("net.rail-routes", "blackholed", Status::fail, "no route matches", [](BuiltNode& node, Policy&) {
-    node.routes.push_back({prefix("10.21.0.0/24"), 0, {}, 254, 6});
-  });
+  add("net.rail-routes", "blackholed", Status::fail,
+      "10.21.0.0-10.21.0.255 blackhole: blackhole 10.21.0.0/24", [](BuiltNode& node, Policy&) {
+        node.routes.push_back({prefix("10.21.0.0/24"), 0, {}, 254, 6});
+      });
+  add("net.rail-routes", "blackholed, but for the first address", Status::fail,
+      "10.21.0.2-10.21.255.255 blackhole", [](BuiltNode& node, Policy&) {
+        std::erase_if(node.routes,
+                      [](const BuiltRoute& route) { return route.destination == prefix("10.21.0.0/16"); });
+        node.routes.push_back({prefix("10.21.0.0/16"), 0, {}, 254, 6});
+        node.routes.push_back({prefix("10.21.0.1/32"), 4, parse_ipv4("10.11.0.1")});
+      });
+  add("net.rail-routes", "a rule refuses", Status::fail,
+      "refused by rule '10: from all to 10.21.7.0/24 prohibit'", [](BuiltNode& node, Policy&) {
+        node.rules.push_back({.priority = 10, .to = prefix("10.21.7.0/24"), .action = FR_ACT_PROHIBIT});
+      });
+  add("net.rail-routes", "no destination known", Status::unknown, "none is known for rail 0",
+      [](BuiltNode&, Policy& policy) { policy.node->sites.clear(); });
+  add("net.rail-routes", "the kernel disagrees", Status::fail,
+      "the tables and the kernel disagree: 10.21.255.255", [](BuiltNode& node, Policy&) {
+        node.error("netlink",
+                   route_lookup_request(*parse_ipv4("10.21.255.255"), parse_ipv4("10.11.0.21"), 4).key(),
+                   EHOSTUNREACH, "No route to host");
+      });
+  add("net.rail-routes", "tables not captured", Status::unknown, "rules: was not captured",
+      [](BuiltNode& node, Policy&) {
+        node.error("netlink", rules_request().key(), ENODATA, "was not captured");
+      });
+  add("net.rail-routes", "tables not captured, and a lookup that decides", Status::fail,
+      "10.21.255.255 no route matches", [](BuiltNode& node, Policy&) {
+        node.error("netlink", rules_request().key(), ENODATA, "was not captured");
+        node.error("netlink",
+                   route_lookup_request(*parse_ipv4("10.21.255.255"), parse_ipv4("10.11.0.21"), 4).key(),
+                   EHOSTUNREACH, "No route to host");
+      });
+  add("net.rail-routes", "lookups not captured", Status::pass, "10.21.0.0/16 via 10.11.0.1",
+      [](BuiltNode& node, Policy&) {
+        for (const char* address : {"10.21.0.0", "10.21.255.255"})
+          node.error("netlink", route_lookup_request(*parse_ipv4(address), parse_ipv4("10.11.0.21"), 4).key(),
+                     ENODATA, "was not captured");
+      });
+  add("net.rail-routes", "a route that is not understood", Status::unknown, "was not understood",
+      [](BuiltNode& node, Policy&) {
+        node.answer("netlink", routes_request().key(), {{RTM_NEWROUTE, "0220000000000000"}});
+      });
   add("net.rail-routes", "wrong gateway", Status::fail, "via 10.11.0.254", [](BuiltNode& node, Policy&) {
     for (auto& route : node.routes)
       if (route.destination == prefix("10.21.0.0/16")) route.gateway = parse_ipv4("10.11.0.254");
@@ -324,7 +367,7 @@ std::vector<Case> all_cases() {
   add("net.rail-routes", "no permission", Status::unknown, "Operation not permitted",
       [](BuiltNode& node, Policy&) {
         node.error("netlink",
-                   route_lookup_request(*parse_ipv4("10.21.0.1"), parse_ipv4("10.11.0.21"), 4).key(), EPERM,
+                   route_lookup_request(*parse_ipv4("10.21.0.0"), parse_ipv4("10.11.0.21"), 4).key(), EPERM,
                    "netlink: Operation not permitted");
       });
 

@@ -40,8 +40,14 @@ class Captured : public testing::Test {
     Policy policy = load_policy("h100-4x200g");
     policy.node->vfs_per_pf = 1;
     node.write(*directory_, policy);
-    std::ofstream(*directory_ + "/policy.yaml")
-        << "policy: small\nnode:\n  rails: {count: 4, rate_gbit_s: 200}\n  gpus: {count: 8}\n";
+    const std::string rest = "\n  gpus: {count: 8}\n",
+                      rails = "policy: small\nnode:\n  rails: {count: 4, rate_gbit_s: 200";
+    std::string addresses;
+    for (const char* rail : {"0", "1", "2", "3"})
+      addresses += std::string(addresses.empty() ? "" : ", ") + "{prefix: 10.1" + rail +
+                   ".0.0/16, gateway: 10.1" + rail + ".0.1, destinations: [10.2" + rail + ".0.0/16]}";
+    std::ofstream(*directory_ + "/policy.yaml") << rails << ", addresses: [" << addresses << "]}" << rest;
+    std::ofstream(*directory_ + "/no-addresses.yaml") << rails << "}" << rest;
   }
   static void TearDownTestSuite() {
     std::filesystem::remove_all(*directory_);
@@ -58,6 +64,22 @@ TEST_F(Captured, HealthyPasses) {
   EXPECT_EQ(ran.code, 0) << ran.out;
   EXPECT_NE(ran.out.find("gpu-a   62 checks, policy small"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("✓ rdma.port-state"), std::string::npos);
+}
+
+// The tree was captured under a policy without destinations: its tables answer for those of another, and no
+// lookup was made of them.
+TEST_F(Captured, TablesAnswerForDestinationsThatNobodyLookedUp) {
+  const Ran ran = run(at("net.rail-routes --format json"));
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_NE(ran.out.find("10.21.0.0/16 via 10.11.0.1"), std::string::npos);
+  EXPECT_NE(ran.out.find("FIB_MATCH was not captured"), std::string::npos) << ran.out;
+}
+
+TEST_F(Captured, WithoutDestinationsRoutesAreUnknown) {
+  const Ran ran = run("validate --root " + *directory_ + " --policy " + *directory_ +
+                      "/no-addresses.yaml net.rail-routes");
+  EXPECT_EQ(ran.code, 2) << ran.out;
+  EXPECT_NE(ran.out.find("node.rails.addresses"), std::string::npos) << ran.out;
 }
 
 TEST_F(Captured, AFaultFails) {

@@ -157,9 +157,65 @@ TEST_F(Namespaces, RouteBlackholed) {
   expect("net.rail-routes", Status::fail, "");
 }
 
+// One lookup an address of each prefix passed all of these.
+TEST_F(Namespaces, BlackholeOverAllPeersButOne) {
+  in(here_, "route add 10.9.0.1/32 via 10.1.0.1 dev r0");
+  in(here_, "route add blackhole 10.9.0.0/16");
+  expect("net.rail-routes", Status::fail, "10.9.0.2-10.9.255.255 blackhole: blackhole 10.9.0.0/16");
+}
+
+TEST_F(Namespaces, WrongPreferredSource) {
+  in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0 src 192.168.0.21");
+  expect("net.rail-routes", Status::fail, "sends from 192.168.0.21");
+}
+
+TEST_F(Namespaces, ARuleForPartOfTheDestination) {
+  in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0");
+  in(here_, "rule add to 10.9.200.0/24 priority 10 prohibit");
+  expect("net.rail-routes", Status::fail,
+         "10.9.200.0-10.9.200.255 refused by rule '10: from all to 10.9.200.0/24");
+}
+
+TEST_F(Namespaces, NextHopObject) {
+  in(here_, "nexthop add id 7 via 10.1.0.1 dev r0");
+  in(here_, "nexthop add id 8 blackhole");
+  in(here_, "route add 10.9.0.0/16 nhid 7");
+  expect("net.rail-routes", Status::pass, "10.9.0.0/16 nhid 7 via 10.1.0.1 dev r0");
+  // Then the route names the object and no hop.
+  sysctl(here_, "net/ipv4/nexthop_compat_mode", "0");
+  expect("net.rail-routes", Status::pass, "10.9.0.0/16 nhid 7");
+  in(here_, "route add 10.9.4.0/24 nhid 8");
+  expect("net.rail-routes", Status::fail, "10.9.4.0-10.9.4.255 blackhole");
+}
+
+TEST_F(Namespaces, MultipathOverTheOrdinaryNetworkToo) {
+  in(here_, "route add 10.9.0.0/16 nexthop via 10.1.0.1 dev r0 nexthop via 192.168.0.1 dev m0");
+  expect("net.rail-routes", Status::fail, "multipath route over 2 devices");
+}
+
+TEST_F(Namespaces, MtuLock) {
+  in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0 mtu lock 9000");
+  expect("net.rail-routes", Status::warn, "locked");
+}
+
+TEST_F(Namespaces, DefaultRouteInTheRailsOwnTable) {
+  in(here_, "route add default via 10.1.0.1 dev r0 table 100");
+  in(here_, "route add 10.1.0.0/24 dev r0 table 100");
+  in(here_, "rule add from 10.1.0.21 lookup 100 priority 100");
+  expect("net.rail-routes", Status::pass, "default via 10.1.0.1 dev r0 table 100");
+  expect("net.default-route", Status::pass, "leaves by r0");
+}
+
+TEST_F(Namespaces, NoDestinationIsKnown) {
+  policy_.node->sites.clear();
+  expect("net.rail-routes", Status::unknown, "none is known for rail 0 (r0)");
+  policy_.node->peers = {{*parse_ipv4("10.1.0.1")}};
+  expect("net.rail-routes", Status::pass, "10.1.0.0/24 dev r0");
+}
+
 TEST_F(Namespaces, RouteUnreachable) {
   in(here_, "route add unreachable 10.9.0.0/16");
-  expect("net.rail-routes", Status::fail, "no route matches");
+  expect("net.rail-routes", Status::fail, "10.9.0.0-10.9.255.255 unreachable: unreachable 10.9.0.0/16");
 }
 
 TEST_F(Namespaces, RouteViaWrongDevice) {

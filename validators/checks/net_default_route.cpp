@@ -4,35 +4,62 @@
 
 #include "validators/checks/check.hpp"
 #include "validators/checks/rails.hpp"
+#include "validators/checks/route_coverage.hpp"
 
 namespace mlc::checks {
 
 namespace {
 
-struct Lookup {
-  std::string what;
-  Read<Route> match;  // without a bound device, as a TCP socket would be routed
+struct Way {
+  std::string subject;
+  IpPrefix within;
+  int oif = 0;
   std::string device;
-  std::string rail_device;
+  std::vector<IpPrefix> node;  // this node's addresses, with host bits
 };
 
-void judge(CheckFindings& findings, const Lookup& lookup) {
-  const std::string source = "RTM_GETROUTE without oif, FIB_MATCH", expected = "out of " + lookup.rail_device;
-  if (!lookup.match) {
-    if (lookup.match.missing())
-      findings.fail(lookup.what, "no route at all (" + lookup.match.why + ")", expected, source,
-                    "see net.rail-routes for the route that is missing");
-    else
-      findings.unknown(lookup.what, lookup.match.why, expected, source,
-                       "run on the node itself, or capture it again under this policy");
-    return;
+// What is wrong with where this range leaves, as a TCP socket without a device would send.
+std::pair<Status, std::string> leaves(const Way& way, const FibRange& part, const DeviceNames& names) {
+  const FibAnswer& answer = part.answer;
+  if (answer.outcome == FibOutcome::unsure) return {Status::unknown, answer.why};
+  if (answer.outcome == FibOutcome::nothing) return {Status::fail, "no route at all"};
+  if (answer.outcome == FibOutcome::refused)
+    return {Status::fail, "refused by " + (answer.route  ? "'" + ip_route_form(*answer.route, names) + "'"
+                                           : answer.rule ? "rule '" + ip_rule_form(*answer.rule) + "'"
+                                                         : "a rule")};
+  const Route& route = *answer.route;
+  if (route.type != RTN_UNICAST)
+    return of_this_node(way.node, part.range, route)
+               ? std::pair{Status::skip, std::string()}
+               : std::pair{Status::fail, "stays on this node: " + ip_route_form(route, names)};
+  std::string devices;
+  bool elsewhere = false;
+  for (const auto& hop : route.paths()) {
+    const auto name = names.find(hop.oif);
+    devices += (devices.empty() ? "" : " and ") + (name == names.end() ? std::string("?") : name->second);
+    elsewhere = elsewhere || hop.oif != way.oif;
   }
   // A rail's own table (source-based routing) may hold nothing but a default route.
-  const bool falls = lookup.match->is_default() && lookup.match->table == RT_TABLE_MAIN;
-  const bool right = lookup.device == lookup.rail_device && !falls;
-  findings.judge(right ? Status::pass : Status::fail, lookup.what,
-                 falls ? "falls to the default route out of " + lookup.device : "leaves by " + lookup.device,
-                 expected, source,
+  if (route.is_default() && (elsewhere || route.table == RT_TABLE_MAIN))
+    return {Status::fail, "falls to the default route out of " + devices};
+  return {elsewhere || devices.empty() ? Status::fail : Status::pass,
+          "leaves by " + (devices.empty() ? "?" : devices)};
+}
+
+void judge(CheckFindings& findings, const Way& way, const std::vector<FibRange>& ranges,
+           const DeviceNames& names) {
+  Status status = Status::skip;
+  std::string said;
+  for (const auto& part : ranges) {
+    const auto [one, text] = leaves(way, part, names);
+    if (severity(one) <= severity(status)) continue;  // the first of the worst
+    status = one;
+    const bool whole = part.range == IpRange{way.within.first(), way.within.last()};
+    said = one == Status::pass || whole ? text : to_string(part.range) + " " + text;
+  }
+  if (status == Status::skip) status = Status::unknown, said = "nothing but this node's own addresses";
+  findings.judge(status, way.subject, said, "out of " + way.device,
+                 "RTM_GETROUTE and RTM_GETRULE, every address, without oif",
                  "add the static route of the rail (net.rail-routes), or bind with its address: rdma_cm and "
                  "TCP sockets without a source take this path");
 }
@@ -45,20 +72,26 @@ extern const Check net_default_route{
     .why =
         "Traffic that falls to the default route works, at the speed of the management network, and slows "
         "everybody else on it.",
-    .reads = "RTM_GETROUTE (table, and lookups without a device)",
+    .reads = "RTM_GETROUTE and RTM_GETRULE (all tables and rules)",
     .fix = "Static routes for the rails' prefixes; the default route belongs to the ordinary network.",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.default-route");
           const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
-          const auto& routes = host.routes();
-          if (!routes) {
-            findings.unknown("node", routes.why, "", "RTM_GETROUTE", "run on the node itself");
+          const auto tables = host.fib();
+          if (!tables) {
+            findings.unknown("node", tables.why, "", "RTM_GETROUTE, RTM_GETRULE", "run on the node itself");
             return findings.done();
           }
+          DeviceNames names;
+          for (const auto& link : *host.links())
+            names[link.index] = link.name;
+          std::vector<IpPrefix> addresses;
+          for (const auto& address : *host.addresses())
+            addresses.push_back(address.prefix);
           for (const auto& rail : *rails) {
-            const bool carries = std::ranges::any_of(*routes, [&](const Route& route) {
+            const bool carries = std::ranges::any_of(tables->routes, [&](const Route& route) {
               return route.is_default() && route.table == RT_TABLE_MAIN && route.oif == rail.link->index;
             });
             findings.judge(carries ? Status::fail : Status::pass, rail.name(),
@@ -69,20 +102,14 @@ extern const Check net_default_route{
             if (!rail.site || rail.addresses.empty()) continue;
             std::vector<Prefix> destinations = rail.site->destinations;
             destinations.push_back(rail.site->prefix);
-            for (const auto& destination : destinations) {
-              // Not in the rail's own subnet: that is on link, whatever the routes to the others are.
-              const auto& own = rail.addresses.front();
-              Ipv4 target{destination.address.bits | (~destination.mask() & 2u)};
-              if (own.contains(target)) target.bits = destination.address.bits | (~destination.mask() & ~1u);
-              // With source-based routing the main table has no rail routes by design; the source decides.
-              Lookup lookup{rail.name() + " to " + to_string(destination),
-                            host.lookup(target, rail.addresses.front().address, std::nullopt), "?",
-                            rail.netdev};
-              if (lookup.match && lookup.match->oif)
-                for (const auto& link : *host.links())
-                  if (link.index == *lookup.match->oif) lookup.device = link.name;
-              judge(findings, lookup);
-            }
+            // With source-based routing the main table has no rail routes by design; the source decides.
+            FibFlow flow;
+            flow.source = rail.addresses.front().address;
+            for (const auto& destination : destinations)
+              judge(findings,
+                    {rail.name() + " to " + to_string(destination), destination.network(), rail.link->index,
+                     rail.netdev, addresses},
+                    fib_ranges(*tables, flow, destination.network()), names);
           }
           return findings.done();
         },

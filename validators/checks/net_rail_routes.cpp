@@ -1,173 +1,224 @@
 // The check this project exists for. A plain route lookup bound to a rail succeeds when the route is missing:
 // the kernel then assumes that the destination is on link (net/ipv4/route.c). RDMA does just that lookup,
-// asks ARP for a remote address on the rail and dies with ETIMEDOUT. RTM_F_FIB_MATCH makes the kernel name
-// the FIB entry or fail.
-#include <linux/rtnetlink.h>
+// asks ARP for a remote address on the rail and dies with ETIMEDOUT. So the tables themselves are judged, for
+// every address of every destination, and RTM_F_FIB_MATCH, which makes the kernel name the FIB entry or fail,
+// is asked where an answer begins and ends.
+#include <algorithm>
 
 #include "validators/checks/check.hpp"
 #include "validators/checks/rails.hpp"
+#include "validators/checks/route_coverage.hpp"
 
 namespace mlc::checks {
 
 namespace {
 
-struct Lookup {
-  std::string rail, netdev, what;  // what: "10.11.0.0/16 (peer)"
-  Ipv4 destination;
-  std::optional<Ipv4> source;
-  int ifindex = 0;
-  std::optional<Ipv4> gateway;  // that the route must go through
-  bool on_link = false;         // must be reached without a gateway
-  int mtu_wanted = 0;
-  std::string device_of_match;  // name of the device that matched
-  Read<Route> match;
-};
+constexpr std::size_t shown_ranges = 3;  // of one finding; the others are counted
 
-void judge(CheckFindings& findings, const Lookup& lookup) {
-  const std::string subject = lookup.rail + " to " + lookup.what;
-  const std::string source = "RTM_GETROUTE dst " + to_string(lookup.destination) +
-                             (lookup.source ? " src " + to_string(*lookup.source) : "") + " oif " +
-                             lookup.netdev + " FIB_MATCH";
-  const std::string expected = "a unicast route out of " + lookup.netdev +
-                               (lookup.gateway   ? " via " + to_string(*lookup.gateway)
-                                : lookup.on_link ? ", on link"
-                                                 : "");
-  const std::string via = lookup.gateway   ? " via " + to_string(*lookup.gateway)
-                          : lookup.on_link ? ""
-                                           : " via GATEWAY";
-  const std::string remedy = "ip route add " + lookup.what.substr(0, lookup.what.find(' ')) + via + " dev " +
-                             lookup.netdev + (lookup.source ? " src " + to_string(*lookup.source) : "") +
-                             " (or 'routes' in the CNI's IPAM, or sbr); a 'blackhole' or 'unreachable' route "
-                             "that covers it must go: ip route show " +
-                             to_string(lookup.destination);
-  if (!lookup.source) {
-    findings.fail(subject, lookup.netdev + " has no IPv4 address to send from", expected, "RTM_GETADDR",
+std::string expected_of(const RouteDemand& demand) {
+  return "a unicast route out of " + demand.device +
+         (demand.gateway   ? " via " + to_string(*demand.gateway)
+          : demand.on_link ? ", on link"
+                           : "") +
+         " for every address";
+}
+
+// What a rail must reach: its own subnets on link, all else through its gateway.
+std::vector<RouteDemand> demands_of(const Rail& rail, const NodeExpectation* node,
+                                    const std::vector<Address>& addresses) {
+  RouteDemand plain;
+  plain.oif = rail.link->index;
+  plain.device = rail.netdev;
+  plain.source = rail.addresses.front().address;
+  plain.own.assign(rail.addresses.begin(), rail.addresses.end());
+  for (const auto& address : addresses)
+    plain.node.push_back(address.prefix);
+  plain.mtu = node ? static_cast<unsigned>(node->netdev_mtu.value_or(0)) : 0;
+
+  std::vector<RouteDemand> demands;
+  std::vector<IpPrefix> subnets;
+  const auto add = [&](const Prefix& within, const char* what) {
+    RouteDemand demand = plain;
+    demand.within = within.network();
+    demand.subject = rail.name() + " to " + to_string(demand.within) + " (" + what + ")";
+    demand.on_link =
+        std::ranges::any_of(subnets, [&](const IpPrefix& own) { return own.contains(demand.within); });
+    if (!demand.on_link) demand.except = subnets, demand.gateway = rail.gateway;
+    demands.push_back(std::move(demand));
+  };
+  for (const auto& address : rail.addresses)
+    if (address.length < 32) {
+      subnets.push_back(address.network());
+      add(address, "own prefix");
+    }
+  if (rail.site) {
+    // The site's prefix may be wider than this node's own subnet: then the rest of it is behind the gateway.
+    if (rail.addresses.front().length > rail.site->prefix.length) add(rail.site->prefix, "rail");
+    for (const auto& destination : rail.site->destinations)
+      add(destination, "destination");
+  }
+  if (node)
+    for (const auto& peer : node->peers)
+      if (static_cast<std::size_t>(rail.index) < peer.size())
+        add({peer[static_cast<std::size_t>(rail.index)], 32}, "peer");
+  return demands;
+}
+
+bool knows_destinations(const Rail& rail, const NodeExpectation* node) {
+  return rail.site || (node && std::ranges::any_of(node->peers, [&](const auto& peer) {
+                         return static_cast<std::size_t>(rail.index) < peer.size();
+                       }));
+}
+
+// RDMA's lookup (drivers/infiniband/core/addr.c) has source and device and neither mark nor tos; sockets that
+// are bound to the rail add a protocol, ports and a user, which are any.
+FibFlow flow_of(const Rail& rail, const std::vector<Link>& links) {
+  FibFlow flow;
+  flow.source = rail.addresses.front().address;
+  flow.oif = rail.link->index;
+  flow.oif_name = rail.netdev;
+  for (const auto& link : links)
+    if (rail.link->master != 0 && link.index == rail.link->master && link.kind == "vrf")
+      flow.vrf_table = link.vrf_table.value_or(0), flow.vrf_name = link.name;
+  return flow;
+}
+
+std::string joined(const std::vector<std::string>& parts, const char* what) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size() && i < shown_ranges; ++i)
+    text += (i > 0 ? "; " : "") + parts[i];
+  if (parts.size() > shown_ranges)
+    text += "; and " + std::to_string(parts.size() - shown_ranges) + " more " + what;
+  return text;
+}
+
+std::string source_of(const RouteDemand& demand, const CrossCheck& check) {
+  std::string text = "RTM_GETROUTE and RTM_GETRULE, every address, from " + to_string(demand.source) +
+                     " oif " + demand.device;
+  if (check.agreed > 0) text += "; FIB_MATCH agrees at " + std::to_string(check.agreed);
+  if (!check.not_asked.empty()) text += "; FIB_MATCH " + check.not_asked;
+  return text;
+}
+
+void report(CheckFindings& findings, const RouteDemand& demand, const std::vector<JudgedRange>& judged,
+            const CrossCheck& check) {
+  const std::string source = source_of(demand, check), expected = expected_of(demand);
+  Status status = judged.empty() ? Status::unknown : Status::pass;
+  for (const auto& one : judged)
+    status = worst(status, one.status);
+  std::vector<std::string> said;
+  std::string remedy;
+  for (const auto& one : judged) {
+    if (one.status != status) continue;
+    if (remedy.empty()) remedy = one.remedy;
+    const std::string text = status == Status::pass ? one.said : to_string(one.range) + " " + one.said;
+    if (std::ranges::find(said, text) == said.end()) said.push_back(text);
+  }
+  if (judged.empty())
+    said.push_back("nothing but this node's own addresses"), remedy = "name other nodes' addresses";
+  std::string observed = joined(said, status == Status::pass ? "routes" : "ranges");
+  if (!check.disagreements.empty()) {
+    const std::string disagreed =
+        "the tables and the kernel disagree: " + joined(check.disagreements, "addresses");
+    if (status == Status::fail)
+      observed += "; " + disagreed;
+    else
+      observed = disagreed, status = check.refused ? Status::fail : Status::unknown,
+      remedy =
+          "run again: routes may have changed meanwhile; if it stays, report it with what 'mlc-bench capture "
+          "DIR' leaves";
+  } else if (!check.failed.empty() && status != Status::fail) {
+    observed = "the lookups beside the tables failed: " + check.failed, status = Status::unknown,
+    remedy = "run on the node itself, or capture it again under this policy";
+  }
+  findings.judge(status, demand.subject, observed, expected, source, remedy);
+}
+
+// Without the tables a lookup can still prove that something is wrong, of one address; never that all is
+// well.
+void report_without_tables(CheckFindings& findings, const Host& host, const RouteDemand& demand,
+                           const std::string& why) {
+  for (const IpAddress& address :
+       {demand.within.first(), IpAddress{demand.within.family(), demand.within.first().bits + 1},
+        demand.within.last()}) {
+    const bool elsewhere =
+        std::ranges::any_of(demand.except, [&](const IpPrefix& own) { return own.contains(address); });
+    if (!demand.within.contains(address) || elsewhere) continue;
+    const auto match = host.lookup(address, demand.source, demand.oif);
+    if (!match.missing()) continue;
+    findings.fail(demand.subject, to_string(address) + " no route matches (" + match.why + ")",
+                  expected_of(demand),
+                  "RTM_GETROUTE dst " + to_string(address) + " src " + to_string(demand.source) + " oif " +
+                      demand.device + " FIB_MATCH",
+                  "ip route get fibmatch " + to_string(address) + " from " + to_string(demand.source) +
+                      " oif " + demand.device + "; add the route, or remove the one that refuses");
+    return;
+  }
+  findings.unknown(demand.subject, why, expected_of(demand), "RTM_GETROUTE, RTM_GETRULE",
+                   "run on the node itself, or capture it again with: mlc-bench capture DIR");
+}
+
+void judge_rail(CheckFindings& findings, const Host& host, const Rail& rail, const NodeExpectation* node,
+                const Read<FibTables>& tables, const DeviceNames& names) {
+  if (rail.addresses.empty()) {
+    findings.fail(rail.name(), rail.netdev + " has no IPv4 address to send from", "an address", "RTM_GETADDR",
                   "give the rail its address: CNI and IPAM in a Pod, netplan on the host");
     return;
   }
-  if (!lookup.match) {
-    if (lookup.match.missing())
-      findings.fail(subject, "no route matches (" + lookup.match.why + ")", expected, source, remedy);
-    else
-      findings.unknown(subject, lookup.match.why, expected, source,
-                       "run on the node itself, or capture it again under this policy");
-    return;
+  const FibFlow flow = flow_of(rail, *host.links());
+  for (const auto& demand : demands_of(rail, node, *host.addresses())) {
+    if (!tables) {
+      report_without_tables(findings, host, demand, tables.why);
+      continue;
+    }
+    const auto ranges = fib_ranges(*tables, flow, demand.within);
+    std::vector<KernelAnswer> answers;
+    for (const auto& address : boundaries(demand, ranges))
+      answers.push_back({address, host.lookup(address, demand.source, demand.oif)});
+    report(findings, demand, judge_ranges(demand, ranges, names), cross_check(ranges, answers, names));
   }
-  const Route& route = *lookup.match;
-  const std::string shown = (route.is_default() ? std::string("default") : to_string(route.destination)) +
-                            (route.gateway ? " via " + to_string(*route.gateway) : "") + " dev " +
-                            (lookup.device_of_match.empty() ? "?" : lookup.device_of_match);
-  if (route.type != RTN_UNICAST) {
-    findings.fail(subject,
-                  "matches a route of type " + std::to_string(route.type) +
-                      " (blackhole, unreachable or local), " + shown,
-                  expected, source, remedy);
-  } else if (route.oif != lookup.ifindex && route.hops.empty()) {
-    findings.fail(subject, "leaves by the wrong device: " + shown, expected, source, remedy);
-  } else if (!route.hops.empty()) {
-    findings.fail(subject, "matches a multipath route over " + std::to_string(route.hops.size()) + " devices",
-                  expected, source, "give each rail its own route: a queue pair is bound to one rail");
-  } else if (route.is_default()) {
-    findings.fail(subject, "only the default route matches: " + shown, expected, source, remedy);
-  } else if (lookup.gateway && route.gateway != lookup.gateway) {
-    findings.fail(subject,
-                  "goes " + (route.gateway ? "via " + to_string(*route.gateway) : std::string("on link")) +
-                      ": " + shown,
-                  expected, source, remedy);
-  } else if (lookup.on_link && route.gateway) {
-    findings.fail(subject, "goes via " + to_string(*route.gateway) + " though the address is on this rail",
-                  expected, source,
-                  "remove the route that is more specific than the rail's own prefix: ip route show " +
-                      to_string(lookup.destination));
-  } else if (route.mtu > 0 && static_cast<int>(route.mtu) < lookup.mtu_wanted) {
-    findings.fail(subject, "the route's MTU is " + std::to_string(route.mtu) + ": " + shown,
-                  std::to_string(lookup.mtu_wanted) + " or more", source,
-                  "remove 'mtu " + std::to_string(route.mtu) + "' from the route");
-  } else {
-    findings.pass(subject, shown, expected, source);
-  }
-}
-
-// An address inside the prefix that is not our own.
-Ipv4 somebody(const Prefix& prefix, std::optional<Ipv4> own) {
-  const Ipv4 first{prefix.network().address.bits + (prefix.length < 31 ? 1 : 0)};
-  return own && *own == first && prefix.length < 32 ? Ipv4{first.bits + 1} : first;
 }
 
 }  // namespace
 
 extern const Check net_rail_routes{
     .name = "net.rail-routes",
-    .summary = "from each rail's address, its own prefix and every destination have a route out of that rail",
+    .summary =
+        "from each rail's address, every address of its own prefix and of every destination is routed out of "
+        "that rail",
     .why =
         "Without the route RDMA connections time out (ibv_modify_qp, errno 110), or TCP silently takes the "
         "management network at a hundredth of the speed.",
-    .reads = "RTM_GETROUTE with RTA_SRC, RTA_OIF and RTM_F_FIB_MATCH (Linux 4.13)",
+    .reads =
+        "RTM_GETROUTE and RTM_GETRULE (all tables and rules), and at the ends of each range RTM_GETROUTE "
+        "with "
+        "RTA_SRC, RTA_OIF and RTM_F_FIB_MATCH (Linux 4.13)",
     .fix =
         "ip route add PREFIX via GATEWAY dev RAIL src ADDRESS, in netplan on the host, in the CNI's 'routes' "
-        "or sbr in a Pod.",
+        "or sbr in a Pod. The destinations are the policy's: node.rails.addresses, each with prefix, gateway "
+        "and "
+        "destinations; without them the answer is unknown.",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.rail-routes");
           const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           const auto* node = expectation(policy);
-          const int mtu = node ? node->netdev_mtu.value_or(0) : 0;
+          const auto tables = host.fib();
+          DeviceNames names;
+          for (const auto& link : *host.links())
+            names[link.index] = link.name;
+          std::string unknown_to;
           for (const auto& rail : *rails) {
-            const std::optional<Ipv4> source =
-                rail.addresses.empty() ? std::nullopt : std::optional(rail.addresses.front().address);
-            std::vector<Lookup> lookups;
-            const auto add = [&](std::string what, Ipv4 destination, std::optional<Ipv4> gateway,
-                                 bool on_link) {
-              lookups.push_back({rail.name(),
-                                 rail.netdev,
-                                 std::move(what),
-                                 destination,
-                                 source,
-                                 rail.link->index,
-                                 gateway,
-                                 on_link,
-                                 mtu,
-                                 {},
-                                 {}});
-            };
-            for (const auto& address : rail.addresses)
-              if (address.length < 32)
-                add(to_string(address.network()) + " (own prefix)", somebody(address, source), {}, true);
-            if (rail.site) {
-              // The site's prefix may be wider than this node's own subnet: then the rest of it is behind the
-              // gateway.
-              const bool wider =
-                  !rail.addresses.empty() && rail.addresses.front().length > rail.site->prefix.length;
-              if (wider) {
-                Ipv4 far{rail.site->prefix.address.bits | (~rail.site->prefix.mask() & ~1u)};
-                if (rail.addresses.front().contains(far)) far = somebody(rail.site->prefix, source);
-                add(to_string(rail.site->prefix) + " (rail)", far, rail.gateway, false);
-              }
-              for (const auto& destination : rail.site->destinations)
-                add(to_string(destination) + " (destination)", somebody(destination, source), rail.gateway,
-                    false);
-            }
-            if (node)
-              for (const auto& peer : node->peers)
-                if (static_cast<std::size_t>(rail.index) < peer.size()) {
-                  const Ipv4 target = peer[static_cast<std::size_t>(rail.index)];
-                  bool here = false;
-                  for (const auto& address : rail.addresses)
-                    here = here || address.contains(target);
-                  add(to_string(target) + " (peer)", target, here ? std::optional<Ipv4>() : rail.gateway,
-                      here);
-                }
-            if (lookups.empty()) add("any peer", Ipv4{}, {}, false);
-            for (auto& lookup : lookups) {
-              if (lookup.source)
-                lookup.match = host.lookup(lookup.destination, lookup.source, lookup.ifindex);
-              if (lookup.match && lookup.match->oif)
-                for (const auto& link : *host.links())
-                  if (link.index == *lookup.match->oif) lookup.device_of_match = link.name;
-              judge(findings, lookup);
-            }
+            judge_rail(findings, host, rail, node, tables, names);
+            if (!knows_destinations(rail, node)) unknown_to += (unknown_to.empty() ? "" : ", ") + rail.name();
           }
+          if (!unknown_to.empty())
+            findings.unknown(
+                "destinations", "none is known for " + unknown_to + ": only own prefixes were judged",
+                "a prefix to reach, for each rail", "policy",
+                "list them under node.rails.addresses of a copy of the policy: {prefix: 10.10.0.0/16, "
+                "gateway: 10.10.0.1, destinations: [10.20.0.0/16]}; or name a peer: --peer A,B,C,D");
           return findings.done();
         },
 };
