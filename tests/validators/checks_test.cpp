@@ -388,6 +388,11 @@ std::vector<Case> all_cases() {
     node.rules.push_back({9, 200, {}, 0x200});
     node.routes.push_back({std::nullopt, 2, parse_ipv4("192.168.10.1"), 200});
   });
+  add("net.rules", "a VPN's rule for all that is not marked", Status::fail, "answers before",
+      [](BuiltNode& node, Policy&) {
+        node.rules.push_back({.priority = 9, .table = 51820, .mark = 0xca6c, .inverted = true});
+        node.routes.push_back({std::nullopt, 2, parse_ipv4("192.168.10.1"), 51820});
+      });
   add("net.rules", "own rule first", Status::pass, "", [](BuiltNode& node, Policy&) {
     node.rules.push_back({100, 101, prefix("10.10.0.21/32"), {}});
     node.routes.push_back({std::nullopt, 3, parse_ipv4("10.10.0.1"), 101});

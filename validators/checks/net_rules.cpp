@@ -16,17 +16,14 @@ struct Source {
   int ifindex = 0;
 };
 
-std::string text(const Rule& rule) {
-  return std::to_string(rule.priority) + ": from " + (rule.from ? to_string(*rule.from) : "all") +
-         (rule.to ? " to " + to_string(*rule.to) : "") + " lookup " + std::to_string(rule.table);
-}
-
-// Plain packets of ours: no mark, no incoming device.
+// Plain packets of ours: no mark, no tos, no incoming device but lo. "not" turns all that a rule asks
+// together.
 bool concerns(const Rule& rule, Ipv4 source) {
-  if (rule.mark && *rule.mark != 0) return false;
-  if (!rule.iif.empty()) return false;
-  const bool from = !rule.from || rule.from->contains(source);
-  return from != rule.inverted;
+  if (rule.inverted && (rule.to || !rule.oif.empty())) return true;  // of some destinations or devices
+  const bool asked = (!rule.mark || (*rule.mark & rule.mark_mask) == 0) && rule.tos == 0 &&
+                     (!rule.dscp || (*rule.dscp & rule.dscp_mask) == 0) &&
+                     (rule.iif.empty() || rule.iif == "lo") && (!rule.from || rule.from->contains(source));
+  return asked != rule.inverted;
 }
 
 bool decides(const Rule& rule, const std::vector<Route>& routes) {
@@ -46,26 +43,27 @@ void judge(CheckFindings& findings, const Source& rail, std::vector<Rule> rules,
   for (const auto& rule : rules) {
     if (rule.table == RT_TABLE_LOCAL && rule.action == FR_ACT_TO_TBL) continue;
     if (!concerns(rule, rail.address)) continue;
-    const bool own = rule.from && !rule.inverted;
+    const bool own = rule.from && rule.from->length > 0 && !rule.inverted;
     if (own) {
       const bool routed = std::ranges::any_of(
           routes, [&](const Route& route) { return route.table == rule.table && route.oif == rail.ifindex; });
       if (shadow)
         findings.fail(rail.subject,
-                      "rule '" + text(rule) + "' comes after '" + text(*shadow) + "', which answers first",
+                      "rule '" + ip_rule_form(rule) + "' comes after '" + ip_rule_form(*shadow) +
+                          "', which answers first",
                       "the rail's rule first", source,
                       "give the rail's rule a lower priority number: ip rule add from " +
                           to_string(rail.address) + " lookup " + std::to_string(rule.table) +
                           " priority 100");
       else if (!routed)
         findings.fail(rail.subject,
-                      "table " + std::to_string(rule.table) + " of rule '" + text(rule) +
+                      "table " + std::to_string(rule.table) + " of rule '" + ip_rule_form(rule) +
                           "' has no route out of the rail",
                       "a route out of the rail", source,
                       "the table is empty or stale: ip route show table " + std::to_string(rule.table) +
                           "; delete the Pod so that sbr writes it again");
       else
-        findings.pass(rail.subject, text(rule), "the rail's rule first", source);
+        findings.pass(rail.subject, ip_rule_form(rule), "the rail's rule first", source);
       return;
     }
     const bool narrow = rule.to || !rule.oif.empty();
@@ -85,7 +83,7 @@ void judge(CheckFindings& findings, const Source& rail, std::vector<Rule> rules,
     }
   }
   if (shadow)
-    findings.fail(rail.subject, "rule '" + text(*shadow) + "' answers before any of the rail's",
+    findings.fail(rail.subject, "rule '" + ip_rule_form(*shadow) + "' answers before any of the rail's",
                   "the rail's rule or the main table first", source,
                   "find who wrote it (ip rule show), and give the rail's rule a lower priority number");
   else
