@@ -107,6 +107,16 @@ decltype(auto) with_format(Dtype dtype, Call&& f) {
   return f.template operator()<pattern::Single>();
 }
 
+// 1/ranks rounds to zero in the format, and with it every average (exactness.hpp).
+inline bool average_vanishes(Dtype dtype, std::uint32_t ranks) {
+  return with_format(dtype, [&]<class F>() {
+    if constexpr (F::floating)
+      return pattern::average_scale<F>(ranks) == 0;
+    else
+      return false;
+  });
+}
+
 // Calls f.template operator()<Format, Op>(). Copies look at no format: they take the unsigned one of the same
 // width.
 template <class Call>

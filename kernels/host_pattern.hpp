@@ -32,7 +32,8 @@ VerifyResult verify(const void* data, std::uint64_t count, const DataSpec& spec)
 // nearest even.
 void reduce_into(void* inout, const void* in, std::uint64_t count, Dtype dtype, Redop redop);
 
-// data[i] /= ranks: the second half of an average.
-void divide(void* data, std::uint64_t count, Dtype dtype, int ranks);
+// The second half of an average: sums times average_scale() (exactness.hpp); integers over `ranks`,
+// truncated.
+void average(void* sums, std::uint64_t count, Dtype dtype, int ranks);
 
 }  // namespace mlc

@@ -146,20 +146,24 @@ void reduce_into(void* inout, const void* in, std::uint64_t count, Dtype dtype, 
   });
 }
 
-void divide(void* data, std::uint64_t count, Dtype dtype, int ranks) {
+void average(void* sums, std::uint64_t count, Dtype dtype, int ranks) {
   with_format(dtype, [&]<class F>() {
     using Bits = typename F::Bits;
-    auto* values = static_cast<Bits*>(data);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      if constexpr (F::floating && F::width >= 4)
-        static_cast<typename Native<F>::type*>(data)[i] /= static_cast<typename Native<F>::type>(ranks);
-      else if constexpr (F::floating)
-        values[i] = pattern::round_from<F>(pattern::decode<F>(values[i]) / ranks);
-      else if constexpr (F::is_signed)
-        values[i] = static_cast<Bits>(static_cast<std::make_signed_t<Bits>>(values[i]) /
-                                      static_cast<std::int64_t>(ranks));
-      else
-        values[i] = static_cast<Bits>(values[i] / static_cast<std::uint64_t>(ranks));
+    auto* values = static_cast<Bits*>(sums);
+    if constexpr (F::floating) {
+      const double scale = pattern::average_scale<F>(static_cast<std::uint32_t>(ranks));
+      for (std::uint64_t i = 0; i < count; ++i)
+        if constexpr (F::width >= 4)
+          static_cast<typename Native<F>::type*>(sums)[i] *= static_cast<typename Native<F>::type>(scale);
+        else
+          values[i] = pattern::round_from<F>(pattern::decode<F>(values[i]) * scale);
+    } else {
+      for (std::uint64_t i = 0; i < count; ++i)
+        if constexpr (F::is_signed)
+          values[i] = static_cast<Bits>(static_cast<std::make_signed_t<Bits>>(values[i]) /
+                                        static_cast<std::int64_t>(ranks));
+        else
+          values[i] = static_cast<Bits>(values[i] / static_cast<std::uint64_t>(ranks));
     }
   });
 }

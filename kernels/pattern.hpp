@@ -5,17 +5,16 @@
 // expected result is the target: verifying costs one hash a word whatever the number of ranks, and no buffer
 // of expected values exists. For floating-point sums all contributions are integers times one power of two
 // per block, with the sum of their magnitudes within the significand: every partial sum, in any order or
-// tree, is exact, and comparison is bitwise.
+// tree, is exact, and comparison is bitwise. The proof of it for every format and operator, and what holds of
+// averages: exactness.hpp.
 //
 // Work is in blocks of 32 words of 32 bits (128 bytes), whatever the element format; functions take a slice
 // of a block, so that a host loop takes whole blocks, a GPU thread 16 bytes, and a report one element.
 #pragma once
 
-#include "kernels/number_format.hpp"
+#include "kernels/exactness.hpp"
 
 namespace mlc::pattern {
-
-enum class Op : std::uint8_t { copy, sum, prod, min, max, avg };
 
 inline constexpr int words_per_block = 32;
 inline constexpr std::uint32_t target_source = 0xffffffffu;  // the stream of expected values
@@ -77,66 +76,6 @@ inline constexpr int elements_in = Words * 4 / F::width;
 
 template <class F>
 inline constexpr int elements_per_block = elements_in<F, words_per_block>;
-
-MLC_HD constexpr std::uint64_t floor_power_of_two(std::uint64_t x) {
-  std::uint64_t power = 1;
-  while (power <= x / 2)
-    power *= 2;
-  return power;
-}
-
-// Sums and averages whose magnitudes are budgeted: floats, so that every partial sum is exact, and 8-bit
-// integers, so that none overflows (Open MPI's vector code saturates 8-bit sums where scalar code wraps;
-// wider integers wrap everywhere).
-template <class F, Op op>
-inline constexpr bool budgeted = (op == Op::sum || op == Op::avg) && (F::floating || F::width == 1);
-
-// How far the magnitudes of a budgeted sum may go: with B = 2^significand_bits and N ranks, others contribute
-// 1..q, the target is 1..y, and y + 2 (A - 1) q <= B, so no partial sum leaves the significand.
-template <class F>
-struct SumRange {
-  std::uint32_t active = 0;  // A: ranks that contribute, closer included; fewer than N only where B < 2 N
-  typename F::Wide other_mask = 0, target_mask = 0;
-  typename F::Wide target_offset = 0;  // unsigned: the target is at least what the others may add up to
-};
-
-template <class F>
-MLC_HD constexpr SumRange<F> sum_range(std::uint32_t ranks) {
-  using Wide = typename F::Wide;
-  const std::uint64_t budget = std::uint64_t{1} << F::significand_bits;
-  const bool all = 2 * static_cast<std::uint64_t>(ranks) <= budget;
-  const std::uint64_t active = all ? ranks : budget / 2;
-  const std::uint64_t q = all ? floor_power_of_two(budget / (2 * static_cast<std::uint64_t>(ranks))) : 1;
-  const std::uint64_t others = (active - 1) * q;
-  const std::uint64_t y = floor_power_of_two(budget - (F::is_signed ? 2 : 1) * others);
-  return {static_cast<std::uint32_t>(active), static_cast<Wide>(q - 1), static_cast<Wide>(y - 1),
-          static_cast<Wide>(F::is_signed ? 0 : others)};
-}
-
-// Averages: NCCL scales each contribution by 1/N before adding, which rounds. Two contributions of one sign
-// keep that within 2 units in the last place; with N a power of two everything is exact.
-template <class F>
-MLC_HD constexpr SumRange<F> average_range(std::uint32_t ranks) {
-  using Wide = typename F::Wide;
-  const auto quarter = static_cast<Wide>(Wide{1} << (F::significand_bits - 2));
-  return {ranks < 2 ? ranks : 2, static_cast<Wide>(quarter - 1), static_cast<Wide>(quarter - 1), 0};
-}
-
-// The common power of two of a block, in a range that keeps sums finite and single values normal.
-template <class F>
-MLC_HD constexpr int block_exponent(std::uint64_t key, Op op) {
-  // Highest: 2^significand_bits x 2^high is below the largest finite value. Lowest: 1 x 2^low is normal;
-  // averages start at 1, so that the target over N is normal too for N up to 2^(bias - 1).
-  if constexpr (!F::floating) {
-    return 0;
-  } else {
-    constexpr int high = F::bias - F::significand_bits < 32 ? F::bias - F::significand_bits : 32;
-    constexpr int low = 1 - F::bias > -32 ? 1 - F::bias : -32;
-    const int from = op == Op::avg ? (high < 0 ? high : 0) : low;
-    const auto span = static_cast<std::uint32_t>(high - from + 1);
-    return from + static_cast<int>((key >> 40 & 0xffff) * span >> 16);
-  }
-}
 
 MLC_HD constexpr std::uint32_t closing_rank(std::uint64_t key, std::uint32_t ranks) {
   return static_cast<std::uint32_t>((key & 0xffffffffu) * ranks >> 32);
@@ -319,8 +258,8 @@ MLC_HD constexpr void contribution(const Plan<F, op>& plan, std::uint32_t rank, 
   }
 }
 
-// What the reduction over all ranks must give, bit for bit (averages over a number of ranks that is no power
-// of two: within 2 units in the last place). For op copy, what `source` sent.
+// What the reduction over all ranks must give, to within tolerance() of its bits (exactness.hpp). For op
+// copy, what `source` sent.
 template <class F, Op op, int Words>
 MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source, std::uint64_t block,
                                   std::uint32_t first_word, typename F::Bits* out) {
@@ -371,24 +310,22 @@ MLC_HD constexpr void expectation(const Plan<F, op>& plan, std::uint32_t source,
         const std::uint32_t who = closer + 1 < recipe.ranks ? closer + 1 : 0;
         random_elements<F, Words>(block_key(stream_of(recipe, who), block), first_word, other);
       }
-      const bool exact = (recipe.ranks & (recipe.ranks - 1)) == 0;
+      const bool exact = power_of_two(recipe.ranks);
       int halvings = 0;
       while ((1u << halvings) < recipe.ranks)
         ++halvings;
+      double scale = average_scale<F>(recipe.ranks);
+      for (int e = exponent; e > 0; --e)
+        scale *= 2;
       for (int i = 0; i < n; ++i) {
         auto m =
             static_cast<typename F::Wide>(1 + (static_cast<typename F::Wide>(out[i]) & range.target_mask));
         if (recipe.ranks > 1) m += 1 + (static_cast<typename F::Wide>(other[i]) & range.other_mask);
         if ((out[i] & F::sign_bit) != 0) m = -m;
-        double scale = 1;
-        for (int e = exponent; e > 0; --e)
-          scale *= 2;
-        for (int e = exponent; e < 0; ++e)
-          scale /= 2;
         if (exact && exponent - halvings >= 1 - F::bias)
           out[i] = encode_exact<F>(m, exponent - halvings);
         else
-          out[i] = round_from<F>(static_cast<double>(m) * scale / recipe.ranks);
+          out[i] = round_from<F>(static_cast<double>(m) * scale);
       }
     }
   }
@@ -415,19 +352,6 @@ MLC_HD constexpr typename F::Bits expectation_at(const Recipe& recipe, std::uint
   expectation<F, op, words>(Plan<F, op>(recipe), source, index / elements_per_block<F>,
                             static_cast<std::uint32_t>(in_block / n * words), out);
   return out[in_block % n];
-}
-
-// Distance of two results in units of the last place; 0 only for equal bits.
-template <class F>
-MLC_HD constexpr std::uint64_t distance(typename F::Bits a, typename F::Bits b) {
-  const auto x = static_cast<std::uint64_t>(order_key<F>(a)), y = static_cast<std::uint64_t>(order_key<F>(b));
-  return x > y ? x - y : y - x;
-}
-
-// How far an average may be from the expected bits.
-template <class F, Op op>
-MLC_HD constexpr std::uint64_t tolerance(std::uint32_t ranks) {
-  return op == Op::avg && F::floating && (ranks & (ranks - 1)) != 0 ? 2 : 0;
 }
 
 }  // namespace mlc::pattern

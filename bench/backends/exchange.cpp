@@ -99,7 +99,7 @@ class Exchange final : public Communicator {
     take(0, element, 0);
     for (int rank = 1; rank < control_->size(); ++rank)
       reduce_into(scratch_.data(), sent_by(rank, element), call_.count, call_.dtype, call_.redop);
-    if (call_.redop == Redop::avg) divide(scratch_.data(), call_.count, call_.dtype, control_->size());
+    if (call_.redop == Redop::avg) average(scratch_.data(), call_.count, call_.dtype, control_->size());
   }
 
   std::string backend_;

@@ -284,9 +284,9 @@ class Mpi final : public Communicator {
     } while (done < call.count);
   }
 
-  // MPI has no average: a sum, then a division where the result is.
+  // MPI has no average: a sum, then its second half where the result is.
   void average(const Call& call, std::uint64_t count, bool here) const {
-    if (call.redop == Redop::avg && here) divide(call.recv, count, call.dtype, control_.size());
+    if (call.redop == Redop::avg && here) mlc::average(call.recv, count, call.dtype, control_.size());
   }
 
   OwnedComm communicator_;

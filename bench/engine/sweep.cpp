@@ -58,6 +58,11 @@ Sweep plan(const SweepRequest& request, int ranks) {
   std::set<std::uint64_t> too_small;
   for (Dtype dtype : request.dtypes)
     for (Redop redop : collective.reduces ? request.redops : std::vector{Redop::sum}) {
+      if (redop == Redop::avg && average_vanishes(dtype, static_cast<std::uint32_t>(ranks)))
+        throw UsageError("an average of " + std::string(to_string(dtype)) + " over " + std::to_string(ranks) +
+                             " ranks is zero whatever they send: 1/" + std::to_string(ranks) +
+                             " is below what the format can hold",
+                         "leave avg out of -o, or " + std::string(to_string(dtype)) + " out of -d");
       std::set<std::uint64_t> seen;
       for (std::uint64_t size : request.sizes) {
         const std::uint64_t count = count_of(collective, size, ranks, width_of(dtype));

@@ -51,7 +51,7 @@ struct SweepRequest {
 };
 
 // Sizes that round to the same count are measured once. Throws UsageError where a placement that is asked for
-// alone does not exist, or nothing is left to measure.
+// alone does not exist, an average would be zero whatever is sent, or nothing is left to measure.
 Sweep plan(const SweepRequest& request, int ranks);
 
 // "allreduce 1 MiB float sum out-of-place"

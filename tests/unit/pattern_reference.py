@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """An independent reading of the data generator: recomputes the golden values of kernels/pattern_golden.inc with
-Python's own integers and fractions, for copies and sums of every floating-point format."""
+Python's own integers and fractions, for copies, sums and averages of every floating-point format."""
 import re, struct, sys
 from fractions import Fraction
 
@@ -36,6 +36,19 @@ def value(bits, width, e, m):
     magnitude = Fraction(2 ** m + bits % 2 ** m, 2 ** m) * Fraction(2) ** (field - bias)
     return -magnitude if bits >> (8 * width - 1) else magnitude
 
+def rounded(x, width, e, m):
+    """To nearest, ties to even; the bits."""
+    bias, sign, x = 2 ** (e - 1) - 1, x < 0, abs(x)
+    if x == 0:
+        return 0
+    power = 1 - bias
+    while Fraction(2) ** (power + 1) <= x:
+        power += 1
+    units = x / Fraction(2) ** (power - m)
+    kept, rest = int(units), units - int(units)
+    kept += rest > Fraction(1, 2) or (rest == Fraction(1, 2) and kept % 2)
+    return sign << (8 * width - 1) | (power + bias - 1 << m) + kept
+
 def power_floor(x):
     return 1 << (x.bit_length() - 1)
 
@@ -62,6 +75,11 @@ for (kind, fmt, op, rank), want in golden.items():
         scaled = total / (1 + u % y) * (-1 if u >> (8 * width - 1) else 1)
         power_of_two = scaled > 0 and (scaled.numerator & (scaled.numerator - 1)) == 0 and (scaled.denominator & (scaled.denominator - 1)) == 0
         got = want if total == value(want, width, e, m) and power_of_two else None
+    elif op == "avg" and kind == "expectation":
+        # The contributions' sum times 1/3, rounded as the format has it, by way of a float but for doubles.
+        total = sum((value(b, width, e, m) if b else 0) for b in (golden["contribution", fmt, op, r] for r in range(3)))
+        third = Fraction(1 / RANKS if width == 8 else struct.unpack("f", struct.pack("f", 1 / RANKS))[0])
+        got = rounded(total * value(rounded(third, width, e, m), width, e, m), width, e, m)
     else:
         continue
     checked += 1

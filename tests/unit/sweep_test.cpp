@@ -99,6 +99,23 @@ TEST(Faults, AreReadByTheTableOfTheirCommand) {
   }
 }
 
+// In E4M3 1/1024 is zero, and every average with it: a check of it would always pass.
+TEST(Sweep, AnAverageThatIsZeroWhateverIsSentIsRefused) {
+  SweepRequest request{.collective = find_collective("allreduce"),
+                       .sizes = {4096},
+                       .dtypes = {Dtype::float32, Dtype::fp8_e4m3},
+                       .redops = {Redop::sum, Redop::avg}};
+  EXPECT_EQ(plan(request, 1023).cells.size(), 8u);
+  try {
+    (void)plan(request, 1024);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("an average of f8e4m3 over 1024 ranks is zero"));
+  }
+  request.redops = {Redop::sum};
+  EXPECT_EQ(plan(request, 1024).cells.size(), 4u);
+}
+
 TEST(Faults, AreRefusedWithWhatIsAllowed) {
   const std::vector<std::tuple<const char*, const FaultKinds*, const char*>> refused{
       {"", &rank_faults(), "none of flip, delay, hang, die"},
