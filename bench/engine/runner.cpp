@@ -13,6 +13,7 @@
 #include "bench/engine/mismatch.hpp"
 #include "bench/engine/verdict_of_cell.hpp"
 #include "bench/engine/wire.hpp"
+#include "bench/stats/slow_rank.hpp"
 #include "bench/stats/statistics.hpp"
 #include "reports/record/text.hpp"
 
@@ -79,6 +80,7 @@ std::uint64_t Runner::bytes_needed(const std::vector<Cell>& cells, int rank, int
 
 void Runner::prepare(const std::vector<Cell>& cells) {
   Control& control = communicator_.control();
+  cells_ = cells.size();
   capacity_ = largest_buffer(cells, control.rank(), control.size());
   pulse_.enter("allocating 2 x " + bytes_text(capacity_));
   send_ = communicator_.memory().allocate(capacity_);
@@ -200,8 +202,14 @@ std::vector<double> Runner::timed(const Cell& cell, const Buffers& buffers, int 
     time_calls(communicator_.control(), clock_, operation, seconds);
   std::vector<double> most = seconds;
   communicator_.control().maximum(most);
+  std::vector<double> most_alike = most;
+  if (cell.collective->rooted) {
+    most_alike = seconds;
+    if (communicator_.control().rank() == cell.root) std::ranges::fill(most_alike, 0);
+    communicator_.control().maximum(most_alike);
+  }
   for (std::size_t i = 0; i < seconds.size(); ++i)
-    slowest += seconds[i] >= most[i] ? 1 : 0;
+    slowest += seconds[i] >= most_alike[i] ? 1 : 0;
   own.insert(own.end(), seconds.begin(), seconds.end());
   pulse_.tick();
   if (options_.timing == Timing::slowest) return most;
@@ -348,7 +356,10 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   if (options_.check > 0) blame_wrong(cell, all_wrong, series);
   for (const auto& rank : ranks)
     series.rank_p50_us.push_back(rank.median * 1e6);
-  if (const auto slow = find_slow_rank(ranks, series.samples))
+  const SlowRankSearch search{
+      .root = cell.collective->rooted ? std::optional(static_cast<std::size_t>(cell.root)) : std::nullopt,
+      .sizes = cells_};
+  if (const auto slow = find_slow_rank(ranks, series.samples, search))
     series.slowest = Slowest{static_cast<int>(slow->rank), nodes_[slow->rank], slow->excess};
   const double wire_gb_s = series.algbw_gb_s * how.wire;
   series.tuning = how.tuning;

@@ -98,6 +98,7 @@ class Runner {
   std::uint64_t capacity_ = 0;    // bytes of each, without the guard zones
   std::uint32_t iteration_ = 0;   // of the recipe: fresh data each time
   std::uint64_t operations_ = 0;  // begun on this rank
+  std::size_t cells_ = 1;         // of the run
   bool fault_is_mine_ = false;
   bool flipped_ = false;
 };

@@ -77,42 +77,4 @@ int thinning(double rho) {
   return std::clamp(static_cast<int>(std::ceil(std::log(0.05) / std::log(rho))), 1, 64);
 }
 
-namespace {
-
-// ln P(X >= k) of a binomial(n, p), exactly summed in logarithms.
-double log_binomial_tail(std::uint64_t k, std::uint64_t n, double p) {
-  if (k == 0) return 0;
-  const auto log_term = [&](std::uint64_t i) {
-    const auto x = static_cast<double>(i), m = static_cast<double>(n);
-    return std::lgamma(m + 1) - std::lgamma(x + 1) - std::lgamma(m - x + 1) + x * std::log(p) +
-           (m - x) * std::log1p(-p);
-  };
-  const double first = log_term(k);
-  double sum = 0;
-  for (std::uint64_t i = k; i <= n; ++i) {
-    const double ratio = std::exp(log_term(i) - first);
-    sum += ratio;
-    if (static_cast<double>(i) > static_cast<double>(n) * p && ratio < 1e-12 * sum) break;
-  }
-  return std::min(0.0, first + std::log(sum));
-}
-
-}  // namespace
-
-std::optional<SlowRank> find_slow_rank(std::span<const RankTimes> ranks, std::uint64_t iterations) {
-  if (ranks.size() < 2 || iterations < 5) return std::nullopt;
-  const auto slowest = std::max_element(ranks.begin(), ranks.end(),
-                                        [](const auto& a, const auto& b) { return a.slowest < b.slowest; });
-  std::vector<double> others;
-  for (auto it = ranks.begin(); it != ranks.end(); ++it)
-    if (it != slowest) others.push_back(it->median);
-  const double typical = median(others);
-  if (!(typical > 0)) return std::nullopt;
-  const SlowRank found{static_cast<std::size_t>(slowest - ranks.begin()), slowest->median / typical - 1};
-  const auto n = static_cast<double>(ranks.size());
-  const double log_p =
-      log_binomial_tail(std::min(slowest->slowest, iterations), iterations, 1 / n) + std::log(n);
-  return found.excess >= 0.02 && log_p < std::log(1e-3) ? std::optional(found) : std::nullopt;
-}
-
 }  // namespace mlc

@@ -34,20 +34,4 @@ double lag1_autocorrelation(std::span<const double> samples);
 // ceil(ln 0.05 / ln rho), at least 1 and at most 64.
 int thinning(double rho);
 
-// One rank's share in being the slowest.
-struct RankTimes {
-  double median = 0;          // of its own times
-  std::uint64_t slowest = 0;  // iterations in which no rank took longer
-};
-
-struct SlowRank {
-  std::size_t rank = 0;
-  double excess = 0;  // its median over the median of the others' medians, minus one
-};
-
-// The slowest rank, if that is no chance: were all ranks alike, it would be the slowest in iterations/ranks
-// of them; named when the binomial tail, times the number of ranks, is below 1e-3, and the excess is at least
-// 2 %.
-std::optional<SlowRank> find_slow_rank(std::span<const RankTimes> ranks, std::uint64_t iterations);
-
 }  // namespace mlc

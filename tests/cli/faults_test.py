@@ -115,7 +115,7 @@ class Faults(RunningRanks):
 
     def test_a_slow_rank_is_named(self):
         path = self.path("r.json")
-        done = run("allreduce", "--backend", "mpi", "--ranks", "2", "--sizes", "4K", "-n", "200", "--placement", "out", "--inject", "delay:rank=1,us=3000", "--output", path)
+        done = run("allreduce", "--backend", "mpi", "--ranks", "3", "--sizes", "4K", "-n", "200", "--placement", "out", "--inject", "delay:rank=1,us=3000", "--output", path)
         self.assertEqual(done.code, 2, "a run with a planted fault passes nothing")
         self.assertEqual(report(path)["series"][0]["slowest"]["rank"], 1)
 

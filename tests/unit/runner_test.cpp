@@ -37,8 +37,22 @@ const Collective& scripted_allreduce() {
   return collective;
 }
 
+// The same of a rooted operation.
+const Collective& scripted_reduce() {
+  static const Collective collective = [] {
+    Collective c = *find_collective("reduce");
+    c.run = [](Communicator& communicator, const Call& call) {
+      communicator.reduce(call);
+      clock_of_this_rank->pass(clock_of_this_rank->script(clock_of_this_rank->operations++));
+    };
+    return c;
+  }();
+  return collective;
+}
+
 struct Setting {
   int ranks = 2;
+  const Collective* collective = &scripted_allreduce();
   RunnerOptions options;
   std::optional<Question> question;
   Placement placement = Placement::out_of_place;
@@ -58,7 +72,7 @@ Series measure(const Setting& setting) {
     for (int r = 0; r < setting.ranks; ++r)
       nodes.push_back("node-" + std::to_string(r));
     Runner runner(communicator, clock, pulse, setting.options, nodes);
-    const Cell cell{.collective = &scripted_allreduce(),
+    const Cell cell{.collective = setting.collective,
                     .placement = setting.placement,
                     .requested_bytes = setting.bytes,
                     .bytes = setting.bytes,
@@ -83,6 +97,25 @@ TEST(Runner, TheSlowestRankDefinesTheIteration) {
   EXPECT_NEAR(series.slowest->excess, 1.0, 1e-9);
   EXPECT_EQ(series.stop, "precise");
   EXPECT_EQ(series.wrong, 0u);
+}
+
+TEST(Runner, NamesNoneOfTwoRanksAsTheSlowest) {
+  Setting s;
+  s.script = [](int rank, int) { return rank == 1 ? 2e-3 : 1e-3; };
+  EXPECT_FALSE(measure(s).slowest);
+}
+
+TEST(Runner, DoesNotCompareTheRootWithTheOthers) {
+  Setting s{.ranks = 5, .collective = &scripted_reduce()};
+  s.script = [](int rank, int) { return rank == 0 ? 9e-3 : 1e-3; };
+  const Series root_is_slow = measure(s);
+  EXPECT_NEAR(root_is_slow.time_us.p50, 9000, 1e-6);
+  EXPECT_FALSE(root_is_slow.slowest);
+  // Another is found behind the root, though it is never the slowest of all.
+  s.script = [](int rank, int) { return rank == 0 ? 9e-3 : rank == 3 ? 8e-3 : 1e-3; };
+  const Series series = measure(s);
+  ASSERT_TRUE(series.slowest);
+  EXPECT_EQ(series.slowest->rank, 3);
 }
 
 // OSU and IMB: what a rank's own clock saw, averaged over ranks and calls.

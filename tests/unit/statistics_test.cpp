@@ -68,43 +68,5 @@ TEST(Thinning, FollowsTheMeasuredCorrelation) {
   EXPECT_EQ(lag1_autocorrelation(std::vector<double>(100, 1.0)), 0);
 }
 
-TEST(SlowRank, IsNamedOnlyWhenItIsNoChance) {
-  // Three equal ranks and one 10 % slower, the slowest in most iterations.
-  std::vector<RankTimes> ranks{{1.0, 5}, {1.1, 90}, {1.0, 3}, {1.0, 2}};
-  const auto slow = find_slow_rank(ranks, 100);
-  ASSERT_TRUE(slow);
-  EXPECT_EQ(slow->rank, 1u);
-  EXPECT_NEAR(slow->excess, 0.1, 1e-12);
-  // Often the slowest but hardly slower: nobody's fault.
-  EXPECT_FALSE(find_slow_rank(std::vector<RankTimes>{{1.0, 5}, {1.01, 95}}, 100));
-  // A quarter each: chance.
-  EXPECT_FALSE(find_slow_rank(std::vector<RankTimes>{{1.0, 25}, {1.05, 27}, {1.0, 24}, {1.0, 24}}, 100));
-  EXPECT_FALSE(find_slow_rank(std::vector<RankTimes>{{1.0, 3}}, 3));
-}
-
-// With equal ranks and heavy noise, a name is dropped in fewer than 1 in 1000 runs.
-TEST(SlowRank, FalseAccusationsAreRare) {
-  std::mt19937_64 random(4);
-  std::normal_distribution<double> noise(1, 0.2);
-  int accused = 0;
-  const int runs = 4'000;
-  for (int run = 0; run < runs; ++run) {
-    std::vector<std::vector<double>> times(4);
-    std::vector<RankTimes> ranks(4);
-    for (int i = 0; i < 50; ++i) {
-      std::size_t worst = 0;
-      for (std::size_t r = 0; r < 4; ++r) {
-        times[r].push_back(noise(random));
-        if (times[r].back() > times[worst].back()) worst = r;
-      }
-      ++ranks[worst].slowest;
-    }
-    for (std::size_t r = 0; r < 4; ++r)
-      ranks[r].median = median(times[r]);
-    accused += find_slow_rank(ranks, 50).has_value() ? 1 : 0;
-  }
-  EXPECT_LE(accused, runs / 1000 + 3);
-}
-
 }  // namespace
 }  // namespace mlc
