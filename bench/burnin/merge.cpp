@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "reports/history/launches.hpp"
 #include "reports/record/figures_json.hpp"
 #include "reports/record/text.hpp"
 
@@ -41,24 +42,21 @@ void merge_figures(Figures& figures, const Figures& more) {
 }  // namespace
 
 void merge_into(Report& merged, const StageOutcome& outcome) {
-  for (std::size_t launch = 0; launch < outcome.reports.size(); ++launch) {
-    const Report& report = outcome.reports[launch];
+  std::vector<std::vector<Series>> launches;
+  for (const Report& report : outcome.reports) {
+    launches.push_back(report.series);
+    for (Series& series : launches.back()) {
+      series.backend = report.run.backend, series.nodes = report.run.nodes;
+      series.stage = outcome.stage.name;
+    }
     merge_nodes(merged.environment.nodes, report.environment.nodes);
     merged.environment.variables.insert(report.environment.variables.begin(),
                                         report.environment.variables.end());
     merged.tool.built.insert(report.tool.built.begin(), report.tool.built.end());
     merged.run.ranks = std::max(merged.run.ranks, report.run.ranks);
     merged.run.nodes = std::max(merged.run.nodes, report.run.nodes);
-    for (Series series : report.series) {
-      series.backend = report.run.backend, series.nodes = report.run.nodes;
-      series.stage = outcome.stage.name, series.launch = static_cast<int>(launch) + 1;
-      if (outcome.stage.launches > 1)
-        series.warnings.push_back("launch " + std::to_string(launch + 1) + " of " +
-                                  std::to_string(outcome.stage.launches));
-      merged.series.push_back(std::move(series));
-    }
     for (Finding finding : report.findings) {
-      finding.stage = outcome.stage.name, finding.launch = static_cast<int>(launch) + 1;
+      finding.stage = outcome.stage.name, finding.launch = static_cast<int>(launches.size());
       merged.findings.push_back(std::move(finding));
     }
     if (merged.run.fault.empty()) merged.run.fault = report.run.fault;
@@ -68,6 +66,7 @@ void merge_into(Report& merged, const StageOutcome& outcome) {
       merged.errors.push_back(std::move(error));
     }
   }
+  std::ranges::move(joined(launches, Renewed::processes), std::back_inserter(merged.series));
   merged.stages.push_back({.name = outcome.stage.name,
                            .command = outcome.command,
                            .launches = outcome.decided,

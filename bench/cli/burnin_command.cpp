@@ -2,6 +2,7 @@
 // verdict.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -17,6 +18,7 @@
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/cli/verdict_publication.hpp"
+#include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/watch.hpp"
@@ -172,6 +174,11 @@ class Burnin {
     for (const auto& word : {std::string("--policy"), directory_.policy_file(), std::string("--output"),
                              directory_.stage_report(stage, launch)})
       command.push_back(word);
+    // The stage's launches are counted here. A policy may ask for more of a collective within each.
+    if (find_collective(outcome.command.front()) != nullptr &&
+        std::ranges::none_of(outcome.command,
+                             [](const auto& word) { return word.starts_with("--launches"); }))
+      command.insert(command.end(), {"--launches", "1"});
     const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch));
     interrupted_ = end.interrupted;
     const std::string log = directory_.stage_log(stage, launch), complaint = complaint_in(log);

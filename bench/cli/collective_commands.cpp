@@ -13,6 +13,7 @@
 #include "bench/cli/collective_options.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/cli/launched_rank.hpp"
+#include "bench/cli/launches.hpp"
 #include "bench/cli/machine_lack.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
@@ -122,22 +123,60 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   return agree(control, code);
 }
 
+void say_launches(const CollectiveOptions& options, const CollectiveRequest& request, Renewed renewed) {
+  if (request.launches > 1 && !options.output.quiet)
+    std::fprintf(stderr, "%s\n",
+                 launches_text(request.launches, renewed, options.launches.count.has_value()).c_str());
+}
+
 ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOptions& options,
                         const std::vector<std::string>& arguments) {
   const int ranks = options.ranks > 0 ? options.ranks : std::clamp(usable_cpus(), 2, 4);
   (void)plan_for(
       request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
+  const LaunchPlace place = launch_place(request.launches);
+  say_launches(options, request, place.renewed);
   Recorder recorder(options.output, request.policy,
-                    new_report(request.policy, arguments, request.backend, options.fault), "");
+                    new_report(request.policy, arguments, request.backend, options.fault), "", place);
   Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
               [&](const Ending& ending) { recorder.end(ending); });
   ExitCode code = ExitCode::tool;
-  run_loopback(ranks, [&](Communicator& communicator) {
-    const ExitCode mine =
-        measure_all(communicator, watch.pulse(communicator.control().rank()), recorder, request);
-    if (communicator.control().rank() == 0) code = mine;
-  });
+  for (int launch = 1; launch <= request.launches; ++launch) {
+    if (launch > 1) recorder.next_launch();
+    run_loopback(ranks, [&](Communicator& communicator) {
+      const ExitCode mine =
+          measure_all(communicator, watch.pulse(communicator.control().rank()), recorder, request);
+      if (communicator.control().rank() == 0) code = mine;
+    });
+  }
+  return code;
+}
+
+std::unique_ptr<Communicator> communicator_of(Session& session, std::unique_ptr<Control> control,
+                                              const CollectiveRequest& request,
+                                              const CollectiveOptions& options) {
+  if (request.backend != "nccl") return session.make_communicator();
+  return make_nccl(std::move(control), {.timeout_s = request.timeout_s,
+                                        .register_buffers = options.register_buffers,
+                                        .graphs = options.graphs,
+                                        .share_gpu = options.share_gpu});
+}
+
+// Those of the launches that are this process's to go through: one, where each has processes of its own.
+ExitCode measure_launches(Session& session, std::unique_ptr<Control> control, Watch& watch,
+                          const LaunchPlace& place, Recorder& recorder, const CollectiveRequest& request,
+                          const CollectiveOptions& options) {
+  const int here = place.renewed == Renewed::processes ? 1 : request.launches;
+  const bool leader = control->rank() == 0;
+  ExitCode code = ExitCode::tool;
+  for (int launch = 1; launch <= here; ++launch) {
+    watch.pulse().enter("communicator initialisation");
+    if (launch > 1) control = session.make_control();
+    if (launch > 1 && leader) recorder.next_launch();
+    const auto communicator = communicator_of(session, std::move(control), request, options);
+    code = measure_all(*communicator, watch.pulse(), recorder, request);
+  }
   return code;
 }
 
@@ -155,22 +194,16 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw UsageError(
         "the shm backend's ranks are started by mlc-bench itself, but " + as.by + " started this one",
         "run it bare, or take --backend mpi");
+  LaunchPlace place = launch_place(request.launches);
+  if (as.rank == 0 && place.renewed != Renewed::processes) say_launches(options, request, place.renewed);
+  if (as.rank != 0) place.directory.clear();
   Recorder recorder(options.output, request.policy,
                     new_report(request.policy, arguments, request.backend, options.fault),
-                    as.rank == 0 ? launch_directory() : "");
+                    as.rank == 0 ? launch_directory() : "", place);
   return as_launched_rank(as, request.timeout_s, options.output, recorder,
                           [&](Session& session, std::unique_ptr<Control> control, Watch& watch) {
-                            watch.pulse().enter("communicator initialisation");
-                            std::unique_ptr<Communicator> communicator;
-                            if (request.backend == "nccl")
-                              communicator =
-                                  make_nccl(std::move(control), {.timeout_s = request.timeout_s,
-                                                                 .register_buffers = options.register_buffers,
-                                                                 .graphs = options.graphs,
-                                                                 .share_gpu = options.share_gpu});
-                            else
-                              communicator = session.make_communicator();
-                            return measure_all(*communicator, watch.pulse(), recorder, request);
+                            return measure_launches(session, std::move(control), watch, place, recorder,
+                                                    request, options);
                           });
 }
 
@@ -210,13 +243,16 @@ ExitCode launch_local(const CollectiveRequest& request, const CollectiveOptions&
   const int ranks = local_ranks(request, options);
   (void)plan_for(request, {request.backend, ranks, 1});
   block_signals();
-  const LocalSegment segment(ranks);
-  const LaunchResult result =
-      launch_processes({.program = std::filesystem::canonical("/proc/self/exe").string(),
-                        .arguments = arguments,
-                        .ranks = ranks,
-                        .segment = segment.descriptor()},
-                       options.output.terminal());
+  say_launches(options, request, Renewed::processes);
+  const LaunchResult result = one_after_the_other(request.launches, [&](const Variables& variables) {
+    const LocalSegment segment(ranks);
+    return launch_processes({.program = std::filesystem::canonical("/proc/self/exe").string(),
+                             .arguments = arguments,
+                             .ranks = ranks,
+                             .segment = segment.descriptor(),
+                             .environment = variables},
+                            options.output.terminal());
+  });
   if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
   return report_what_is_left(request, options, arguments, result, ranks, node_name(),
                              "what the ranks said is above; dmesg tells of a kill for lack of memory");
@@ -249,7 +285,13 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
     launch_request.exported.emplace_back(name);
 
   block_signals();
-  const LaunchResult result = launch(launch_request, options.output.terminal());
+  // Rank 0 elsewhere would find nothing of what its predecessor left here.
+  if (local) say_launches(options, request, Renewed::processes);
+  const LaunchResult result =
+      one_after_the_other(local ? request.launches : 1, [&](const Variables& variables) {
+        launch_request.environment = variables;
+        return launch(launch_request, options.output.terminal());
+      });
   if (result.finished) return result.interrupted ? ExitCode::interrupted : result.code;
 
   return report_what_is_left(

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/cli/launches.hpp"
 #include "bench/cli/measuring_options.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/question.hpp"
@@ -20,6 +21,7 @@ struct CollectiveOptions {
   // As typed; request_of() makes sense of them.
   SizeOptions sizes;
   MeasuringOptions measuring;
+  LaunchOptions launches;
   std::string dtype = "float", redop = "sum", warmup = "auto", timeout = "60s", fault, placement = "both",
               timing = "slowest";
   int root = 0;
@@ -43,6 +45,7 @@ struct CollectiveRequest {
   std::vector<std::string> hosts;
   bool processes = false;  // ranks of this node, started as plain processes, not by mpirun
   double timeout_s = 60;
+  int launches = 1;
 };
 
 // Throws UsageError or PolicyError.

@@ -18,8 +18,8 @@ struct CompareArguments {
 ExitCode run_compare(const CompareArguments& arguments) {
   arguments.output.check();
   const double tolerance = parse_fraction("--tolerance", arguments.tolerance);
-  const Comparison comparison =
-      compare(read_report(arguments.base), read_report(arguments.next), {.tolerance = tolerance});
+  const Comparison comparison = compare(read_runs_together(arguments.base),
+                                        read_runs_together(arguments.next), {.tolerance = tolerance});
   const auto format = arguments.output.chosen();
   publish(arguments.output,
           format == "json"   ? to_json(comparison)
@@ -36,10 +36,13 @@ void add_compare_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand(
       "compare", "a new report against an old one, by intervals: SAME, FASTER, SLOWER or UNDECIDED");
   auto arguments = std::make_shared<CompareArguments>();
-  command->add_option("base", arguments->base, "the old report (JSON)")->required()->type_name("FILE");
-  command->add_option("new", arguments->next, "the new report (JSON), or - for stdin")
+  command->add_option("base", arguments->base, "the old report (JSON), or a folder of several runs")
       ->required()
-      ->type_name("FILE");
+      ->type_name("FILE|DIR");
+  command
+      ->add_option("new", arguments->next, "the new report (JSON), a folder of several runs, or - for stdin")
+      ->required()
+      ->type_name("FILE|DIR");
   command->add_option("--tolerance", arguments->tolerance, "a slowdown that does not matter, as 2% or 0.02")
       ->capture_default_str();
   command->add_flag("--all", arguments->all, "list what is the same too");
@@ -47,7 +50,11 @@ void add_compare_command(CLI::App& program, Invocation& invocation) {
   arguments->output.add_to(*command);
   command->footer(
       "Exits 0 if nothing got slower by more than the tolerance, 1 if something did, 2 if that could not be "
-      "decided.");
+      "decided. One launch a side decides nothing, whatever its own interval: collectives are measured in "
+      "five "
+      "where --output is a JSON file (--launches), and of what has no --launches (rdma) a folder holds "
+      "several "
+      "runs. What is alike in all launches of one run and not in the next's (heat, neighbours) is not seen.");
   command->callback(
       [&invocation, arguments] { invocation.run = [arguments] { return run_compare(*arguments); }; });
 }

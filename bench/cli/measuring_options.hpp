@@ -24,13 +24,14 @@ struct SizeOptions {
 struct MeasuringOptions {
   std::string iterations = "auto", max_time;
   int check = 1;
-  double precision = 2;  // per cent
+  std::optional<double> precision;  // per cent
   std::uint64_t seed = 1;
 
   void add_to(CLI::App& command, const std::string& iterations_about, const std::string& check_about,
               int most_checks);
   std::optional<int> fixed_iterations() const;  // empty: auto; throws UsageError
   std::optional<double> longest_s() const;      // empty: the command's own; throws UsageError
+  double precision_or(double usual) const { return precision.value_or(usual) / 100; }  // per cent; a share
 };
 
 // --policy, --timeout and --inject.

@@ -224,7 +224,7 @@ void add_rdma_command(CLI::App& program, Invocation& invocation) {
   options->add_to(*command);
   command->footer(
       "Peers: under mpirun or srun, the ranks (one per node); --listen here and --connect there; else each "
-      "rail with itself.");
+      "rail with itself. One run is one launch: 'mlc-bench compare' wants a folder of several on each side.");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_rdma(*options, invocation.arguments); };
   });

@@ -180,7 +180,7 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   plan.pairs = o.pairs, plan.depth = o.depth, plan.moderation = o.moderation, plan.chain = o.chain;
   plan.inline_bytes = o.inline_bytes, plan.traffic_class = o.traffic_class, plan.mtu = o.mtu;
   plan.check = o.measuring.check > 0, plan.seed = o.measuring.seed;
-  plan.precision = o.measuring.precision / 100;
+  plan.precision = o.measuring.precision_or(2);
   if (o.bidirectional && o.one_way) throw UsageError("--bidirectional and --one-way exclude each other");
   if (o.bidirectional && plan.mode == rdma::Mode::latency)
     throw UsageError("--bidirectional has no meaning for latency: every round goes there and back");

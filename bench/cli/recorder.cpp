@@ -8,6 +8,8 @@
 #include "reports/faces/csv.hpp"
 #include "reports/faces/findings_text.hpp"
 #include "reports/faces/rails_text.hpp"
+#include "reports/history/history_files.hpp"
+#include "reports/history/launches.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/decide.hpp"
@@ -45,7 +47,8 @@ Report new_report(const Policy& policy, const std::vector<std::string>& argument
   return report;
 }
 
-Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::string directory)
+Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::string directory,
+                   LaunchPlace place)
     : options_(std::move(options)),
       policy_(std::move(policy)),
       report_(std::move(report)),
@@ -54,7 +57,26 @@ Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::str
       // With a file to write to, a person at the terminal still sees the table.
       stdout_format_(options_.to_file() ? "text" : options_.chosen()),
       progress_(options_.live()),
-      started_(now()) {}
+      place_(std::move(place)),
+      started_(now()) {
+  if (!place_.directory.empty()) take_earlier();
+}
+
+void Recorder::take_earlier() {
+  for (int launch = 1; launch < place_.number; ++launch) {
+    const Report before = report_from_json(read_report_file(place_.file(launch)));
+    if (launch == 1) report_.run.started = before.run.started, report_.run.id = before.run.id;
+    earlier_s_ += before.run.duration_s;
+    earlier_.push_back(before.series);
+  }
+  if (!earlier_.empty()) report_.series = joined(earlier_, place_.renewed);
+}
+
+void Recorder::next_launch() {
+  const std::lock_guard lock(mutex_);
+  earlier_.push_back(std::move(own_));
+  own_.clear(), ++place_.number;
+}
 
 void Recorder::to_stdout(const std::string& text) {
   if (options_.to_file() && options_.quiet) return;
@@ -63,7 +85,7 @@ void Recorder::to_stdout(const std::string& text) {
   std::fflush(stdout);
 }
 
-void Recorder::seconds_now() { report_.run.duration_s = now() - started_; }
+void Recorder::seconds_now() { report_.run.duration_s = earlier_s_ + now() - started_; }
 
 void Recorder::environment(Environment environment, int ranks) {
   const std::lock_guard lock(mutex_);
@@ -78,14 +100,20 @@ void Recorder::environment(Environment environment, int ranks) {
 
 void Recorder::heading(const TableHead& head, const std::string& what) {
   const std::lock_guard lock(mutex_);
-  head_ = head, headed_ = true;
-  if (stdout_format_ == "text") to_stdout(table_heading(report_.run, head, what, style_));
+  head_ = head, what_ = what, headed_ = true;
+  if (place_.of > 1) what_ += " · " + std::to_string(place_.of) + " launches";
+  if (place_.last()) print_heading();
+}
+
+void Recorder::print_heading() {
+  if (heading_printed_ || !headed_) return;
+  heading_printed_ = true;
+  if (stdout_format_ == "text") to_stdout(table_heading(report_.run, head_, what_, style_));
   if (stdout_format_ == "csv") to_stdout(csv_header());
 }
 
-void Recorder::add(const Series& series) {
-  const std::lock_guard lock(mutex_);
-  report_.series.push_back(series);
+void Recorder::print_row() {
+  const Series& series = report_.series[rows_printed_++];
   if (stdout_format_ == "text") to_stdout(table_row(series, head_, style_));
   if (stdout_format_ == "csv") to_stdout(csv_line(series));
   progress_.clear();
@@ -93,6 +121,19 @@ void Recorder::add(const Series& series) {
     for (const auto& warning : series.warnings)
       std::fprintf(stderr, "%s %s: %s\n", options_.error_style().yellow("warning:").c_str(),
                    bytes_text(series.bytes).c_str(), warning.c_str());
+}
+
+void Recorder::add(const Series& series) {
+  const std::lock_guard lock(mutex_);
+  const std::size_t at = own_.size();
+  own_.push_back(series);
+  std::vector<Series> launches;
+  for (const auto& launch : earlier_)
+    if (at < launch.size()) launches.push_back(launch[at]);
+  launches.push_back(series);
+  if (at >= report_.series.size()) report_.series.emplace_back();
+  report_.series[at] = joined(launches, place_.renewed);
+  if (place_.last()) print_row();
   // Writing everything anew each time must not cost more than a tenth of the run.
   if (now() - last_checkpoint_ >= 10 * checkpoint_cost_) checkpoint();
 }
@@ -105,13 +146,16 @@ void Recorder::record(const std::function<void(Report&)>& change) {
 
 void Recorder::live(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  progress_.show(text);
+  progress_.show((place_.of > 1
+                      ? "launch " + std::to_string(place_.number) + " of " + std::to_string(place_.of) + "  "
+                      : "") +
+                 text);
 }
 
 void Recorder::note(const std::string& warning) {
   const std::lock_guard lock(mutex_);
   progress_.clear();
-  if (!options_.quiet)
+  if (!options_.quiet && place_.number == 1)
     std::fprintf(stderr, "%s %s\n", options_.error_style().yellow("warning:").c_str(), warning.c_str());
 }
 
@@ -119,7 +163,7 @@ void Recorder::note(const std::string& warning) {
 void Recorder::checkpoint() {
   const double start = now();
   Report unfinished = report_;
-  unfinished.run.duration_s = start - started_;
+  unfinished.run.duration_s = earlier_s_ + start - started_;
   unfinished.errors.push_back(
       {.what = "the run had not finished when this was written", .where = {}, .phase = {}, .hint = {}});
   unfinished.verdict = decide(unfinished, policy_);
@@ -136,7 +180,12 @@ void Recorder::checkpoint() {
 }
 
 ExitCode Recorder::conclude() {
-  report_.run.duration_s = now() - started_;
+  seconds_now();
+  if (headed_) {
+    print_heading();  // where it ends before the last launch
+    while (rows_printed_ < report_.series.size())
+      print_row();
+  }
   report_.verdict = decide(report_, policy_);
   if (stdout_format_ == "text")
     to_stdout(headed_ ? table_ending(report_, head_, style_)
@@ -150,9 +199,17 @@ ExitCode Recorder::conclude() {
   return exit_code_of(report_.verdict.decision);
 }
 
+void Recorder::hand_on() const {
+  if (place_.directory.empty()) return;  // it goes on in this process
+  Report mine = report_;
+  mine.series = own_, mine.run.duration_s = now() - started_;
+  write_whole(place_.file(place_.number), to_json(mine));
+}
+
 ExitCode Recorder::finish() {
   const std::lock_guard lock(mutex_);
-  const ExitCode code = conclude();
+  if (!place_.last()) hand_on();
+  const ExitCode code = place_.last() ? conclude() : ExitCode::pass;
   if (!directory_.empty()) write_whole(directory_ + "/exit", std::to_string(static_cast<int>(code)));
   return code;
 }

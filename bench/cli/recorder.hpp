@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "bench/cli/launches.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/ranks/watch.hpp"
 #include "reports/faces/progress.hpp"
@@ -17,20 +18,28 @@ namespace mlc {
 
 class Recorder {
  public:
-  // `directory`: the launcher's, for the checkpoint and the exit code; empty: none.
-  Recorder(OutputOptions options, Policy policy, Report report, std::string directory);
+  // `directory`: the launcher's, for the checkpoint and the exit code; empty: none. `place`: of several
+  // launches, those before are read from where they left their series. Only the last prints.
+  Recorder(OutputOptions options, Policy policy, Report report, std::string directory,
+           LaunchPlace place = {});
 
   void environment(Environment environment, int ranks);          // once it is known
   void heading(const TableHead& head, const std::string& what);  // prints it, with the CSV header
-  void add(const Series& series);
+  void add(const Series& series);                                // of this launch, in the same order in each
+  void next_launch();                                            // in the same process
   // What is no series: `change` writes it into the report, which is then saved as after a series.
   void record(const std::function<void(Report&)>& change);
   void live(const std::string& text);
   void note(const std::string& warning);  // to stderr
-  ExitCode finish();                      // verdict, final faces; throws if they cannot be written
-  ExitCode end(const Ending& ending);     // the run ends early
+  // Verdict, final faces; throws if they cannot be written. Before the last launch: hands its series on.
+  ExitCode finish();
+  ExitCode end(const Ending& ending);  // the run ends early
 
  private:
+  void take_earlier();
+  void print_heading();
+  void print_row();  // the next
+  void hand_on() const;
   void checkpoint();
   ExitCode conclude();
   void to_stdout(const std::string& text);
@@ -45,7 +54,13 @@ class Recorder {
   std::string stdout_format_;
   Progress progress_;
   TableHead head_;
-  bool headed_ = false;
+  std::string what_;
+  bool headed_ = false, heading_printed_ = false;
+  std::size_t rows_printed_ = 0;
+  LaunchPlace place_;
+  std::vector<std::vector<Series>> earlier_;  // of the launches before this one
+  std::vector<Series> own_;                   // of this one
+  double earlier_s_ = 0;                      // that launches in other processes took
   double started_ = 0, last_checkpoint_ = 0, checkpoint_cost_ = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "bench/engine/sweep.hpp"
 #include "reports/history/history_files.hpp"
+#include "reports/history/launches.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
 
@@ -36,6 +37,17 @@ Report read_report(const std::string& path) {
   } catch (const std::exception& problem) {
     throw std::runtime_error(printable(path) + ": " + problem.what());
   }
+}
+
+Report read_runs_together(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return read_report(path);
+  std::vector<std::string> left_out;
+  std::vector<Report> runs;
+  for (const auto& file : report_files({path}, left_out))
+    runs.push_back(read_report(file.string()));
+  if (!left_out.empty()) throw std::runtime_error(printable(left_out.front()));
+  if (runs.empty()) throw UsageError("there is no report (*.json) in " + printable(path));
+  return together(std::move(runs));
 }
 
 double parse_fraction(const std::string& option, const std::string& text) {

@@ -11,6 +11,10 @@ namespace mlc {
 // report.
 Report read_report(const std::string& path);
 
+// The same; a folder is all reports below it, runs of the same thing, taken together. Throws UsageError if it
+// has none.
+Report read_runs_together(const std::string& path);
+
 // "2%", "2 %" or "0.02". Throws UsageError.
 double parse_fraction(const std::string& option, const std::string& text);
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -91,14 +92,16 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   RollCallServer started_call;
   started_call.expect({{.rank = 1, .node = "", .via = 1}});
   Children mpirun;
-  mpirun.start(mpirun_command(request), {{job_variable, job},
-                                         {directory_variable, scratch.path().string()},
-                                         {ranks_variable, std::to_string(request.ranks)},
-                                         {launcher_variable, to_line(started_call.address())},
-                                         {terminal_variable, terminal},
-                                         // mpirun ends the others when a rank dies; five seconds
-                                         // are enough to say what was measured.
-                                         {"OMPI_MCA_odls_base_sigkill_timeout", "5"}});
+  Variables environment{{job_variable, job},
+                        {directory_variable, scratch.path().string()},
+                        {ranks_variable, std::to_string(request.ranks)},
+                        {launcher_variable, to_line(started_call.address())},
+                        {terminal_variable, terminal},
+                        // mpirun ends the others when a rank dies; five seconds are enough to say what was
+                        // measured.
+                        {"OMPI_MCA_odls_base_sigkill_timeout", "5"}};
+  std::ranges::copy(request.environment, std::back_inserter(environment));
+  mpirun.start(mpirun_command(request), environment);
 
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();

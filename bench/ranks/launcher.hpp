@@ -4,11 +4,14 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reports/record/exit_code.hpp"
 
 namespace mlc {
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
 
 struct LaunchRequest {
   std::string mpirun;                  // path
@@ -21,6 +24,7 @@ struct LaunchRequest {
   int cpus = 1;                       // this process may use
   double timeout_s = 60;              // to start rank 0
   std::vector<std::string> exported;  // names of environment variables to carry to other nodes
+  Variables environment;              // added to ours, on this machine
 };
 
 // The argument vector for mpirun. Pure.

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -26,13 +27,14 @@ LaunchResult launch_processes(const ProcessRequest& request, const std::string& 
   command.insert(command.end(), request.arguments.begin(), request.arguments.end());
   LaunchResult result;
   Children ranks;
-  for (int rank = 0; rank < request.ranks; ++rank)
-    ranks.start(command, {{job_variable, scratch.path().filename().string()},
-                          {directory_variable, scratch.path().string()},
-                          {ranks_variable, std::to_string(request.ranks)},
-                          {local_rank_variable, std::to_string(rank)},
-                          {segment_variable, std::to_string(request.segment)},
-                          {terminal_variable, terminal}});
+  for (int rank = 0; rank < request.ranks; ++rank) {
+    Variables environment{
+        {job_variable, scratch.path().filename().string()},  {directory_variable, scratch.path().string()},
+        {ranks_variable, std::to_string(request.ranks)},     {local_rank_variable, std::to_string(rank)},
+        {segment_variable, std::to_string(request.segment)}, {terminal_variable, terminal}};
+    std::ranges::copy(request.environment, std::back_inserter(environment));
+    ranks.start(command, environment);
+  }
   std::optional<SteadyTime> last_call;
   while (ranks.any()) {
     while (const auto ended = ranks.ended()) {

@@ -17,7 +17,8 @@ struct ProcessRequest {
   std::string program;                 // absolute path of this program
   std::vector<std::string> arguments;  // as typed, without the program
   int ranks = 1;
-  int segment = -1;  // descriptor, inherited
+  int segment = -1;       // descriptor, inherited
+  Variables environment;  // added to ours
 };
 
 // Runs the ranks to their end. When one has ended before its time, the others have a few seconds to say so

@@ -170,8 +170,10 @@ std::string to_json(const Comparison& comparison) {
                               {"may_regress", it.may_regress},
                               {"base", number(it.base)},
                               {"base_ci", pair(it.base_ci)},
+                              {"base_launches", it.base_launches},
                               {"new", number(it.next)},
                               {"new_ci", pair(it.next_ci)},
+                              {"new_launches", it.next_launches},
                               {"slowdown", number(it.slowdown)},
                               {"slowdown_ci", it.slowdown ? pair(it.slowdown_ci) : Json(nullptr)},
                               {"why", it.why}});

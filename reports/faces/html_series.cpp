@@ -33,6 +33,13 @@ bool is_open(const Series& series) {
                                           series.threshold->status != Status::skip);
 }
 
+std::string samples_text(const Series& series) {
+  const std::string samples = std::to_string(series.samples);
+  return series.launches.empty() ? samples
+                                 : samples + " in " + std::to_string(series.launches.size()) + " launches, " +
+                                       std::string(to_string(series.renewed)) + " made anew";
+}
+
 std::string correct_text(const Series& series) {
   if (!series.wrong) return "not checked";
   if (*series.wrong == 0) return "yes";
@@ -85,7 +92,7 @@ void write_sweep_table(HtmlWriter& html, const Report& report, const std::vector
     html.leaf("td", series.slowest ? slowest_text(*series.slowest) : "");
     html.leaf("td", time_text(series.ci_us[0]) + " – " + time_text(series.ci_us[1]));
     html.leaf("td", time_text(series.time_us.p95)).leaf("td", time_text(series.time_us.p99));
-    html.leaf("td", fixed(series.algbw_gb_s, 2)).leaf("td", std::to_string(series.samples));
+    html.leaf("td", fixed(series.algbw_gb_s, 2)).leaf("td", samples_text(series));
     words(join(series.warnings, "; "));
     html.close();
   }

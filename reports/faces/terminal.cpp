@@ -146,16 +146,19 @@ std::string to_text(const Report& report, const Style& style) {
   TableHead head;
   for (const auto& collective : order) {
     std::set<std::string> dtypes, redops, placements;
+    std::size_t launches = 0;
     head = {.collective = collective};
     for (const auto& s : report.series)
       if (s.collective == collective)
         dtypes.insert(s.dtype), redops.insert(s.redop), placements.insert(s.placement),
-            head.judged = head.judged || s.threshold, head.means = head.means || !s.timing.empty();
+            head.judged = head.judged || s.threshold, head.means = head.means || !s.timing.empty(),
+            launches = std::max(launches, s.launches.size());
     head.several_dtypes = dtypes.size() > 1, head.several_redops = redops.size() > 1,
     head.both_placements = placements.size() > 1;
     std::string what = dtypes.size() == 1 ? *dtypes.begin() : "several dtypes";
     if (redops.size() == 1 && !redops.begin()->empty()) what += " " + *redops.begin();
     if (placements.size() == 1) what += *placements.begin() == "in_place" ? " · in-place" : " · out-of-place";
+    if (launches > 1) what += " · " + std::to_string(launches) + " launches";
     text += (text.empty() ? "" : "\n") + table_heading(report.run, head, what, style);
     for (const auto& s : report.series)
       if (s.collective == collective) text += table_row(s, head, style);

@@ -5,34 +5,11 @@
 #include <limits>
 #include <utility>
 
+#include "reports/history/student.hpp"
+
 namespace mlc {
 
 namespace {
-
-// The regularized incomplete beta function by its continued fraction (Lentz's method; DLMF 8.17.22).
-double incomplete_beta(double a, double b, double x) {
-  if (x <= 0) return 0;
-  if (x >= 1) return 1;
-  if (x > (a + 1) / (a + b + 2))
-    return 1 - incomplete_beta(b, a, 1 - x);  // where the fraction converges fast
-  const double front =
-      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
-  constexpr double tiny = 1e-300;
-  double f = 1, c = 1, d = 0;
-  for (int i = 0; i <= 300; ++i) {
-    const int m = i / 2;
-    const double numerator = i == 0       ? 1
-                             : i % 2 == 0 ? m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-                                          : -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-    d = 1 + numerator * d;
-    d = 1 / (std::abs(d) < tiny ? tiny : d);
-    c = 1 + numerator / c;
-    if (std::abs(c) < tiny) c = tiny;
-    f *= c * d;
-    if (std::abs(1 - c * d) < 1e-14) break;
-  }
-  return front * (f - 1) / a;
-}
 
 double mean_of(std::span<const double> values) {
   double sum = 0;
@@ -76,12 +53,6 @@ std::size_t best_split(std::span<const double> x, std::size_t least) {
 }
 
 }  // namespace
-
-double student_two_sided(double t, double freedom) {
-  if (std::isnan(t)) return 1;
-  if (std::isinf(t)) return 0;
-  return incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t));
-}
 
 double median_of(std::vector<double> values) {
   if (values.empty()) return std::nan("");

@@ -36,7 +36,4 @@ std::vector<ChangePoint> find_changes(std::span<const double> series, const Chan
 
 double median_of(std::vector<double> values);  // NaN for none
 
-// P(|T| > |t|) of Student's t with `freedom` degrees of freedom.
-double student_two_sided(double t, double freedom);
-
 }  // namespace mlc

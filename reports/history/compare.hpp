@@ -1,9 +1,9 @@
 // Two reports against each other, by intervals and never by a bare percentage. Pure.
 //
-// A series is compared by the ratio of its medians. Its interval comes from the two medians' intervals
-// (method of variance estimates recovery, on logarithms: Zou and Donner 2008), widened so that all series
-// together keep 95 %. The record's intervals are of one launch each; what differs from launch to launch is
-// for the tolerance to cover.
+// A series is compared by the ratio of its medians over the launches of each side (launches.hpp: Welch's t on
+// their logarithms), so that all series together keep 95 %. Series of one report that measure the same are
+// launches of it, whether one run made them or a burn-in's stage or a folder of runs. One launch a side
+// decides nothing: what launches differ by is then not known.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "reports/history/differences.hpp"
 #include "reports/record/report.hpp"
 
 namespace mlc {
@@ -26,19 +27,12 @@ struct CompareOptions {
       0.02;  // a difference that does not matter: the fleet rule calls a node suspect at 2 % too
 };
 
-// Something that is not the same about the two runs, so that a change may not be the code's.
-struct Difference {
-  std::string kind;  // "hardware", "policy", "tool", "software", "run"
-  std::string what;  // "GPUs", "driver"
-  std::string base, next;
-  bool operator==(const Difference&) const = default;
-};
-
 struct SeriesChange {
-  std::string name;                  // "allreduce float sum 1 MiB, 16 ranks"
-  std::string metric;                // "time_us" or "gbit_s"
-  std::optional<double> base, next;  // medians; empty where that report lacks the series
-  std::array<double, 2> base_ci{}, next_ci{};
+  std::string name;                            // "allreduce float sum 1 MiB, 16 ranks"
+  std::string metric;                          // "time_us" or "gbit_s"
+  std::optional<double> base, next;            // medians; empty where that report lacks the series
+  std::array<double, 2> base_ci{}, next_ci{};  // 95 %, over the launches; of one launch, its own
+  std::size_t base_launches = 0, next_launches = 0;
   std::optional<double> slowdown;       // new time over old, or old rate over new: above 1 is slower
   std::array<double, 2> slowdown_ci{};  // all series together: 95 %
   Change change = Change::undecided;
@@ -73,12 +67,5 @@ Comparison compare(const Report& base, const Report& next, const CompareOptions&
 
 std::string_view series_word(Change change);   // "SAME", "FASTER", "SLOWER", "UNDECIDED"
 std::string_view finding_word(Change change);  // "SAME", "BETTER", "WORSE", "UNDECIDED"
-
-// ln of a ratio of two medians with an interval each (value, low, high); `widen` scales the half widths.
-std::array<double, 2> log_ratio_interval(const std::array<double, 3>& over,
-                                         const std::array<double, 3>& under, double widen);
-
-// How much wider than one 95 % interval each of `count` must be for all to hold together (Bonferroni).
-double joint_width(std::size_t count);
 
 }  // namespace mlc

@@ -13,11 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-template <class T>
-void put_stage(Json& j, const T& of) {
-  if (!of.stage.empty()) j["stage"] = of.stage, j["launch"] = of.launch;
-}
-
 Json to_value(const Series& s) {
   Json j{{"collective", s.collective}, {"dtype", s.dtype}, {"placement", s.placement}};
   if (!s.redop.empty()) j["redop"] = s.redop;
@@ -26,7 +21,7 @@ Json to_value(const Series& s) {
   j["ranks"] = s.ranks, j["samples"] = s.samples;
   if (!s.backend.empty()) j["backend"] = s.backend;
   if (s.nodes > 0) j["nodes"] = s.nodes;
-  put_stage(j, s);
+  if (!s.stage.empty()) j["stage"] = s.stage;
   j["time_us"] = {{"min", s.time_us.min},
                   {"p50", s.time_us.p50},
                   {"p95", s.time_us.p95},
@@ -57,6 +52,12 @@ Json to_value(const Series& s) {
                       {"why", s.threshold->why}};
   if (!s.rank_p50_us.empty()) j["rank_p50_us"] = s.rank_p50_us;
   if (!s.warnings.empty()) j["warnings"] = s.warnings;
+  for (const auto& launch : s.launches)
+    j["launches"].push_back({{"p50_us", launch.p50_us},
+                             {"mean_us", launch.mean_us},
+                             {"ci_us", launch.ci_us},
+                             {"samples", launch.samples}});
+  if (s.renewed != Renewed::nothing) j["renewed"] = to_string(s.renewed);
   return j;
 }
 
@@ -64,7 +65,7 @@ Json to_value(const Finding& f) {
   Json j{{"check", f.check},       {"subject", f.subject},   {"status", to_string(f.status)},
          {"observed", f.observed}, {"expected", f.expected}, {"source", f.source},
          {"remedy", f.remedy}};
-  put_stage(j, f);
+  if (!f.stage.empty()) j["stage"] = f.stage, j["launch"] = f.launch;
   return j;
 }
 
@@ -135,13 +136,31 @@ Decision decision_from(const std::string& text) {
   throw ReportError("unknown decision '" + text.substr(0, 40) + "'");
 }
 
+Renewed renewed_from(const std::string& text) {
+  for (Renewed renewed : {Renewed::nothing, Renewed::communicators, Renewed::processes})
+    if (text == to_string(renewed)) return renewed;
+  throw ReportError("unknown 'renewed' '" + text.substr(0, 40) + "'");
+}
+
+void take_launches(const Json& j, Series& s) {
+  if (const auto launches = j.find("launches"); launches != j.end())
+    for (const auto& one : *launches) {
+      SeriesLaunch& launch = s.launches.emplace_back();
+      take(one, "p50_us", launch.p50_us), take(one, "mean_us", launch.mean_us),
+          take(one, "ci_us", launch.ci_us), take(one, "samples", launch.samples);
+    }
+  std::string renewed(to_string(s.renewed));
+  take(j, "renewed", renewed);
+  s.renewed = renewed_from(renewed);
+}
+
 Series series_from(const Json& j) {
   Series s;
   take(j, "collective", s.collective), take(j, "dtype", s.dtype), take(j, "redop", s.redop),
       take(j, "placement", s.placement);
   take(j, "root", s.root), take(j, "bytes", s.bytes), take(j, "requested_bytes", s.requested_bytes),
       take(j, "ranks", s.ranks), take(j, "samples", s.samples), take(j, "backend", s.backend),
-      take(j, "nodes", s.nodes), take(j, "stage", s.stage), take(j, "launch", s.launch);
+      take(j, "nodes", s.nodes), take(j, "stage", s.stage);
   const Json& time = j.at("time_us");
   take(time, "min", s.time_us.min), take(time, "p50", s.time_us.p50), take(time, "p95", s.time_us.p95),
       take(time, "p99", s.time_us.p99), take(time, "max", s.time_us.max), take(time, "mean", s.time_us.mean);
@@ -173,6 +192,7 @@ Series series_from(const Json& j) {
         take(*t, "channels", s.tuning->channels), take(*t, "wire_gb_s", s.tuning->wire_gb_s);
   }
   take(j, "rank_p50_us", s.rank_p50_us), take(j, "warnings", s.warnings);
+  take_launches(j, s);
   return s;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reports/record/finding.hpp"
@@ -56,6 +57,24 @@ struct Tuning {
   bool operator==(const Tuning&) const = default;
 };
 
+// What every launch of several made anew. Processes differ in where they sit and in which memory and ports
+// they got; communicators made anew in the same processes see nothing of that.
+enum class Renewed { nothing, communicators, processes };
+
+constexpr std::string_view to_string(Renewed renewed) {
+  return renewed == Renewed::processes       ? "processes"
+         : renewed == Renewed::communicators ? "communicators"
+                                             : "nothing";
+}
+
+// One launch of several.
+struct SeriesLaunch {
+  double p50_us = 0, mean_us = 0;
+  std::array<double, 2> ci_us{};  // 95 % confidence interval of the median, from this launch's samples alone
+  std::uint64_t samples = 0;
+  bool operator==(const SeriesLaunch&) const = default;
+};
+
 struct Series {
   std::string collective, dtype, redop;    // redop is empty where the collective reduces nothing
   std::string placement = "out_of_place";  // or "in_place"
@@ -67,7 +86,6 @@ struct Series {
   std::string backend;
   int nodes = 0;
   std::string stage;          // of a burn-in
-  int launch = 0;             // of its stage, from 1 on
   std::uint64_t samples = 0;  // timed iterations
   Distribution time_us;
   std::array<double, 2> ci_us{};          // 95 % confidence interval of the median
@@ -82,6 +100,11 @@ struct Series {
   std::optional<Tuning> tuning;
   std::vector<double> rank_p50_us;    // median time of each rank, by rank; empty: not kept
   std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"
+
+  // Of several launches, in order; empty: there was one. All above is then of them together
+  // (history/launches.hpp).
+  std::vector<SeriesLaunch> launches;
+  Renewed renewed = Renewed::nothing;
 
   // The one figure: the median, or what the peer whose timing was asked for prints, the mean.
   double told_us() const { return timing.empty() ? time_us.p50 : time_us.mean; }

@@ -55,7 +55,7 @@ class Faults(RunningRanks):
             with self.subTest(rank=rank, how=how):
                 path = self.path(f"{rank}.json")
                 script = ('export NODE_NAME=n$((OMPI_COMM_WORLD_RANK / 11)); exec "$0" allreduce --sizes SIZES --placement out '
-                          f'--max-time 1s --precision 0.000001 -T 10s --output {path}')
+                          f'--max-time 1s --precision 0.000001 -T 10s --launches 1 --output {path}')
                 process = start("-n", "66", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
                                 "sh", "-c", script.replace("SIZES", ",".join(str(4 * n) for n in range(1, 200))), BENCH, program=MPIRUN)
                 wait_for(lambda: os.path.exists(path) and report(path)["series"], timeout=60)
@@ -115,7 +115,7 @@ class Faults(RunningRanks):
 
     def test_a_slow_rank_is_named(self):
         path = self.path("r.json")
-        done = run("allreduce", "--backend", "mpi", "--ranks", "3", "--sizes", "4K", "-n", "200", "--placement", "out", "--inject", "delay:rank=1,us=3000", "--output", path)
+        done = run("allreduce", "--backend", "mpi", "--ranks", "3", "--sizes", "4K", "-n", "200", "--placement", "out", "--inject", "delay:rank=1,us=3000", "--launches", "1", "--output", path)
         self.assertEqual(done.code, 2, "a run with a planted fault passes nothing")
         self.assertEqual(report(path)["series"][0]["slowest"]["rank"], 1)
 

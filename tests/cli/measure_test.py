@@ -35,7 +35,7 @@ class Measure(Case):
             for collective in COLLECTIVES:
                 with self.subTest(backend=backend, collective=collective):
                     path = self.path(f"{backend}-{collective}.json")
-                    done = run(collective, "--backend", backend, "--ranks", "3", "--sizes", "1K,100003", "-n", "5", "-d", "float,bfloat16,int8", "--output", path)
+                    done = run(collective, "--backend", backend, "--ranks", "3", "--sizes", "1K,100003", "-n", "5", "-d", "float,bfloat16,int8", "--launches", "1", "--output", path)
                     self.assertEqual(done.code, 0, done)
                     self.assertIn("PASS", done.out)
                     loaded = report(path)
@@ -55,7 +55,7 @@ class Measure(Case):
 
     def test_timing_as_the_peers_have_it(self):
         path = self.path("osu.json")
-        done = run("allreduce", "--backend", "loopback", "--ranks", "2", "--sizes", "4K", "-n", "50", "--timing", "osu", "--output", path)
+        done = run("allreduce", "--backend", "loopback", "--ranks", "2", "--sizes", "4K", "-n", "50", "--timing", "osu", "--launches", "1", "--output", path)
         self.assertEqual(done.code, 0, done)
         self.assertIn("time mean", done.out)
         series = report(path)["series"][0]
@@ -71,7 +71,7 @@ class Measure(Case):
     @needs_mpi
     def test_what_has_one_buffer_is_measured_in_it(self):
         path = self.path("broadcast.json")
-        done = run("broadcast", "--backend", "mpi", "--ranks", "2", "--sizes", "4K", "-n", "5", "--output", path)
+        done = run("broadcast", "--backend", "mpi", "--ranks", "2", "--sizes", "4K", "-n", "5", "--launches", "1", "--output", path)
         self.assertEqual([s["placement"] for s in report(path)["series"]], ["in_place"])
         self.assertIn("mpi has one buffer for broadcast: measured in place", done.out + done.err)
 
@@ -85,10 +85,10 @@ class Measure(Case):
 
     def test_a_file_and_the_table(self):
         path = self.path("r.json")
-        done = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--output", path)
+        done = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--launches", "1", "--output", path)
         self.assertIn("busbw", done.out)
         self.assertEqual(report(path)["verdict"]["decision"], "pass")
-        quiet = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--output", path, "-q")
+        quiet = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--launches", "1", "--output", path, "-q")
         self.assertEqual((quiet.out, quiet.err), ("", ""))
 
     def test_sizes_that_round_to_nothing_are_named(self):
@@ -101,7 +101,7 @@ class Measure(Case):
             for placement in ("in", "out"):
                 with self.subTest(backend=backend, placement=placement):
                     path = self.path("r.json")
-                    done = run("allreduce", "--backend", backend, "--ranks", "3", "--sizes", "256K", "-n", "5", "--placement", placement, "--inject", "flip:rank=2,index=54321,bit=30", "--output", path)
+                    done = run("allreduce", "--backend", backend, "--ranks", "3", "--sizes", "256K", "-n", "5", "--placement", placement, "--inject", "flip:rank=2,index=54321,bit=30", "--launches", "1", "--output", path)
                     self.assertEqual(done.code, 1, done)
                     series = report(path)["series"][0]
                     self.assertEqual(series["wrong"], 1)
@@ -124,7 +124,7 @@ class Measure(Case):
     def test_sizes_of_the_policy_are_measured_by_themselves(self):
         policy = self.write("p.yaml", "policy: t\nconfidence: {batch: 100 us}\nthresholds:\n  - {collective: sendrecv, sizes: [24K], busbw_at_least: 1 MB/s}\n")
         path = self.path("r.json")
-        self.assertEqual(run("sendrecv", "--backend", "loopback", "--policy", policy, "--max-time", "200ms", "--output", path).code, 0)
+        self.assertEqual(run("sendrecv", "--backend", "loopback", "--policy", policy, "--max-time", "200ms", "--launches", "1", "--output", path).code, 0)
         self.assertIn(24 << 10, [s["bytes"] for s in report(path)["series"]])
 
     def test_noise_around_the_bound_is_inconclusive(self):
@@ -141,7 +141,7 @@ class Measure(Case):
         self.assertIn("not decided after 5 batches", done.out)
 
     def test_output_that_fails_at_the_end_is_a_tool_failure(self):
-        done = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--output", "/dev/full")
+        done = run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--launches", "1", "--output", "/dev/full")
         self.assertEqual(done.code, 3, done)
         self.assertIn("cannot write /dev/full: No space left on device", done.err)
 
@@ -182,7 +182,7 @@ class Measure(Case):
     @needs_mpi
     def test_control_c_keeps_what_was_measured(self):
         path = self.path("r.json")
-        code, shown = through_terminal("allreduce", "--backend", "mpi", "--ranks", "2", "-b", "4K", "-e", "64M", "-f", "2", "--max-time", "300ms", "--precision", "0.001", "--output", path,
+        code, shown = through_terminal("allreduce", "--backend", "mpi", "--ranks", "2", "-b", "4K", "-e", "64M", "-f", "2", "--max-time", "300ms", "--precision", "0.001", "--launches", "1", "--output", path,
                                        send=(b"16 KiB", b"\x03"))
         self.assertEqual(code, 130, shown)
         loaded = report(path)

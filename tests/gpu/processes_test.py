@@ -17,7 +17,7 @@ class Processes(RunningRanks):
         for collective in ("allreduce", "allgather", "reducescatter", "alltoall", "broadcast", "reduce", "gather", "scatter", "sendrecv"):
             with self.subTest(collective=collective):
                 path = self.path(collective + ".json")
-                done = run(collective, "--backend", "shm", "--ranks", "3", "--sizes", "64,4K,1M", "-n", "5", "--output", path)
+                done = run(collective, "--backend", "shm", "--ranks", "3", "--sizes", "64,4K,1M", "-n", "5", "--launches", "1", "--output", path)
                 self.assertEqual(done.code, 0, done)
                 loaded = report(path)
                 self.assertEqual(loaded["run"]["backend"], "shm")
@@ -27,7 +27,7 @@ class Processes(RunningRanks):
 
     def test_launcher_processes_chooses_the_backend(self):
         path = self.path("auto.json")
-        done = run("allreduce", "--launcher", "processes", "--sizes", "4K", "-n", "5", "--output", path)
+        done = run("allreduce", "--launcher", "processes", "--sizes", "4K", "-n", "5", "--launches", "1", "--output", path)
         self.assertEqual(done.code, 0, done)
         self.assertIn(report(path)["run"]["backend"], ("shm", "nccl"))
 

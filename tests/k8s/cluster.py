@@ -58,7 +58,7 @@ def a_series(busbw=95.0):
     us = (1 << 30) / algbw / 1e3
     return {"collective": "allreduce", "dtype": "float", "redop": "sum", "placement": "out_of_place", "bytes": 1 << 30, "requested_bytes": 1 << 30, "ranks": 8,
             "samples": 10, "time_us": {"min": us, "p50": us, "p95": us, "p99": us, "max": us}, "ci_us": [us, us], "cv": 0, "algbw_gb_s": algbw, "busbw_gb_s": busbw,
-            "wrong": 0, "stop": "fixed", "stage": "allreduce", "launch": 1}
+            "wrong": 0, "stop": "fixed", "stage": "allreduce"}
 
 
 class ClusterCase(Case):

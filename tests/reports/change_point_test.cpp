@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 
+#include "reports/history/student.hpp"
 #include "tests/reports/sample_history.hpp"
 
 namespace mlc {

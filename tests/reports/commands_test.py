@@ -36,6 +36,9 @@ class Commands(unittest.TestCase):
             for key in series["time_us"]:
                 series["time_us"][key] *= factor
             series["ci_us"] = [value * factor for value in series["ci_us"]]
+            p50 = series["time_us"]["p50"]
+            series["launches"] = [{"p50_us": p50 * (1 + step * changes.get("spread", 0.0002)), "mean_us": p50, "ci_us": [p50 * 0.999, p50 * 1.001], "samples": 20}
+                                  for step in (0, -2, 1, 2, -1)]
             series["busbw_gb_s"] /= factor
         report["errors"] = []
         report["run"]["started"] = changes.get("started", report["run"]["started"])
@@ -76,15 +79,22 @@ class Commands(unittest.TestCase):
         faster = bench("compare", slower, same)
         self.assertEqual(faster.returncode, 0)
         self.assertIn("FASTER", faster.stdout)
-        noisy = json.loads(slower.read_text())
-        for series in noisy["series"]:
-            series["ci_us"] = [series["time_us"]["p50"] / 2, series["time_us"]["p50"] * 2]
-        (SCRATCH / "noisy.json").write_text(json.dumps(noisy))
-        unsure = bench("compare", same, "noisy.json")
+        unsure = bench("compare", same, self.variant("noisy", slower=1.3, spread=0.3))
         self.assertEqual(unsure.returncode, 2, unsure.stdout)
         self.assertIn("UNDECIDED", unsure.stdout)
         for face in ("json", "html", "markdown"):
             self.assertEqual(bench("compare", same, slower, "--format", face).returncode, 1)
+
+    def test_one_launch_a_side_is_undecided_in_every_face(self):
+        single = json.loads(self.variant("single").read_text())
+        for series in single["series"]:
+            del series["launches"]
+        (SCRATCH / "single.json").write_text(json.dumps(single))
+        for face in ("text", "json", "html", "markdown"):
+            shown = bench("compare", self.variant("same"), "single.json", "--format", face)
+            self.assertEqual(shown.returncode, 2, shown.stdout)
+            self.assertIn("UNDECIDED", shown.stdout)
+            self.assertIn("one launch in the new report: what launches differ by is not known", shown.stdout)
 
     def test_history_of_a_folder_and_of_a_store(self):
         folder = SCRATCH / "fleet"

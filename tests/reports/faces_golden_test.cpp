@@ -22,12 +22,14 @@ constexpr PageAssets bare{.style = "/* style */",
                           .why_no_charts = ""};
 
 Comparison sample_comparison() {
-  Report base = test::healthy_report(), next = test::sick_report();
+  Report base = test::rails_in_launches(test::healthy_report()),
+         next = test::rails_in_launches(test::sick_report());
   next.run.id = "gpu-a-20260106T030000Z-77aa";
   next.run.started = "2026-01-06T03:00:00Z";
   next.tool.version = "0.2.0";
   next.environment.nodes[0].versions["driver"] = "580.95.05";
-  next.series[3].samples = 4;  // too few for an interval
+  next.series[3].samples = 4;       // too few for an interval
+  next.series[4].launches.clear();  // one launch
   base.series.pop_back();
   base.findings.push_back(
       {"host.hugepages", "node", Status::pass, "2048", "at least 1024", "/proc/meminfo", ""});

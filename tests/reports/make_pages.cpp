@@ -27,7 +27,8 @@ int main(int count, char** arguments) {
   write("sick.html", to_html(sick_report()));
   write("healthy.html", to_html(healthy_report()));
   write("fleet.html", to_html(fleet_report(512)));
-  write("comparison.html", to_html(compare(healthy_report(), sick_report())));
+  write("comparison.html",
+        to_html(compare(rails_in_launches(healthy_report()), rails_in_launches(sick_report()))));
   write("history.html", to_html(analyse(fleet_history(eventful_fleet()))));
   const mlc::Report hostile =
       hostile_report("\"><script>document.title='owned'</script><!--'\n\x01\xff&amp;");

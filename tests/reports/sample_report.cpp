@@ -79,6 +79,15 @@ Series make_series(const std::string& collective, const std::string& redop, std:
   return series;
 }
 
+// As five launches left it.
+void launch(Series& series) {
+  for (const int step : {0, -2, 1, 2, -1}) {
+    const double p50 = series.time_us.p50 * (1 + 0.001 * step);
+    series.launches.push_back({p50, p50 * 1.01, {p50 * 0.998, p50 * 1.002}, series.samples / 5});
+  }
+  series.renewed = Renewed::processes;
+}
+
 Report pair_report(bool sick) {
   Report report = base_report();
   const double peak = sick ? 70 : 96;
@@ -86,6 +95,8 @@ Report pair_report(bool sick) {
     for (std::uint64_t bytes = 1024; bytes <= (1ull << 30); bytes *= 4)
       report.series.push_back(
           make_series(collective, redop, bytes, peak, sick ? 11 : -1, report.series.size()));
+  for (auto& series : report.series)
+    launch(series);
   for (const std::size_t last : {report.series.size() / 2 - 1, report.series.size() - 1}) {
     Series& series = report.series[last];
     series.threshold = Judgement{"busbw_gb_s", 90, sick ? Status::fail : Status::pass,
@@ -210,6 +221,18 @@ Report pair_report(bool sick) {
 
 Report sick_report() { return pair_report(true); }
 Report healthy_report() { return pair_report(false); }
+
+Report rails_in_launches(Report report) {
+  const auto rails = report.figures.rails;
+  for (const double factor : {0.999, 1.001, 1.0005, 0.9995})
+    for (auto rail : rails) {
+      rail.gbit_s *= factor;
+      for (double& bound : rail.ci_gbit_s)
+        bound *= factor;
+      report.figures.rails.push_back(rail);
+    }
+  return report;
+}
 
 Report fleet_report(int nodes) {
   Report report = base_report();

@@ -12,6 +12,9 @@ Report sick_report();
 // The same run with nothing wrong.
 Report healthy_report();
 
+// The same with each rail measured in five launches, as a folder of five runs has it.
+Report rails_in_launches(Report report);
+
 // A campaign over `nodes` nodes: a pair matrix, rails, findings per node.
 Report fleet_report(int nodes);
 

@@ -118,7 +118,7 @@ TEST(Decide, AThresholdIsRecomputed) {
   const Policy& policy = test::admitting_policy();
   const auto with = [&](const std::function<void(Series&)>& change) {
     Report r;
-    r.series = {test::allreduce(1)};
+    r.series = {test::allreduce()};
     change(r.series[0]);
     return decide(r, policy);
   };
@@ -128,6 +128,11 @@ TEST(Decide, AThresholdIsRecomputed) {
       {"was judged against 100", [](Series& s) { s.threshold->bound = 100; }},
       {"was judged against", [](Series& s) { s.threshold->metric = "time_us"; }},
       {"is said to pass, and has 400", [](Series& s) { s.busbw_gb_s = 400, s.algbw_gb_s *= 1; }},
+      {"is said to pass, and has 375",
+       [](Series& s) {
+         s = test::allreduce(3);
+         s.launches[1].p50_us = 40'000;
+       }},
       {"its bytes and time make", [](Series& s) { s.time_us.p50 *= 2; }},
       {"has no samples", [](Series& s) { s.samples = 0; }},
       {"has no samples", [](Series& s) { s.time_us.p50 = -1; }},
@@ -161,7 +166,7 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
          }();
        }},
       {"stage allreduce of policy test is not in the report", [](Report& r) { r.stages.pop_back(); }},
-      {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series.pop_back(); }},
+      {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series[0].launches.pop_back(); }},
       {"the report shows nothing that it measured",
        [](Report& r) {
          for (auto& f : r.findings)
@@ -267,11 +272,11 @@ TEST(Merge, SeriesAndFindingsKeepTheirStageLaunchAndShape) {
                              .decided = 2};
   Report merged;
   merge_into(merged, outcome);
-  ASSERT_EQ(merged.series.size(), 2u);
-  EXPECT_EQ(merged.series[1].stage, "one");
-  EXPECT_EQ(merged.series[1].launch, 2);
-  EXPECT_EQ(merged.series[1].backend, "mpi");
-  EXPECT_EQ(merged.series[1].nodes, 2);
+  ASSERT_EQ(merged.series.size(), 1u);
+  EXPECT_EQ(merged.series[0].stage, "one");
+  EXPECT_EQ(merged.series[0].launches.size(), 2u);
+  EXPECT_EQ(merged.series[0].backend, "mpi");
+  EXPECT_EQ(merged.series[0].nodes, 2);
   EXPECT_EQ(merged.findings[1].launch, 2);
   EXPECT_EQ(merged.run.fault, "hang");
   EXPECT_EQ(merged.stages, (std::vector<StageRecord>{{"one", {"allreduce"}, 2, Status::pass, ""}}));

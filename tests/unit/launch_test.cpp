@@ -5,6 +5,7 @@
 #include <map>
 #include <system_error>
 
+#include "bench/cli/launches.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/launcher.hpp"
 #include "validators/host/child_process.hpp"
@@ -116,6 +117,44 @@ TEST(Children, AndTheirOwnAreGoneWithTheLaunch) {
     EXPECT_EQ(::kill(std::stoi(read_file(told)), 0), 0);
   }
   EXPECT_EQ(::kill(std::stoi(read_file(told)), 0), -1);
+}
+
+LaunchResult ended(ExitCode code, bool finished = true, bool interrupted = false) {
+  return {.finished = finished, .code = code, .interrupted = interrupted, .what = {}, .checkpoint = {}};
+}
+
+TEST(Launches, FollowEachOtherWithTheirNumber) {
+  std::vector<Variables> told;
+  const auto start = [&](const Variables& variables) {
+    told.push_back(variables);
+    return ended(ExitCode::pass);
+  };
+  EXPECT_EQ(one_after_the_other(3, start).code, ExitCode::pass);
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_EQ(told[2][0], std::pair(std::string("MLC_LAUNCH"), std::string("3")));
+  EXPECT_EQ(told[0][1], told[2][1]);  // one folder for all
+  told.clear();
+  (void)one_after_the_other(1, start);
+  EXPECT_EQ(told, std::vector<Variables>(1));  // nothing to tell
+}
+
+TEST(Launches, EndWithTheFirstThatHasNoVerdict) {
+  for (const auto& [bad, ends_it] :
+       {std::pair(ended(ExitCode::tool), true), std::pair(ended(ExitCode::usage), true),
+        std::pair(ended(ExitCode::pass, false), true), std::pair(ended(ExitCode::pass, true, true), true),
+        std::pair(ended(ExitCode::fail), false), std::pair(ended(ExitCode::inconclusive), false)}) {
+    int started = 0;
+    (void)one_after_the_other(
+        5, [&, bad = bad](const Variables&) { return ++started == 2 ? bad : ended(ExitCode::pass); });
+    EXPECT_EQ(started, ends_it ? 2 : 5) << static_cast<int>(bad.code);
+  }
+}
+
+TEST(Launches, AreFiveWhereTheReportIsKept) {
+  EXPECT_EQ(LaunchOptions{}.number(true), 5);
+  EXPECT_EQ(LaunchOptions{}.number(false), 1);
+  EXPECT_EQ(LaunchOptions{.count = 1}.number(true), 1);
+  EXPECT_EQ(LaunchOptions{.count = 12}.number(false), 12);
 }
 
 }  // namespace
