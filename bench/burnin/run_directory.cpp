@@ -13,6 +13,7 @@
 #include "reports/history/history_files.hpp"
 #include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 #include "reports/record/usage_error.hpp"
 #include "validators/host/clock.hpp"
@@ -30,11 +31,12 @@ bool is_run_id(const std::string& id) {
 }
 
 std::optional<nlohmann::json> json_of(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) return std::nullopt;
-  auto json = nlohmann::json::parse(stream, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  return json;
+  try {
+    auto json = read_json(read_whole(path, {}));
+    if (json.is_object()) return json;
+  } catch (const std::exception&) {
+  }  // what cannot be read is measured anew
+  return std::nullopt;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "bench/ranks/launched_as.hpp"
 #include "k8s/admission/rehearsal.hpp"
 #include "k8s/api/endpoint.hpp"
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -34,7 +35,7 @@ std::optional<Endpoint> endpoint_of(const KubernetesOptions& options) {
 
 void show(const HttpRequest& request) {
   std::printf("%s %s\nContent-Type: %s\n%s\n\n", request.method.c_str(), request.path.c_str(),
-              request.content_type.c_str(), nlohmann::ordered_json::parse(request.body).dump(2).c_str());
+              request.content_type.c_str(), read_ordered_json(request.body).dump(2).c_str());
 }
 
 nlohmann::json taints_of(const AdmitPolicy& policy) {

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "bench/ranks/launched_as.hpp"
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
 extern char** environ;
@@ -88,7 +89,7 @@ std::vector<Node> gather_nodes(Control& control, const Node& mine) {
       gather_text(control, packed.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::vector<Node> nodes;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    const auto j = nlohmann::json::parse(all[rank]);
+    const auto j = read_json(all[rank]);
     const auto name = j[0].get<std::string>();
     auto node = std::ranges::find(nodes, name, &Node::name);
     if (node == nodes.end()) {

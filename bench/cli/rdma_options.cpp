@@ -8,6 +8,7 @@
 #include "bench/ranks/tcp_control.hpp"
 #include "bench/rdma/rail_memory.hpp"
 #include "bench/rdma/rates.hpp"
+#include "reports/record/json_reader.hpp"
 
 namespace mlc {
 
@@ -276,7 +277,7 @@ std::string plan_text(const rdma::Plan& plan, const rdma::Bounds& bounds) {
 
 std::pair<rdma::Plan, rdma::Bounds> plan_from_text(const std::string& text) {
   try {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = read_json(text);
     const auto& from = json.at("bounds");
     rdma::Bounds bounds{.rail_gbit_s = from.at("rail_gbit_s").get<double>(),
                         .siblings_at_least = from.at("siblings_at_least").get<double>(),
@@ -287,6 +288,8 @@ std::pair<rdma::Plan, rdma::Bounds> plan_from_text(const std::string& text) {
     return {rdma::plan_from_json(json.at("plan")), bounds};
   } catch (const nlohmann::json::exception& error) {
     throw std::runtime_error(std::string("the peer's plan cannot be read: ") + printable(error.what()));
+  } catch (const JsonError& error) {
+    throw std::runtime_error(std::string("the peer's plan cannot be read: ") + error.what());
   }
 }
 

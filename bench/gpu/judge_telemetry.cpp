@@ -123,6 +123,9 @@ std::vector<Finding> judge_counters(const TelemetryTrack& track) {
   int read = 0;
   for (const auto& counter : counters) {
     const auto &before = track.before.*counter.value, &after = track.after.*counter.value;
+    if (before && !after)
+      add(Status::unknown, std::string(counter.name) + " could be read before the burn-in, and not after it",
+          "nvidia-smi -q; dmesg | grep -i xid: the GPU or its driver may have gone");
     if (!before || !after) continue;
     ++read;
     // A counter that fell was reset in between, by a driver reload or by somebody: what it had counted is
@@ -144,6 +147,11 @@ std::vector<Finding> judge_counters(const TelemetryTrack& track) {
     add(Status::fail, "a row waits to be remapped",
         "drain the node and reset the GPU (nvidia-smi -r), then run again");
   }
+  if ((track.before.remap_failed && !track.after.remap_failed) ||
+      (track.before.remap_pending && !track.after.remap_pending))
+    add(Status::unknown,
+        "whether a row waits to be remapped could be read before the burn-in, and not after it",
+        "nvidia-smi -q -d ROW_REMAPPER");
   if (findings.empty() && read == 0)
     add(Status::unknown, "the driver gave no counters", "nvidia-smi -q -d ECC,ROW_REMAPPER");
   if (findings.empty()) add(Status::pass, "no counter grew", "");

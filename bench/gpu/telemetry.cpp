@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "reports/record/json_reader.hpp"
+
 namespace mlc {
 
 namespace {
@@ -37,6 +39,29 @@ constexpr std::array<Field<TelemetryCounters, std::uint64_t>, 8> counts{
      {"pcie_replays", &TelemetryCounters::pcie_replays},
      {"nvlink_errors", &TelemetryCounters::nvlink_errors}}};
 
+// A key that is spelled otherwise would be a value that the driver did not give.
+constexpr std::array<std::string_view, 2> file_keys{"schema", "gpus"};
+constexpr std::array<std::string_view, 8> track_keys{
+    "subject", "uuid", "power_limit_w", "slowdown_temperature_c", "before", "after", "phases", "samples"};
+constexpr std::array<std::string_view, 3> phase_keys{"test", "begin_s", "end_s"};
+
+std::vector<std::string_view> sample_keys() {
+  std::vector<std::string_view> keys{"time_s"};
+  const auto add = [&keys](const auto& fields) {
+    for (const auto& field : fields)
+      keys.push_back(field.key);
+  };
+  add(numbers), add(links), add(masks);
+  return keys;
+}
+
+std::vector<std::string_view> counter_keys() {
+  std::vector<std::string_view> keys;
+  for (const auto& field : counts)
+    keys.push_back(field.key);
+  return keys;
+}
+
 template <class Struct, class T, std::size_t n>
 void write(Json& json, const Struct& value, const std::array<Field<Struct, T>, n>& fields) {
   for (const auto& field : fields)
@@ -51,6 +76,7 @@ void read(const Json& json, Struct& value, const std::array<Field<Struct, T>, n>
 
 TelemetryCounters read_counters(const Json& json) {
   TelemetryCounters counters;
+  refuse_other_keys(json, counter_keys());
   read(json, counters, counts);
   return counters;
 }
@@ -86,20 +112,26 @@ std::string to_json(const std::vector<TelemetryTrack>& tracks) {
 std::vector<TelemetryTrack> tracks_from_json(const std::string& text) {
   std::vector<TelemetryTrack> tracks;
   try {
-    const Json json = Json::parse(text);
+    const Json json = read_ordered_json(text);
     if (json.at("schema").get<std::string>() != "mlc-bench/gpu-telemetry/v1")
       throw std::runtime_error("another schema");
+    refuse_other_keys(json, file_keys);
+    const auto known = sample_keys();
     for (const auto& gpu : json.at("gpus")) {
+      refuse_other_keys(gpu, track_keys);
       TelemetryTrack track;
       track.subject = gpu.at("subject").get<std::string>(), track.uuid = gpu.at("uuid").get<std::string>();
       if (gpu.contains("power_limit_w")) track.power_limit_w = gpu.at("power_limit_w").get<double>();
       if (gpu.contains("slowdown_temperature_c"))
         track.slowdown_temperature_c = gpu.at("slowdown_temperature_c").get<double>();
       track.before = read_counters(gpu.at("before")), track.after = read_counters(gpu.at("after"));
-      for (const auto& phase : gpu.at("phases"))
+      for (const auto& phase : gpu.at("phases")) {
+        refuse_other_keys(phase, phase_keys);
         track.phases.push_back({phase.at("test").get<std::string>(), phase.at("begin_s").get<double>(),
                                 phase.at("end_s").get<double>()});
+      }
       for (const auto& one : gpu.at("samples")) {
+        refuse_other_keys(one, known);
         TelemetrySample sample;
         sample.time_s = one.at("time_s").get<double>();
         read(one, sample, numbers), read(one, sample, links), read(one, sample, masks);

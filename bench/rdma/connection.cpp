@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "bench/ranks/frame.hpp"
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc::rdma {
@@ -18,7 +19,7 @@ constexpr std::size_t most_items = 100'000;
 template <class Reader>
 auto read(const std::string& text, const char* what, Reader&& reader) {
   try {
-    return reader(Json::parse(text));
+    return reader(read_json(text));
   } catch (const std::exception& error) {
     throw std::runtime_error(std::string("the peer's ") + what +
                              " cannot be read: " + printable(error.what()));

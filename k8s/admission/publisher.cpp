@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "reports/record/json_reader.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 
@@ -11,11 +12,12 @@ namespace mlc {
 namespace {
 
 nlohmann::json parsed(const HttpResponse& response, const std::string& what) {
-  auto document = nlohmann::json::parse(response.body, nullptr, false);
-  if (document.is_discarded())
-    throw ApiError(what + ": the answer is no JSON",
+  try {
+    return read_json(response.body);
+  } catch (const JsonError& error) {
+    throw ApiError(what + ": the answer is no JSON: " + error.what(),
                    "is there a proxy between this machine and the API server?");
-  return document;
+  }
 }
 
 std::string text_of(const Taint& taint) {
@@ -41,7 +43,13 @@ NodeView Publisher::node(const std::string& name) {
 std::vector<NodeView> Publisher::fleet() {
   std::vector<NodeView> nodes;
   std::string from;
+  // A server that never comes to an end of its list is not believed for ever.
+  constexpr std::size_t most_pages = 1000;
+  std::size_t pages = 0;
   do {
+    if (++pages > most_pages)
+      throw ApiError("the list of nodes has no end: " + std::to_string(most_pages) + " pages were read",
+                     "is there a proxy between this machine and the API server?");
     const HttpRequest request = list_nodes(policy_.fleet, from);
     const HttpResponse response = api_.send(request);
     const auto page = parsed(response, "GET " + request.path);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "reports/record/json_reader.hpp"
+
 namespace mlc {
 
 namespace {
@@ -40,8 +42,9 @@ HttpResponse Rehearsal::send(const HttpRequest& request, const std::string& toke
     if (reads_) {
       HttpResponse response = reads_->send(request, token);
       dates_[request.path] = response.date;
-      if (response.status == 200)
-        objects_[request.path] = nlohmann::json::parse(response.body, nullptr, false);
+      // What is no JSON is for the asker to refuse.
+      if (const auto object = response.status == 200 ? read_json_if(response.body) : std::nullopt)
+        objects_[request.path] = *object;
       return response;
     }
     const std::string nodes = "/api/v1/nodes/";
@@ -53,7 +56,7 @@ HttpResponse Rehearsal::send(const HttpRequest& request, const std::string& toke
     return {.status = 200, .body = objects_[request.path].dump()};
   }
   show_(request);
-  const auto body = nlohmann::json::parse(request.body);
+  const auto body = read_json(request.body);
   const bool status = request.path.ends_with("/status");
   const auto found = objects_.find(status ? request.path.substr(0, request.path.size() - 7) : request.path);
   if (found != objects_.end()) {

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -22,10 +23,11 @@ namespace {
 
 // The "message" of a metav1.Status.
 std::string said(const HttpResponse& response) {
-  const auto status = nlohmann::json::parse(response.body, nullptr, false);
-  if (!status.is_object()) return {};
-  const auto message = status.find("message");
-  return message != status.end() && message->is_string() ? ": " + printable(message->get<std::string>()) : "";
+  const auto status = read_json_if(response.body);
+  if (!status || !status->is_object()) return {};
+  const auto message = status->find("message");
+  return message != status->end() && message->is_string() ? ": " + printable(message->get<std::string>())
+                                                          : "";
 }
 
 std::string hint_for(int status, const HttpRequest& request) {

@@ -1,11 +1,11 @@
 #include "k8s/api/endpoint.hpp"
 
 #include <yaml-cpp/binary.h>
-#include <yaml-cpp/yaml.h>
 
 #include <filesystem>
 
 #include "reports/record/text.hpp"
+#include "validators/policy/yaml_document.hpp"
 
 namespace mlc {
 
@@ -41,11 +41,17 @@ std::string pem(const YAML::Node& map, const std::string& key, const std::string
 }  // namespace
 
 Endpoint kubeconfig_endpoint(const std::string& path, const std::string& context) {
+  return endpoint_from_kubeconfig(credential(path, "the kubeconfig"), path, context);
+}
+
+Endpoint endpoint_from_kubeconfig(const std::string& content, const std::string& path,
+                                  const std::string& context) {
   YAML::Node root;
   try {
-    root = YAML::Load(credential(path, "the kubeconfig"));
-  } catch (const YAML::Exception& error) {
-    throw EndpointError(printable(path) + ":" + std::to_string(error.mark.line + 1) + ": not valid YAML");
+    root = yaml_document(content);
+  } catch (const YamlError& error) {
+    throw EndpointError(printable(path) + ":" + (error.line > 0 ? std::to_string(error.line) : "?") + ": " +
+                        error.what());
   }
   if (!root.IsMap()) throw EndpointError(printable(path) + ": no kubeconfig");
   const std::string chosen = context.empty() ? word(root, "current-context") : context;

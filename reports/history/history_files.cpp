@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <optional>
 #include <stdexcept>
@@ -11,6 +10,7 @@
 
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -48,6 +48,8 @@ bool is_store_file(const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return false;
   constexpr std::string_view magic("SQLite format 3\0", 16);
+  // A file of /proc has no size, and reading it can wait.
+  if (fs::file_size(path, error) < magic.size() || error) return false;
   std::string head(magic.size(), '\0');
   std::ifstream file(path, std::ios::binary);
   return file.read(head.data(), static_cast<std::streamsize>(head.size())) && head == magic;
@@ -55,21 +57,9 @@ bool is_store_file(const fs::path& path) {
 
 std::string read_report_file(const fs::path& path) {
   std::error_code error;
-  const auto status = fs::status(path, error);
-  if (!fs::exists(status))
+  if (!fs::exists(path, error))
     throw std::runtime_error(error && error.value() != ENOENT ? error.message() : "there is no such file");
-  // Reading a pipe would wait for a writer that may never come.
-  if (!fs::is_regular_file(status)) throw std::runtime_error("not a regular file");
-  const auto size = fs::file_size(path, error);
-  if (error) throw std::runtime_error(error.message());
-  if (size > largest_report_bytes)
-    throw std::runtime_error("larger than " + bytes_text(largest_report_bytes) + ": no report of ours");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(size, '\0');
-  if (!file || (size > 0 && !file.read(text.data(), static_cast<std::streamsize>(size))))
-    throw std::runtime_error(errno != 0 ? std::strerror(errno) : "it could not be read to its end");
-  return text;
+  return read_whole(path.string(), {.bytes = largest_report_bytes, .seconds = 60});
 }
 
 namespace {

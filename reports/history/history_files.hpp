@@ -13,7 +13,7 @@ namespace mlc {
 
 // A report is some MB at most; what is larger is something else, and reading it would cost more memory than
 // it is worth.
-inline constexpr std::uintmax_t largest_report_bytes = 256ull << 20;
+inline constexpr std::size_t largest_report_bytes = 64u << 20;
 
 // The files that `paths` name: a file is itself, a folder is every *.json below it (links to folders are not
 // followed). What is neither is named in `left_out`.

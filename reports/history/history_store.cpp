@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "reports/record/json_reader.hpp"
+
 namespace mlc {
 
 namespace {
@@ -211,9 +213,9 @@ void HistoryStore::read(History& history) const {
   std::map<std::int64_t, Versions> versions;
   Statement all_versions(database, "SELECT id, text FROM versions");
   while (all_versions.step()) {
-    const auto json = nlohmann::json::parse(all_versions.text(1), nullptr, false);
-    if (json.is_object())
-      for (const auto& [what, value] : json.items())
+    const auto json = read_json_if(all_versions.text(1));
+    if (json && json->is_object())
+      for (const auto& [what, value] : json->items())
         if (value.is_string()) versions[all_versions.integer(0)][what] = value.get<std::string>();
   }
   std::unordered_map<std::int64_t, HistoryRun::Reading> metrics;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/record/figures_json.hpp"
+#include "reports/record/json_reader.hpp"
 
 namespace mlc {
 
@@ -266,7 +267,7 @@ std::string to_json(const Report& r) {
 
 Report report_from_json(std::string_view text) {
   try {
-    const Json j = Json::parse(text);
+    const Json j = read_ordered_json(text);
     if (!j.is_object() || j.value("schema", "") != report_schema)
       throw ReportError("not a report: 'schema' is not " + std::string(report_schema));
     Report r;
@@ -303,6 +304,8 @@ Report report_from_json(std::string_view text) {
       r.errors.push_back(error_from(error));
     return r;
   } catch (const nlohmann::json::exception& error) {
+    throw ReportError(std::string("not a readable report: ") + error.what());
+  } catch (const JsonError& error) {
     throw ReportError(std::string("not a readable report: ") + error.what());
   }
 }

@@ -56,25 +56,76 @@ TEST_P(PolicyMistake, IsNamedWithItsLine) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, PolicyMistake,
-    testing::Values(Mistake{"confidence:", "confidance:", "did you mean 'confidence'?", 3},
-                    Mistake{"rails: 4", "rails: four", "whole number", 2},
-                    Mistake{"rails: 4", "rails: 0", "from 1 to 64", 2},
-                    Mistake{"mtu: 4096", "mtu: 1500", "an RDMA MTU is", 2},
-                    Mistake{"0.0001", "2", "from 1e-12 to 0.5", 4},
-                    Mistake{"5 ms", "5", "a number and a unit", 5},
-                    Mistake{"5 ms", "5 GB/s", "must be in us, ms", 5},
-                    Mistake{"90 % of target", "90 ms", "must be in GB/s", 7},
-                    Mistake{"90 % of target", "90", "a number and a unit", 7},
-                    Mistake{"90 % of target", "-90 GB/s", "above zero", 7},
-                    Mistake{"90 % of target", "900 % of target", "asks for 900 %", 7},
-                    Mistake{"sizes: [1G, 8G]", "sizes: [1G, 8Q]", "is no size", 7},
-                    Mistake{"sizes: [1G, 8G]", "sizes: 1G", "must be a list", 7},
-                    Mistake{"min_size: 1M", "min_size: 1M, sizes: [1M]", "not both", 8},
-                    Mistake{"time_at_most: 50 us", "nodes: 2", "needs one of", 9},
-                    Mistake{"policy: test", "policy: [a]", "single value", 1},
-                    Mistake{"policy: test\n", "", "'policy' is missing", 1},
-                    Mistake{"policy: test\n", "policy: test\npolicy: test\n", "given twice", 2},
-                    Mistake{"  batch: 5 ms", "\tbatch: 5 ms", "not valid YAML", 5}));
+    testing::Values(
+        Mistake{"confidence:", "confidance:", "did you mean 'confidence'?", 3},
+        Mistake{"rails: 4", "rails: four", "whole number", 2},
+        Mistake{"rails: 4", "rails: 0", "from 1 to 64", 2},
+        Mistake{"mtu: 4096", "mtu: 1500", "an RDMA MTU is", 2},
+        Mistake{"0.0001", "2", "from 1e-12 to 0.5", 4}, Mistake{"5 ms", "5", "a number and a unit", 5},
+        Mistake{"5 ms", "5 GB/s", "must be in us, ms", 5},
+        Mistake{"90 % of target", "90 ms", "must be in GB/s", 7},
+        Mistake{"90 % of target", "90", "a number and a unit", 7},
+        Mistake{"90 % of target", "-90 GB/s", "above zero", 7},
+        Mistake{"90 % of target", "900 % of target", "asks for 900 %", 7},
+        Mistake{"sizes: [1G, 8G]", "sizes: [1G, 8Q]", "is no size", 7},
+        Mistake{"sizes: [1G, 8G]", "sizes: 1G", "must be a list", 7},
+        Mistake{"min_size: 1M", "min_size: 1M, sizes: [1M]", "not both", 8},
+        Mistake{"time_at_most: 50 us", "nodes: 2", "needs one of", 9},
+        Mistake{"policy: test", "policy: [a]", "single value", 1},
+        Mistake{"policy: test\n", "", "'policy' is missing", 1},
+        Mistake{"policy: test\n", "policy: test\npolicy: test\n", "given twice", 2},
+        Mistake{"  batch: 5 ms", "\tbatch: 5 ms", "not valid YAML", 5},
+        Mistake{"thresholds:", "---\nthresholds:", "a second document", 6},
+        Mistake{"mtu: 4096}", "mtu: *four}", "not valid YAML", 2},
+        Mistake{"policy: test", "policy: &x test\nabout: *x", "an alias", 2},
+        Mistake{"rails: 4", "rails: !!int 4", "a tag ('tag:yaml.org,2002:int')", 2},
+        Mistake{"rails: 4", "rails: \"4\"", "it is in quotes", 2},
+        Mistake{"rails: 4", "rails: 4_0", "whole number", 2},
+        Mistake{"rails: 4", "rails: 0b11", "whole number", 2},
+        Mistake{"rails: 4", "rails: 4.0", "whole number", 2},
+        Mistake{"rail_gbit_s: 200", "rail_gbit_s: .inf", "must be a number", 2},
+        Mistake{"rail_gbit_s: 200", "rail_gbit_s: 3:20", "must be a number", 2},
+        Mistake{"policy: test", "policy: test\nunknown_blocks: yes", "must be true or false", 2},
+        Mistake{"policy: test", "policy: \"\"", "'policy' is empty", 1},
+        Mistake{"policy: test", "policy: ' '", "'policy' is empty", 1},
+        Mistake{"policy: test", "policy:", "single value", 2},
+        Mistake{"policy: test", "policy: test\n'': 1", "a key is empty", 2},
+        Mistake{"sizes: [1G, 8G]", "sizes: ['']", "'sizes' is empty", 7},
+        Mistake{"policy: test", "policy: test\nnode: {lock: \"\"}", "'lock' is empty", 2},
+        Mistake{"policy: test", "policy: test\nnode: {gpus: {product: ''}}", "'product' is empty", 2},
+        Mistake{"policy: test", "policy: test\nadmit: {fleet: ''}", "'fleet' is empty", 2},
+        Mistake{"policy: test", "policy: test\nnode: {host: {mounts: {/data: ''}}}", "'mounts' maps", 2},
+        Mistake{"policy: test", "policy: test\nnode: {skip: ['']}", "'skip' is empty", 2}));
+
+// YAML 1.2's core schema, and nothing of YAML 1.1.
+TEST(Policy, NumbersAreThoseOfTheCoreSchema) {
+  const auto disks = [](const std::string& text) {
+    return read_policy("policy: x\nnode: {host: {disks: " + text + "}}\n", "p").node->disks;
+  };
+  EXPECT_EQ(disks("010"), 10) << "eight in YAML 1.1";
+  EXPECT_EQ(disks("0o10"), 8);
+  EXPECT_EQ(disks("0x10"), 16);
+  EXPECT_EQ(disks("+4"), 4);
+  for (const char* text : {"0o8", "0x", "0o-1", "+-4", "++4", "- 4", "4 5", "1e1", "true", "-1", "0xg"})
+    EXPECT_THROW(disks(text), PolicyError) << text;
+  const auto rate = [](const std::string& text) {
+    return read_policy("policy: x\nnode: {rails: {rate_gbit_s: " + text + "}}\n", "p").node->rail_gbit_s;
+  };
+  EXPECT_EQ(rate("1e2"), 100);
+  EXPECT_EQ(rate(".5"), 0.5);
+  EXPECT_EQ(rate("010.5"), 10.5);
+  for (const char* text : {".nan", ".inf", "1e", "0x1p3", "1,5", "inf"})
+    EXPECT_THROW(rate(text), PolicyError) << text;
+}
+
+TEST(Policy, DepthAndSizeAreBounded) {
+  for (const std::string& text :
+       {"policy: " + std::string(33, '[') + std::string(33, ']'), "policy: " + std::string(100'000, '['),
+        "policy: " + std::string(100'000, '{'), "policy: x\nabout: " + std::string(2 << 20, 'x'),
+        std::string(100'000, '-')}) {
+    EXPECT_THROW(read_policy(text, "p"), PolicyError);
+  }
+}
 
 TEST(Policy, ATargetShareNeedsATarget) {
   EXPECT_THROW(

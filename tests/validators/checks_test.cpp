@@ -752,6 +752,13 @@ std::vector<Case> all_cases() {
   add("gpu.row-remap", "failed", Status::fail, "failed", gpu("remap_failed", 1));
   add("gpu.row-remap", "pending", Status::fail, "pending", gpu("remap_pending", 1));
   add("gpu.row-remap", "not reported", Status::unknown, "does not report", gpu_silent("remap_pending"));
+  add("gpu.row-remap", "count not reported", Status::unknown, "does not report",
+      gpu_silent("remapped_uncorrectable"));
+  add("gpu.row-remap", "a misnamed key", Status::unknown, "did you mean 'remapped_uncorrectable'?",
+      [](BuiltNode& node, Policy&) {
+        auto& sick = node.gpus()["gpus"][5];
+        sick.erase("remapped_uncorrectable"), sick["remapped_uncorrected"] = 512;
+      });
   add("gpu.xid", "fell off the bus", Status::fail, "XID 79", [](BuiltNode& node, Policy&) {
     node.answer("kernel-log", "",
                 {"NVRM: Xid (PCI:0000:1b:00): 79, pid='<unknown>', GPU has fallen off the bus."});

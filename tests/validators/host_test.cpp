@@ -1,5 +1,6 @@
 // The readers: files that are not what they should be, netlink bytes that are not netlink, annotations that
 // are not JSON, captures that are not captures. Nothing here may crash or turn into a value.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/rtnetlink.h>
 #include <sys/stat.h>
@@ -17,6 +18,9 @@
 #include "validators/checks/all.hpp"
 #include "validators/checks/rails.hpp"
 #include "validators/checks/validate.hpp"
+#include "validators/host/file_descriptor.hpp"
+#include "validators/host/scratch_directory.hpp"
+#include "validators/host/whole_file.hpp"
 #include "validators/policy/lock_file.hpp"
 
 namespace mlc::test {
@@ -40,6 +44,50 @@ TEST(FileTree, RefusesWhatIsNoAttribute) {
   EXPECT_FALSE(files.text("/sys"));
   ASSERT_EQ(::mkfifo((node->root() + "/sys/fifo").c_str(), 0600), 0);
   EXPECT_EQ(files.text("/sys/fifo").why, "not a regular file");  // and does not hang
+}
+
+std::string why_not_read(const std::string& path, const ReadLimits& limits = {.seconds = 0.3}) {
+  try {
+    return "read: " + read_whole(path, limits);
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+}
+
+TEST(WholeFile, IsReadOnlyWhereItIsOne) {
+  const ScratchDirectory scratch;
+  const auto path = [&](const char* name) { return (scratch.path() / name).string(); };
+  std::ofstream(path("file")) << "text";
+  EXPECT_EQ(why_not_read(path("file")), "read: text");
+  std::filesystem::create_symlink("file", path("link"));
+  EXPECT_EQ(why_not_read(path("link")), "read: text");
+  EXPECT_EQ(why_not_read(path("none")), "No such file or directory");
+  EXPECT_EQ(why_not_read(scratch.path().string()), "a directory, not a regular file");
+  for (const char* device : {"/dev/zero", "/dev/null"})
+    EXPECT_EQ(why_not_read(device), "not a regular file");
+  EXPECT_EQ(why_not_read("/proc/kmsg"), "a file of /proc, not a regular file");
+  EXPECT_EQ(why_not_read("/proc/self/status"), "a file of /proc, not a regular file");
+  std::ofstream(path("sparse")).close();
+  std::filesystem::resize_file(path("sparse"), 10ull << 30);
+  EXPECT_EQ(why_not_read(path("sparse")), "larger than 1 MiB");
+  EXPECT_EQ(why_not_read(path("file"), {.bytes = 3}), "larger than 3 B");
+}
+
+TEST(WholeFile, APipeIsReadWhereItMayBeAndGivenUp) {
+  const ScratchDirectory scratch;
+  const std::string fifo = (scratch.path() / "fifo").string();
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(why_not_read(fifo), "not a regular file");
+  EXPECT_EQ(why_not_read(fifo, {.seconds = 0.1, .pipes = true}), "could not be read to its end within 0.1 s")
+      << "nobody writes";
+  const FileDescriptor writer(::open(fifo.c_str(), O_RDWR | O_CLOEXEC));
+  write_all(writer.get(), "token", fifo);
+  EXPECT_EQ(why_not_read(fifo, {.seconds = 0.1, .pipes = true}), "could not be read to its end within 0.1 s")
+      << "the writer does not close";
+  std::jthread feeder([&] { std::ofstream(fifo) << "token"; });
+  EXPECT_EQ(why_not_read("/proc/self/fd/" + std::to_string(writer.get()),
+                         {.bytes = 4, .seconds = 60, .pipes = true}),
+            "larger than 4 B");
 }
 
 TEST(FileTree, NumbersAreWholeOrNothing) {
@@ -157,6 +205,25 @@ TEST(Capture, ANodeFileThatIsNone) {
         "{\"schema\":\"mlc-bench/node/v1\",\"answers\":[{\"kind\":1,\"key\":\"\",\"value\":0}]}", "\xff\xfe"})
     EXPECT_THROW(captured_machine(bad, "node.json"), CaptureError) << bad;
   EXPECT_THROW(captured_host("/nowhere/at/all"), CaptureError);
+}
+
+TEST(Capture, ANodeFileThatLies) {
+  const auto why = [](const std::string& answers) -> std::string {
+    try {
+      captured_machine(R"({"schema": "mlc-bench/node/v1", "answers": [)" + answers + "]}", "node.json");
+    } catch (const CaptureError& error) {
+      return error.what();
+    }
+    return {};
+  };
+  const std::string one = R"({"kind": "clock", "key": "", "value": )";
+  EXPECT_EQ(why(one + "1}"), "");
+  EXPECT_NE(why(one + std::string(1'000'000, '[')).find("nested deeper"), std::string::npos);
+  EXPECT_NE(why(one + std::string(500'000, '[') + std::string(500'000, ']') + "}").find("nested deeper"),
+            std::string::npos);
+  EXPECT_NE(why(one + "1}, " + one + "2}").find("'clock ' is answered twice"), std::string::npos);
+  EXPECT_NE(why(one + "1, \"value\": 2}").find("'value' is given twice"), std::string::npos);
+  EXPECT_NE(why(one + R"(1, "eror": 2})").find("did you mean 'error'?"), std::string::npos);
 }
 
 TEST(Capture, AnswersOfAnotherShapeAreUnknown) {

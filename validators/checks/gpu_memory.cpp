@@ -51,12 +51,13 @@ extern const Check gpu_row_remap{
                [](const GpuFacts& gpu) -> std::optional<Status> {
                  if (!gpu.remap_failed || !gpu.remap_pending) return std::nullopt;
                  if (*gpu.remap_failed != 0 || *gpu.remap_pending != 0) return Status::fail;
-                 return gpu.remapped_uncorrectable.value_or(0) > 0 ? Status::warn : Status::pass;
+                 if (!gpu.remapped_uncorrectable) return std::nullopt;  // one call tells all of them
+                 return *gpu.remapped_uncorrectable > 0 ? Status::warn : Status::pass;
                },
                [](const GpuFacts& gpu) {
                  if (*gpu.remap_failed != 0) return std::string("a remapping failed");
                  if (*gpu.remap_pending != 0) return std::string("a remapping is pending");
-                 return std::to_string(gpu.remapped_uncorrectable.value_or(0)) +
+                 return std::to_string(*gpu.remapped_uncorrectable) +
                         " rows remapped after uncorrectable errors";
                }});
         },

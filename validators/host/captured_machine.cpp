@@ -1,5 +1,7 @@
+#include <array>
 #include <cerrno>
 
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/machine.hpp"
 
@@ -8,6 +10,8 @@ namespace mlc {
 namespace {
 
 constexpr std::string_view node_schema = "mlc-bench/node/v1";
+constexpr std::array<std::string_view, 2> file_keys{"schema", "answers"};
+constexpr std::array<std::string_view, 5> answer_keys{"kind", "key", "error", "why", "value"};
 using Answers = std::map<std::pair<std::string, std::string>, Answer>;
 
 class CapturedMachine : public Machine {
@@ -54,20 +58,26 @@ std::string node_file_text(const Answers& answers) {
 
 std::unique_ptr<Machine> captured_machine(const std::string& content, const std::string& file) {
   try {
-    const auto document = nlohmann::json::parse(content);
+    const auto document = read_json(content, {.bytes = largest_node_file});
     if (document.at("schema").get<std::string>() != node_schema)
       throw CaptureError(file + ": schema is not " + std::string(node_schema));
+    refuse_other_keys(document, file_keys);
     Answers answers;
     for (const auto& entry : document.at("answers")) {
+      refuse_other_keys(entry, answer_keys);
       Answer answer;
       answer.error = entry.value("error", 0);
       answer.why = printable(entry.value("why", std::string()));
       if (answer.error == 0) answer.value = entry.at("value");
-      answers[{entry.at("kind").get<std::string>(), entry.at("key").get<std::string>()}] = std::move(answer);
+      const auto kind = entry.at("kind").get<std::string>(), key = entry.at("key").get<std::string>();
+      if (!answers.try_emplace({kind, key}, std::move(answer)).second)
+        throw CaptureError(file + ": '" + printable(kind + " " + key, 80) + "' is answered twice");
     }
     return std::make_unique<CapturedMachine>(std::move(answers), "was not captured (" + file + ")");
   } catch (const nlohmann::json::exception& error) {
     throw CaptureError(file + ": not a captured node: " + printable(error.what()));
+  } catch (const JsonError& error) {
+    throw CaptureError(file + ": not a captured node: " + error.what());
   }
 }
 

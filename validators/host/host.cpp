@@ -4,16 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/machine.hpp"
 #include "validators/host/netlink_socket.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -34,6 +36,8 @@ Read<T> from_answer(const Answer& answer, Convert convert) {
     return Read<T>::of(convert(answer.value));
   } catch (const nlohmann::json::exception& error) {
     return Read<T>::unreadable("an answer of another shape: " + printable(error.what(), 80));
+  } catch (const JsonError& error) {
+    return Read<T>::unreadable(std::string("an answer of another shape: ") + error.what());
   }
 }
 
@@ -43,44 +47,55 @@ const Read<T>& once(std::once_flag& flag, Read<T>& read, Make make) {
   return read;
 }
 
+struct GpuNumber {
+  std::string_view key;
+  std::optional<std::uint64_t> GpuFacts::*value;
+};
+
+// As nvml.cpp writes them. NVML's words: an ECC error is corrected or uncorrected, a row is remapped for
+// correctable or uncorrectable ones.
+constexpr std::array<GpuNumber, 24> gpu_numbers{
+    {{"ecc_enabled", &GpuFacts::ecc_enabled},
+     {"ecc_uncorrected", &GpuFacts::ecc_uncorrected},
+     {"ecc_corrected", &GpuFacts::ecc_corrected},
+     {"remapped_correctable", &GpuFacts::remapped_correctable},
+     {"remapped_uncorrectable", &GpuFacts::remapped_uncorrectable},
+     {"remap_pending", &GpuFacts::remap_pending},
+     {"remap_failed", &GpuFacts::remap_failed},
+     {"throttle_reasons", &GpuFacts::throttle_reasons},
+     {"pcie_generation", &GpuFacts::pcie_generation},
+     {"pcie_generation_max", &GpuFacts::pcie_generation_max},
+     {"pcie_width", &GpuFacts::pcie_width},
+     {"pcie_width_max", &GpuFacts::pcie_width_max},
+     {"pcie_replays", &GpuFacts::pcie_replays},
+     {"sm_clock_max", &GpuFacts::sm_clock_max},
+     {"memory_clock_max", &GpuFacts::memory_clock_max},
+     {"sm_clock_application", &GpuFacts::sm_clock_application},
+     {"persistence", &GpuFacts::persistence},
+     {"mig", &GpuFacts::mig},
+     {"temperature", &GpuFacts::temperature},
+     {"nvlinks_active", &GpuFacts::nvlinks_active},
+     {"nvlinks_total", &GpuFacts::nvlinks_total},
+     {"nvlink_errors", &GpuFacts::nvlink_errors},
+     {"fabric_state", &GpuFacts::fabric_state},
+     {"fabric_status", &GpuFacts::fabric_status}}};
+
 GpuReading gpu_reading(const nlohmann::json& value) {
+  std::vector<std::string_view> known{"index", "name", "uuid", "pci", "error"};
+  for (const auto& number : gpu_numbers)
+    known.push_back(number.key);
   GpuReading reading;
   reading.driver = value.at("driver").get<std::string>();
   for (const auto& entry : value.at("gpus")) {
+    refuse_other_keys(entry, known);
     GpuFacts gpu;
-    const auto number = [&entry](const char* field) -> std::optional<std::uint64_t> {
-      const auto found = entry.find(field);
-      return found == entry.end() || found->is_null() ? std::nullopt
-                                                      : std::optional(found->get<std::uint64_t>());
-    };
     gpu.index = entry.at("index").get<int>();
     gpu.name = entry.value("name", "");
     gpu.uuid = entry.value("uuid", "");
     gpu.pci = entry.value("pci", "");
-    gpu.ecc_enabled = number("ecc_enabled");
-    gpu.ecc_uncorrected = number("ecc_uncorrected");
-    gpu.ecc_corrected = number("ecc_corrected");
-    gpu.remapped_correctable = number("remapped_correctable");
-    gpu.remapped_uncorrectable = number("remapped_uncorrectable");
-    gpu.remap_pending = number("remap_pending");
-    gpu.remap_failed = number("remap_failed");
-    gpu.throttle_reasons = number("throttle_reasons");
-    gpu.pcie_generation = number("pcie_generation");
-    gpu.pcie_generation_max = number("pcie_generation_max");
-    gpu.pcie_width = number("pcie_width");
-    gpu.pcie_width_max = number("pcie_width_max");
-    gpu.pcie_replays = number("pcie_replays");
-    gpu.sm_clock_max = number("sm_clock_max");
-    gpu.memory_clock_max = number("memory_clock_max");
-    gpu.sm_clock_application = number("sm_clock_application");
-    gpu.persistence = number("persistence");
-    gpu.mig = number("mig");
-    gpu.temperature = number("temperature");
-    gpu.nvlinks_active = number("nvlinks_active");
-    gpu.nvlinks_total = number("nvlinks_total");
-    gpu.nvlink_errors = number("nvlink_errors");
-    gpu.fabric_state = number("fabric_state");
-    gpu.fabric_status = number("fabric_status");
+    for (const auto& number : gpu_numbers)
+      if (const auto found = entry.find(number.key); found != entry.end() && !found->is_null())
+        gpu.*number.value = found->get<std::uint64_t>();
     reading.gpus.push_back(std::move(gpu));
   }
   return reading;
@@ -229,10 +244,14 @@ const Read<GpuReading>& Host::gpus() const {
 const Read<std::vector<VerbsPort>>& Host::verbs() const {
   return once(verbs_.flag, verbs_.read, [this] {
     return from_answer<std::vector<VerbsPort>>(machine_->ask("verbs", ""), [](const nlohmann::json& value) {
+      static constexpr std::array<std::string_view, 6> known{"device",  "port",  "active_mtu",
+                                                             "max_mtu", "error", "dmabuf"};
       std::vector<VerbsPort> ports;
-      for (const auto& entry : value)
+      for (const auto& entry : value) {
+        refuse_other_keys(entry, known);
         ports.push_back({entry.at("device").get<std::string>(), entry.value("active_mtu", 0),
                          entry.value("max_mtu", 0), entry.value("dmabuf", "")});
+      }
       return ports;
     });
   });
@@ -341,13 +360,13 @@ std::shared_ptr<const Host> captured_host(const std::string& root, const std::st
   if (node_file.empty() && !fs::exists(file, error)) {
     machine = silent_machine("was not captured (there is no " + printable(file) + ")");
   } else {
-    if (!fs::is_regular_file(file, error)) throw CaptureError(printable(file) + ": no such file");
-    if (fs::file_size(file, error) > (256u << 20))
-      throw CaptureError(printable(file) + ": larger than 256 MiB");
-    std::ifstream stream(file, std::ios::binary);
-    std::stringstream content;
-    if (!stream || !(content << stream.rdbuf())) throw CaptureError(printable(file) + ": cannot be read");
-    machine = captured_machine(content.str(), printable(file));
+    std::string content;
+    try {
+      content = read_whole(file, {.bytes = largest_node_file, .seconds = 30});
+    } catch (const std::exception& why) {
+      throw CaptureError(printable(file) + ": " + why.what());
+    }
+    machine = captured_machine(content, printable(file));
   }
   std::optional<FileTree> later;
   if (fs::is_directory(root + "/later", error)) later.emplace(root + "/later");

@@ -1,10 +1,9 @@
 #include "validators/host/http.hpp"
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "reports/record/text.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -23,12 +22,15 @@ std::string checked_server(std::string server, const std::string& origin) {
 }
 
 std::string credential(const std::string& path, const std::string& what) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream content;
-  if (!stream || !(content << stream.rdbuf()) ||
-      content.view().find_first_not_of(" \t\r\n") == std::string_view::npos)
-    throw EndpointError(what + " cannot be read from " + printable(path) + ", or is empty");
-  return content.str();
+  std::string content, why = "it is empty";
+  try {
+    content = read_whole(path, {.bytes = 1 << 20, .pipes = true});
+  } catch (const std::exception& error) {
+    why = error.what();
+  }
+  if (content.find_first_not_of(" \t\r\n") == std::string::npos)
+    throw EndpointError(what + " cannot be read from " + printable(path) + ": " + why);
+  return content;
 }
 
 std::string token_of(const Endpoint& endpoint) {

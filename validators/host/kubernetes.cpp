@@ -1,6 +1,7 @@
 // One GET to the API server with the Pod's own account.
 #include <cerrno>
 
+#include "reports/record/json_reader.hpp"
 #include "validators/host/http.hpp"
 #include "validators/host/live_sources.hpp"
 
@@ -19,9 +20,9 @@ Answer ask_kubernetes(const std::string& path) {
     if (response.status != 200)
       return {response.status == 403 || response.status == 401 ? EACCES : EIO,
               "GET " + path + ": HTTP " + std::to_string(response.status), nullptr};
-    const auto document = nlohmann::json::parse(response.body, nullptr, false);
-    if (document.is_discarded()) return {EBADMSG, "GET " + path + ": the answer is no JSON", nullptr};
-    return {0, {}, document};
+    return {0, {}, read_json(response.body)};
+  } catch (const JsonError& error) {
+    return {EBADMSG, "GET " + path + ": the answer is no JSON: " + error.what(), nullptr};
   } catch (const EndpointError& error) {
     return {EACCES, error.what(), nullptr};
   } catch (const std::exception& error) {

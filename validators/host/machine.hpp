@@ -47,6 +47,8 @@ struct CaptureError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+inline constexpr std::size_t largest_node_file = 64u << 20;  // bytes; one of 8 GPUs and 4 x 64 VFs has 2 MB
+
 // Answers from a node file; what was not captured is an error of its own, so that checks say unknown.
 // Throws CaptureError.
 std::unique_ptr<Machine> captured_machine(const std::string& content, const std::string& file);

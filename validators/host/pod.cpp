@@ -2,11 +2,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
 
 namespace {
+
+// All annotations of an object together: TotalAnnotationSizeLimitB of apimachinery.
+constexpr std::size_t largest_annotation = 256 << 10;
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
@@ -64,9 +68,9 @@ std::optional<std::string> go_unquote(std::string_view text) {
 
 Read<std::vector<Attachment>> parse_network_status(const std::string& text) {
   using Attachments = std::vector<Attachment>;
-  const auto document = nlohmann::json::parse(text, nullptr, false);
-  if (document.is_discarded())
-    return Read<Attachments>::unreadable("is no JSON: '" + printable(text, 40) + "'");
+  const auto read = read_json_if(text, {.bytes = largest_annotation});
+  if (!read) return Read<Attachments>::unreadable("is no JSON: '" + printable(text, 40) + "'");
+  const auto& document = *read;
   if (!document.is_array()) return Read<Attachments>::unreadable("is no JSON list");
   Attachments attachments;
   try {

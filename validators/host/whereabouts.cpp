@@ -29,8 +29,8 @@ Read<std::vector<Allocation>> parse_ip_pools(const nlohmann::json& list) {
   return items<Allocation>(list, "IPPool", [](const nlohmann::json& item, std::vector<Allocation>& all) {
     const auto& spec = item.at("spec");
     const auto range = parse_prefix(spec.at("range").get<std::string>());
-    if (!range) return;  // an IPv6 pool
-    const auto allocations = spec.value("allocations", nlohmann::json::object());
+    if (!range) return;                                // an IPv6 pool
+    const auto& allocations = spec.at("allocations");  // the resource requires it, empty or not
     for (const auto& [offset, allocation] : allocations.items()) {
       const auto number = whole_number(offset);
       if (!number || *number > 0xffffffffu) continue;

@@ -1,10 +1,16 @@
 #include "validators/host/whole_file.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -23,6 +29,16 @@ bool replaceable(const std::string& path) {
 
 [[noreturn]] void cannot_write(const std::string& path) {
   throw std::runtime_error("cannot write " + printable(path) + ": " + std::strerror(errno));
+}
+
+[[noreturn]] void cannot_read(int error) { throw std::runtime_error(std::strerror(error)); }
+
+void refuse_what_is_no_file(const struct stat& status, const ReadLimits& limits) {
+  if (S_ISDIR(status.st_mode)) throw std::runtime_error("a directory, not a regular file");
+  if (S_ISFIFO(status.st_mode) && limits.pipes) return;
+  if (!S_ISREG(status.st_mode)) throw std::runtime_error("not a regular file");
+  if (static_cast<std::uint64_t>(status.st_size) > limits.bytes)
+    throw std::runtime_error("larger than " + bytes_text(limits.bytes));
 }
 
 std::string partial_of(const std::string& path) { return path + ".partial." + std::to_string(::getpid()); }
@@ -65,6 +81,41 @@ void write_whole(const std::string& path, const std::string& content) {
   } catch (...) {
     ::unlink(partial.c_str());
     throw;
+  }
+}
+
+std::string read_whole(const std::string& path, const ReadLimits& limits) {
+  using namespace std::chrono;
+  const auto until =
+      steady_clock::now() + duration_cast<steady_clock::duration>(duration<double>(limits.seconds));
+  // Looked at first: to open a device can set it going.
+  struct stat status {};
+  struct statfs filesystem {};
+  if (::stat(path.c_str(), &status) != 0) cannot_read(errno);
+  refuse_what_is_no_file(status, limits);
+  if (::statfs(path.c_str(), &filesystem) != 0) cannot_read(errno);
+  if (S_ISREG(status.st_mode) && filesystem.f_type == PROC_SUPER_MAGIC)
+    throw std::runtime_error("a file of /proc, not a regular file");
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file) cannot_read(errno);
+  if (::fstat(file.get(), &status) != 0) cannot_read(errno);
+  refuse_what_is_no_file(status, limits);  // it may be another by now
+  std::string content;
+  std::array<char, 1 << 16> chunk;
+  for (;;) {
+    const auto left = ceil<milliseconds>(until - steady_clock::now()).count();
+    pollfd waiting{file.get(), POLLIN, 0};
+    const int ready = left > 0 ? ::poll(&waiting, 1, static_cast<int>(left)) : 0;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) cannot_read(errno);
+    if (ready == 0)
+      throw std::runtime_error("could not be read to its end within " + shortest(limits.seconds) + " s");
+    const ssize_t got = ::read(file.get(), chunk.data(), chunk.size());
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) cannot_read(errno);
+    if (got == 0) return content;
+    content.append(chunk.data(), static_cast<std::size_t>(got));
+    if (content.size() > limits.bytes) throw std::runtime_error("larger than " + bytes_text(limits.bytes));
   }
 }
 

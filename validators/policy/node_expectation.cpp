@@ -191,7 +191,7 @@ void read_host(YamlMap map, NodeExpectation& node) {
   node.disk_bytes = size(map, "disk_size");
   if (auto mounts = map.map_if("mounts"))
     for (const auto& [point, type] : mounts->entries()) {
-      if (!point.starts_with('/') || !type.IsScalar())
+      if (!point.starts_with('/') || !type.IsScalar() || type.Scalar().empty())
         map.reject("mounts", "'mounts' maps a mount point to a file system type or 'any'");
       node.mounts[point] = type.Scalar() == "any" ? "" : type.Scalar();
     }

@@ -2,11 +2,11 @@
 
 #include <array>
 #include <charconv>
-#include <fstream>
-#include <sstream>
 
 #include "reports/record/text.hpp"
 #include "validators/host/digest.hpp"
+#include "validators/host/whole_file.hpp"
+#include "validators/policy/yaml_document.hpp"
 
 namespace mlc {
 
@@ -167,13 +167,13 @@ Policy load_policy(const std::string& name_or_path) {
     throw PolicyError(shown + ": no such file, and no built-in policy of that name (" + join(names, ", ") +
                       ")" + (near ? "; did you mean '" + *near + "'?" : ""));
   }
-  if (!std::filesystem::is_regular_file(status)) throw PolicyError(shown + ": not a regular file");
-  if (std::filesystem::file_size(name_or_path, error) > 1 << 20)
-    throw PolicyError(shown + ": larger than 1 MiB; this is no policy");
-  std::ifstream stream(name_or_path, std::ios::binary);
-  std::stringstream content;
-  if (!stream || !(content << stream.rdbuf())) throw PolicyError(shown + ": cannot be read");
-  return read_policy(content.str(), shown);
+  std::string content;
+  try {
+    content = read_whole(name_or_path, {.bytes = largest_yaml_bytes});
+  } catch (const std::exception& why) {
+    throw PolicyError(shown + ": no policy can be read from it: " + why.what());
+  }
+  return read_policy(content, shown);
 }
 
 }  // namespace mlc

@@ -1,10 +1,53 @@
 #include "validators/policy/yaml_reader.hpp"
 
-#include <algorithm>
+#include <charconv>
 
 #include "reports/record/text.hpp"
+#include "validators/policy/yaml_document.hpp"
 
 namespace mlc {
+
+namespace {
+
+std::optional<std::int64_t> whole(std::string_view digits, int base) {
+  std::int64_t number = 0;
+  const char* const last = digits.data() + digits.size();
+  const auto [end, error] = std::from_chars(digits.data(), last, number, base);
+  return error == std::errc{} && end == last ? std::optional(number) : std::nullopt;
+}
+
+std::string_view without_plus(std::string_view text) {
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
+  return text;
+}
+
+// YAML 1.2.2, section 10.3.2, the core schema: 10, +10, -3, 0o17, 0x1f. A zero in front changes nothing:
+// 010 is ten, where YAML 1.1 had eight.
+std::optional<std::int64_t> core_integer(std::string_view text) {
+  const bool digits_follow = text.size() > 2 && text[2] != '-';
+  if (digits_follow && text.starts_with("0o")) return whole(text.substr(2), 8);
+  if (digits_follow && text.starts_with("0x")) return whole(text.substr(2), 16);
+  return whole(without_plus(text), 10);
+}
+
+// The same section: 1, .5, 5., 1e-3. Infinity and what is no number are never meant.
+std::optional<double> core_number(std::string_view text) {
+  if (const auto integer = core_integer(text)) return static_cast<double>(*integer);
+  if (text.find_first_not_of("0123456789.eE+-") != text.npos) return std::nullopt;
+  text = without_plus(text);
+  double number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  return error == std::errc{} && end == last ? std::optional(number) : std::nullopt;
+}
+
+std::optional<bool> core_boolean(std::string_view text) {
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  return std::nullopt;
+}
+
+}  // namespace
 
 void reject_at(const std::string& file, const YAML::Node& node, const std::string& message) {
   const auto mark = node.IsDefined() ? node.Mark() : YAML::Mark::null_mark();
@@ -14,20 +57,14 @@ void reject_at(const std::string& file, const YAML::Node& node, const std::strin
 
 YamlMap parse_yaml(const std::string& content, const std::string& file) {
   try {
-    return YamlMap(YAML::Load(content), file);
-  } catch (const YAML::Exception& error) {
-    throw PolicyError(file + ":" + std::to_string(error.mark.line + 1) + ": not valid YAML: " + error.msg);
+    return YamlMap(yaml_document(content), file);
+  } catch (const YamlError& error) {
+    throw PolicyError(file + ":" + (error.line > 0 ? std::to_string(error.line) : "?") + ": " + error.what());
   }
 }
 
 YamlMap::YamlMap(YAML::Node node, std::string file) : node_(std::move(node)), file_(std::move(file)) {
   if (!node_.IsMap()) reject_at(file_, node_, "expected a mapping of keys to values");
-  std::set<std::string> seen;
-  for (const auto& entry : node_) {
-    if (!entry.first.IsScalar()) reject_at(file_, entry.first, "a key must be a plain word");
-    if (!seen.insert(entry.first.Scalar()).second)
-      reject_at(file_, entry.first, "key '" + printable(entry.first.Scalar()) + "' is given twice");
-  }
 }
 
 void YamlMap::reject(std::string_view key, const std::string& message) const {
@@ -56,29 +93,44 @@ std::string YamlMap::text(std::string_view key) {
 std::optional<std::string> YamlMap::text_if(std::string_view key) {
   auto value = scalar(key);
   if (!value) return std::nullopt;
+  reject_blank(key, *value);
   return value->Scalar();
+}
+
+// Nothing is meant by nothing: an empty name would ask for less than the key that is not there.
+void YamlMap::reject_blank(std::string_view key, const YAML::Node& value) const {
+  if (value.Scalar().find_first_not_of(" \t\r\n") == std::string::npos)
+    reject_at(file_, value, "'" + std::string(key) + "' is empty; leave it away where nothing is meant");
+}
+
+// "4" in quotes is text.
+YAML::Node YamlMap::unquoted(std::string_view key, const YAML::Node& value) const {
+  if (value.Tag() == "!")
+    reject(key, "'" + std::string(key) + "' is text, for it is in quotes; write " +
+                    printable(value.Scalar(), 40) + " without");
+  return value;
 }
 
 std::optional<std::int64_t> YamlMap::integer_if(std::string_view key, std::int64_t least, std::int64_t most) {
   auto value = scalar(key);
   if (!value) return std::nullopt;
-  std::int64_t number = 0;
-  if (!YAML::convert<std::int64_t>::decode(*value, number))
+  const auto number = core_integer(unquoted(key, *value).Scalar());
+  if (!number)
     reject(key,
            "'" + std::string(key) + "' must be a whole number, got '" + printable(value->Scalar()) + "'");
-  if (number < least || number > most)
+  if (*number < least || *number > most)
     reject(key, "'" + std::string(key) + "' must be from " + std::to_string(least) + " to " +
-                    std::to_string(most) + ", got " + std::to_string(number));
+                    std::to_string(most) + ", got " + std::to_string(*number));
   return number;
 }
 
 std::optional<double> YamlMap::number_if(std::string_view key, double least, double most) {
   auto value = scalar(key);
   if (!value) return std::nullopt;
-  double number = 0;
-  if (!YAML::convert<double>::decode(*value, number))
+  const auto number = core_number(unquoted(key, *value).Scalar());
+  if (!number)
     reject(key, "'" + std::string(key) + "' must be a number, got '" + printable(value->Scalar()) + "'");
-  if (!(number >= least && number <= most))
+  if (!(*number >= least && *number <= most))
     reject(key, "'" + std::string(key) + "' must be from " + shortest(least) + " to " + shortest(most) +
                     ", got " + printable(value->Scalar()));
   return number;
@@ -87,8 +139,8 @@ std::optional<double> YamlMap::number_if(std::string_view key, double least, dou
 std::optional<bool> YamlMap::boolean_if(std::string_view key) {
   auto value = scalar(key);
   if (!value) return std::nullopt;
-  bool answer = false;
-  if (!YAML::convert<bool>::decode(*value, answer))
+  const auto answer = core_boolean(unquoted(key, *value).Scalar());
+  if (!answer)
     reject(key, "'" + std::string(key) + "' must be true or false, got '" + printable(value->Scalar()) + "'");
   return answer;
 }
@@ -100,6 +152,7 @@ std::vector<std::string> YamlMap::texts_if(std::string_view key) {
   std::vector<std::string> texts;
   for (const auto& item : list) {
     if (!item.IsScalar()) reject_at(file_, item, "'" + std::string(key) + "' must list single values");
+    reject_blank(key, item);
     texts.push_back(item.Scalar());
   }
   return texts;

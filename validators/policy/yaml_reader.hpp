@@ -1,5 +1,6 @@
-// Strict reading of YAML: every key is known, every value has the right type and unit, and whatever is wrong
-// is named with file and line. A policy decides about nodes; a typing error in it must never pass silently.
+// Strict reading of YAML: every key is known, every value has the right type and unit, numbers are those of
+// YAML 1.2's core schema, no text is empty, and whatever is wrong is named with file and line. A policy
+// decides about nodes; a typing error in it must never pass silently.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -45,6 +46,8 @@ class YamlMap {
 
  private:
   std::optional<YAML::Node> scalar(std::string_view key);
+  YAML::Node unquoted(std::string_view key, const YAML::Node& value) const;
+  void reject_blank(std::string_view key, const YAML::Node& value) const;
   YAML::Node node_;
   std::string file_;
   std::set<std::string, std::less<>> asked_;

@@ -67,6 +67,31 @@ TEST(Telemetry, ACounterThatFellWasResetAndIsUnknown) {
   EXPECT_EQ(judge_counters(track).at(0).status, Status::unknown);
 }
 
+TEST(Telemetry, ACounterThatIsGoneAfterwardsIsUnknown) {
+  TelemetryTrack track;
+  track.before.ecc_uncorrected = 0;
+  EXPECT_EQ(judge_counters(track).at(0).status, Status::unknown);
+  track.after = track.before, track.before.remap_failed = 0;
+  EXPECT_EQ(judge_counters(track).at(0).status, Status::unknown);
+}
+
+TEST(Telemetry, AMisnamedKeyIsNoValueThatTheDriverKeptBack) {
+  const auto why = [](const std::string& from, const std::string& to) -> std::string {
+    std::string text = to_json(std::vector{recorded("healthy")});
+    text.replace(text.find(from), from.size(), to);
+    try {
+      (void)tracks_from_json(text);
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+    return {};
+  };
+  EXPECT_THAT(why("\"remapped_uncorrectable\"", "\"remapped_uncorrected\""),
+              HasSubstr("did you mean 'remapped_uncorrectable'?"));
+  EXPECT_THAT(why("\"reasons\"", "\"reason\""), HasSubstr("did you mean 'reasons'?"));
+  EXPECT_THAT(why("\"end_s\"", "\"ends_s\""), HasSubstr("did you mean 'end_s'?"));
+}
+
 TEST(Telemetry, NoReadingIsNoPass) {
   EXPECT_EQ(throttling({}).status, Status::unknown);
   EXPECT_EQ(judge_counters({}).at(0).status, Status::unknown);

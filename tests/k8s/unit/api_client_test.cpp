@@ -5,6 +5,9 @@
 
 #include <deque>
 
+#include "k8s/admission/publisher.hpp"
+#include "k8s/api/endpoint.hpp"
+
 namespace mlc {
 namespace {
 
@@ -87,6 +90,45 @@ TEST(ApiClient, GivesUpAndNeverSaysTheToken) {
     }
     EXPECT_LE(c.now, 61);
   }
+}
+
+std::string why_no_list(const std::string& body) {
+  Client c;
+  c.transport.answers = {status(200, body)};
+  try {
+    (void)Publisher(c.client, {}, {.settle_s = 0, .now = [] { return std::time_t{0}; }}).fleet();
+  } catch (const ApiError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Publisher, AnAnswerThatLiesIsNoList) {
+  EXPECT_EQ(why_no_list(R"({"items": []})"), "");
+  EXPECT_THAT(why_no_list(R"({"items": )" + std::string(100'000, '[')), HasSubstr("nested deeper"));
+  EXPECT_THAT(why_no_list(R"({"items": [], "items": []})"), HasSubstr("'items' is given twice"));
+  EXPECT_THAT(why_no_list(R"({"items": [], "metadata": {"continue": "x"}})"), HasSubstr("has no end"));
+}
+
+TEST(Kubeconfig, ThatLiesIsNone) {
+  const std::string good = R"(current-context: lab
+contexts: [{name: lab, context: {cluster: lab, user: me}}]
+clusters: [{name: lab, cluster: {server: "https://10.0.0.1:6443"}}]
+users: [{name: me, user: {token: abc}}]
+)";
+  EXPECT_EQ(endpoint_from_kubeconfig(good, "k", "").server, "https://10.0.0.1:6443");
+  const auto why = [](const std::string& text) -> std::string {
+    try {
+      (void)endpoint_from_kubeconfig(text, "k", "");
+    } catch (const EndpointError& error) {
+      return error.what();
+    }
+    return {};
+  };
+  EXPECT_THAT(why(good + "---\n" + good), HasSubstr("k:5: a second document"));
+  EXPECT_THAT(why(good + "users: []\n"), HasSubstr("k:5: key 'users' is given twice"));
+  EXPECT_THAT(why("a: " + std::string(100'000, '[')), HasSubstr("nested deeper"));
+  EXPECT_THAT(why("a: &a [1]\nb: *a\n"), HasSubstr("k:2: an alias"));
 }
 
 }  // namespace
