@@ -111,12 +111,18 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
     live = [&recorder](const std::string& text) { recorder.live(text); };
   }
   SteadyClock clock;
-  Runner runner(communicator, clock, pulse, request.runner, node_of_rank, live);
+  RawClock other_clock;
+  Runner runner(communicator, clock, pulse, request.runner, node_of_rank, live, &other_clock);
   runner.prepare(sweep.cells);
   for (const Cell& cell : sweep.cells) {
     const Series series = runner.measure(cell, question_for(cell, request.policy, shape));
-    if (leader) recorder.add(series);
+    const bool timed = runner.clock_fault().empty();
+    if (leader && (timed || series.wrong.value_or(0) > 0)) recorder.add(series);
+    if (!timed) break;
   }
+  std::string doubt = runner.clock_fault();
+  if (doubt.empty()) doubt = runner.never_planted();
+  if (leader && !doubt.empty()) recorder.doubt(doubt);
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
   if (leader) code = recorder.finish();

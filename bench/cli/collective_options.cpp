@@ -69,6 +69,15 @@ bool launcher_is_processes(const std::string& launcher, const std::string& backe
   return backend == "shm" || (backend == "nccl" && !elsewhere && launcher != "mpirun");
 }
 
+// What only NCCL does would be left out in silence, and its figures be taken for those that were asked for.
+void refuse_unused(const CollectiveOptions& o, const std::string& backend) {
+  for (const auto& [given, flag] : {std::pair{o.graphs, "-G"}, std::pair{o.register_buffers, "--register"},
+                                    std::pair{o.share_gpu, "--share-gpu"}})
+    if (given && backend != "nccl")
+      throw UsageError(std::string(flag) + " is of the nccl backend, and this run takes " + backend,
+                       "take --backend nccl, or leave " + std::string(flag) + " away");
+}
+
 }  // namespace
 
 void CollectiveOptions::add_to(CLI::App& c) {
@@ -174,6 +183,7 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   // Without mpirun there is no MPI to carry host memory.
   request.backend = backend_from(
       o.backend == "auto" && o.launcher == "processes" && !nccl_absent().empty() ? "shm" : o.backend);
+  refuse_unused(o, request.backend);
   request.hosts = split(o.hosts);
   if (!o.hosts.empty() && !o.hostfile.empty())
     throw UsageError("--hosts and --hostfile are two ways to say the same; give one of them");

@@ -68,7 +68,11 @@ void add_timeout(CLI::App& command, const std::string& names, std::string& timeo
 void add_inject(CLI::App& command, std::string& fault, const FaultKinds& kinds, const std::string& where) {
   command.add_option("--inject", fault, "plant a fault" + where + ", to see it found: " + fault_forms(kinds))
       ->group("Testing")
-      ->type_name("FAULT");
+      ->type_name("FAULT")
+      // An empty text would be no fault, and its test would pass for nothing.
+      ->check([&kinds](const std::string& text) {
+        return text.empty() ? "names no fault; write " + fault_forms(kinds) : std::string();
+      });
 }
 
 }  // namespace mlc

@@ -96,6 +96,7 @@ ExitCode measure(Control& control, const Means& means, const rdma::Plan& plan, c
                    save));
   pulse.enter("writing results");
   ExitCode code = ExitCode::pass;
+  if (const auto doubt = session.never_planted(); leads && !doubt.empty()) recorder.doubt(doubt);
   if (leads) code = recorder.finish();
   return code;
 }

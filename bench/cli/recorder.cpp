@@ -144,6 +144,12 @@ void Recorder::record(const std::function<void(Report&)>& change) {
   checkpoint();
 }
 
+void Recorder::doubt(const std::string& why) {
+  note(why);
+  record(
+      [&](Report& report) { report.errors.push_back({.what = why, .where = {}, .phase = {}, .hint = {}}); });
+}
+
 void Recorder::live(const std::string& text) {
   const std::lock_guard lock(mutex_);
   progress_.show((place_.of > 1

@@ -30,6 +30,8 @@ class Recorder {
   // What is no series: `change` writes it into the report, which is then saved as after a series.
   void record(const std::function<void(Report&)>& change);
   void live(const std::string& text);
+  // Why the run as a whole cannot be believed: it goes on, and its verdict will be inconclusive.
+  void doubt(const std::string& why);
   void note(const std::string& warning);  // to stderr
   // Verdict, final faces; throws if they cannot be written. Before the last launch: hands its series on.
   ExitCode finish();

@@ -2,6 +2,12 @@
 
 namespace mlc {
 
+namespace {
+
+constexpr std::string_view longest = "168h";  // as a stage of a burn-in
+
+}  // namespace
+
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> parts;
   for (std::size_t at = 0; at <= list.size();) {
@@ -27,8 +33,11 @@ std::optional<std::uint64_t> size_if(const std::string& flag, const std::string&
 double seconds_from(const std::string& flag, const std::string& text, const std::string& least) {
   const auto seconds = parse_seconds(text);
   if (!seconds || *seconds <= 0)
-    throw UsageError(flag + " '" + printable(text) + "' is no time above zero", "write 60, 60s, 500ms or 2m");
+    throw UsageError(flag + " '" + printable(text) + "' is no time above zero",
+                     "write digits and a unit, up to " + std::string(longest) + ": 60, 60s, 500ms, 2m");
   if (*seconds < parse_seconds(least)) throw UsageError(flag + " must be at least " + least);
+  if (*seconds > parse_seconds(longest))
+    throw UsageError(flag + " '" + printable(text) + "' is longer than " + std::string(longest));
   return *seconds;
 }
 

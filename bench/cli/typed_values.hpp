@@ -15,7 +15,7 @@ namespace mlc {
 std::vector<std::string> split(const std::string& list);  // at commas; empty parts are left out
 std::uint64_t size_from(const std::string& flag, const std::string& text);
 std::optional<std::uint64_t> size_if(const std::string& flag, const std::string& text);
-// Above zero, and not below `least` ("100ms").
+// Above zero, not below `least` ("100ms"), and no more than a week.
 double seconds_from(const std::string& flag, const std::string& text, const std::string& least = "0");
 
 // `also`: what else may stand there: ", or auto".

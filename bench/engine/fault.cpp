@@ -23,7 +23,7 @@ constexpr FaultKey bit(std::uint64_t most) {
   return {"bit", most, 3, [](Fault& f, std::uint64_t v) { f.bit = static_cast<int>(v); }};
 }
 constexpr FaultKey us{"us", 3'600'000'000, 500,
-                      [](Fault& f, std::uint64_t v) { f.delay_us = static_cast<double>(v); }};
+                      [](Fault& f, std::uint64_t v) { f.delay_us = static_cast<double>(v); }, 1};
 constexpr FaultKey after{"after", most_index, 50, [](Fault& f, std::uint64_t v) { f.after = v; }};
 
 FaultKinds faults_of_transfers(const FaultKey& where, std::uint64_t most_bit) {
@@ -42,7 +42,8 @@ std::string form(const FaultKind& kind) {
 }
 
 std::string range(const FaultKey& key) {
-  return std::string(key.name) + " must be a number from 0 to " + std::to_string(key.most);
+  return std::string(key.name) + " must be a number from " + std::to_string(key.least) + " to " +
+         std::to_string(key.most);
 }
 
 template <class Entries>
@@ -102,7 +103,9 @@ Fault fault_from(std::string_view text, const FaultKinds& kinds) {
     if (!given.insert(key->name).second) refuse(std::string(key->name) + " is given twice");
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size() || number > key->most) refuse(range(*key));
+    if (error != std::errc{} || end != value.data() + value.size() || number < key->least ||
+        number > key->most)
+      refuse(range(*key));
     key->set(fault, number);
   }
   for (const auto& key : kind->keys)
@@ -137,6 +140,14 @@ void check_below(std::string_view key, std::uint64_t value, std::uint64_t bound,
   if (value >= bound)
     throw UsageError("--inject: " + std::string(key) + " " + std::to_string(value) + " is not below " +
                      std::to_string(bound) + ", " + of_what);
+}
+
+std::string never_planted_text(const Fault& fault, std::uint64_t operations) {
+  const bool late = fault.kind == Fault::Kind::hang || fault.kind == Fault::Kind::die;
+  return "the fault that --inject asks for was never planted: " +
+         (late ? "after=" + std::to_string(fault.after) + " lets more pass than the " +
+                     std::to_string(operations) + " operations there were"
+               : std::string("nothing was sent or received where it belongs"));
 }
 
 void check_among(std::string_view key, int value, const std::vector<int>& known) {

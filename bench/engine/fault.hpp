@@ -22,9 +22,10 @@ struct Fault {
 
 struct FaultKey {
   std::string_view name;
-  std::uint64_t most = 0;     // from 0 on
+  std::uint64_t most = 0;
   std::uint64_t example = 0;  // for help and hints
   void (*set)(Fault&, std::uint64_t) = nullptr;
+  std::uint64_t least = 0;
 };
 
 struct FaultKind {
@@ -48,6 +49,8 @@ Fault fault_from(std::string_view text, const FaultKinds& kinds);
 void check_fault(const Fault& fault, const std::vector<Cell>& cells, int ranks);
 void check_verified(const Fault& fault, int check);  // --check
 void check_below(std::string_view key, std::uint64_t value, std::uint64_t bound, const std::string& of_what);
+// What is to be said of a fault that was never planted in `operations` of its rank or messages of its rail.
+std::string never_planted_text(const Fault& fault, std::uint64_t operations);
 void check_among(std::string_view key, int value, const std::vector<int>& known);
 
 }  // namespace mlc

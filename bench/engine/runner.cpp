@@ -51,14 +51,16 @@ struct Runner::Wrong {
 };
 
 Runner::Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options,
-               std::vector<std::string> nodes, std::function<void(const std::string&)> live)
+               std::vector<std::string> nodes, std::function<void(const std::string&)> live,
+               Clock* other_clock)
     : communicator_(communicator),
       clock_(clock),
       pulse_(pulse),
       options_(options),
       nodes_(std::move(nodes)),
       live_(std::move(live)),
-      fault_is_mine_(options_.fault && options_.fault->place == communicator.control().rank()) {}
+      fault_is_mine_(options_.fault && options_.fault->place == communicator.control().rank()),
+      clock_watch_(clock, other_clock) {}
 
 namespace {
 
@@ -284,6 +286,8 @@ CellJudge Runner::judge_for(const Cell& cell, Question question, const Carried& 
 
 // How many iterations next; 0 ends the cell, and sampling.stop says why. The leader's alone.
 int Runner::next_window(const std::string& name, Sampling& sampling) {
+  if (clock_watch_.look() != ClockFault::none)
+    return 0;  // the limit would never come; settle_clocks() says so
   const double elapsed = clock_.now() - sampling.start;
   const auto done = static_cast<int>(sampling.samples.size());
   const auto say = [&](const std::string& what) {
@@ -351,9 +355,14 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   const auto all_wrong = gather(control, wrong);
   const auto ranks =
       gather(control, RankTimes{sampling.own.empty() ? 0 : median(sampling.own), sampling.slowest});
+  settle_clocks(sampling);
   if (!leader) return {};
-  Series series = timed_series(cell, sampling);
+  Series series = clock_fault_.empty() ? timed_series(cell, sampling) : named_series(cell);
   if (options_.check > 0) blame_wrong(cell, all_wrong, series);
+  if (!clock_fault_.empty()) {
+    series.stop = "clock";  // no figure, but wrong elements are wrong
+    return series;
+  }
   for (const auto& rank : ranks)
     series.rank_p50_us.push_back(rank.median * 1e6);
   const SlowRankSearch search{
@@ -382,9 +391,37 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   return series;
 }
 
-Series Runner::timed_series(const Cell& cell, const Sampling& sampling) const {
-  const int ranks = communicator_.control().size();
-  const Summary summary = summarise(sampling.samples);
+// A time that any rank's clock made up is no time of the collective's.
+void Runner::settle_clocks(const Sampling& sampling) {
+  clock_watch_.look();
+  if (!sampling.own.empty())
+    clock_watch_.timed(std::accumulate(sampling.own.begin(), sampling.own.end(), 0.0));
+  const auto faults = gather(communicator_.control(), clock_watch_.look());
+  const auto at = std::ranges::find_if(faults, [](ClockFault fault) { return fault != ClockFault::none; });
+  if (at == faults.end()) return;
+  const auto rank = static_cast<std::size_t>(at - faults.begin());
+  clock_fault_ = "rank " + std::to_string(rank) + " on " + nodes_[rank] + ": " + clock_fault_text(*at) +
+                 ", so that no time it measured can be believed";
+}
+
+std::string Runner::never_planted() {
+  const auto& fault = options_.fault;
+  if (!fault) return {};
+  struct Planted {
+    bool done;
+    std::uint64_t operations;
+  };
+  // One that hung or killed its rank is not asked any more.
+  const bool done =
+      fault_is_mine_ &&
+      (fault->kind == Fault::Kind::flip ? flipped_ : fault->kind == Fault::Kind::delay && operations_ > 0);
+  const auto all = gather(communicator_.control(), Planted{done, operations_});
+  const auto& there = all[static_cast<std::size_t>(fault->place)];
+  return there.done ? std::string() : never_planted_text(*fault, there.operations);
+}
+
+// Of which cell it is, and no figure.
+Series Runner::named_series(const Cell& cell) const {
   Series series;
   series.collective = cell.collective->name;
   series.dtype = to_string(cell.dtype);
@@ -392,7 +429,14 @@ Series Runner::timed_series(const Cell& cell, const Sampling& sampling) const {
   if (cell.collective->rooted) series.root = cell.root;
   series.placement = to_string(cell.placement);
   series.bytes = cell.bytes, series.requested_bytes = cell.requested_bytes;
-  series.ranks = ranks;
+  series.ranks = communicator_.control().size();
+  return series;
+}
+
+Series Runner::timed_series(const Cell& cell, const Sampling& sampling) const {
+  const int ranks = communicator_.control().size();
+  const Summary summary = summarise(sampling.samples);
+  Series series = named_series(cell);
   series.samples = sampling.samples.size();
   series.time_us = {.min = summary.min * 1e6,
                     .p50 = summary.p50 * 1e6,

@@ -18,6 +18,7 @@
 #include "bench/engine/timing.hpp"
 #include "bench/ranks/pulse.hpp"
 #include "reports/record/series.hpp"
+#include "validators/host/clock_watch.hpp"
 
 namespace mlc {
 
@@ -49,10 +50,11 @@ class CellJudge;
 
 class Runner {
  public:
-  // `nodes` by rank, for names. `live` (rank 0 only, may be empty) hears of progress: a text and the samples
-  // so far.
+  // `nodes` by rank, for names. `other_clock`: what `clock` is held against (clock_watch.hpp). `live` (rank 0
+  // only, may be empty) hears of progress: a text and the samples so far.
   Runner(Communicator& communicator, Clock& clock, Pulse& pulse, RunnerOptions options,
-         std::vector<std::string> nodes, std::function<void(const std::string&)> live = {});
+         std::vector<std::string> nodes, std::function<void(const std::string&)> live = {},
+         Clock* other_clock = nullptr);
 
   // Bytes that prepare() will allocate on this rank.
   static std::uint64_t bytes_needed(const std::vector<Cell>& cells, int rank, int ranks);
@@ -62,6 +64,12 @@ class Runner {
 
   // Called on every rank with equal arguments; the series is complete on rank 0 only.
   Series measure(const Cell& cell, const std::optional<Question>& question);
+
+  // Which rank's clock cannot be believed, and how; empty where all can. Then the series of the last cell has
+  // no times, and no more can be measured. The same on all ranks, as is the next.
+  const std::string& clock_fault() const { return clock_fault_; }
+  // What is to be said of a fault that was asked for and never came to pass; empty where there is none.
+  std::string never_planted();
 
  private:
   struct Buffers {
@@ -86,6 +94,8 @@ class Runner {
                       std::span<const double> warm) const;
   int next_window(const std::string& name, Sampling& sampling);
   Series timed_series(const Cell& cell, const Sampling& sampling) const;
+  void settle_clocks(const Sampling& sampling);
+  Series named_series(const Cell& cell) const;
   void blame_wrong(const Cell& cell, std::span<const Wrong> by_rank, Series& series) const;
 
   Communicator& communicator_;
@@ -101,6 +111,8 @@ class Runner {
   std::size_t cells_ = 1;         // of the run
   bool fault_is_mine_ = false;
   bool flipped_ = false;
+  ClockWatch clock_watch_;
+  std::string clock_fault_;
 };
 
 }  // namespace mlc

@@ -20,6 +20,7 @@
 #include "bench/ranks/roll_call.hpp"
 #include "bench/ranks/spare_cpus.hpp"
 #include "reports/record/text.hpp"
+#include "validators/host/clock_watch.hpp"
 
 namespace mlc {
 
@@ -67,6 +68,9 @@ struct Watch::State {
   std::atomic<bool> stop = false;
   std::atomic<bool> ended = false;
   std::thread thread;
+  SteadyClock clock;
+  RawClock other_clock;
+  ClockWatch clock_watch{clock, &other_clock};
 
   [[noreturn]] void end(const Ending& ending, bool speak) {
     if (ended.exchange(true))
@@ -193,6 +197,23 @@ struct Watch::State {
         options.rank == 0 || options.threads > 1);
   }
 
+  // Every limit of this program is a time by that clock: without it nothing would end.
+  void hold_clock() {
+    const ClockFault fault = clock_watch.look();
+    if (fault == ClockFault::none) return;
+    const std::string where = rank_on_node(options.rank, options.node);
+    const ErrorEntry error{
+        .what = where + ": " + clock_fault_text(fault) + ", so that no time it measured can be believed",
+        .where = where,
+        .phase = pulses.front()->state().phase,
+        .hint =
+            "dmesg | grep -i clocksource; cat "
+            "/sys/devices/system/clocksource/clocksource0/current_clocksource"};
+    const std::lock_guard lock(mutex);
+    if (client) client->lost({options.rank, error.what});  // rank 0 speaks
+    end({ExitCode::inconclusive, error}, !client);
+  }
+
   void run() {
     using namespace std::chrono;
     ::pthread_setname_np(::pthread_self(), "mlc-watch");
@@ -206,6 +227,7 @@ struct Watch::State {
       }
       const auto left = ceil<milliseconds>(next_beat - steady_clock::now());
       const int ready = ::poll(fds.data(), fds.size(), std::max(0, static_cast<int>(left.count())));
+      hold_clock();
       if (fds[1].revents != 0) {
         std::uint64_t count;
         (void)!::read(wake.get(), &count, sizeof count);

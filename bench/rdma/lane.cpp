@@ -188,8 +188,10 @@ LaneCheck Lane::verify(std::uint32_t source_end) {
   const bool has_data = reads ? s_.initiates : s_.receives || s_.plan.mode == Mode::latency;
   if (!has_data || !s_.plan.check || !failure_.empty()) return check;
   Memory& access = memory_.access();
-  if (s_.fault && s_.fault->kind == Fault::Kind::flip && s_.fault->index < s_.bytes)
+  if (s_.fault && s_.fault->kind == Fault::Kind::flip && s_.fault->index < s_.bytes) {
     access.flip_bit(sink(0, 0), s_.fault->index * 8 + static_cast<std::uint64_t>(s_.fault->bit));
+    s_.fault_record->planted = true;
+  }
   check.wrong = 0;
   for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
     // Slots that no message was sent to say nothing.
@@ -229,9 +231,12 @@ void Lane::expect(std::vector<std::uint64_t> messages) {
 void Lane::maybe_fail(std::uint64_t messages) {
   if (!s_.fault) return;
   const Fault& fault = *s_.fault;
-  if (fault.kind == Fault::Kind::delay)
+  s_.fault_record->sent = sent_;
+  if (fault.kind == Fault::Kind::delay) {
+    s_.fault_record->planted = true;
     std::this_thread::sleep_for(
         std::chrono::duration<double, std::micro>(fault.delay_us * static_cast<double>(messages)));
+  }
   if (fault.kind == Fault::Kind::die && sent_ >= fault.after) std::raise(SIGKILL);
 }
 
@@ -270,7 +275,10 @@ bool Lane::post_group(PairState& pair) {
   const auto group = std::min<std::uint64_t>(static_cast<std::uint64_t>(group_), goal - pair.posted);
   if (group == 0 || pair.posted - pair.completed + group > static_cast<std::uint64_t>(s_.plan.depth))
     return false;
-  if (s_.fault && s_.fault->kind == Fault::Kind::hang && sent_ >= s_.fault->after) return false;
+  if (s_.fault && s_.fault->kind == Fault::Kind::hang && sent_ >= s_.fault->after) {
+    s_.fault_record->planted = true;
+    return false;
+  }
   maybe_fail(group);
   const std::size_t index = static_cast<std::size_t>(&pair - pairs_.data());
   const bool reads = s_.plan.verb == Verb::read;

@@ -38,6 +38,12 @@ struct CellState {
   std::atomic<bool> abandon{false};  // end now: the other end is gone
 };
 
+// What became of a planted fault, over all cells.
+struct FaultRecord {
+  std::atomic<bool> planted{false};
+  std::atomic<std::uint64_t> sent{0};  // messages of the last lane that had it
+};
+
 enum class Wait { automatic, spin, yield, event };
 
 struct LaneSettings {
@@ -47,7 +53,8 @@ struct LaneSettings {
   bool receives = false;   // this end's memory is written or sent into by the other
   int numa_node = -1;
   Wait wait = Wait::yield;
-  std::optional<Fault> fault;  // planted in this lane
+  std::optional<Fault> fault;           // planted in this lane
+  FaultRecord* fault_record = nullptr;  // where there is a fault
   std::function<std::string(int)> status_text;
 };
 

@@ -71,11 +71,13 @@ LaneSettings Session::Part::settings_for(const RailFacts& rail) const {
       .numa_node = rail.numa_node,
       .wait = s_.settings_.wait,
       .fault = {},
+      .fault_record = nullptr,
       .status_text = [this](int status) { return s_.verbs_.status_text(status); }};
   // Spinning is for those who have a core to themselves, with one left for the rest of the node.
   if (settings.wait == Wait::automatic)
     settings.wait = static_cast<int>(lanes_.size()) < s_.settings_.cpus ? Wait::spin : Wait::yield;
-  if (s_.settings_.fault && s_.settings_.fault->place == rail.index) settings.fault = s_.settings_.fault;
+  if (s_.settings_.fault && s_.settings_.fault->place == rail.index)
+    settings.fault = s_.settings_.fault, settings.fault_record = &s_.fault_record_;
   return settings;
 }
 

@@ -68,6 +68,12 @@ Session::Session(Control& control, Verbs& verbs, const Plan& plan, EndSettings s
 
 Session::~Session() = default;
 
+std::string Session::never_planted() const {
+  // One that killed its process is not asked any more.
+  if (!settings_.fault || fault_record_.planted) return {};
+  return never_planted_text(*settings_.fault, fault_record_.sent);
+}
+
 // One cell of every meeting of the round at the same time; the ends go from step to step together, those
 // without a cell as well.
 std::vector<std::vector<LaneResult>> Session::cell(const std::vector<Meet>& meets,

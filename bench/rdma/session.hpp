@@ -74,6 +74,9 @@ class Session {
   std::vector<Meet> run(const std::function<bool(const LaneResult&, const Meet&)>& bad,
                         const std::function<void(const std::vector<Meet>&)>& so_far);
 
+  // What is to be said of a fault that this end was to plant and did not; empty where there is none.
+  std::string never_planted() const;
+
   static std::uint64_t bytes_needed(const Plan& plan, std::size_t rails);  // of registered memory at this end
 
  private:
@@ -93,6 +96,7 @@ class Session {
   std::vector<NodeFacts> ends_;
   std::vector<int> participants_;
   std::unique_ptr<Mine> mine_;
+  FaultRecord fault_record_;
 };
 
 }  // namespace mlc::rdma

@@ -29,6 +29,7 @@ MISTAKES = [
     (["--inject", "flip:rail=1,index=7,bit=8"], "bit must be a number from 0 to 7"),
     (["--inject", "flip:rank=1,index=7,bit=3"], "'rank' is none of rail, index, bit"),
     (["--inject", "flip:rail=1,index=65536,bit=3"], "index 65536 is not below 65536"),
+    (["--inject", ""], "names no fault"),
     (["--policy", "locale"], "did you mean 'local'?"),
     (["--output", "/no/such/place.json"], "nothing has been measured yet"),
 ]

@@ -46,6 +46,7 @@ Plan quick(Verb verb = Verb::write) {
 struct Run {
   std::vector<Meet> meets;
   std::vector<NodeFacts> ends;
+  std::string never_planted;
 };
 
 // Every end sees the same results: those of end 0 are returned, and compared with the others'.
@@ -69,7 +70,7 @@ Run run(Fabric& fabric, const Plan& plan, int ends = 2, int rail_count = 2, cons
     for (const auto& meet : meets)
       count += meet.results.size();
     counts.push_back(count);
-    if (end == 0) first = {meets, session.ends()};
+    if (end == 0) first = {meets, session.ends(), session.never_planted()};
   });
   for (std::size_t count : counts)
     EXPECT_EQ(count, counts.front());
@@ -292,6 +293,22 @@ TEST(Session, AHungSenderIsNamed) {
       EXPECT_EQ(lane.error, "");
     else
       EXPECT_THAT(lane.error, HasSubstr("no completion for 0.5 s on rail 1"));
+  }
+}
+
+TEST(Session, AFaultThatWasNeverPlantedIsSaid) {
+  for (const auto& [fault, says] :
+       {std::pair{Fault{.kind = Fault::Kind::hang, .place = 1, .after = 1'000'000},
+                  "after=1000000 lets more pass"},
+        std::pair{Fault{.kind = Fault::Kind::delay, .place = 1, .delay_us = 1}, ""}}) {
+    Fabric fabric;
+    const auto result = run(fabric, quick(), 2, 2, {}, [&](int end, EndSettings& settings) {
+      if (end == 0) settings.fault = fault;
+    });
+    if (*says == '\0')
+      EXPECT_EQ(result.never_planted, "");
+    else
+      EXPECT_THAT(result.never_planted, testing::HasSubstr(says));
   }
 }
 

@@ -58,9 +58,15 @@ struct Setting {
   Placement placement = Placement::out_of_place;
   std::function<double(int rank, int operation)> script = [](int, int) { return 1e-3; };
   std::uint64_t bytes = 40'000;
+  Clock* other_clock = nullptr;  // shared: one that is only read
 };
 
-Series measure(const Setting& setting) {
+// What a run came to besides its series.
+struct Doubts {
+  std::string clock, fault;
+};
+
+Series measure(const Setting& setting, Doubts* doubts = nullptr) {
   Series series;
   run_loopback(setting.ranks, [&](Communicator& communicator) {
     ScriptedClock clock;
@@ -71,7 +77,7 @@ Series measure(const Setting& setting) {
     std::vector<std::string> nodes;
     for (int r = 0; r < setting.ranks; ++r)
       nodes.push_back("node-" + std::to_string(r));
-    Runner runner(communicator, clock, pulse, setting.options, nodes);
+    Runner runner(communicator, clock, pulse, setting.options, nodes, {}, setting.other_clock);
     const Cell cell{.collective = setting.collective,
                     .placement = setting.placement,
                     .requested_bytes = setting.bytes,
@@ -79,7 +85,9 @@ Series measure(const Setting& setting) {
                     .count = setting.bytes / 4};
     runner.prepare({cell});
     const Series mine = runner.measure(cell, setting.question);
+    const std::string never_planted = runner.never_planted();
     if (rank == 0) series = mine;
+    if (rank == 0 && doubts) *doubts = {runner.clock_fault(), never_planted};
   });
   return series;
 }
@@ -240,6 +248,67 @@ TEST(Runner, NotVerifiedIsSaidAndNotCalledCorrect) {
   Setting s;
   s.options.check = 0;
   EXPECT_FALSE(measure(s).wrong.has_value());
+}
+
+// A frozen clock would let the time limit never come.
+TEST(Runner, AClockThatStandsStillEndsTheRunWithAReason) {
+  for (const bool asked : {false, true}) {
+    Setting s;
+    s.script = [](int, int operation) { return operation < 300 ? 1e-3 + operation % 2 * 1e-3 : 0; };
+    s.options.precision = 1e-9, s.options.max_seconds = 1e6;
+    s.options.max_seconds_question = 1e6;
+    if (asked) s.question = Question{.bound = 0.04, .batch_s = 1e9};  // no batch is ever whole
+    Doubts doubts;
+    const Series series = measure(s, &doubts);
+    EXPECT_THAT(doubts.clock, testing::HasSubstr("rank 0 on node-0: its clock"));
+    EXPECT_THAT(doubts.clock, testing::HasSubstr("stands still"));
+    EXPECT_EQ(series.stop, "clock");
+    EXPECT_EQ(series.busbw_gb_s, 0) << "infinitely fast is no figure";
+    EXPECT_FALSE(series.threshold);
+    EXPECT_EQ(series.wrong, 0u) << "what was verified was verified";
+  }
+}
+
+TEST(Runner, AClockThatNeverMovedTimesNothing) {
+  for (const int rank : {0, 1}) {
+    Setting s;
+    s.script = [rank](int mine, int) { return mine == rank ? 0 : 1e-3; };
+    s.options.iterations = 20;  // ends by its count
+    Doubts doubts;
+    measure(s, &doubts);
+    EXPECT_THAT(doubts.clock, testing::HasSubstr("rank " + std::to_string(rank) + " on"));
+  }
+}
+
+TEST(Runner, AnotherClockThatDisagreesIsHeard) {
+  RawClock real;  // hours pass by the script, and next to nothing by this
+  Setting s;
+  s.script = [](int, int) { return 60; };
+  s.options.max_seconds = 36'000;
+  s.other_clock = &real;
+  Doubts doubts;
+  measure(s, &doubts);
+  EXPECT_THAT(doubts.clock, testing::HasSubstr("disagree"));
+}
+
+TEST(Runner, AFaultThatWasNeverPlantedIsSaid) {
+  Setting s;
+  s.options.iterations = 20, s.options.warmup = 0;
+  Doubts doubts;
+  for (const auto kind : {Fault::Kind::hang, Fault::Kind::die}) {
+    s.options.fault = Fault{.kind = kind, .place = 1, .after = 1'000'000};
+    measure(s, &doubts);
+    EXPECT_THAT(doubts.fault, testing::HasSubstr("never planted: after=1000000 lets more pass than the 2"));
+  }
+  s.options.fault = Fault{.kind = Fault::Kind::flip, .place = 1, .index = 7, .bit = 3};
+  EXPECT_EQ(measure(s, &doubts).wrong, 1u);
+  EXPECT_EQ(doubts.fault, "");
+  s.options.fault->index = 1'000'000;  // no cell has it
+  EXPECT_EQ(measure(s, &doubts).wrong, 0u);
+  EXPECT_THAT(doubts.fault, testing::HasSubstr("never planted"));
+  s.options.fault.reset();
+  measure(s, &doubts);
+  EXPECT_EQ(doubts.fault, "");
 }
 
 // An operation that writes beyond its result is caught by the guard zones.

@@ -19,6 +19,13 @@ class SteadyClock final : public Clock {
   }
 };
 
+// CLOCK_MONOTONIC_RAW, asked of the kernel by number: neither the C library, nor the page it maps, nor NTP
+// has a part in it. What SteadyClock says can be held against it.
+class RawClock final : public Clock {
+ public:
+  double now() override;
+};
+
 std::string timestamp();  // RFC 3339 in UTC, of now
 
 }  // namespace mlc
