@@ -1,6 +1,7 @@
 #include "bench/stats/sequential_test.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -8,19 +9,13 @@ namespace mlc {
 
 namespace {
 
-double log_mean_exp(const std::array<double, 64>& logs) {
-  const double most = *std::max_element(logs.begin(), logs.end());
-  double sum = 0;
-  for (double x : logs)
-    sum += std::exp(x - most);
-  return most + std::log(sum / static_cast<double>(logs.size()));
-}
+constexpr std::size_t mixture = 64;  // K
 
 struct Steps {
-  std::array<double, 64> hit{}, miss{};  // ln 2 p_k and ln 2 (1 - p_k)
+  std::array<double, mixture> hit{}, miss{};  // ln 2 p_k and ln 2 (1 - p_k)
   Steps() {
-    for (std::size_t k = 0; k < hit.size(); ++k) {
-      const double p = 0.5 + (static_cast<double>(k) + 0.5) / (2 * static_cast<double>(hit.size()));
+    for (std::size_t k = 0; k < mixture; ++k) {
+      const double p = 0.5 + (static_cast<double>(k) + 0.5) / (2 * static_cast<double>(mixture));
       hit[k] = std::log(2 * p), miss[k] = std::log(2 * (1 - p));
     }
   }
@@ -28,28 +23,25 @@ struct Steps {
 
 }  // namespace
 
-SequentialTest::SequentialTest(double bound, double alpha, double beta)
-    : bound_(bound), log_admit_(-std::log(alpha)), log_reject_(-std::log(beta)) {
+double log_e_value(std::uint64_t on_its_side, std::uint64_t others) {
+  static const Steps steps;
+  std::array<double, mixture> logs{};
+  for (std::size_t k = 0; k < mixture; ++k)
+    logs[k] = static_cast<double>(on_its_side) * steps.hit[k] + static_cast<double>(others) * steps.miss[k];
+  const double most = *std::ranges::max_element(logs);
+  double sum = 0;
+  for (double x : logs)
+    sum += std::exp(x - most);
+  return most + std::log(sum / static_cast<double>(mixture));
+}
+
+Conclusion sign_test(std::uint64_t reached, std::uint64_t samples, double alpha, double beta) {
   if (!(alpha > 0 && alpha < 1 && beta > 0 && beta < 1))
     throw std::invalid_argument("error rates must be between 0 and 1");
+  const std::uint64_t missed = samples - reached;
+  if (log_e_value(reached, missed) >= -std::log(alpha)) return Conclusion::at_least;
+  if (log_e_value(missed, reached) >= -std::log(beta)) return Conclusion::below;
+  return Conclusion::undecided;
 }
-
-void SequentialTest::add(double sample) {
-  static const Steps steps;
-  const bool reached = sample >= bound_;
-  for (std::size_t k = 0; k < plus_.size(); ++k) {
-    plus_[k] += reached ? steps.hit[k] : steps.miss[k];
-    minus_[k] += reached ? steps.miss[k] : steps.hit[k];
-  }
-  ++samples_;
-  if (answer_ != Conclusion::undecided) return;
-  if (log_e_plus() >= log_admit_)
-    answer_ = Conclusion::at_least;
-  else if (log_e_minus() >= log_reject_)
-    answer_ = Conclusion::below;
-}
-
-double SequentialTest::log_e_plus() const { return log_mean_exp(plus_); }
-double SequentialTest::log_e_minus() const { return log_mean_exp(minus_); }
 
 }  // namespace mlc

@@ -1,36 +1,24 @@
 // "Is the median at or above the bound?", answered with bounded error rates at any stopping time.
 //
 // Two one-sided sign e-processes. B_i = [x_i >= bound]. If the median is below the bound, P(B_i) <= 1/2, and
-//   E+ = (1/K) sum_k prod_i (2 p_k)^{B_i} (2 (1 - p_k))^{1 - B_i},  p_k = 1/2 + (k - 1/2) / (2 K)
+//   E+ = (1/K) sum_k prod_i (2 p_k)^{B_i} (2 (1 - p_k))^{1 - B_i},  p_k = 1/2 + (k - 1/2) / (2 K),  K = 64
 // is a non-negative supermartingale that starts at 1, so by Ville's inequality P(E+ ever reaches 1/alpha) <=
 // alpha, however often one looks. E- is the same with B_i reversed. Distribution free; independent samples
-// are assumed, hence thinning (statistics.hpp). Same family: Howard and Ramdas, Bernoulli 28(3), 2022.
+// are assumed: judging.hpp makes blocks that are. Same family: Howard and Ramdas, Bernoulli 28(3), 2022.
+// Only how many samples reached the bound counts, so a conclusion can be repeated from two numbers.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 namespace mlc {
 
 enum class Conclusion { undecided, at_least, below };
 
-class SequentialTest {
- public:
-  // alpha: P(at_least | median below), at most. beta: P(below | median at or above), at most. Both in (0, 1).
-  SequentialTest(double bound, double alpha, double beta);
+// ln E of so many samples on its side and so many on the other.
+double log_e_value(std::uint64_t on_its_side, std::uint64_t others);
 
-  void add(double sample);                       // a sample that is not a number counts against the bound
-  Conclusion answer() const { return answer_; }  // once decided, it stays
-  std::uint64_t samples() const { return samples_; }
-  double log_e_plus() const;
-  double log_e_minus() const;
-
- private:
-  static constexpr int mixture = 64;  // K
-  double bound_, log_admit_, log_reject_;
-  std::array<double, mixture> plus_{}, minus_{};  // logarithms of the products
-  std::uint64_t samples_ = 0;
-  Conclusion answer_ = Conclusion::undecided;
-};
+// alpha: P(ever at_least | median below), at most. beta: P(ever below | median at or above), at most. Throws
+// std::invalid_argument unless both are in (0, 1).
+Conclusion sign_test(std::uint64_t reached, std::uint64_t samples, double alpha, double beta);
 
 }  // namespace mlc

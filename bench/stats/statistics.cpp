@@ -71,10 +71,4 @@ double lag1_autocorrelation(std::span<const double> samples) {
   return variance > 0 ? covariance / variance : 0;
 }
 
-int thinning(double rho) {
-  if (!(rho > 0.05)) return 1;
-  if (rho >= 0.955) return 64;
-  return std::clamp(static_cast<int>(std::ceil(std::log(0.05) / std::log(rho))), 1, 64);
-}
-
 }  // namespace mlc

@@ -30,8 +30,5 @@ std::optional<std::array<double, 2>> median_interval(std::span<const double> sor
 // Correlation of successive samples; 0 below 8 samples or without variance.
 double lag1_autocorrelation(std::span<const double> samples);
 
-// How many successive samples to merge into one so that what is left of correlation rho is below 0.05:
-// ceil(ln 0.05 / ln rho), at least 1 and at most 64.
-int thinning(double rho);
 
 }  // namespace mlc

@@ -53,12 +53,7 @@ TEST(MedianInterval, CoversTheMedian) {
   }
 }
 
-TEST(Thinning, FollowsTheMeasuredCorrelation) {
-  EXPECT_EQ(thinning(0), 1);
-  EXPECT_EQ(thinning(-0.5), 1);
-  EXPECT_EQ(thinning(0.5), 5);  // the figures of the simulation that the rule comes from
-  EXPECT_EQ(thinning(0.8), 14);
-  EXPECT_EQ(thinning(0.999), 64);
+TEST(Correlation, OfSuccessiveSamples) {
   std::mt19937_64 random(3);
   std::normal_distribution<double> noise(0, 1);
   std::vector<double> x(20'000);
