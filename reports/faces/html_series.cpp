@@ -93,7 +93,10 @@ void write_sweep_table(HtmlWriter& html, const Report& report, const std::vector
     html.leaf("td", time_text(series.ci_us[0]) + " – " + time_text(series.ci_us[1]));
     html.leaf("td", time_text(series.time_us.p95)).leaf("td", time_text(series.time_us.p99));
     html.leaf("td", fixed(series.algbw_gb_s, 2)).leaf("td", samples_text(series));
-    words(join(series.warnings, "; "));
+    std::vector<std::string> notes = series.warnings;
+    if (series.of_launches > 1)
+      notes.push_back("launch " + std::to_string(series.launch) + " of " + std::to_string(series.of_launches));
+    words(join(notes, "; "));
     html.close();
   }
   close_table(html);

@@ -38,6 +38,18 @@ std::string correct_cell(const Series& s, const Style& style) {
   return *s.wrong == 0 ? "yes" : style.red("NO");
 }
 
+// What a threshold that was judged quickly does not promise.
+std::string quick_caveat(const Report& report, const Style& style) {
+  double least_s = -1;
+  for (const auto& s : report.series)
+    if (s.threshold && s.observation && s.threshold->observe_s == 0)
+      least_s = least_s < 0 ? s.observation->wall_s : std::min(least_s, s.observation->wall_s);
+  if (least_s < 0) return "";
+  return style.dim("      judged on " + time_text(least_s * 1e6) +
+                   ": what heat, stalls or another launch would change later is not seen (--admission)") +
+         "\n";
+}
+
 }  // namespace
 
 std::string table_heading(const Run& run, const TableHead& head, const std::string& what,
@@ -121,7 +133,7 @@ std::string table_ending(const Report& report, const TableHead& head, const Styl
         text += "; " + plural(judged, "threshold") + " met";
       else if (!report.series.empty())
         text += "; policy " + report.run.policy + " asks for no bandwidth here";
-      text += "\n";
+      text += "\n" + quick_caveat(report, style);
       break;
     }
     case Decision::fail:

@@ -14,6 +14,30 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json to_value(const Judgement& t) {
+  Json j{{"metric", t.metric}, {"bound", t.bound}, {"status", to_string(t.status)}, {"why", t.why}};
+  if (t.observe_s > 0) j["observe_s"] = t.observe_s;
+  if (!t.doubt.empty()) j["doubt"] = t.doubt;
+  return j;
+}
+
+Json to_value(const Observation& o) {
+  return {{"timed_s", o.timed_s},
+          {"wall_s", o.wall_s},
+          {"untimed", o.untimed},
+          {"wall_busbw_gb_s", o.wall_busbw_gb_s},
+          {"longest_us", o.longest_us},
+          {"correlation_s", o.correlation_s},
+          {"block_s", o.block_s},
+          {"blocks", o.blocks},
+          {"blocks_reached", o.blocks_reached},
+          {"slices", o.slices},
+          {"slices_reached", o.slices_reached},
+          {"end_share", o.end_share},
+          {"drift", o.drift},
+          {"drift_z", o.drift_z}};
+}
+
 Json to_value(const Series& s) {
   Json j{{"collective", s.collective}, {"dtype", s.dtype}, {"placement", s.placement}};
   if (!s.redop.empty()) j["redop"] = s.redop;
@@ -46,11 +70,9 @@ Json to_value(const Series& s) {
   }
   if (s.slowest)
     j["slowest"] = {{"rank", s.slowest->rank}, {"node", s.slowest->node}, {"excess", s.slowest->excess}};
-  if (s.threshold)
-    j["threshold"] = {{"metric", s.threshold->metric},
-                      {"bound", s.threshold->bound},
-                      {"status", to_string(s.threshold->status)},
-                      {"why", s.threshold->why}};
+  if (s.threshold) j["threshold"] = to_value(*s.threshold);
+  if (s.observation) j["observation"] = to_value(*s.observation);
+  if (s.launch > 0) j["launch"] = s.launch, j["of_launches"] = s.of_launches;
   if (!s.rank_p50_us.empty()) j["rank_p50_us"] = s.rank_p50_us;
   if (!s.warnings.empty()) j["warnings"] = s.warnings;
   for (const auto& launch : s.launches)
@@ -155,6 +177,25 @@ void take_launches(const Json& j, Series& s) {
   s.renewed = renewed_from(renewed);
 }
 
+Judgement judgement_from(const Json& j) {
+  Judgement t;
+  take(j, "metric", t.metric), take(j, "bound", t.bound), take(j, "why", t.why),
+      take(j, "observe_s", t.observe_s), take(j, "doubt", t.doubt);
+  t.status = status_from(j.at("status").get<std::string>());
+  return t;
+}
+
+Observation observation_from(const Json& j) {
+  Observation o;
+  take(j, "timed_s", o.timed_s), take(j, "wall_s", o.wall_s), take(j, "untimed", o.untimed),
+      take(j, "wall_busbw_gb_s", o.wall_busbw_gb_s), take(j, "longest_us", o.longest_us),
+      take(j, "correlation_s", o.correlation_s), take(j, "block_s", o.block_s), take(j, "blocks", o.blocks),
+      take(j, "blocks_reached", o.blocks_reached), take(j, "slices", o.slices),
+      take(j, "slices_reached", o.slices_reached), take(j, "end_share", o.end_share),
+      take(j, "drift", o.drift), take(j, "drift_z", o.drift_z);
+  return o;
+}
+
 Series series_from(const Json& j) {
   Series s;
   take(j, "collective", s.collective), take(j, "dtype", s.dtype), take(j, "redop", s.redop),
@@ -181,12 +222,9 @@ Series series_from(const Json& j) {
     take(*m, "rank", s.slowest->rank), take(*m, "node", s.slowest->node),
         take(*m, "excess", s.slowest->excess);
   }
-  if (const auto t = j.find("threshold"); t != j.end()) {
-    s.threshold.emplace();
-    take(*t, "metric", s.threshold->metric), take(*t, "bound", s.threshold->bound),
-        take(*t, "why", s.threshold->why);
-    s.threshold->status = status_from(t->at("status").get<std::string>());
-  }
+  if (const auto t = j.find("threshold"); t != j.end()) s.threshold = judgement_from(*t);
+  if (const auto o = j.find("observation"); o != j.end()) s.observation = observation_from(*o);
+  take(j, "launch", s.launch), take(j, "of_launches", s.of_launches);
   if (const auto t = j.find("tuning"); t != j.end()) {
     s.tuning.emplace();
     take(*t, "algorithm", s.tuning->algorithm), take(*t, "protocol", s.tuning->protocol),

@@ -44,7 +44,26 @@ struct Judgement {
   double bound = 0;                 // in the metric's unit
   Status status = Status::unknown;  // pass, fail or unknown (not decided)
   std::string why;                  // "median 363.40 is 1.8 % under 370", "undecided after 60 batches"
+  double observe_s = 0;             // asked for admission: shortest time of observation; 0: judged quickly
+  std::string doubt;                // bench/stats/judging.hpp: "noise", "stalls", ...; empty: none
   bool operator==(const Judgement&) const = default;
+};
+
+// What the judgement of a threshold rests on beside the median: enough to judge again
+// (bench/stats/judging.hpp says what each figure is and does). Reached: at or above the bound, or for a time
+// at or below it.
+struct Observation {
+  double timed_s = 0, wall_s = 0;  // the iterations; the same by the clock, waits between them included
+  std::uint64_t untimed = 0;       // iterations whose time was not above zero
+  double wall_busbw_gb_s = 0;      // all bytes over all time, stalls between iterations included
+  double longest_us = 0;           // of an iteration, or of a stall between two
+  double correlation_s = 0;        // 0: none was seen
+  double block_s = 0;              // no judged block is shorter
+  std::uint64_t blocks = 0, blocks_reached = 0;
+  std::uint64_t slices = 0, slices_reached = 0;  // of twenty equal parts of the time
+  double end_share = 0;                          // least share of the last 5, 10 ... blocks, batches
+  double drift = 0, drift_z = 0;                 // of the rate from the first third to the last; its deviate
+  bool operator==(const Observation&) const = default;
 };
 
 // How the library carried the operation, as it says itself.
@@ -86,6 +105,7 @@ struct Series {
   std::string backend;
   int nodes = 0;
   std::string stage;          // of a burn-in
+  int launch = 0, of_launches = 0;  // of its stage, from 1 on
   std::uint64_t samples = 0;  // timed iterations
   Distribution time_us;
   std::array<double, 2> ci_us{};          // 95 % confidence interval of the median
@@ -97,6 +117,7 @@ struct Series {
   std::string stop;  // why sampling ended: "precise", "decided", "fixed", "time", ...
   std::optional<Slowest> slowest;
   std::optional<Judgement> threshold;
+  std::optional<Observation> observation;  // with the threshold; empty: of a report that did not keep it
   std::optional<Tuning> tuning;
   std::vector<double> rank_p50_us;    // median time of each rank, by rank; empty: not kept
   std::vector<std::string> warnings;  // "first iteration took 6.1 x the median"

@@ -61,6 +61,21 @@ Report sample() {
       Judgement{"busbw_gb_s", 320, Status::pass, "busbw 341.19 GB/s, 6.6 % over 320.00 GB/s"};
   r.series[3].threshold =
       Judgement{"busbw_gb_s", 370, Status::fail, "busbw 363.40 GB/s, 1.8 % under 370.00 GB/s"};
+  r.series[2].observation = Observation{.timed_s = 0.295,
+                                        .wall_s = 0.3,
+                                        .wall_busbw_gb_s = 340.2,
+                                        .longest_us = 1600,
+                                        .correlation_s = 0.004,
+                                        .block_s = 0.02,
+                                        .blocks = 14,
+                                        .blocks_reached = 14,
+                                        .slices = 20,
+                                        .slices_reached = 20,
+                                        .end_share = 1,
+                                        .drift = -0.002,
+                                        .drift_z = -0.6};
+  r.series[3].threshold->observe_s = 30, r.series[3].threshold->doubt = "stalls";
+  r.series[3].launch = 2, r.series[3].launches = 3;
   r.series[2].slowest = Slowest{5, "gpu-a", 0.12};
   r.series[1].placement = "in_place";
   r.series[1].wrong = 3;
