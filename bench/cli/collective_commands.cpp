@@ -102,8 +102,9 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
     for (std::uint64_t size : sweep.too_small)
       recorder.note(bytes_text(size) + " over " + std::to_string(shape.ranks) +
                     " ranks rounds to nothing and is left out");
-    const bool judged = std::ranges::any_of(
-        sweep.cells, [&](const Cell& cell) { return question_for(cell, request.policy, shape).has_value(); });
+    const bool judged = std::ranges::any_of(sweep.cells, [&](const Cell& cell) {
+      return question_for(cell, request.policy, shape, request.admission).has_value();
+    });
     const auto [head, what] = heading_of(sweep, judged, request.runner.timing != Timing::slowest);
     if (one_buffer_only(shape.backend, head.collective))
       recorder.note(shape.backend + " has one buffer for " + head.collective + ": measured in place");
@@ -115,7 +116,7 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
   Runner runner(communicator, clock, pulse, request.runner, node_of_rank, live, &other_clock);
   runner.prepare(sweep.cells);
   for (const Cell& cell : sweep.cells) {
-    const Series series = runner.measure(cell, question_for(cell, request.policy, shape));
+    const Series series = runner.measure(cell, question_for(cell, request.policy, shape, request.admission));
     const bool timed = runner.clock_fault().empty();
     if (leader && (timed || series.wrong.value_or(0) > 0)) recorder.add(series);
     if (!timed) break;

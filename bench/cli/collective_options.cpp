@@ -109,6 +109,7 @@ void CollectiveOptions::add_to(CLI::App& c) {
       ->group("Measuring")
       ->type_name("slowest|osu|imb");
   add_policy(c, policy);
+  measuring.add_admission_to(c);
   c.add_option("--backend", backend, "auto, nccl, mpi, shm or loopback (mlc-bench list backends)")
       ->group("Ranks")
       ->type_name("auto|BACKEND");
@@ -173,8 +174,6 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   runner.precision =
       o.measuring.precision_or(request.launches > 1 ? precision_of_one_launch : usual_precision);
   runner.max_seconds = std::max(usual_seconds / request.launches, least_seconds_of_one_launch);
-  if (const auto longest = o.measuring.longest_s())
-    runner.max_seconds = runner.max_seconds_question = *longest;
   if (!o.fault.empty()) {
     runner.fault = fault_from(o.fault, rank_faults());
     check_verified(*runner.fault, o.measuring.check);
@@ -196,6 +195,9 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
                      "take --backend mpi");
   request.processes = launcher_is_processes(o.launcher, request.backend, elsewhere);
   request.policy = load_policy(o.policy);
+  request.admission = o.measuring.admission;
+  runner.max_seconds = o.measuring.longest_s().value_or(runner.max_seconds);
+  runner.max_seconds_question = o.measuring.longest_question_s(request.policy.confidence);
   for (const auto& threshold : request.policy.thresholds) {
     if (find_collective(threshold.collective) == nullptr)
       throw PolicyError(request.policy.name + ": a threshold names the collective '" +

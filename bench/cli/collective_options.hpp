@@ -41,6 +41,7 @@ struct CollectiveRequest {
   bool sizes_given = false;  // else the policy's sizes are added
   RunnerOptions runner;
   Policy policy;
+  bool admission = false;  // judged with the policy's time of observation
   std::string backend;
   std::vector<std::string> hosts;
   bool processes = false;  // ranks of this node, started as plain processes, not by mpirun

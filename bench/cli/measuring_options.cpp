@@ -1,5 +1,7 @@
 #include "bench/cli/measuring_options.hpp"
 
+#include <algorithm>
+
 #include "bench/cli/typed_values.hpp"
 
 namespace mlc {
@@ -54,6 +56,18 @@ std::optional<int> MeasuringOptions::fixed_iterations() const {
 
 std::optional<double> MeasuringOptions::longest_s() const {
   return max_time.empty() ? std::nullopt : std::optional(seconds_from("--max-time", max_time));
+}
+
+void MeasuringOptions::add_admission_to(CLI::App& command) {
+  command
+      .add_flag("--admission", admission,
+                "judge as a burn-in does: observe each threshold for as long as the policy asks (30s)")
+      ->group("Judging");
+}
+
+double MeasuringOptions::longest_question_s(const Confidence& confidence) const {
+  constexpr double quick_s = 20;
+  return longest_s().value_or(admission ? std::max(quick_s, 3 * confidence.observe_s) : quick_s);
 }
 
 void add_policy(CLI::App& command, std::string& policy, const std::string& about) {

@@ -8,6 +8,7 @@
 
 #include "bench/engine/fault.hpp"
 #include "bench/engine/sweep.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 
@@ -26,12 +27,17 @@ struct MeasuringOptions {
   int check = 1;
   std::optional<double> precision;  // per cent
   std::uint64_t seed = 1;
+  bool admission = false;
 
   void add_to(CLI::App& command, const std::string& iterations_about, const std::string& check_about,
               int most_checks);
   std::optional<int> fixed_iterations() const;  // empty: auto; throws UsageError
   std::optional<double> longest_s() const;      // empty: the command's own; throws UsageError
   double precision_or(double usual) const { return precision.value_or(usual) / 100; }  // per cent; a share
+  void add_admission_to(CLI::App& command);
+  // Time for a threshold: 20 s, or for admission three times the observation, since noise that lasts needs
+  // more.
+  double longest_question_s(const Confidence& confidence) const;
 };
 
 // --policy, --timeout and --inject.

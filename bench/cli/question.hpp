@@ -8,7 +8,11 @@
 
 namespace mlc {
 
-// The strictest threshold that applies to a cell, as the runner asks it.
-std::optional<Question> question_for(const Cell& cell, const Policy& policy, const RunShape& shape);
+// The strictest threshold that applies to a cell, as the runner asks it. `admission`: with the policy's time
+// of observation; else quickly.
+std::optional<Question> question_for(const Cell& cell, const Policy& policy, const RunShape& shape,
+                                     bool admission);
+
+const char* thresholds_explained();  // for `mlc-bench explain thresholds`
 
 }  // namespace mlc

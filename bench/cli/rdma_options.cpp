@@ -72,6 +72,7 @@ void RdmaOptions::add_to(CLI::App& c) {
       ->group("Measuring")
       ->type_name("auto|spin|yield|event");
   add_policy(c, policy);
+  measuring.add_admission_to(c);
 
   listens = c.add_option("--listen", listen,
                          "wait for a peer on TCP port PORT (default " + std::to_string(rdma::default_port) +
@@ -145,7 +146,7 @@ std::vector<std::uint64_t> rdma_sizes(const RdmaOptions& o, rdma::Mode mode) {
   return list;
 }
 
-void judge_by(const Policy& policy, RdmaRequest& request) {
+void judge_by(const Policy& policy, bool admission, RdmaRequest& request) {
   if (policy.target) request.bounds.rail_gbit_s = policy.target->rail_gbit_s;
   if (!policy.rdma) return;
   const RdmaExpectation& expected = *policy.rdma;
@@ -162,7 +163,9 @@ void judge_by(const Policy& policy, RdmaRequest& request) {
     plan.question = {.gbit_s = bound,
                      .false_admit = policy.confidence.false_admit,
                      .false_reject = policy.confidence.false_reject,
-                     .max_windows = policy.confidence.max_batches};
+                     .max_windows = policy.confidence.max_batches,
+                     .observe_s = admission ? policy.confidence.observe_s : 0,
+                     .stall_s = policy.confidence.stall_s};
   plan.window_s = policy.confidence.batch_s;
 }
 
@@ -194,7 +197,7 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   if (plan.chain > plan.depth) throw UsageError("--post-list is larger than --depth");
   if (plan.moderation > plan.depth) throw UsageError("--moderation is larger than --depth");
   plan.iterations = o.measuring.fixed_iterations();
-  if (const auto longest = o.measuring.longest_s()) plan.seconds = plan.seconds_question = *longest;
+  plan.seconds = o.measuring.longest_s().value_or(plan.seconds);
   plan.timeout_s = seconds_from("--timeout", o.timeout, "100ms");
   if (o.memory != "host" && o.memory != "gpu")
     throw UsageError("--memory '" + printable(o.memory) + "' is none of host, gpu");
@@ -235,7 +238,8 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
   if (!o.connect.empty()) read_peer(o.connect, request);
   request.loopback = o.loopback;
   request.policy = load_policy(o.policy);
-  judge_by(request.policy, request);
+  judge_by(request.policy, o.measuring.admission, request);
+  plan.seconds_question = o.measuring.longest_question_s(request.policy.confidence);
   o.output.check();
   return request;
 }
@@ -260,7 +264,8 @@ peers     mpirun or srun: one rank on each node, every two nodes meet, in rounds
           --listen on one node and --connect NODE on the other: what is measured, the connecting end says.
           Neither: each rail with itself, through its NIC and no further
 verdict   a policy's rdma: section says what each rail must reach; decided like the collectives' thresholds, with bounded
-          error rates. What comes out bad is measured again before it is called bad
+          error rates (mlc-bench explain thresholds). What comes out bad is measured again before it is called bad.
+          --admission observes all rails together, as the one load that heats
 )";
 }
 

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "bench/engine/mismatch.hpp"
-#include "bench/engine/verdict_of_cell.hpp"
+#include "bench/engine/sampling.hpp"
 #include "bench/engine/wire.hpp"
 #include "bench/stats/slow_rank.hpp"
 #include "bench/stats/statistics.hpp"
@@ -26,11 +26,9 @@ namespace {
 // dependent (4 KiB aliasing).
 constexpr std::uint64_t guard = 6144;
 constexpr std::uint8_t guard_byte = 0xa5;
-constexpr double window_seconds = 0.05, longest_window_seconds = 0.25;
-constexpr int most_in_window = 5000, least_in_window = 5;
 // Verification leaves the caches cold, which large messages feel for some iterations: a few are not timed, and
-// a window has enough of them that its median does not see the rest.
-constexpr int untimed_after_check = 2, enough_in_window = 20;
+// a window has enough of them that its median does not see the rest (sampling.cpp).
+constexpr int untimed_after_check = 2;
 
 }  // namespace
 
@@ -194,47 +192,56 @@ void Runner::verified_iterations(const Cell& cell, const Buffers& buffers, Wrong
   }
 }
 
-std::vector<double> Runner::timed(const Cell& cell, const Buffers& buffers, int iterations,
-                                  std::vector<double>& own, std::uint64_t& slowest) {
-  std::vector<double> seconds(static_cast<std::size_t>(iterations));
+// One stretch of iterations that followed each other.
+struct Runner::Window {
+  std::vector<double> seconds, own;  // of each iteration: as timing.hpp says, and this rank's own
+  std::uint64_t slowest = 0;         // iterations in which this rank was
+  double wall_s = 0;                 // by this rank's clock, waits between the iterations included
+};
+
+Runner::Window Runner::timed(const Cell& cell, const Buffers& buffers, int iterations) {
+  Window window;
+  window.own.resize(static_cast<std::size_t>(iterations));
   const auto operation = [&] { operate(buffers.call, *cell.collective); };
+  communicator_.control().barrier();  // the others may still be verifying
+  const double start = clock_.now();
   if (options_.timing == Timing::slowest)
-    communicator_.measure(clock_, operation, seconds);
+    communicator_.measure(clock_, operation, window.own);
   else
-    time_calls(communicator_.control(), clock_, operation, seconds);
-  std::vector<double> most = seconds;
+    time_calls(communicator_.control(), clock_, operation, window.own);
+  window.wall_s = clock_.now() - start;
+  for (double& seconds : window.own)
+    if (!std::isfinite(seconds)) seconds = 0;  // no time, as the judge is told
+  std::vector<double> most = window.own;
   communicator_.control().maximum(most);
   std::vector<double> most_alike = most;
   if (cell.collective->rooted) {
-    most_alike = seconds;
+    most_alike = window.own;
     if (communicator_.control().rank() == cell.root) std::ranges::fill(most_alike, 0);
     communicator_.control().maximum(most_alike);
   }
-  for (std::size_t i = 0; i < seconds.size(); ++i)
-    slowest += seconds[i] >= most_alike[i] ? 1 : 0;
-  own.insert(own.end(), seconds.begin(), seconds.end());
+  for (std::size_t i = 0; i < most.size(); ++i)
+    window.slowest += window.own[i] >= most_alike[i] ? 1 : 0;
   pulse_.tick();
-  if (options_.timing == Timing::slowest) return most;
-  mean_over_ranks(communicator_.control(), seconds);
-  return seconds;
+  window.seconds = most;
+  if (options_.timing != Timing::slowest)
+    window.seconds = window.own, mean_over_ranks(communicator_.control(), window.seconds);
+  return window;
 }
 
 // Discards iterations until two successive windows agree within 5 % (their medians), or the time for it is
 // over.
 std::vector<double> Runner::warm_up(const Cell& cell, const Buffers& buffers, bool& drifting) {
   Control& control = communicator_.control();
-  std::vector<double> own;
-  std::uint64_t ignored = 0;
   if (options_.warmup)
-    return *options_.warmup > 0 ? timed(cell, buffers, *options_.warmup, own, ignored)
-                                : std::vector<double>();
+    return *options_.warmup > 0 ? timed(cell, buffers, *options_.warmup).seconds : std::vector<double>();
   const double start = clock_.now();
-  std::vector<double> window = timed(cell, buffers, least_in_window, own, ignored);
+  std::vector<double> window = timed(cell, buffers, least_in_window).seconds;
   for (;;) {
     const double before = median(window);
     const int iterations =
         std::clamp(static_cast<int>(window_seconds / 5 / std::max(before, 1e-9)), least_in_window, 200);
-    window = timed(cell, buffers, iterations, own, ignored);
+    window = timed(cell, buffers, iterations).seconds;
     const double now = median(window);
     const bool settled = std::fabs(now - before) <= 0.05 * now;
     const bool late = clock_.now() - start > options_.max_seconds / 3;
@@ -244,16 +251,6 @@ std::vector<double> Runner::warm_up(const Cell& cell, const Buffers& buffers, bo
     if (order != 0) return window;
   }
 }
-
-// What one cell has come to so far. The leader's is complete.
-struct Runner::Sampling {
-  std::vector<double> samples, own;  // seconds an iteration: as timing.hpp says, and this rank's own
-  std::uint64_t slowest = 0;         // iterations in which this rank was
-  double typical = 0;                // seconds; 0: not known yet
-  double start = 0;
-  std::string stop;
-  std::optional<CellJudge> judge;
-};
 
 // What the library says it does with this cell; what of it the wire carries where that is less than busbw
 // counts.
@@ -273,50 +270,25 @@ Runner::Carried Runner::carried(const Cell& cell, const Buffers& buffers) {
   return carried;
 }
 
-CellJudge Runner::judge_for(const Cell& cell, Question question, const Carried& carried,
-                            std::span<const double> warm) const {
+void Runner::ask(const Cell& cell, Question question, const Carried& carried, Sampling& sampling) const {
   if (carried.less_than_busbw && question.metric == Question::Metric::busbw_gb_s)
     question.metric = Question::Metric::wire_gb_s;
   const double factor = question.metric == Question::Metric::wire_gb_s
                             ? carried.wire
                             : cell.collective->bus_factor(communicator_.control().size());
-  return {question, static_cast<double>(cell.bytes) * factor,
-          options_.iterations ? 1 : thinning(lag1_autocorrelation(warm)), !options_.iterations};
+  sampling.judge.emplace(question, static_cast<double>(cell.bytes) * factor, !options_.iterations);
+  sampling.window_s = std::clamp(question.observe_s / 60, window_seconds, 10 * window_seconds);
 }
 
 // How many iterations next; 0 ends the cell, and sampling.stop says why. The leader's alone.
 int Runner::next_window(const std::string& name, Sampling& sampling) {
   if (clock_watch_.look() != ClockFault::none)
     return 0;  // the limit would never come; settle_clocks() says so
-  const double elapsed = clock_.now() - sampling.start;
-  const auto done = static_cast<int>(sampling.samples.size());
-  const auto say = [&](const std::string& what) {
-    if (live_) live_(name + "  " + std::to_string(done) + " iterations, " + what);
-  };
-  const double window_s =
-      std::clamp(enough_in_window * sampling.typical, window_seconds, longest_window_seconds);
-  const auto fitting = sampling.typical > 0 ? static_cast<int>(std::min(window_s / sampling.typical, 1e6))
-                                            : least_in_window;
-  const int iterations = std::clamp(fitting, least_in_window, most_in_window);
-  if (options_.iterations) {
-    if (done == *options_.iterations) sampling.stop = "fixed";
-    return std::min(iterations, *options_.iterations - done);
-  }
-  if (sampling.judge) {
-    sampling.stop = sampling.judge->decided()                 ? "decided"
-                    : sampling.judge->exhausted()             ? "batches"
-                    : elapsed > options_.max_seconds_question ? "time"
-                                                              : "";
-    if (sampling.stop.empty()) say("against the threshold");
-  } else if (done > 0) {
-    const Summary so_far = summarise(sampling.samples);
-    const double half = (so_far.median_ci[1] - so_far.median_ci[0]) / 2 / so_far.p50;
-    sampling.stop = done >= 20 && half <= options_.precision ? "precise"
-                    : elapsed > options_.max_seconds         ? "time"
-                                                             : "";
-    if (sampling.stop.empty()) say(time_text(so_far.p50 * 1e6) + " ± " + percent_text(half));
-  }
-  return sampling.stop.empty() ? iterations : 0;
+  const int iterations = next_iterations(sampling, options_, clock_.now() - sampling.start);
+  if (iterations > 0 && live_ && !options_.iterations && !sampling.samples.empty())
+    live_(name + "  " + std::to_string(sampling.samples.size()) + " iterations, " +
+          (sampling.judge ? "against the threshold" : so_far(sampling)));
+  return iterations;
 }
 
 Series Runner::measure(const Cell& cell, const std::optional<Question>& question) {
@@ -335,7 +307,7 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
 
   pulse_.enter(name + ": timed iterations");
   Sampling sampling;
-  if (leader && question) sampling.judge = judge_for(cell, *question, how, warm);
+  if (leader && question) ask(cell, *question, how, sampling);
   sampling.typical = warm.empty() ? 0 : median(warm), sampling.start = clock_.now();
   for (;;) {
     const int iterations = agree(control, leader ? next_window(name, sampling) : 0);
@@ -345,11 +317,13 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
       for (int i = 0; i < untimed_after_check; ++i)
         operate(buffers.call, *cell.collective);
     }
-    const std::vector<double> window = timed(cell, buffers, iterations, sampling.own, sampling.slowest);
+    const Window window = timed(cell, buffers, iterations);
     if (options_.check > 0 && cell.placement == Placement::out_of_place) verify(cell, buffers, wrong);
-    sampling.samples.insert(sampling.samples.end(), window.begin(), window.end());
-    sampling.typical = median(window);
-    if (sampling.judge) sampling.judge->add(window);
+    sampling.samples.insert(sampling.samples.end(), window.seconds.begin(), window.seconds.end());
+    sampling.own.insert(sampling.own.end(), window.own.begin(), window.own.end());
+    sampling.slowest += window.slowest;
+    sampling.typical = median(window.seconds);
+    if (sampling.judge) sampling.judge->add(window.seconds, window.wall_s);
   }
 
   const auto all_wrong = gather(control, wrong);
@@ -357,7 +331,8 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
       gather(control, RankTimes{sampling.own.empty() ? 0 : median(sampling.own), sampling.slowest});
   settle_clocks(sampling);
   if (!leader) return {};
-  Series series = clock_fault_.empty() ? timed_series(cell, sampling) : named_series(cell);
+  Series series = clock_fault_.empty() ? series_of(cell, sampling, control.size(), options_)
+                                       : named_series(cell, control.size());
   if (options_.check > 0) blame_wrong(cell, all_wrong, series);
   if (!clock_fault_.empty()) {
     series.stop = "clock";  // no figure, but wrong elements are wrong
@@ -373,11 +348,15 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   const double wire_gb_s = series.algbw_gb_s * how.wire;
   series.tuning = how.tuning;
   if (how.wire > 0) series.tuning->wire_gb_s = wire_gb_s;
-  if (sampling.judge)
+  if (sampling.judge) {
+    sampling.judge->end();
     series.threshold =
         sampling.judge->judgement(question->metric == Question::Metric::time_us ? series.time_us.p50
                                   : how.less_than_busbw                         ? wire_gb_s
                                                                                 : series.busbw_gb_s);
+    series.observation = sampling.judge->observation(static_cast<double>(cell.bytes) *
+                                                     cell.collective->bus_factor(control.size()));
+  }
   if (how.less_than_busbw)
     series.warnings.push_back(how.tuning->algorithm +
                               " on two nodes sends fewer bytes than busbw counts: the wire carried " +
@@ -385,9 +364,7 @@ Series Runner::measure(const Cell& cell, const std::optional<Question>& question
   std::ranges::move(communicator_.warnings(), std::back_inserter(series.warnings));
   if (drifting)
     series.warnings.push_back("times were still drifting when the warm-up ended; give it more with --warmup");
-  const double first_over = sampling.samples.front() * 1e6 / series.time_us.p50;
-  if (series.samples >= 5 && first_over > 3)
-    series.warnings.push_back("the first timed iteration took " + fixed(first_over, 1) + " times the median");
+  if (const auto warning = slow_start(sampling)) series.warnings.push_back(*warning);
   return series;
 }
 
@@ -418,39 +395,6 @@ std::string Runner::never_planted() {
   const auto all = gather(communicator_.control(), Planted{done, operations_});
   const auto& there = all[static_cast<std::size_t>(fault->place)];
   return there.done ? std::string() : never_planted_text(*fault, there.operations);
-}
-
-// Of which cell it is, and no figure.
-Series Runner::named_series(const Cell& cell) const {
-  Series series;
-  series.collective = cell.collective->name;
-  series.dtype = to_string(cell.dtype);
-  if (cell.collective->reduces) series.redop = to_string(cell.redop);
-  if (cell.collective->rooted) series.root = cell.root;
-  series.placement = to_string(cell.placement);
-  series.bytes = cell.bytes, series.requested_bytes = cell.requested_bytes;
-  series.ranks = communicator_.control().size();
-  return series;
-}
-
-Series Runner::timed_series(const Cell& cell, const Sampling& sampling) const {
-  const int ranks = communicator_.control().size();
-  const Summary summary = summarise(sampling.samples);
-  Series series = named_series(cell);
-  series.samples = sampling.samples.size();
-  series.time_us = {.min = summary.min * 1e6,
-                    .p50 = summary.p50 * 1e6,
-                    .p95 = summary.p95 * 1e6,
-                    .p99 = summary.p99 * 1e6,
-                    .max = summary.max * 1e6,
-                    .mean = summary.mean * 1e6};
-  if (options_.timing != Timing::slowest) series.timing = to_string(options_.timing);
-  series.ci_us = {summary.median_ci[0] * 1e6, summary.median_ci[1] * 1e6};
-  series.cv = std::isfinite(summary.cv) ? summary.cv : 0;
-  series.algbw_gb_s = static_cast<double>(cell.bytes) / series.told_us() / 1e3;
-  series.busbw_gb_s = series.algbw_gb_s * cell.collective->bus_factor(ranks);
-  series.stop = sampling.stop;
-  return series;
 }
 
 void Runner::blame_wrong(const Cell& cell, std::span<const Wrong> by_rank, Series& series) const {

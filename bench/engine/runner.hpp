@@ -30,8 +30,10 @@ struct Question {
   enum class Metric { busbw_gb_s, wire_gb_s, time_us } metric = Metric::busbw_gb_s;
   double bound = 0;
   double false_admit = 1e-3, false_reject = 1e-2;
-  int max_batches = 60;
+  int max_batches = 60;  // quick: then inconclusive
   double batch_s = 0.02;
+  double observe_s = 0;  // admission: nothing is concluded on less (stats/judging.hpp); 0: quick
+  double stall_s = 0.5;  // admission: by how much one iteration may exceed the median
 };
 
 struct RunnerOptions {
@@ -46,7 +48,7 @@ struct RunnerOptions {
   std::optional<Fault> fault;
 };
 
-class CellJudge;
+struct Sampling;
 
 class Runner {
  public:
@@ -84,18 +86,14 @@ class Runner {
   void verify(const Cell& cell, const Buffers& buffers, Wrong& wrong);
   void operate(const Call& call, const Collective& collective);
   void verified_iterations(const Cell& cell, const Buffers& buffers, Wrong& wrong);
-  std::vector<double> timed(const Cell& cell, const Buffers& buffers, int iterations,
-                            std::vector<double>& own, std::uint64_t& slowest);
+  struct Window;
+  Window timed(const Cell& cell, const Buffers& buffers, int iterations);
   std::vector<double> warm_up(const Cell& cell, const Buffers& buffers, bool& drifting);
-  struct Sampling;
   struct Carried;
   Carried carried(const Cell& cell, const Buffers& buffers);
-  CellJudge judge_for(const Cell& cell, Question question, const Carried& carried,
-                      std::span<const double> warm) const;
+  void ask(const Cell& cell, Question question, const Carried& carried, Sampling& sampling) const;
   int next_window(const std::string& name, Sampling& sampling);
-  Series timed_series(const Cell& cell, const Sampling& sampling) const;
   void settle_clocks(const Sampling& sampling);
-  Series named_series(const Cell& cell) const;
   void blame_wrong(const Cell& cell, std::span<const Wrong> by_rank, Series& series) const;
 
   Communicator& communicator_;

@@ -1,32 +1,40 @@
-// Collects the batches of one cell and says what they answer. Pure; lives on rank 0.
+// Collects the iterations of one cell and says what they answer. Pure; lives on rank 0.
 #pragma once
 
 #include <span>
 
 #include "bench/engine/runner.hpp"
-#include "bench/stats/sequential_test.hpp"
+#include "bench/stats/judging.hpp"
 
 namespace mlc {
 
 class CellJudge {
  public:
-  // A batch is at least `thin` iterations and at least question.batch_s long (with `by_time` false: just
-  // `thin`).
-  CellJudge(const Question& question, double busbw_bytes, int thin, bool by_time);
-  void add(std::span<const double> seconds);
-  bool decided() const { return test_.answer() != Conclusion::undecided; }
-  bool exhausted() const { return test_.samples() >= static_cast<std::uint64_t>(question_.max_batches); }
+  // `busbw_bytes`: bytes x bus (or wire) factor, over time the metric. With `by_time` false a batch is one
+  // iteration, else at least question.batch_s long.
+  CellJudge(const Question& question, double busbw_bytes, bool by_time);
+
+  // Iterations that followed each other, and what the clock says that they took together.
+  void add(std::span<const double> seconds, double wall_s);
+  bool decided() const { return is_final(ruling_); }
+  bool exhausted() const;
+  // For good, when sampling ends undecided: with as long blocks as there is room for.
+  void end();
+
+  const Ruling& ruling() const { return ruling_; }
   // `observed` is the metric from the median time, for the sentence.
   Judgement judgement(double observed) const;
+  // `busbw_bytes`: bytes x bus factor, whatever the metric is.
+  Observation observation(double busbw_bytes) const;
 
  private:
+  std::string because(const std::string& value) const;
+
   Question question_;
-  double busbw_bytes_;  // bytes x bus (or wire) factor, over time
-  int thin_;
-  bool by_time_;
-  double batch_seconds_ = 0;
-  int batch_iterations_ = 0;
-  SequentialTest test_;
+  double work_;  // of an iteration: metric x seconds, or 1 where the time itself is judged
+  Judging judging_;
+  Evidence evidence_;
+  Ruling ruling_;
 };
 
 }  // namespace mlc

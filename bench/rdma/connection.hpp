@@ -40,7 +40,9 @@ struct LaneReport {
   double median_gbit_s = 0, mean_gbit_s = 0;
   std::array<double, 2> ci_gbit_s{};
   std::uint64_t windows = 0;
-  int answer = 0;  // of the question: 1 reached, -1 below, 0 not asked or not decided
+  int answer = 0;         // of the question: 1 reached, -1 below, 0 not asked or not decided
+  std::string doubt;      // why not, or by what it failed beside the median (stats/judging.hpp)
+  double observed_s = 0;  // the question's windows together
   std::string stop;
   std::vector<double> latency_us;  // p50, p90, p99, p99.9, least, most; empty where none was measured
   std::vector<double> edges_us;    // of the histogram

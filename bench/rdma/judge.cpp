@@ -43,6 +43,23 @@ std::optional<double> share_of_siblings(const LaneResult& result, const Meet& me
 
 std::string rate_text(double gbit_s) { return fixed(gbit_s, gbit_s < 10 ? 3 : 2) + " Gbit/s"; }
 
+// What keeps a rail's question open, or what else than its median it failed by.
+std::string open_question(const LaneReport& report, double bound) {
+  const std::string value = rate_text(report.median_gbit_s) + " against " + rate_text(bound);
+  const std::string& doubt = report.doubt;
+  if (doubt == to_string(Doubt::clock))
+    return value + ": the clock cannot be trusted (chronyc tracking, dmesg)";
+  if (doubt == to_string(Doubt::too_short))
+    return value + ": observed for " + time_text(report.observed_s * 1e6) +
+           ", less than admission asks for; raise --max-time";
+  if (doubt == to_string(Doubt::stalls) || doubt == to_string(Doubt::stall))
+    return value + ", but it stalls: " + rate_text(report.mean_gbit_s) + " over all of the time";
+  if (doubt == to_string(Doubt::end_below) || doubt == to_string(Doubt::falling))
+    return value + ", but it falls with time: look for heat (mlc-bench validate, the optics' temperature)";
+  return value + ": not decided after " + std::to_string(report.windows) +
+         " windows; too near the bound or too noisy";
+}
+
 std::string under(double value, double bound) {
   return percent_text(1 - value / bound) + " under " + rate_text(bound);
 }
@@ -67,11 +84,10 @@ Judged judge(const LaneResult& result, const Meet& meet, const Plan& plan, const
       // With a fixed number of messages the test may not have come to an answer: the median alone decides
       // nothing.
       if (result.report.answer < 0)
-        failed.push_back(rate_text(rate) + ", " + under(rate, bound));
+        failed.push_back(result.report.doubt.empty() ? rate_text(rate) + ", " + under(rate, bound)
+                                                     : open_question(result.report, bound));
       else if (result.report.answer == 0)
-        undecided.push_back(rate_text(rate) + " against " + rate_text(bound) + ": not decided after " +
-                            std::to_string(result.report.windows) +
-                            " windows; too near the bound or too noisy");
+        undecided.push_back(open_question(result.report, bound));
     }
     if (bounds.siblings_at_least > 0 && judged.over_siblings) {
       asked.push_back("at least " + percent_text(bounds.siblings_at_least) + " of its siblings' median");

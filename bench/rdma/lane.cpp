@@ -552,9 +552,12 @@ LaneReport Lane::report() const {
   if (s_.initiates && s_.plan.mode != Mode::latency) {
     report.median_gbit_s = meter_.median_gbit_s(), report.mean_gbit_s = meter_.mean_gbit_s();
     report.ci_gbit_s = meter_.interval_gbit_s(), report.windows = meter_.windows();
-    report.answer = meter_.answer() == Conclusion::at_least ? 1
-                    : meter_.answer() == Conclusion::below  ? -1
-                                                            : 0;
+    const Ruling ruling = meter_.ruling();
+    report.answer = ruling.conclusion == Conclusion::at_least ? 1
+                    : ruling.conclusion == Conclusion::below  ? -1
+                                                              : 0;
+    if (ruling.doubt != Doubt::none) report.doubt = to_string(ruling.doubt);
+    report.observed_s = meter_.observed_s();
   }
   return report;
 }

@@ -73,6 +73,10 @@ LaneSettings Session::Part::settings_for(const RailFacts& rail) const {
       .fault = {},
       .fault_record = nullptr,
       .status_text = [this](int status) { return s_.verbs_.status_text(status); }};
+  // All rails together are the load that heats, and the one that admission observes.
+  if (settings.plan.question && !cell.together && s_.plan_.together && meet_->lanes.size() > 1)
+    settings.plan.question->observe_s = 0,
+    settings.plan.seconds_question = std::min(settings.plan.seconds_question, quick_question_s);
   // Spinning is for those who have a core to themselves, with one left for the rest of the node.
   if (settings.wait == Wait::automatic)
     settings.wait = static_cast<int>(lanes_.size()) < s_.settings_.cpus ? Wait::spin : Wait::yield;

@@ -83,7 +83,9 @@ nlohmann::json to_json(const Plan& plan) {
     json["question"] = {{"gbit_s", plan.question->gbit_s},
                         {"false_admit", plan.question->false_admit},
                         {"false_reject", plan.question->false_reject},
-                        {"max_windows", plan.question->max_windows}};
+                        {"max_windows", plan.question->max_windows},
+                        {"observe_s", plan.question->observe_s},
+                        {"stall_s", plan.question->stall_s}};
   return json;
 }
 
@@ -132,7 +134,9 @@ Plan plan_from_json(const nlohmann::json& json) {
     plan.question = {.gbit_s = in_range(question, "gbit_s", 0.0, 1e6),
                      .false_admit = in_range(question, "false_admit", 1e-12, 0.5),
                      .false_reject = in_range(question, "false_reject", 1e-12, 0.5),
-                     .max_windows = in_range(question, "max_windows", 1, 1'000'000)};
+                     .max_windows = in_range(question, "max_windows", 1, 1'000'000),
+                     .observe_s = in_range(question, "observe_s", 0.0, 1e6),
+                     .stall_s = in_range(question, "stall_s", 0.0, 1e6)};
   }
   return plan;
 }

@@ -20,13 +20,17 @@ std::string_view to_string(Mode mode);
 std::optional<Verb> parse_verb(std::string_view text);
 std::optional<Mode> parse_mode(std::string_view text);
 
-// What a rail must reach, for the sequential test (stats/sequential_test.hpp).
+// What a rail must reach, and how that is judged (stats/judging.hpp).
 struct RailQuestion {
   double gbit_s = 0;
   double false_admit = 1e-3, false_reject = 1e-2;
   int max_windows = 60;
+  double observe_s = 0;  // admission, of all rails together, or of one where there is no more; 0: quick
+  double stall_s = 0.5;
   bool operator==(const RailQuestion&) const = default;
 };
+
+inline constexpr double quick_question_s = 20;
 
 struct Plan {
   Verb verb = Verb::write;
@@ -47,7 +51,7 @@ struct Plan {
   bool check = true;              // verify the data
   std::optional<int> iterations;  // messages per queue pair; empty: by time
   double seconds = 1;             // for one cell, without a question
-  double seconds_question = 20;
+  double seconds_question = quick_question_s;
   double precision = 0.02;  // half the interval of the median, over it
   double window_s = 0.02;   // one sample of the rate lasts at least this long
   std::uint64_t seed = 1;

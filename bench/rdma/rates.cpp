@@ -19,11 +19,16 @@ double gbit_s(std::uint64_t bytes, double seconds) {
 
 RateMeter::RateMeter(double window_s, double precision, const std::optional<RailQuestion>& question)
     : window_s_(window_s), precision_(precision), question_(question) {
-  if (question_) test_.emplace(question_->gbit_s, question_->false_admit, question_->false_reject);
+  if (question_)
+    judging_.emplace(JudgingRules{.bound = question_->gbit_s,
+                                  .false_admit = question_->false_admit,
+                                  .false_reject = question_->false_reject,
+                                  .batch_s = window_s,
+                                  .observe_s = question_->observe_s,
+                                  .stall_s = question_->stall_s});
 }
 
 void RateMeter::start(double now) {
-  thin_ = thinning(lag1_autocorrelation(warm_));
   started_ = true, opened_ = true;
   window_start_ = timed_start_ = last_ = now, window_bytes_ = 0;
 }
@@ -41,28 +46,36 @@ void RateMeter::add(std::uint64_t bytes, double now) {
 }
 
 void RateMeter::close_window(double now) {
-  const double rate = gbit_s(window_bytes_, now - window_start_);
+  const double seconds = now - window_start_, gbit = static_cast<double>(window_bytes_) * 8 / 1e9;
   window_start_ = now, window_bytes_ = 0;
-  if (!started_) {
-    warm_.push_back(rate);
-    return;
-  }
-  rates_.push_back(rate);
-  merged_sum_ += rate;
-  if (++merged_ < thin_) return;
-  if (test_ && !decided() && !exhausted()) test_->add(merged_sum_ / merged_);
-  merged_ = 0, merged_sum_ = 0;
+  if (!started_) return;
+  rates_.push_back(gbit / seconds);
+  if (!judging_) return;
+  judging_->add(gbit, seconds);
+  if (rates_.size() >= next_look_) look();
+}
+
+void RateMeter::look() {
+  next_look_ = rates_.size() + 1 + rates_.size() / 50;
+  if (judging_->observed_s() < question_->observe_s) return;
+  const Evidence evidence = judging_->evidence();
+  blocks_ = evidence.blocks, ruling_ = rule_on(evidence, judging_->rules());
 }
 
 bool RateMeter::decided() const {
-  if (test_) return test_->answer() != Conclusion::undecided;
+  if (judging_) return is_final(ruling_);
   if (rates_.size() < 20) return false;
   const auto interval = interval_gbit_s();
   return (interval[1] - interval[0]) / 2 <= precision_ * median_gbit_s();
 }
 
 bool RateMeter::exhausted() const {
-  return test_ && test_->samples() >= static_cast<std::uint64_t>(question_->max_windows);
+  return judging_ && question_->observe_s == 0 &&
+         blocks_ >= static_cast<std::uint64_t>(question_->max_windows);
+}
+
+Ruling RateMeter::ruling() const {
+  return !judging_ || is_final(ruling_) ? ruling_ : judging_->ruling(/*last=*/true);
 }
 
 double RateMeter::median_gbit_s() const { return rates_.empty() ? mean_gbit_s() : median(rates_); }

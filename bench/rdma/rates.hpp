@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "bench/rdma/plan.hpp"
-#include "bench/stats/sequential_test.hpp"
+#include "bench/stats/judging.hpp"
 
 namespace mlc::rdma {
 
@@ -32,8 +32,9 @@ class RateMeter {
   bool started() const { return started_; }
   bool decided() const;    // the question is answered, or without one the median is known
   bool exhausted() const;  // the question's windows are used up
-  bool asked() const { return test_.has_value(); }
-  Conclusion answer() const { return test_ ? test_->answer() : Conclusion::undecided; }
+  bool asked() const { return judging_.has_value(); }
+  Ruling ruling() const;  // of the question, when no more will come
+  double observed_s() const { return judging_ ? judging_->observed_s() : 0; }
 
   std::uint64_t windows() const { return rates_.size(); }
   // Of the timed phase; 0 without windows.
@@ -43,17 +44,17 @@ class RateMeter {
 
  private:
   void close_window(double now);
+  void look();
 
   double window_s_, precision_;
   std::optional<RailQuestion> question_;
-  std::optional<SequentialTest> test_;
-  std::vector<double> warm_, rates_;
+  std::optional<Judging> judging_;
+  std::uint64_t next_look_ = 1, blocks_ = 0;  // a look costs more the more windows there are
+  Ruling ruling_;
+  std::vector<double> rates_;
   bool started_ = false, opened_ = false;
   double window_start_ = 0, timed_start_ = 0, last_ = 0;
   std::uint64_t window_bytes_ = 0, timed_bytes_ = 0;
-  // Samples that depend on each other are merged before the test sees them (stats/statistics.hpp, thinning).
-  int thin_ = 1, merged_ = 0;
-  double merged_sum_ = 0;
 };
 
 // Each value over the median of the others; empty where it is alone.

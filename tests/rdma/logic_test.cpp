@@ -114,7 +114,7 @@ TEST(RateMeter, AnswersItsQuestionOrRunsOutOfWindows) {
     meter.start(now);
     while (!meter.decided() && !meter.exhausted())
       meter.add(static_cast<std::uint64_t>(rate * 125'000), now += 0.001);
-    EXPECT_EQ(meter.answer(), rate > 1 ? Conclusion::at_least : Conclusion::below);
+    EXPECT_EQ(meter.ruling().conclusion, rate > 1 ? Conclusion::at_least : Conclusion::below);
   }
   RateMeter meter(0.001, 0.02, RailQuestion{.gbit_s = 1, .max_windows = 10});
   double now = 0;
@@ -123,6 +123,30 @@ TEST(RateMeter, AnswersItsQuestionOrRunsOutOfWindows) {
     meter.add(i % 2 == 0 ? 200'000 : 50'000, now += 0.001);
   EXPECT_TRUE(meter.exhausted());
   EXPECT_FALSE(meter.decided());
+}
+
+// A rail whose optics throttle while all rails are under load.
+TEST(RateMeter, AdmissionObservesAndSeesWhatFallsMeanwhile) {
+  for (const bool throttles : {false, true}) {
+    RateMeter meter(0.001, 0.02, RailQuestion{.gbit_s = 1, .observe_s = 3});
+    double now = 0;
+    meter.start(now);
+    for (int i = 0; i < 4000 && !meter.decided(); ++i)
+      meter.add(throttles && i > 2000 ? 100'000 : 200'000, now += 0.001);
+    EXPECT_GE(meter.observed_s(), 3);
+    EXPECT_FALSE(meter.exhausted()) << "by windows only where there is no time of observation";
+    EXPECT_EQ(meter.decided(), !throttles);
+    EXPECT_EQ(meter.ruling().conclusion, throttles ? Conclusion::undecided : Conclusion::at_least);
+  }
+}
+
+TEST(RateMeter, ALaneThatStallsDoesNotPassByItsMedian) {
+  RateMeter meter(0.001, 0.02, RailQuestion{.gbit_s = 1, .max_windows = 60});
+  double now = 0;
+  meter.start(now);
+  for (int i = 0; i < 400 && !meter.exhausted() && !meter.decided(); ++i)
+    meter.add(200'000, now += i % 5 == 4 ? 0.02 : 0.001);
+  EXPECT_NE(meter.ruling().conclusion, Conclusion::at_least);
 }
 
 TEST(RateMeter, NothingMeasuredIsZeroAndNotAPass) {
@@ -222,7 +246,7 @@ TEST(Plan, ThereAndBack) {
   Plan plan;
   EXPECT_EQ(plan_from_json(to_json(plan)), plan);
   plan.verb = Verb::send, plan.mode = Mode::latency, plan.sizes = {1, 4096}, plan.iterations = 7;
-  plan.question = RailQuestion{.gbit_s = 186.27};
+  plan.question = RailQuestion{.gbit_s = 186.27, .observe_s = 30, .stall_s = 0.1};
   plan.matrix = true, plan.memory = "gpu";
   EXPECT_EQ(plan_from_json(nlohmann::json::parse(to_json(plan).dump())), plan);
 }
@@ -315,6 +339,8 @@ TEST(Connection, ThereAndBack) {
                                          .ci_gbit_s = {1, 2},
                                          .windows = 3,
                                          .answer = -1,
+                                         .doubt = "stalls",
+                                         .observed_s = 30,
                                          .stop = "time",
                                          .latency_us = {1, 2, 3, 4, 5, 6},
                                          .edges_us = {1, 2, 3},

@@ -104,7 +104,11 @@ TEST(Judge, TheQuestionsAnswerDecides) {
   EXPECT_EQ(example.report().verdict.decision, Decision::pass);
   example.meet.results[0].report.answer = 0;
   EXPECT_EQ(example.report().verdict.decision, Decision::inconclusive) << "not decided is no pass";
-  example.meet.results[0].report.answer = -1;
+  example.meet.results[0].report.doubt = "too_short", example.meet.results[0].report.observed_s = 2;
+  EXPECT_THAT(finding(example.report(), "rail 0")->observed, HasSubstr("observed for 2.00 s"));
+  example.meet.results[0].report.answer = -1, example.meet.results[0].report.doubt = "stalls";
+  EXPECT_THAT(finding(example.report(), "rail 0")->observed, HasSubstr("it stalls"));
+  example.meet.results[0].report.doubt.clear();
   EXPECT_EQ(example.report().verdict.decision, Decision::fail);
   example.bounds.from_bytes = 1 << 20;
   EXPECT_EQ(example.report().verdict.decision, Decision::pass)

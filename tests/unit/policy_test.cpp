@@ -31,6 +31,16 @@ TEST(Policy, IsRead) {
   EXPECT_DOUBLE_EQ(*p.thresholds[2].time_us, 50);
 }
 
+TEST(Policy, SaysForHowLongAdmissionObserves) {
+  const auto confidence = [](const std::string& text) {
+    return read_policy("policy: x\n" + text, "p").confidence;
+  };
+  EXPECT_EQ(confidence("").observe_s, 30) << "long enough for heat";
+  EXPECT_EQ(confidence("confidence: {observe: 2 s}").observe_s, 2);
+  EXPECT_EQ(confidence("confidence: {stall: 50 ms}").stall_s, 0.05);
+  EXPECT_THROW(confidence("confidence: {observe: 2}"), PolicyError);
+}
+
 // Every mistake is named with its line.
 struct Mistake {
   const char *from, *to, *says;

@@ -230,6 +230,58 @@ TEST(Runner, ATimeThresholdIsAnUpperBound) {
   EXPECT_EQ(measure(s).threshold->status, Status::fail);
 }
 
+// For admission nothing is concluded on less than the time of observation; what it rests on is in the series.
+TEST(Runner, AdmissionObservesForAsLongAsItIsAsked) {
+  Setting s;
+  s.question = Question{.bound = 0.038, .observe_s = 2};
+  Series series = measure(s);
+  EXPECT_EQ(series.threshold->status, Status::pass);
+  EXPECT_EQ(series.threshold->observe_s, 2);
+  ASSERT_TRUE(series.observation);
+  EXPECT_GE(series.observation->wall_s, 2);
+  EXPECT_NEAR(series.observation->wall_busbw_gb_s, 0.04, 1e-9);
+  EXPECT_EQ(series.observation->blocks, series.observation->blocks_reached);
+  s.question->observe_s = 0;
+  series = measure(s);
+  EXPECT_EQ(series.threshold->status, Status::pass);
+  EXPECT_LE(series.observation->wall_s, 0.5) << "quick";
+  s.question.reset();
+  EXPECT_FALSE(measure(s).observation);
+}
+
+TEST(Runner, WhatThrottlesWhileItIsObservedDoesNotPass) {
+  Setting s;
+  s.script = [](int, int operation) { return operation < 1000 ? 1e-3 : 1.2e-3; };
+  s.question = Question{.bound = 0.038};
+  EXPECT_EQ(measure(s).threshold->status, Status::pass) << "a second of grace is more than quick looks at";
+  s.question->observe_s = 3;
+  EXPECT_NE(measure(s).threshold->status, Status::pass);
+}
+
+TEST(Runner, AStallOfOneIterationIsToldApartFromNoise) {
+  Setting s;
+  s.script = [](int, int operation) { return operation / 2 == 750 ? 0.7 : 1e-3; };
+  s.question = Question{.bound = 0.02, .observe_s = 3};
+  const Series series = measure(s);
+  EXPECT_EQ(series.threshold->status, Status::unknown);
+  EXPECT_EQ(series.threshold->doubt, "stall");
+  EXPECT_THAT(series.threshold->why, testing::HasSubstr("one iteration took 700"));
+}
+
+TEST(Runner, AClockThatJumpsBackOrStandsStillJudgesNothing) {
+  for (const double jump : {-5.0, 0.0, std::nan("")}) {
+    Setting s;
+    s.script = [jump](int, int operation) { return operation > 100 && operation % 50 == 0 ? jump : 1e-3; };
+    s.question = Question{.bound = 0.038};
+    const Series series = measure(s);
+    EXPECT_EQ(series.threshold->status, Status::unknown) << jump;
+    EXPECT_EQ(series.threshold->doubt, "clock") << jump;
+    EXPECT_THAT(series.threshold->why, testing::HasSubstr("clock"));
+    EXPECT_TRUE(std::isfinite(series.busbw_gb_s)) << jump;
+    EXPECT_TRUE(std::isfinite(series.observation->wall_busbw_gb_s)) << jump;
+  }
+}
+
 TEST(Runner, ThePlantedBitIsFoundAndNothingElse) {
   for (Placement placement : {Placement::out_of_place, Placement::in_place}) {
     Setting s{.ranks = 4, .placement = placement};

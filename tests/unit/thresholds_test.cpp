@@ -39,13 +39,13 @@ Measured measured(std::uint64_t bytes) {
 
 TEST(Thresholds, TheStrictestThatAppliesIsAsked) {
   const RunShape two{"nccl", 16, 2}, one{"nccl", 8, 1};
-  EXPECT_EQ(question_for(cell(1 << 30), policy(), two)->bound, 90);
-  EXPECT_EQ(question_for(cell(1 << 30, Placement::in_place), policy(), two)->bound, 10);
-  EXPECT_EQ(question_for(cell(1 << 20), policy(), two)->bound, 10);
-  EXPECT_FALSE(question_for(cell(1 << 10), policy(), two));
-  EXPECT_FALSE(question_for(cell(1 << 30), policy(), {"mpi", 16, 2}));
+  EXPECT_EQ(question_for(cell(1 << 30), policy(), two, false)->bound, 90);
+  EXPECT_EQ(question_for(cell(1 << 30, Placement::in_place), policy(), two, false)->bound, 10);
+  EXPECT_EQ(question_for(cell(1 << 20), policy(), two, false)->bound, 10);
+  EXPECT_FALSE(question_for(cell(1 << 10), policy(), two, false));
+  EXPECT_FALSE(question_for(cell(1 << 30), policy(), {"mpi", 16, 2}, false));
   // 1 GiB in 10 ms over 8 ranks is 188 GB/s of busbw: stricter than 1 GB/s.
-  const auto question = question_for(cell(1 << 30), policy(), one);
+  const auto question = question_for(cell(1 << 30), policy(), one, false);
   EXPECT_EQ(question->metric, Question::Metric::time_us);
   EXPECT_EQ(question->bound, 10'000);
 }

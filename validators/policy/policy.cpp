@@ -89,6 +89,8 @@ Confidence read_confidence(YamlMap map) {
   confidence.max_batches =
       static_cast<int>(map.integer_if("max_batches", 5, 100'000).value_or(confidence.max_batches));
   if (map.has("batch")) confidence.batch_s = duration_s(map, "batch");
+  if (map.has("observe")) confidence.observe_s = duration_s(map, "observe");
+  if (map.has("stall")) confidence.stall_s = duration_s(map, "stall");
   map.finish();
   return confidence;
 }

@@ -29,12 +29,14 @@ struct Target {
   double ceiling_gb_s() const { return gb_s() * mtu / (mtu + 82); }
 };
 
-// Error rates of one verdict and the budget to reach it (stats/sequential_test.hpp).
+// Error rates of one verdict and the budget to reach it (bench/stats/judging.hpp).
 struct Confidence {
   double false_admit = 1e-3;   // P(pass | median below the bound), at most
   double false_reject = 1e-2;  // P(fail | median at or above the bound), at most
-  int max_batches = 60;        // then inconclusive
+  int max_batches = 60;        // then inconclusive, where a threshold is judged quickly
   double batch_s = 0.02;       // one scored batch lasts at least this long
+  double observe_s = 30;       // for admission nothing is concluded on less: heat takes its time
+  double stall_s = 0.5;        // nor passes where one iteration exceeds the median by more than this
 };
 
 // "This collective, at these sizes, on this many nodes, must reach this." Empty fields match anything.
