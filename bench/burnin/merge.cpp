@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
-#include "reports/history/launches.hpp"
+#include "bench/stats/judging.hpp"
 #include "reports/record/figures_json.hpp"
 #include "reports/record/text.hpp"
+#include "validators/deciding/decide.hpp"
 
 namespace mlc {
 
@@ -39,24 +41,64 @@ void merge_figures(Figures& figures, const Figures& more) {
   figures = figures_from_json(one);
 }
 
+// The same measurement in another launch.
+bool alike(const Series& a, const Series& b) {
+  return std::tie(a.collective, a.dtype, a.redop, a.placement, a.root, a.bytes, a.ranks) ==
+         std::tie(b.collective, b.dtype, b.redop, b.placement, b.root, b.bytes, b.ranks);
+}
+
+Conclusion conclusion_of(const Judgement& judgement) {
+  return judgement.status == Status::pass   ? Conclusion::at_least
+         : judgement.status == Status::fail ? Conclusion::below
+                                            : Conclusion::undecided;
+}
+
+Conclusion over_launches(const Series& series, const std::vector<Report>& launches) {
+  std::vector<Conclusion> each;
+  for (const auto& report : launches)
+    for (const auto& other : report.series)
+      if (other.threshold && alike(other, series)) each.push_back(conclusion_of(*other.threshold));
+  return mlc::over_launches(each);
+}
+
 }  // namespace
 
+void decide_over_launches(std::vector<Report>& launches, const Policy& policy) {
+  std::vector<Series*> alone;
+  for (auto& report : launches)
+    for (auto& series : report.series)
+      if (series.threshold && series.threshold->status == Status::fail &&
+          over_launches(series, launches) == Conclusion::undecided)
+        alone.push_back(&series);
+  for (Series* series : alone) {
+    series->threshold->status = Status::unknown, series->threshold->doubt = "launch";
+    series->threshold->why +=
+        ", in one of " + std::to_string(launches.size()) +
+        " launches alone: intermittent, or chance; burn in again, look for a bad channel";
+  }
+  if (!alone.empty())
+    for (auto& report : launches)
+      report.verdict = decide(report, policy);
+}
+
 void merge_into(Report& merged, const StageOutcome& outcome) {
-  std::vector<std::vector<Series>> launches;
+  int launch = 0;
   for (const Report& report : outcome.reports) {
-    launches.push_back(report.series);
-    for (Series& series : launches.back()) {
-      series.backend = report.run.backend, series.nodes = report.run.nodes;
-      series.stage = outcome.stage.name;
-    }
+    ++launch;
     merge_nodes(merged.environment.nodes, report.environment.nodes);
     merged.environment.variables.insert(report.environment.variables.begin(),
                                         report.environment.variables.end());
     merged.tool.built.insert(report.tool.built.begin(), report.tool.built.end());
     merged.run.ranks = std::max(merged.run.ranks, report.run.ranks);
     merged.run.nodes = std::max(merged.run.nodes, report.run.nodes);
+    for (Series series : report.series) {
+      series.backend = report.run.backend, series.nodes = report.run.nodes;
+      series.stage = outcome.stage.name;
+      series.launch = launch, series.of_launches = outcome.stage.launches;
+      merged.series.push_back(std::move(series));
+    }
     for (Finding finding : report.findings) {
-      finding.stage = outcome.stage.name, finding.launch = static_cast<int>(launches.size());
+      finding.stage = outcome.stage.name, finding.launch = launch;
       merged.findings.push_back(std::move(finding));
     }
     if (merged.run.fault.empty()) merged.run.fault = report.run.fault;
@@ -66,7 +108,6 @@ void merge_into(Report& merged, const StageOutcome& outcome) {
       merged.errors.push_back(std::move(error));
     }
   }
-  std::ranges::move(joined(launches, Renewed::processes), std::back_inserter(merged.series));
   merged.stages.push_back({.name = outcome.stage.name,
                            .command = outcome.command,
                            .launches = outcome.decided,

@@ -52,6 +52,12 @@ std::string default_state() {
   return from_environment("HOME").value_or(".") + "/.local/state/mlc-bench";
 }
 
+// Commands that judge thresholds: what admits a node observes for longer than a person at a terminal waits.
+bool takes_admission(const std::vector<std::string>& command) {
+  return (command.front() == "rdma" || find_collective(command.front()) != nullptr) &&
+         std::ranges::find(command, "--admission") == command.end();
+}
+
 // Goes through the plan and keeps the record, in memory and on disk.
 class Burnin {
  public:
@@ -126,9 +132,13 @@ class Burnin {
     return outcome;
   }
 
+  static std::string inconclusive(const Report& report) {
+    return "inconclusive: " +
+           (report.verdict.because.empty() ? "the stage does not say why" : report.verdict.because.front());
+  }
+
   void launches(StageOutcome& outcome) {
     const BurninStage& stage = outcome.stage;
-    int passed = 0, failed = 0;
     double seconds = 0;
     for (int launch = 1; launch <= stage.launches; ++launch) {
       auto record = directory_.decided(stage, launch);
@@ -141,14 +151,22 @@ class Burnin {
       outcome.reports.push_back(record->report);
       seconds += record->mark.seconds;
       ++outcome.decided;
-      const auto code = static_cast<ExitCode>(record->mark.code);
-      passed += code == ExitCode::pass, failed += code == ExitCode::fail;
-      if (code == ExitCode::inconclusive) {
-        outcome.why = "inconclusive: " + (record->report.verdict.because.empty()
-                                              ? "the stage does not say why"
-                                              : record->report.verdict.because.front());
+      if (static_cast<ExitCode>(record->mark.code) == ExitCode::inconclusive) {
+        decide_over_launches(outcome.reports, policy_);
+        outcome.why = inconclusive(record->report);
         return;
       }
+    }
+    decide_over_launches(outcome.reports, policy_);
+    const auto count = [&](Decision decision) {
+      return std::ranges::count(outcome.reports, decision,
+                                [](const Report& report) { return report.verdict.decision; });
+    };
+    const auto failed = count(Decision::fail), passed = count(Decision::pass);
+    if (failed == 0 && count(Decision::inconclusive) > 0) {
+      outcome.why = inconclusive(*std::ranges::find(outcome.reports, Decision::inconclusive,
+                                                    [](const Report& r) { return r.verdict.decision; }));
+      return;
     }
     outcome.status = failed > 0 ? Status::fail : Status::pass;
     outcome.why = std::string(failed > 0 ? "fail" : "pass") + " in " + time_text(seconds * 1e6);
@@ -171,6 +189,7 @@ class Burnin {
     }
     std::vector<std::string> command{std::filesystem::canonical("/proc/self/exe").string()};
     command.insert(command.end(), outcome.command.begin(), outcome.command.end());
+    if (!options_.health && takes_admission(outcome.command)) command.emplace_back("--admission");
     for (const auto& word : {std::string("--policy"), directory_.policy_file(), std::string("--output"),
                              directory_.stage_report(stage, launch)})
       command.push_back(word);

@@ -97,6 +97,49 @@ TEST(Decide, AThresholdThatNoSeriesAnswersIsNoPass) {
   EXPECT_EQ(of(r, true, text), Decision::inconclusive);
 }
 
+Report launch(Status status) {
+  Report report;
+  report.series = {fine()};
+  report.series[0].threshold = Judgement{"busbw_gb_s", 90, status, "busbw 80.00 GB/s"};
+  report.verdict = decide(report, {}, {});
+  return report;
+}
+
+// The worst of several launches keeps a node from passing; alone it does not fail it.
+TEST(Launches, OneThatAloneFallsShortIsInconclusiveTwoAreAFailure) {
+  std::vector<Report> launches{launch(Status::pass), launch(Status::fail), launch(Status::pass)};
+  decide_over_launches(launches, {});
+  EXPECT_EQ(launches[0].verdict.decision, Decision::pass);
+  EXPECT_EQ(launches[1].verdict.decision, Decision::inconclusive);
+  EXPECT_EQ(launches[1].series[0].threshold->doubt, "launch");
+  EXPECT_THAT(launches[1].verdict.because.front(), testing::HasSubstr("in one of 3 launches alone"));
+  StageOutcome outcome{.stage = {.launches = 3}, .status = Status::unknown, .reports = launches};
+  Report merged;
+  merge_into(merged, outcome);
+  EXPECT_EQ(verdict_of(merged, {outcome}, {}).decision, Decision::inconclusive);
+  EXPECT_EQ(merged.series[1].launch, 2);
+  EXPECT_EQ(merged.series[1].launches, 3);
+
+  std::vector<Report> two{launch(Status::fail), launch(Status::pass), launch(Status::fail)};
+  decide_over_launches(two, {});
+  EXPECT_EQ(two[0].verdict.decision, Decision::fail);
+  std::vector<Report> only{launch(Status::fail)};
+  decide_over_launches(only, {});
+  EXPECT_EQ(only[0].verdict.decision, Decision::fail);
+  // Other sizes are other questions.
+  std::vector<Report> sizes{launch(Status::fail), launch(Status::fail)};
+  sizes[1].series[0].bytes *= 2;
+  decide_over_launches(sizes, {});
+  EXPECT_EQ(sizes[0].verdict.decision, Decision::fail);
+}
+
+TEST(Launches, WrongDataInOneOfThemIsAFailure) {
+  std::vector<Report> launches{launch(Status::pass), launch(Status::fail), launch(Status::pass)};
+  launches[1].series[0].wrong = 1;
+  decide_over_launches(launches, {});
+  EXPECT_EQ(launches[1].verdict.decision, Decision::fail);
+}
+
 TEST(Decide, ChecksThatAllSkippedOrCouldNotTestAreNoPass) {
   Report r;
   r.findings = {{.check = "gpu.count", .status = Status::skip},
@@ -130,7 +173,7 @@ TEST(Decide, AThresholdIsRecomputed) {
       {"is said to pass, and has 400", [](Series& s) { s.busbw_gb_s = 400, s.algbw_gb_s *= 1; }},
       {"is said to pass, and has 375",
        [](Series& s) {
-         s = test::allreduce(3);
+         s.launches.assign(3, {32'000, 32'000, {31'000, 33'000}, 50});
          s.launches[1].p50_us = 40'000;
        }},
       {"its bytes and time make", [](Series& s) { s.time_us.p50 *= 2; }},
@@ -166,7 +209,7 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
          }();
        }},
       {"stage allreduce of policy test is not in the report", [](Report& r) { r.stages.pop_back(); }},
-      {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series[0].launches.pop_back(); }},
+      {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series.pop_back(); }},
       {"the report shows nothing that it measured",
        [](Report& r) {
          for (auto& f : r.findings)
@@ -272,11 +315,12 @@ TEST(Merge, SeriesAndFindingsKeepTheirStageLaunchAndShape) {
                              .decided = 2};
   Report merged;
   merge_into(merged, outcome);
-  ASSERT_EQ(merged.series.size(), 1u);
-  EXPECT_EQ(merged.series[0].stage, "one");
-  EXPECT_EQ(merged.series[0].launches.size(), 2u);
-  EXPECT_EQ(merged.series[0].backend, "mpi");
-  EXPECT_EQ(merged.series[0].nodes, 2);
+  ASSERT_EQ(merged.series.size(), 2u);
+  EXPECT_EQ(merged.series[1].stage, "one");
+  EXPECT_EQ(merged.series[1].launch, 2);
+  EXPECT_EQ(merged.series[1].of_launches, 2);
+  EXPECT_EQ(merged.series[1].backend, "mpi");
+  EXPECT_EQ(merged.series[1].nodes, 2);
   EXPECT_EQ(merged.findings[1].launch, 2);
   EXPECT_EQ(merged.run.fault, "hang");
   EXPECT_EQ(merged.stages, (std::vector<StageRecord>{{"one", {"allreduce"}, 2, Status::pass, ""}}));

@@ -32,7 +32,7 @@ struct Left {
 Left left_by(const Report& report, const BurninStage& stage, int launch) {
   Left left;
   for (const auto& series : report.series)
-    if (series.stage == stage.name && launch <= std::max(1, static_cast<int>(series.launches.size())))
+    if (series.stage == stage.name && series.launch == launch)
       left.tested = true, left.of_its_collective |= series.collective == stage.command.front();
   for (const auto& finding : report.findings)
     if (finding.stage == stage.name && finding.launch == launch) {
