@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "bench/cli/commands.hpp"
+#include "bench/cli/question.hpp"
 #include "bench/cli/rdma_options.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
@@ -46,9 +47,13 @@ ExitCode explain(const std::string& name) {
     std::fputs(verdict_explained(), stdout);
     return ExitCode::pass;
   }
+  if (name == "thresholds") {
+    std::fputs(thresholds_explained(), stdout);
+    return ExitCode::pass;
+  }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known{"rdma", "timing", "verdict"};
+    std::vector<std::string> known{"rdma", "timing", "thresholds", "verdict"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -77,14 +82,14 @@ ExitCode explain(const std::string& name) {
 }  // namespace
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand(
-      "explain",
-      "what a check, a collective, a GPU test, rdma, timing or a verdict is: why it matters, where it reads, "
-      "how to fix; how bandwidth is reckoned");
+  auto* command = program.add_subcommand("explain",
+                                         "what a check, a collective, a GPU test, rdma, timing, thresholds "
+                                         "or a verdict is: why it matters, where it reads, "
+                                         "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check, a collective, a GPU test, rdma, timing or verdict")
+  command->add_option("name", *name, "a check, a collective, a GPU test, rdma, timing, thresholds or verdict")
       ->required()
-      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|timing|verdict");
+      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|timing|thresholds|verdict");
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 
