@@ -121,6 +121,24 @@ class Measure(Case):
         self.assertEqual(unmeasured.code, 2, unmeasured)
         self.assertIn("not measured: allreduce 64 KiB", unmeasured.out)
 
+    def test_admission_observes_for_as_long_as_the_policy_asks(self):
+        policy = self.write("p.yaml", "policy: t\nconfidence: {batch: 100 us, observe: 400 ms, stall: 60 s}\nthresholds:\n  - {collective: allreduce, sizes: [64K], busbw_at_least: 0.01 MB/s}\n")
+        path = self.path("out.json")
+        common = ("allreduce", "--backend", "loopback", "--policy", policy, "--sizes", "64K", "--placement", "out", "--output", path)
+        self.assertEqual(run(*common, "--admission").code, 0)
+        series, = report(path)["series"]
+        self.assertEqual((series["threshold"]["status"], series["threshold"]["observe_s"]), ("pass", 0.4))
+        self.assertGreaterEqual(series["observation"]["wall_s"], 0.4)
+        # Less than that concludes nothing, and says so.
+        done = run(*common, "--admission", "-n", "5")
+        self.assertEqual(done.code, 2, done)
+        self.assertEqual(report(path)["series"][0]["threshold"]["doubt"], "too_short")
+        self.assertIn("that admission asks for", done.out)
+        quick = run(*common)
+        self.assertEqual(quick.code, 0, quick)
+        self.assertIn("--admission", quick.out)
+        self.assertIn("admission", run("explain", "thresholds").out)
+
     def test_sizes_of_the_policy_are_measured_by_themselves(self):
         policy = self.write("p.yaml", "policy: t\nconfidence: {batch: 100 us}\nthresholds:\n  - {collective: sendrecv, sizes: [24K], busbw_at_least: 1 MB/s}\n")
         path = self.path("r.json")

@@ -86,6 +86,14 @@ Report sample() {
   return r;
 }
 
+TEST(Faces, AQuickPassSaysWhatItDoesNotPromise) {
+  Report passed = sample();
+  passed.series = {passed.series[2]}, passed.findings.clear(), passed.verdict = {Decision::pass, {}};
+  EXPECT_NE(to_text(passed, {}).find("judged on 300.00 ms"), std::string::npos) << to_text(passed, {});
+  passed.series[0].threshold->observe_s = 30;
+  EXPECT_EQ(to_text(passed, {}).find("judged on"), std::string::npos);
+}
+
 TEST(Faces, LookAsTheyDid) {
   expect_golden("report.txt", to_text(sample(), {}));
   expect_golden("report-colour.txt", to_text(sample(), {true}));
