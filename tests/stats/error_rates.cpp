@@ -1,5 +1,5 @@
 // Prints docs/error_rates.md's table: error_rates [NODES]. With 5,000 nodes a cell (the default) that takes
-// minutes; in a cell without an error the rate is below 6e-4 with 95 % confidence.
+// more than an hour; in a cell without an error the rate is below 6e-4 with 95 % confidence.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
