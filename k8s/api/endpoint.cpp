@@ -3,6 +3,7 @@
 #include <yaml-cpp/binary.h>
 
 #include <filesystem>
+#include <vector>
 
 #include "reports/record/text.hpp"
 #include "validators/policy/yaml_document.hpp"
@@ -29,7 +30,11 @@ YAML::Node named(const YAML::Node& root, const char* list, const char* kind, con
 // "KEY-data" holds base64, KEY names a file beside the kubeconfig.
 std::string pem(const YAML::Node& map, const std::string& key, const std::string& path) {
   if (const std::string data = word(map, (key + "-data").c_str()); !data.empty()) {
-    const auto bytes = YAML::DecodeBase64(data);
+    // yaml-cpp 0.7 looks up any other byte beside its table.
+    constexpr std::string_view known =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n";
+    const bool is_base64 = data.find_first_not_of(known) == std::string::npos;
+    const auto bytes = is_base64 ? YAML::DecodeBase64(data) : std::vector<unsigned char>();
     if (bytes.empty()) throw EndpointError(printable(path) + ": " + key + "-data is no base64");
     return {bytes.begin(), bytes.end()};
   }

@@ -128,6 +128,9 @@ users: [{name: me, user: {token: abc}}]
   EXPECT_THAT(why(good + "---\n" + good), HasSubstr("k:5: a second document"));
   EXPECT_THAT(why(good + "users: []\n"), HasSubstr("k:5: key 'users' is given twice"));
   EXPECT_THAT(why("a: " + std::string(100'000, '[')), HasSubstr("nested deeper"));
+  std::string authority = good;
+  authority.replace(authority.find("6443\""), 5, "6443\", certificate-authority-data: b\xffxj");
+  EXPECT_THAT(why(authority), HasSubstr("certificate-authority-data is no base64"));
   EXPECT_THAT(why("a: &a [1]\nb: *a\n"), HasSubstr("k:2: an alias"));
 }
 
