@@ -46,7 +46,6 @@ MISTAKES = [
     (["allreduce", "--inject", "flip:rank=1,index=7,bit=3", "-c", "0"], "found by verification, which -c 0 switches off"),
     (["allreduce", "--inject", "flip:rank=1,index=1024,bit=3", "--sizes", "4K"], "index 1024 is not below 1024"),
     (["allreduce", "--inject", ""], "names no fault"),
-    (["allreduce", "--inject="], "names no fault"),
     (["allreduce", "--inject", "delay:rank=1,us=0"], "us must be a number from 1"),
     (["allreduce", "-G"], "-G is of the nccl backend, and this run takes loopback"),
     (["allreduce", "--register"], "--register is of the nccl backend"),
