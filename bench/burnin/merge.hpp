@@ -7,6 +7,7 @@
 
 #include "reports/record/report.hpp"
 #include "validators/policy/burnin_plan.hpp"
+#include "validators/policy/policy.hpp"
 
 namespace mlc {
 

@@ -1,5 +1,6 @@
 #include "tests/reports/sample_report.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mlc::test {

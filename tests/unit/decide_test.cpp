@@ -176,6 +176,13 @@ TEST(Decide, AThresholdIsRecomputed) {
          s.launches.assign(3, {32'000, 32'000, {31'000, 33'000}, 50});
          s.launches[1].p50_us = 40'000;
        }},
+      {"does not show what its threshold was judged by", [](Series& s) { s.observation.reset(); }},
+      {"judged again from what it shows it is undecided (stalls)",
+       [](Series& s) { s.observation->wall_busbw_gb_s = 300; }},
+      {"judged again from what it shows it is undecided (clock)",
+       [](Series& s) { s.observation->untimed = 1; }},
+      {"judged again from what it shows it is below the bound",
+       [](Series& s) { s.observation->blocks_reached = 10; }},
       {"its bytes and time make", [](Series& s) { s.time_us.p50 *= 2; }},
       {"has no samples", [](Series& s) { s.samples = 0; }},
       {"has no samples", [](Series& s) { s.time_us.p50 = -1; }},
@@ -225,6 +232,8 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
        [](Report& r) {
          r.stages[1].command.insert(r.stages[1].command.end(), {"-d", "int8"});
        }},
+      {"is undecided (too_short)", [](Report& r) { r.series[1].observation->wall_s = 29; }},
+      {"is undecided (stall)", [](Report& r) { r.series[0].observation->longest_us = 2e6; }},
       {"has no series of allreduce",
        [](Report& r) {
          for (auto& s : r.series)

@@ -75,7 +75,7 @@ Report sample() {
                                         .drift = -0.002,
                                         .drift_z = -0.6};
   r.series[3].threshold->observe_s = 30, r.series[3].threshold->doubt = "stalls";
-  r.series[3].launch = 2, r.series[3].launches = 3;
+  r.series[3].launch = 2, r.series[3].of_launches = 3;
   r.series[2].slowest = Slowest{5, "gpu-a", 0.12};
   r.series[1].placement = "in_place";
   r.series[1].wrong = 3;

@@ -80,7 +80,7 @@ TEST_F(Output, TheReportOnDiskSaysItIsUnfinishedUntilItIs) {
   EXPECT_EQ(unfinished.verdict.decision, Decision::inconclusive);
   ASSERT_EQ(unfinished.errors.size(), 1u);
   EXPECT_EQ(unfinished.series.size(), 1u);
-  EXPECT_EQ(recorder.finish({}), ExitCode::pass);
+  EXPECT_EQ(recorder.finish(), ExitCode::pass);
   const Report finished = report_from_json(content(file));
   EXPECT_EQ(finished.verdict.decision, Decision::pass);
   EXPECT_TRUE(finished.errors.empty());

@@ -126,9 +126,11 @@ void read_pod(const Host& host, const NodeExpectation* expected, RailInputs& inp
 void read_routes(const Host& host, RailInputs& inputs) {
   for (const auto& route : *host.routes()) {
     const auto link = std::ranges::find(*host.links(), route.oif.value_or(0), &Link::index);
-    if (link == host.links()->end() || route.type != RTN_UNICAST) continue;
+    if (link == host.links()->end() || route.type != RTN_UNICAST || route.family() != IpFamily::v4) continue;
     if (!route.is_default() && route.table != RT_TABLE_LOCAL)
-      inputs.routes.push_back({*route.destination, link->name});
+      inputs.routes.push_back(
+          {{Ipv4{static_cast<std::uint32_t>(route.destination.address.bits)}, route.destination.length},
+           link->name});
     else if (route.is_default() && route.table == RT_TABLE_MAIN)
       inputs.default_device = link->name;
   }

@@ -5,6 +5,7 @@
 
 #include "reports/record/text.hpp"
 #include "validators/deciding/evidence.hpp"
+#include "validators/deciding/judged_again.hpp"
 #include "validators/deciding/thresholds.hpp"
 
 namespace mlc {
@@ -34,35 +35,6 @@ Measured as_measured(const Series& series) {
           .requested_bytes = series.requested_bytes,
           .bytes = series.bytes,
           .bus_factor = series.algbw_gb_s > 0 ? series.busbw_gb_s / series.algbw_gb_s : 1};
-}
-
-// What the policy's own thresholds are measured by in this series; empty where the report does not have it.
-std::optional<double> value_of(const Series& series, const std::string& metric) {
-  if (metric == "time_us") return series.time_us.p50;
-  if (metric == "busbw_gb_s") return series.busbw_gb_s;
-  if (metric == "wire_gb_s" && series.tuning) return series.tuning->wire_gb_s;
-  return std::nullopt;
-}
-
-// Empty: the series shows what it says, against the bound that this policy has.
-std::string unfounded(const Series& series, const Threshold& asked) {
-  const double bound = asked.time_us ? *asked.time_us : *asked.busbw_gb_s;
-  if (!series.threshold) return "was not judged, and the policy asks for " + asked.asked;
-  const Judgement& said = *series.threshold;
-  const bool at_most = said.metric == "time_us";
-  if (at_most != asked.time_us.has_value() || std::fabs(said.bound - bound) > 1e-9 * std::fabs(bound))
-    return "was judged against " + shortest(said.bound) + " " + printable(said.metric, 40) +
-           ", and the policy asks for " + asked.asked;
-  const auto value = value_of(series, said.metric);
-  if (!value || !std::isfinite(*value)) return "has no " + printable(said.metric, 40) + " to judge by";
-  // Of several launches the worst counts.
-  double share = 1;
-  for (const auto& launch : series.launches)
-    if (launch.p50_us > 0) share = std::min(share, series.time_us.p50 / launch.p50_us);
-  const double worst = at_most ? *value / share : *value * share;
-  if (at_most ? worst > bound : worst < bound)
-    return "is said to pass, and has " + shortest(worst) + " where the policy asks for " + asked.asked;
-  return {};
 }
 
 // A series whose figures contradict each other is no measurement.
@@ -95,7 +67,7 @@ std::string wrong_text(const Series& series) {
   return text;
 }
 
-void decide_series(const Report& report, const Policy& policy, Reasons& reasons) {
+void decide_series(const Report& report, const Policy& policy, bool admission, Reasons& reasons) {
   for (std::size_t i = 0; i < report.series.size(); ++i) {
     const Series& series = report.series[i];
     const About about{About::List::series, i};
@@ -112,7 +84,7 @@ void decide_series(const Report& report, const Policy& policy, Reasons& reasons)
       doubt(series.threshold->why);
     else if (const Threshold* asked =
                  strictest_threshold(as_measured(series), policy, shape_of(series, report.run)))
-      doubt(unfounded(series, *asked));
+      doubt(not_shown_to_meet(series, *asked, policy.confidence, admission));
   }
 }
 
@@ -168,7 +140,9 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
 
 Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted) {
   Reasons reasons;
-  decide_series(report, policy, reasons);
+  // The lighter health run takes away and renews, and does not admit.
+  const bool admission = wanted.plan && policy.burnin && *wanted.plan == *policy.burnin;
+  decide_series(report, policy, admission, reasons);
   decide_findings(report, policy, reasons);
   if (wanted.plan && reasons.failed.empty())
     for (const auto& stage : failed_stages(report, *wanted.plan))

@@ -23,8 +23,9 @@ The word "pass" in a file counts for nothing: who acts on a report decides again
 Not promised: that the node is right tomorrow (valid_for, health runs); what was not asked (sizes,
 ranks and nodes that the policy does not name); a fault that came and went between measurements; a
 report whose figures somebody made up with care: keep the state folder and the account to yourself.
-The quick form for interactive use watches a size for a second or so, and does not see what heat
-does after a minute; a policy for admission asks for longer. docs/ has the error rates as simulated.
+Heat that comes after the observation is over (30 s a launch for admission; a second or so in the
+quick, interactive form). `mlc-bench explain thresholds` says how one is decided, docs/error_rates.md
+how often that errs under noise that is not tame.
 )";
 }
 

@@ -78,16 +78,16 @@ TEST(Wire, ATreeOnTwoNodesSendsEachByteOnce) {
 TEST(Wire, TheGateJudgesTheWire) {
   const double bytes = 1 << 30, seconds = bytes / 50e9;
   Question question{.metric = Question::Metric::wire_gb_s, .bound = 90};
-  CellJudge judge(question, bytes * 1.0, 1, false);
+  CellJudge judge(question, bytes * 1.0, false);
   const std::vector<double> times(60, seconds);
-  judge.add(times);
+  judge.add(times, 60 * seconds);
   const auto judgement = judge.judgement(50);
   EXPECT_EQ(judgement.status, Status::fail);
   EXPECT_EQ(judgement.metric, "wire_gb_s");
   EXPECT_THAT(judgement.why, ::testing::HasSubstr("on the wire 50.00 GB/s"));
   question.metric = Question::Metric::busbw_gb_s;
-  CellJudge fooled(question, bytes * 1.875, 1, false);
-  fooled.add(times);
+  CellJudge fooled(question, bytes * 1.875, false);
+  fooled.add(times, 60 * seconds);
   EXPECT_EQ(fooled.judgement(93.75).status, Status::pass);  // what a gate on busbw would have said
 }
 
