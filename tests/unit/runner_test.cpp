@@ -274,6 +274,10 @@ TEST(Runner, AClockThatJumpsBackOrStandsStillJudgesNothing) {
     s.script = [jump](int, int operation) { return operation > 100 && operation % 50 == 0 ? jump : 1e-3; };
     s.question = Question{.bound = 0.038};
     const Series series = measure(s);
+    if (!series.threshold) {
+      EXPECT_EQ(series.stop, "clock") << jump;  // the other clock saw it first
+      continue;
+    }
     EXPECT_EQ(series.threshold->status, Status::unknown) << jump;
     EXPECT_EQ(series.threshold->doubt, "clock") << jump;
     EXPECT_THAT(series.threshold->why, testing::HasSubstr("clock"));

@@ -274,7 +274,7 @@ const std::vector<OddNode>& odd_nodes() {
       {"pf_without_address", "pods_have_addresses", pf_without_address, {}},
       {"vf_only", "roce", vf_only, {}},
       // The routes beyond the rail's own subnet are default routes of its own table.
-      {"source_routing", "roce", source_routing, {"net.rail-routes"}},
+      {"source_routing", "roce", source_routing, {}},
       {"ipv6_only", "ipv6", ipv6_only, {}},
       {"several_addresses", "roce", several_addresses, {}},
       {"only_link_local",
