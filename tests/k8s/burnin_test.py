@@ -289,7 +289,7 @@ class Story(ClusterCase):
         with open(os.path.join(SOURCE, "validators/policies/h100-4x200g.yaml")) as f:
             text = f.read()
         sites = "".join(f"      - {{prefix: 10.{10 + r}.0.0/16, gateway: 10.{10 + r}.0.1, destinations: [10.{20 + r}.0.0/16]}}\n" for r in range(4))
-        text = text.replace("    count: 4\n    rate_gbit_s", f"    addresses:\n{sites}    count: 4\n    rate_gbit_s")
+        text = text.replace("    cross_rail: false", f"    addresses:\n{sites}    cross_rail: false")
         # Its thresholds are for NCCL on eight GPUs; a run of another shape would rightly be inconclusive.
         text = text[:text.index("thresholds:\n")] + text[text.index("# The node itself"):]
         cls.text = text[:text.index("burnin:\n")] + f"""burnin:

@@ -265,7 +265,7 @@ TEST_F(Files, AGiganticFileIsNotRead) {
   std::vector<std::string> left_out;
   EXPECT_EQ(read(left_out), 0u);
   ASSERT_EQ(left_out.size(), 1u);
-  EXPECT_THAT(left_out[0], HasSubstr("larger than 256 MiB"));
+  EXPECT_THAT(left_out[0], HasSubstr("larger than 64 MiB"));
 }
 
 TEST_F(Files, APipeAndALoopDoNotHangIt) {

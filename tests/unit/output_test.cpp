@@ -75,7 +75,14 @@ TEST_F(Output, TheReportOnDiskSaysItIsUnfinishedUntilItIs) {
   Report report;
   report.run.id = "x", report.run.started = timestamp();
   Recorder recorder(to(file), {}, report, directory_);
-  recorder.add({.collective = "allreduce", .bytes = 4, .samples = 1, .wrong = 0, .stop = "fixed"});
+  recorder.add({.collective = "allreduce",
+                .bytes = 4,
+                .samples = 1,
+                .time_us = {.p50 = 1},
+                .algbw_gb_s = 0.004,
+                .busbw_gb_s = 0.004,
+                .wrong = 0,
+                .stop = "fixed"});
   Report unfinished = report_from_json(content(file));
   EXPECT_EQ(unfinished.verdict.decision, Decision::inconclusive);
   ASSERT_EQ(unfinished.errors.size(), 1u);

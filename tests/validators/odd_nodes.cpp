@@ -34,7 +34,7 @@ void add_storage_nic(BuiltNode& node) {
   const std::string port = "0000:5d:01.0", nic = "0000:5e:00.0", above = "/sys/devices/pci0000:5d/" + port;
   node.pci_device(port, above, 0x8086, 0x352a, 0x060400, "32.0 GT/s PCIe", 16);
   node.pci_device(nic, above + "/" + nic, 0x15b3, 0x1021, 0x020000, "16.0 GT/s PCIe", 16);
-  node.rdma_device(nic, "mlx5_9", "storage0", 40, "02:00:00:00:09:01", false);
+  node.rdma_device(nic, "mlx5_9", "storage0", 940, "02:00:00:00:09:01", false);
   node.links.back().addresses = {*parse_prefix("192.168.50.21/24")};
   node.file(node.pci(nic) + "/sriov_numvfs", "0\n");
   node.file(node.pci(nic) + "/sriov_totalvfs", "128\n");
@@ -42,7 +42,7 @@ void add_storage_nic(BuiltNode& node) {
   node.file(base + "gids/0", "0000:0000:0000:0000:0000:ffff:c0a8:3215\n");
   node.file(base + "gid_attrs/types/0", "RoCE v2\n");
   node.file(base + "gid_attrs/ndevs/0", "storage0\n");
-  node.routes.push_back({*parse_prefix("192.168.50.0/24"), 40, {}});
+  node.routes.push_back({*parse_prefix("192.168.50.0/24"), 940, {}});
 }
 
 namespace {
