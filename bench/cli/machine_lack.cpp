@@ -13,7 +13,7 @@ ExitCode report_lack(const MachineLack& lack, const Policy& policy, const Output
         lack.what + " is not here: " + lack.why +
         (lack.required.empty() || lack.machines
              ? ""
-             : "; policy " + policy.name + " requires it, and this program has it not built in"));
+             : "; policy " + policy.name + " requires it, and this program was built without it"));
   Recorder recorder(output, policy, new_report(policy, arguments), "");
   recorder.record([&](Report& report) {
     report.environment.nodes = {this_node()};

@@ -23,6 +23,17 @@ std::string symbol(Status status, const Style& style) {
 }
 
 // What a check that is in order says on its one line.
+// What the verdict rests on beside the findings, which are above it; with series it stands under their table.
+std::string other_reasons(const Report& report) {
+  const Verdict& verdict = report.verdict;
+  std::string text;
+  if (!report.series.empty() || verdict.about.size() != verdict.because.size()) return text;
+  for (std::size_t i = 0; i < verdict.because.size(); ++i)
+    if (verdict.about[i].list != About::List::findings)
+      text += "  " + printable(verdict.because[i], most_text) + "\n";
+  return text;
+}
+
 std::string summary(const std::vector<const Finding*>& findings) {
   const bool same = std::ranges::all_of(
       findings, [&](const Finding* one) { return one->observed == findings.front()->observed; });
@@ -110,7 +121,8 @@ std::string findings_text(const Report& report, const Style& style) {
     if (counts[words->status] > 0)
       tally += (tally.empty() ? "" : " · ") + std::to_string(counts[words->status]) + " " +
                std::string(words->done);
-  return text + verdict + "  " + (tally.empty() ? "nothing was checked" : tally) + "\n";
+  return text + verdict + "  " + (tally.empty() ? "nothing was checked" : tally) + "\n" +
+         other_reasons(report);
 }
 
 }  // namespace mlc

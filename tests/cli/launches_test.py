@@ -81,7 +81,7 @@ class Launches(Case):
         for backend in BACKENDS[1:]:
             with self.subTest(backend=backend):
                 path = self.path(f"dead-{backend}.json")
-                done = run(*SMALL, "--backend", backend, "--inject", "die:rank=1,after=10", "--output", path, "-T", "20")
+                done = run(*SMALL, "--backend", backend, "--inject", "die:rank=1,after=20", "--output", path, "-T", "20")
                 self.assertEqual(done.code, 3, done)
                 self.assertEqual(done.err.count("error:"), 1, done)
                 left = report(path)

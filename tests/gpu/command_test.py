@@ -12,13 +12,22 @@ def has_gpu():
 class Gpu(Case):
     @unittest.skipIf(has_gpu(), "there is a GPU here")
     def test_no_gpu_is_one_line_and_exit_3(self):
-        for arguments in ([], ["hbm"], ["--full", "--policy", "h100-4x200g"], ["--gpus", "0"]):
+        for arguments in ([], ["hbm"], ["--gpus", "0"]):
             with self.subTest(arguments=arguments):
                 done = run("gpu", *arguments)
                 self.assertEqual(done.code, 3, done)
                 self.assertEqual(done.out, "")
                 self.assertEqual(len(done.err.splitlines()), 1, done)
-                self.assertTrue(done.err.startswith("error: gpu: "), done)
+                self.assertTrue(done.err.startswith("error: a GPU is not here: "), done)
+
+    @unittest.skipIf(has_gpu(), "there is a GPU here")
+    def test_no_gpu_under_a_policy_that_requires_them_is_the_nodes_failure(self):
+        done = run("gpu", "--full", "--policy", "h100-4x200g")
+        if "built without it" in done.err:
+            self.assertEqual(done.code, 3, "the program's lack, not the node's")
+        else:
+            self.assertEqual(done.code, 1, done)
+            self.assertIn("machine.lack", done.out)
 
     def test_mistakes_are_usage_before_any_gpu_is_looked_at(self):
         bad = self.path("bad.yaml")

@@ -45,10 +45,11 @@ class OneMore(unittest.TestCase):
             self.assertIn("ragged", run("list", "collectives"))
             for backend in ("loopback", "shm"):
                 self.assertIn("PASS", run("ragged", "--backend", backend, "--ranks", "3", "--sizes", "1K,100K", "-n", "5"))
-            self.assertIn("one more", run("validate", "house.one-more"))
+            policy = os.path.join(SOURCE, "tests/house/one_more/stage.yaml")
+            self.assertIn("one more", run("validate", "house.one-more", "--policy", policy))
             self.assertEqual(run("allreduce", "--backend", "loopback", "--sizes", "4K", "-n", "5", "--format", "shout"), "2 SERIES!\n")
             self.assertIn("one-more", run("list", "gpu-tests"))
-            self.assertIn("ragged", run("burnin", "--policy", os.path.join(SOURCE, "tests/house/one_more/stage.yaml")))
+            self.assertIn("ragged", run("burnin", "--policy", policy, "--state", os.path.join(root, "state")))
             self.assertIn("mpi", run("list", "backends"))
 
 

@@ -139,13 +139,13 @@ class Evidence(ClusterCase):
         """What the program itself writes, in this very boot, with a verdict of pass."""
         with open("/proc/sys/kernel/random/boot_id") as f:
             self.api.add_node("gpu-a", [FOREIGN, STARTUP], boot=f.read().strip())
-        ran = run(*words, "--policy", self.policy, "--output", self.path("real.json"), env=self.environment(NODE_NAME="gpu-a"))
+        ran = run(*words, "--launches", "1", "--policy", self.policy, "--output", self.path("real.json"), env=self.environment(NODE_NAME="gpu-a"))
         self.assertEqual(ran.code, 0, ran)
         with open(self.path("real.json")) as f:
             return json.load(f)
 
     def test_a_run_of_one_command_opens_nothing(self):
-        for words in (["allreduce", "--backend", "loopback", "--sizes", "64K"], ["allreduce", "--backend", "loopback", "--ranks", "2", "-d", "int8", "--sizes", "1G", "-n", "1"]):
+        for words in (["allreduce", "--backend", "loopback", "--sizes", "64K"], ["allreduce", "--backend", "loopback", "--ranks", "2", "-d", "int8", "--sizes", "1M", "-n", "1"]):
             self.opens_nothing(self.real_report(*words), "stage checks of policy test is not in the report")
 
     def test_what_says_pass_and_shows_none_opens_nothing(self):
