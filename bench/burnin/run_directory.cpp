@@ -14,6 +14,7 @@
 #include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/json_reader.hpp"
+#include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 #include "reports/record/usage_error.hpp"
 #include "validators/host/clock.hpp"
@@ -23,6 +24,8 @@
 namespace mlc {
 
 namespace {
+
+constexpr double most_seconds = 8 * 86400;  // no stage's limit is above a week
 
 bool is_run_id(const std::string& id) {
   return !id.empty() && id.size() <= 100 && id.front() != '.' && std::ranges::all_of(id, [](unsigned char c) {
@@ -42,7 +45,8 @@ std::optional<nlohmann::json> json_of(const std::string& path) {
 }  // namespace
 
 RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, const RunKey& key,
-                           const std::string& policy_text) {
+                           const std::string& policy_text)
+    : key_(key) {
   if (!is_run_id(run_id))
     throw UsageError("--run-id '" + printable(run_id) + "' is no name of a run",
                      "letters, digits, '-', '_', '.' and ':', at most 100 of them");
@@ -53,7 +57,7 @@ RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, 
   if (error)
     throw UsageError("cannot make " + printable(state) + ": " + error.message(),
                      "--state DIR names another place");
-  require_own_directory(state, /*shared=*/true);
+  require_own_directory(state);
   require_own_directory(path_);
   lock_ = FileDescriptor(::open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock_)
@@ -71,20 +75,22 @@ RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, 
     begun_anew_ = was("boot_id") != key.boot_id   ? "in another boot of this machine"
                   : was("policy") != key.policy   ? "with another policy"
                   : was("program") != key.program ? "by another mlc-bench"
+                  : was("plan") != key.plan       ? "with another section of the policy"
                                                   : "";
     started_ = was("started");
-    if (begun_anew_.empty() && !started_.empty()) return;
+    if (begun_anew_.empty() && parse_rfc3339(started_)) return;
   }
   forget();
   // The policy first: a run that is known has its policy.
   write_whole(policy_file(), policy_text);
   started_ = timestamp();
-  write_whole(
-      path_ + "/run.json",
-      nlohmann::json{
-          {"started", started_}, {"boot_id", key.boot_id}, {"policy", key.policy}, {"program", key.program}}
-              .dump() +
-          "\n");
+  write_whole(path_ + "/run.json", nlohmann::json{{"started", started_},
+                                                  {"boot_id", key.boot_id},
+                                                  {"policy", key.policy},
+                                                  {"program", key.program},
+                                                  {"plan", key.plan}}
+                                           .dump() +
+                                       "\n");
 }
 
 // Everything but the lock, whose holder is us.
@@ -106,6 +112,8 @@ std::optional<LaunchRecord> RunDirectory::decided(const BurninStage& stage, int 
     return std::nullopt;
   try {
     record.mark.seconds = mark->at("seconds");
+    if (!(record.mark.seconds >= 0 && record.mark.seconds <= most_seconds)) return std::nullopt;
+    if (mark->at("command") != nlohmann::json(stage.command)) return std::nullopt;
     const auto name = mark->at("report").get<std::string>();
     // A name that this class gave, and no way out of the folder.
     if (name.find('/') != std::string::npos ||
@@ -115,6 +123,11 @@ std::optional<LaunchRecord> RunDirectory::decided(const BurninStage& stage, int 
   } catch (const std::exception&) {
     return std::nullopt;
   }
+  // A report that this run's own stage did not make: of another policy, or of another boot.
+  const auto& nodes = record.report.environment.nodes;
+  const bool foreign = std::ranges::any_of(
+      nodes, [&](const Node& node) { return !node.boot_id.empty() && node.boot_id != key_.boot_id; });
+  if (record.report.run.policy_digest != key_.policy || (nodes.size() == 1 && foreign)) return std::nullopt;
   return record;
 }
 
@@ -128,6 +141,7 @@ std::string RunDirectory::stage_log(const BurninStage& stage, int launch) const 
 
 void RunDirectory::mark(const BurninStage& stage, int launch, const LaunchMark& mark) const {
   const nlohmann::json done{
+      {"command", stage.command},
       {"code", mark.code},
       {"seconds", mark.seconds},
       {"report", std::filesystem::path(stage_report(stage, launch)).filename().string()}};

@@ -28,6 +28,7 @@ struct RunKey {
   std::string boot_id;
   std::string policy;  // digests
   std::string program;
+  std::string plan;  // "burnin" or "health": their stages may have the same names
 };
 
 class RunDirectory {
@@ -57,6 +58,7 @@ class RunDirectory {
 
   void forget() const;
 
+  RunKey key_;
   std::string path_, started_, begun_anew_, attempt_;
   FileDescriptor lock_;
 };

@@ -67,7 +67,9 @@ class Burnin {
         policy_(policy),
         plan_(plan),
         directory_(options.state, report.run.id,
-                   {report.environment.nodes.front().boot_id, policy.digest, own_digest()}, policy.text),
+                   {report.environment.nodes.front().boot_id, policy.digest, own_digest(),
+                    options.health ? "health" : "burnin"},
+                   policy.text),
         report_(std::move(report)),
         budget_s_(budget_s),
         began_(std::chrono::steady_clock::now()) {

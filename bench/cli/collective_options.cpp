@@ -1,6 +1,7 @@
 #include "bench/cli/collective_options.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "bench/backends/backends.hpp"
 #include "bench/backends/nccl.hpp"
@@ -187,6 +188,9 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   if (!o.hosts.empty() && !o.hostfile.empty())
     throw UsageError("--hosts and --hostfile are two ways to say the same; give one of them");
   const bool elsewhere = !request.hosts.empty() || !o.hostfile.empty();
+  std::error_code error;
+  if (!o.hostfile.empty() && !std::filesystem::is_regular_file(o.hostfile, error))
+    throw UsageError("--hostfile " + printable(o.hostfile) + " is no file");
   if (elsewhere && request.backend == "loopback")
     throw UsageError("the loopback backend runs in one process; it cannot use other hosts",
                      "take --backend mpi");

@@ -14,21 +14,27 @@ namespace mlc {
 
 namespace {
 
-// Under the policy that was named, else under the one that the report holds. A report that holds none keeps
-// its word, which is said.
+// Under the policy that was named, else under the one that the report holds; one that holds none is judged by
+// what it shows alone.
 void decide_anew(Report& report, const std::string& named) {
   const auto& held = report.figures.policy;
-  if (named.empty() && (!held || held->text.empty())) {
+  Policy policy;
+  if (!named.empty())
+    policy = load_policy(named);
+  else if (held && !held->text.empty())
+    policy = read_policy(held->text, "the report's policy");
+  else
     std::fputs(
-        "the report does not hold its policy: its verdict is shown as it was written; --policy decides "
-        "anew\n",
+        "the report does not hold its policy: it is judged by what it shows alone; --policy names one\n",
         stderr);
-    return;
-  }
-  const Policy policy = named.empty() ? read_policy(held->text, "the report's policy") : load_policy(named);
+  if (!policy.digest.empty() && !report.run.policy_digest.empty() &&
+      report.run.policy_digest != policy.digest)
+    std::fprintf(stderr, "the run was made under another policy than %s as it is here\n",
+                 printable(policy.name).c_str());
+  const bool of_a_node = !report.run.plan.empty() || !report.stages.empty();
   const auto& plan = report.run.plan == "health" ? policy.health : policy.burnin;
-  const Verdict verdict = decide(
-      report, policy, {.plan = plan && !report.run.plan.empty() ? &*plan : nullptr, .checks = check_names()});
+  const Verdict verdict =
+      decide(report, policy, {.plan = plan && of_a_node ? &*plan : nullptr, .checks = check_names()});
   if (verdict.decision != report.verdict.decision)
     std::fprintf(stderr, "the report says %s; under policy %s what it shows is %s%s\n",
                  std::string(to_string(report.verdict.decision)).c_str(), printable(policy.name).c_str(),

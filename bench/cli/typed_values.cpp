@@ -8,16 +8,6 @@ constexpr std::string_view longest = "168h";  // as a stage of a burn-in
 
 }  // namespace
 
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> parts;
-  for (std::size_t at = 0; at <= list.size();) {
-    const std::size_t end = std::min(list.find(',', at), list.size());
-    if (end > at) parts.push_back(list.substr(at, end - at));
-    at = end + 1;
-  }
-  return parts;
-}
-
 std::uint64_t size_from(const std::string& flag, const std::string& text) {
   const auto bytes = parse_bytes(text);
   if (!bytes)

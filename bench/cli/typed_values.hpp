@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "bench/engine/sweep.hpp"
+#include "reports/record/split.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
 
-std::vector<std::string> split(const std::string& list);  // at commas; empty parts are left out
 std::uint64_t size_from(const std::string& flag, const std::string& text);
 std::optional<std::uint64_t> size_if(const std::string& flag, const std::string& text);
 // Above zero, not below `least` ("100ms"), and no more than a week.

@@ -83,6 +83,10 @@ ExitCode write_lock_file(const ValidateOptions& options, const Host& host) {
   for (const auto& [name, why] : unread)
     std::fprintf(stderr, "not locked: %s: %s\n", printable(name).c_str(), printable(why).c_str());
   if (lock.versions.empty()) throw std::runtime_error("no version could be read, so no lock was written");
+  std::error_code error;
+  if (std::filesystem::exists(options.write_lock, error) &&
+      !std::filesystem::is_regular_file(options.write_lock, error))
+    throw UsageError("--write-lock " + printable(options.write_lock) + " is no file", "name a new file");
   write_whole(options.write_lock, lock_text(lock));
   std::printf("%zu versions locked in %s\n", lock.versions.size(), printable(options.write_lock).c_str());
   return unread.empty() ? ExitCode::pass : ExitCode::inconclusive;

@@ -74,7 +74,7 @@ ExitCode VerdictPublication::publish(const Report& report) const {
   if (keep) {
     if (const auto parent = std::filesystem::path(state).parent_path(); !parent.empty())
       std::filesystem::create_directories(parent);
-    require_own_directory(state, /*shared=*/true);
+    require_own_directory(state);
     write_whole(left_behind(kind), to_json(report));
   }
   const Sent sent = send(report, kind);
@@ -107,7 +107,7 @@ bool VerdictPublication::publish_left_behind() const {
   bool all = true;
   for (const RunKind one : {RunKind::burnin, RunKind::health}) {
     if (state.empty() || !std::filesystem::exists(left_behind(one))) continue;
-    require_own_directory(state, /*shared=*/true);
+    require_own_directory(state);
     std::fprintf(stderr, "publishing what an earlier run left in %s\n", printable(left_behind(one)).c_str());
     try {
       if (!send(report_from_json(read_report_file(left_behind(one))), one).arrived) {

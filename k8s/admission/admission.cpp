@@ -64,11 +64,17 @@ std::string status_of(const NodeView& node, const std::string& type) {
 }
 
 std::string tier_of(const Report& report, const AdmitPolicy& policy) {
-  for (const auto& tier : policy.tiers)
-    for (const auto& series : report.series)
-      if (series.collective == tier.collective && series.bytes == tier.bytes &&
-          series.wrong.value_or(0) == 0 && series.busbw_gb_s >= tier.busbw_gb_s)
-        return tier.name;
+  for (const auto& tier : policy.tiers) {
+    bool measured = false, reached = true;  // by every launch of every stage that measured it
+    for (const auto& series : report.series) {
+      if (series.collective != tier.collective || series.bytes != tier.bytes ||
+          series.placement != "out_of_place")
+        continue;
+      measured = true;
+      reached = reached && series.wrong == 0 && series.busbw_gb_s >= tier.busbw_gb_s;
+    }
+    if (measured && reached) return tier.name;
+  }
   return {};
 }
 

@@ -126,7 +126,7 @@ std::string slowdown_text(const SeriesChange& change) {
          " to " + percent_text(change.slowdown_ci[1] - 1);
 }
 
-void decide(Comparison& comparison, const Report& next) {
+void decide(Comparison& comparison, const Report& base, const Report& next) {
   std::vector<std::string> failed, undecided;
   std::size_t compared = 0, open_series = 0, single = 0, open_findings = 0;
   for (const auto& change : comparison.findings) {
@@ -156,6 +156,15 @@ void decide(Comparison& comparison, const Report& next) {
     undecided.push_back(std::to_string(open_findings) + " findings were good and are now unknown or missing");
   for (const auto& error : next.errors)
     undecided.push_back("the new run: " + error.what);
+  const auto count = [&](auto which) { return std::ranges::count_if(next.series, which); };
+  if (const auto unverified = count([](const Series& s) { return !s.wrong; }); unverified > 0)
+    undecided.push_back(std::to_string(unverified) + " series of the new run were not verified");
+  if (const auto wrong = count([](const Series& s) { return s.wrong.value_or(0) > 0; }); wrong > 0)
+    undecided.push_back(std::to_string(wrong) + " series of the new run have wrong data");
+  for (const Report* run : {&base, &next})
+    if (!run->run.fault.empty())
+      undecided.push_back("a fault was planted in the " + std::string(run == &base ? "base" : "new") +
+                          " run (--inject)");
   if (compared == 0) undecided.push_back("the two reports have nothing in common");
   comparison.decision = !failed.empty()      ? Decision::fail
                         : !undecided.empty() ? Decision::inconclusive
@@ -184,7 +193,7 @@ Comparison compare(const Report& base, const Report& next, const CompareOptions&
       });
   std::stable_sort(comparison.findings.begin(), comparison.findings.end(),
                    [](const FindingChange& a, const FindingChange& b) { return order(a) < order(b); });
-  decide(comparison, next);
+  decide(comparison, base, next);
   return comparison;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -238,6 +239,9 @@ std::vector<Series> joined(std::span<const std::vector<Series>> launches, Renewe
 
 Report together(std::vector<Report> runs) {
   if (runs.empty()) throw std::invalid_argument("no runs to take together");
+  // A copy of a run is no other launch of it.
+  std::set<std::string> ids;
+  std::erase_if(runs, [&](const Report& run) { return !ids.insert(run.run.id).second; });
   Report all = std::move(runs.front());
   const auto badness = [](Decision decision) {
     return decision == Decision::fail ? 2 : decision == Decision::inconclusive ? 1 : 0;

@@ -148,6 +148,14 @@ void take(const Json& j, const char* key, std::optional<T>& out) {
   if (at != j.end() && !at->is_null()) out = at->get<T>();
 }
 
+// A count is a whole number that fits: 0.9 wrong elements must not become none.
+void take_count(const Json& j, const char* key, std::optional<std::uint64_t>& out) {
+  const auto at = j.find(key);
+  if (at == j.end() || at->is_null()) return;
+  if (!at->is_number_unsigned()) throw ReportError(std::string("'") + key + "' is no count");
+  out = at->get<std::uint64_t>();
+}
+
 Status status_from(const std::string& text) {
   if (const auto status = parse_status(text)) return *status;
   throw ReportError("unknown status '" + text.substr(0, 40) + "'");
@@ -208,7 +216,7 @@ Series series_from(const Json& j) {
       take(time, "p99", s.time_us.p99), take(time, "max", s.time_us.max), take(time, "mean", s.time_us.mean);
   take(j, "timing", s.timing);
   take(j, "ci_us", s.ci_us), take(j, "cv", s.cv), take(j, "algbw_gb_s", s.algbw_gb_s),
-      take(j, "busbw_gb_s", s.busbw_gb_s), take(j, "wrong", s.wrong);
+      take(j, "busbw_gb_s", s.busbw_gb_s), take_count(j, "wrong", s.wrong);
   if (const auto m = j.find("mismatch"); m != j.end()) {
     s.mismatch.emplace();
     take(*m, "rank", s.mismatch->rank), take(*m, "node", s.mismatch->node),

@@ -271,7 +271,7 @@ class Resuming(BurninCase):
         path = self.write("policy.yaml", self.TEXT)
         small = self.path("small")
         os.mkdir(small)
-        ran = run("-c", f"mount -t tmpfs -o size=16k none {small} && exec {BENCH} burnin --policy {path} --state {small} --run-id r",
+        ran = run("-c", f"mount -t tmpfs -o size=16k,mode=700 none {small} && exec {BENCH} burnin --policy {path} --state {small} --run-id r",
                   program=["unshare", "-m", "sh"])
         self.assertIn(ran.code, (2, 3), ran)
         self.assertRegex(ran.err, "No space left|could not run|without a report")

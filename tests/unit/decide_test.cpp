@@ -16,11 +16,12 @@ using testing::HasSubstr;
 
 Series fine() {
   Series s{.collective = "allreduce", .bytes = 1024, .samples = 10, .algbw_gb_s = 1.024, .busbw_gb_s = 1.024};
-  s.time_us.p50 = 1, s.wrong = 0;
+  s.time_us.p50 = 1, s.wrong = 0, s.dtype = "float", s.ranks = 2, s.requested_bytes = 1024;
   return s;
 }
 
-Decision of(const Report& report, bool unknown_blocks = true, const char* text = "policy: t\nnode: {}\n") {
+Decision of(const Report& report, bool unknown_blocks = true,
+            const char* text = "policy: t\nnode: {host: {nofile: 1}}\n") {
   Policy policy = read_policy(text, "t");
   policy.unknown_blocks = unknown_blocks;
   return decide(report, policy).decision;
@@ -234,11 +235,32 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
        }},
       {"is undecided (too_short)", [](Report& r) { r.series[1].observation->wall_s = 29; }},
       {"is undecided (stall)", [](Report& r) { r.series[0].observation->longest_us = 2e6; }},
-      {"has no series of allreduce",
+      {"launch 1 of 2: the report shows nothing",
        [](Report& r) {
-         for (auto& s : r.series)
-           s.collective = "alltoall";
+         for (auto& series : r.series)
+           series.collective = "alltoall";
        }},
+      {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series[1].backend = "loopback"; }},
+      {"launch 1 of 2: the report shows nothing", [](Report& r) { r.series[0].dtype = "int8"; }},
+      {"is of no ranks or no dtype", [](Report& r) { r.series[0].dtype = "nosuch"; }},
+      {"launch 2 of 2: the report has no series of 8G",
+       [](Report& r) { r.series[1].bytes = r.series[1].requested_bytes = 4096; }},
+      {"has 4 KiB where 8 GiB were asked for",
+       [](Report& r) {
+         r.series[1].bytes = 4096;
+         r.series[1].algbw_gb_s = 4096 / r.series[1].time_us.p50 / 1e3, r.series[1].busbw_gb_s = 0;
+       }},
+      {"a bus bandwidth that no operation has", [](Report& r) { r.series[1].busbw_gb_s *= 2; }},
+      {"observed otherwise than its samples say", [](Report& r) { r.series[1].samples = 1; }},
+      {"and its run lasted 600", [](Report& r) { r.series[1].observation->wall_s = 1e6; }},
+      {"on which machine", [](Report& r) { r.environment.nodes[0].machine_id.clear(); }},
+      {"another boot",
+       [](Report& r) {
+         r.environment.nodes.push_back(r.environment.nodes[0]);
+         r.environment.nodes[1].boot_id = "boot-2";
+       }},
+      {"stage allreduce is in the report more than once", [](Report& r) { r.stages.push_back(r.stages[1]); }},
+      {"is of no burn-in", [](Report& r) { r.run.plan = "health"; }},
       {"stage allreduce: did not fit",
        [](Report& r) { r.stages[1].status = Status::unknown, r.stages[1].why = "did not fit"; }},
       {"under which policy", [](Report& r) { r.run.policy_digest.clear(); }},
@@ -297,6 +319,30 @@ TEST(Evidence, APolicyThatAsksNothingOpensNoNode) {
   EXPECT_THAT(decide(report, policy, wanted).because, testing::ElementsAre(HasSubstr("nothing was asked")));
   wanted.plan = nullptr;
   EXPECT_THAT(decide(report, policy, wanted).because, Contains(HasSubstr("does not say what is run")));
+}
+
+// Every threshold for one node is answered by some stage, or the policy and its plan do not fit.
+TEST(Evidence, AThresholdThatNoStageMeasuresIsNoPass) {
+  Policy policy = test::admitting_policy();
+  policy.thresholds.push_back(policy.thresholds.front());
+  policy.thresholds.back().collective = "allgather";
+  EXPECT_THAT(decide(test::earned_report(), policy, test::wanted()).because,
+              testing::ElementsAre(HasSubstr("not measured: allgather over nccl, 460 GB/s")));
+  policy.thresholds.back().nodes = 2;  // between nodes: of a stage that has peers
+  EXPECT_EQ(decide(test::earned_report(), policy, test::wanted()).decision, Decision::pass);
+}
+
+// Ranks of one machine are one node, whatever a series says of them.
+TEST(Evidence, TwoNodesAreTwoBoots) {
+  Policy policy = test::admitting_policy();
+  policy.thresholds.front().nodes = 2;
+  Report report = test::earned_report();
+  for (auto& series : report.series)
+    series.nodes = 2;
+  EXPECT_EQ(decide(report, policy, test::wanted()).decision, Decision::inconclusive);
+  report.environment.nodes.push_back(report.environment.nodes.front());
+  report.environment.nodes.back().name = "gpu-8", report.environment.nodes.back().boot_id = "boot-8";
+  EXPECT_EQ(decide(report, policy, test::wanted()).decision, Decision::pass);
 }
 
 TEST(Evidence, APeersNameStandsForThePlaceholder) {

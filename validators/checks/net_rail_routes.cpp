@@ -65,9 +65,10 @@ std::vector<RouteDemand> demands_of(const Rail& rail, const NodeExpectation* nod
 }
 
 bool knows_destinations(const Rail& rail, const NodeExpectation* node) {
-  return rail.site || (node && std::ranges::any_of(node->peers, [&](const auto& peer) {
-                         return static_cast<std::size_t>(rail.index) < peer.size();
-                       }));
+  return (rail.site && !rail.site->destinations.empty()) ||
+         (node && std::ranges::any_of(node->peers, [&](const auto& peer) {
+            return static_cast<std::size_t>(rail.index) < peer.size();
+          }));
 }
 
 // RDMA's lookup (drivers/infiniband/core/addr.c) has source and device and neither mark nor tos; sockets that

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
+#include "kernels/dtype.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/evidence.hpp"
 #include "validators/deciding/judged_again.hpp"
@@ -22,9 +24,18 @@ std::string name_of(const Finding& finding) {
   return finding.expected.empty() ? text : text + ", expected " + finding.expected;
 }
 
-RunShape shape_of(const Series& series, const Run& run) {
-  return {series.backend.empty() ? run.backend : series.backend, series.ranks,
-          series.nodes > 0 ? series.nodes : run.nodes};
+// As many machines as the report knows, whatever a series says: a boot is one.
+int machines_of(const Report& report) {
+  std::set<std::string> machines;
+  for (const auto& node : report.environment.nodes)
+    machines.insert(node.boot_id.empty() ? "named " + node.name : node.boot_id);
+  return std::max(1, static_cast<int>(machines.size()));
+}
+
+RunShape shape_of(const Series& series, const Report& report) {
+  const int nodes = series.nodes > 0 ? series.nodes : report.run.nodes;
+  return {series.backend.empty() ? report.run.backend : series.backend, series.ranks,
+          report.environment.nodes.empty() ? nodes : std::min(nodes, machines_of(report))};
 }
 
 Measured as_measured(const Series& series) {
@@ -44,6 +55,15 @@ std::string inconsistent(const Series& series) {
   const double algbw = static_cast<double>(series.bytes) / told / 1e3;
   if (series.bytes > 0 && std::fabs(algbw - series.algbw_gb_s) > 0.01 * algbw)
     return "says " + shortest(series.algbw_gb_s) + " GB/s, and its bytes and time make " + shortest(algbw);
+  if (series.ranks < 1 || !parse_dtype(series.dtype)) return "is of no ranks or no dtype that there is";
+  if (series.bytes > series.requested_bytes || 2 * series.bytes < series.requested_bytes)
+    return "has " + bytes_text(series.bytes) + " where " + bytes_text(series.requested_bytes) +
+           " were asked for";
+  // Twice is the most that any operation's factor is (allreduce: 2 (n - 1) / n).
+  if (series.busbw_gb_s > 2.01 * series.algbw_gb_s) return "has a bus bandwidth that no operation has";
+  if (const auto& seen = series.observation; seen && series.launches.empty())
+    if (seen->blocks > series.samples || seen->longest_us < 0.99 * series.time_us.max)
+      return "was observed otherwise than its samples say";
   return {};
 }
 
@@ -83,7 +103,7 @@ void decide_series(const Report& report, const Policy& policy, bool admission, R
     else if (said != Status::pass)
       doubt(series.threshold->why);
     else if (const Threshold* asked =
-                 strictest_threshold(as_measured(series), policy, shape_of(series, report.run)))
+                 strictest_threshold(as_measured(series), policy, shape_of(series, report)))
       doubt(not_shown_to_meet(series, *asked, policy.confidence, admission));
   }
 }
@@ -97,25 +117,27 @@ void decide_findings(const Report& report, const Policy& policy, Reasons& reason
   }
 }
 
-// What the policy asks of the collectives that were run, as they were run, and no series answers.
-std::vector<std::string> unmeasured(const Report& report, const Policy& policy) {
-  struct Group {
-    std::string collective;
-    RunShape shape;
-    std::vector<Measured> all;
-  };
-  std::vector<Group> groups;
+std::vector<MeasuredRun> runs_of(const Report& report) {
+  std::vector<MeasuredRun> runs;
   for (const auto& series : report.series) {
-    const RunShape shape = shape_of(series, report.run);
-    auto group = std::ranges::find_if(
-        groups, [&](const Group& one) { return one.collective == series.collective && one.shape == shape; });
-    if (group == groups.end()) group = groups.insert(groups.end(), {series.collective, shape, {}});
-    group->all.push_back(as_measured(series));
+    const RunShape shape = shape_of(series, report);
+    auto run = std::ranges::find_if(runs, [&](const MeasuredRun& one) {
+      return one.collective == series.collective && one.shape == shape;
+    });
+    if (run == runs.end()) run = runs.insert(runs.end(), {series.collective, shape, {}});
+    run->all.push_back(as_measured(series));
   }
+  return runs;
+}
+
+// What the policy asks of the collectives that were run, as they were run, and no series answers; of a node
+// that is to be admitted, all that it asks of one.
+std::vector<std::string> unmeasured(const Report& report, const Policy& policy, bool admission) {
   std::vector<std::string> missing;
-  for (const auto& group : groups)
-    std::ranges::move(unmeasured(group.all, policy, group.collective, group.shape),
-                      std::back_inserter(missing));
+  const auto runs = runs_of(report);
+  for (const auto& run : runs)
+    std::ranges::move(unmeasured(run.all, policy, run.collective, run.shape), std::back_inserter(missing));
+  if (admission) std::ranges::move(never_measured(runs, policy), std::back_inserter(missing));
   return missing;
 }
 
@@ -125,7 +147,7 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
   const bool of_a_node = wanted.plan != nullptr || wanted.node.has_value();
   const bool checks_alone = report.series.empty() && report.figures.rails.empty() &&
                             report.figures.gpu_results.empty() && !report.findings.empty();
-  if ((of_a_node || checks_alone) && !asks_of_a_node(policy))
+  if ((of_a_node || checks_alone) && !asks_of_a_node(policy, wanted.plan))
     reasons.doubt("nothing was asked: policy " + policy.name +
                   " says nothing of what a node must be (no 'node', 'gpu' or 'thresholds')");
   if (of_a_node && !wanted.plan)
@@ -147,7 +169,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
   if (wanted.plan && reasons.failed.empty())
     for (const auto& stage : failed_stages(report, *wanted.plan))
       reasons.fail(stage);
-  Verdict verdict{.unmeasured = unmeasured(report, policy)};
+  Verdict verdict{.unmeasured = unmeasured(report, policy, admission)};
   for (const auto& threshold : verdict.unmeasured)
     reasons.doubt("not measured: " + threshold);
   for (std::size_t i = 0; i < report.errors.size(); ++i) {

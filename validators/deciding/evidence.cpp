@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
+#include "kernels/dtype.hpp"
 #include "reports/record/moment.hpp"
+#include "reports/record/split.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -23,28 +26,82 @@ bool is_command(const std::vector<std::string>& run, const std::vector<std::stri
   return std::ranges::equal(run, asked, is_word);
 }
 
-// What one launch of a stage left: the stage's own finding says how it ended, and shows nothing.
-struct Left {
-  bool tested = false, of_its_collective = false;
-  std::set<std::string> checks;
-};
-
-Left left_by(const Report& report, const BurninStage& stage, int launch) {
-  Left left;
-  for (const auto& series : report.series)
-    if (series.stage == stage.name && series.launch == launch)
-      left.tested = true, left.of_its_collective |= series.collective == stage.command.front();
-  for (const auto& finding : report.findings)
-    if (finding.stage == stage.name && finding.launch == launch) {
-      left.tested |= tested(finding.status);
-      left.checks.insert(finding.check);
-    }
-  return left;
+// The word after an option of a stage's command: "nccl" of --backend.
+std::optional<std::string> option_of(const BurninStage& stage,
+                                     std::initializer_list<std::string_view> names) {
+  for (std::size_t i = 0; i + 1 < stage.command.size(); ++i)
+    if (std::ranges::find(names, stage.command[i]) != names.end()) return stage.command[i + 1];
+  return std::nullopt;
 }
 
 bool is_collective(const Report& report, const Policy& policy, const std::string& word) {
   return std::ranges::any_of(policy.thresholds, [&](const auto& t) { return t.collective == word; }) ||
          std::ranges::any_of(report.series, [&](const auto& s) { return s.collective == word; });
+}
+
+// Could this series be of this stage's command?
+bool is_of(const Series& series, const BurninStage& stage) {
+  const auto backend = option_of(stage, {"--backend"}),
+             dtype = option_of(stage, {"-d", "--dtype", "--datatype"});
+  return series.collective == stage.command.front() &&
+         (!backend || *backend == "auto" || series.backend == *backend) &&
+         (dtype || parse_dtype(series.dtype) == Dtype::float32);
+}
+
+// The sizes that a collective stage's command names and the launch has no series of.
+std::vector<std::string> missing_sizes(const Report& report, const BurninStage& stage, int launch) {
+  std::vector<std::string> missing;
+  for (const auto& text : split(option_of(stage, {"--sizes", "-s"}).value_or(""))) {
+    const auto size = parse_bytes(text);
+    const bool there = std::ranges::any_of(report.series, [&](const Series& series) {
+      return series.stage == stage.name && series.launch == launch && series.requested_bytes == size &&
+             is_of(series, stage);
+    });
+    if (size && !there) missing.push_back(text);
+  }
+  return missing;
+}
+
+// A check by its name or its room, as `validate` takes them; what `gpu` and `rdma` find.
+bool is_of(const Finding& finding, const BurninStage& stage) {
+  const std::string& command = stage.command.front();
+  if (command == "gpu") return finding.check.starts_with("burnin.");
+  if (command == "rdma") return finding.check.starts_with("rdma.");
+  if (command != "validate") return true;
+  bool named = false;
+  for (std::size_t i = 1; i < stage.command.size() && !stage.command[i].starts_with('-'); ++i) {
+    named = true;
+    if (finding.check == stage.command[i] || finding.check.starts_with(stage.command[i] + ".")) return true;
+  }
+  return !named;
+}
+
+// What one launch of a stage left: the stage's own finding says how it ended, and shows nothing.
+struct Left {
+  bool tested = false, series = false;
+  std::set<std::string> checks, tested_checks;
+};
+
+Left left_by(const Report& report, const BurninStage& stage, int launch) {
+  Left left;
+  for (const auto& series : report.series)
+    if (series.stage == stage.name && series.launch == launch && is_of(series, stage))
+      left.tested = left.series = true;
+  for (const auto& finding : report.findings)
+    if (finding.stage == stage.name && finding.launch == launch && is_of(finding, stage)) {
+      left.tested |= tested(finding.status);
+      left.checks.insert(finding.check);
+      if (tested(finding.status)) left.tested_checks.insert(finding.check);
+    }
+  return left;
+}
+
+// What the policy asks of a node that no machine can skip.
+std::vector<std::string> always_tested(const Policy& policy) {
+  std::vector<std::string> checks;
+  if (policy.node && policy.node->rails) checks.emplace_back("pci.inventory");
+  if (policy.node && policy.node->gpus) checks.emplace_back("gpu.count");
+  return checks;
 }
 
 void check_stage(const Report& report, const Policy& policy, const Wanted& wanted, const BurninStage& stage,
@@ -53,6 +110,10 @@ void check_stage(const Report& report, const Policy& policy, const Wanted& wante
   const auto record = std::ranges::find(report.stages, stage.name, &StageRecord::name);
   if (record == report.stages.end()) {
     missing.push_back(name + " of policy " + policy.name + " is not in the report");
+    return;
+  }
+  if (std::ranges::count(report.stages, stage.name, &StageRecord::name) > 1) {
+    missing.push_back(name + " is in the report more than once");
     return;
   }
   if (record->status == Status::unknown || record->status == Status::skip) {
@@ -71,27 +132,37 @@ void check_stage(const Report& report, const Policy& policy, const Wanted& wante
     const Left left = left_by(report, stage, launch);
     if (!left.tested)
       missing.push_back(which + ": the report shows nothing that it measured or could test");
-    else if (is_collective(report, policy, stage.command.front()) && !left.of_its_collective)
-      missing.push_back(which + ": the report has no series of " + stage.command.front());
-    if (stage.command.size() == 1 && stage.command.front() == "validate")
-      for (const auto& check : wanted.checks)
-        if (!left.checks.contains(check)) missing.push_back(which + ": no finding of " + check);
+    else if (is_collective(report, policy, stage.command.front()) && !left.series)
+      missing.push_back(which + ": the report has no series of " + stage.command.front() +
+                        " as it was asked for");
+    else if (const auto sizes = missing_sizes(report, stage, launch); left.series && !sizes.empty())
+      missing.push_back(which + ": the report has no series of " + join(sizes, ", "));
+    if (stage.command.size() > 1 || stage.command.front() != "validate") continue;
+    for (const auto& check : wanted.checks)
+      if (!left.checks.contains(check)) missing.push_back(which + ": no finding of " + check);
+    for (const auto& check : always_tested(policy))
+      if (std::ranges::find(wanted.checks, check) != wanted.checks.end() &&
+          !left.tested_checks.contains(check))
+        missing.push_back(which + ": " + check + " tested nothing");
   }
 }
 
 void check_identity(const Report& report, const NodeIdentity& wanted, std::vector<std::string>& missing) {
-  const auto node = std::ranges::find(report.environment.nodes, wanted.name, &Node::name);
-  if (node == report.environment.nodes.end()) {
-    missing.push_back("the report is not of " + wanted.name);
-    return;
+  bool known = false;
+  for (const auto& node : report.environment.nodes) {
+    if (node.name != wanted.name) continue;
+    known = true;
+    if (node.boot_id.empty())
+      missing.push_back("the report does not say in which boot of " + wanted.name + " it was made");
+    else if (!wanted.boot_id.empty() && wanted.boot_id != node.boot_id)
+      missing.push_back("the report is of another boot of " + wanted.name);
+    if (wanted.machine_id.empty() || node.machine_id == wanted.machine_id) continue;
+    missing.push_back(node.machine_id.empty()
+                          ? "the report does not say on which machine it was made (machine id)"
+                          : "the report is of another machine than " + wanted.name + " (machine id " +
+                                printable(node.machine_id, 40) + ")");
   }
-  if (node->boot_id.empty())
-    missing.push_back("the report does not say in which boot of " + wanted.name + " it was made");
-  else if (!wanted.boot_id.empty() && wanted.boot_id != node->boot_id)
-    missing.push_back("the report is of another boot of " + wanted.name);
-  if (!node->machine_id.empty() && !wanted.machine_id.empty() && node->machine_id != wanted.machine_id)
-    missing.push_back("the report is of another machine than " + wanted.name + " (machine id " +
-                      printable(node->machine_id, 40) + ")");
+  if (!known) missing.push_back("the report is not of " + wanted.name);
 }
 
 // A run has a beginning and an end, both lie in the past, and its timed iterations fit in between.
@@ -108,7 +179,8 @@ void check_time(const Report& report, const Wanted& wanted, std::vector<std::str
   }
   double timed_s = 0;
   for (const auto& series : report.series)
-    timed_s += static_cast<double>(series.samples) * series.time_us.min / 1e6;
+    timed_s += std::max(static_cast<double>(series.samples) * series.time_us.min / 1e6,
+                        series.observation && series.launches.empty() ? series.observation->wall_s : 0);
   if (timed_s > lasted + 1)
     missing.push_back("the report's iterations take " + time_text(timed_s * 1e6) + ", and its run lasted " +
                       time_text(lasted * 1e6));
@@ -121,16 +193,19 @@ void check_time(const Report& report, const Wanted& wanted, std::vector<std::str
 
 }  // namespace
 
-bool asks_of_a_node(const Policy& policy) {
-  return policy.node.has_value() || policy.gpu.has_value() || !policy.thresholds.empty();
+bool asks_of_a_node(const Policy& policy, const BurninPlan* plan) {
+  const bool rails_are_run = plan && std::ranges::any_of(plan->stages, [](const auto& stage) {
+                               return stage.command.front() == "rdma";
+                             });
+  return policy.node || policy.gpu || (plan && !policy.thresholds.empty()) || (policy.rdma && rails_are_run);
 }
 
 std::vector<std::string> failed_stages(const Report& report, const BurninPlan& plan) {
   std::vector<std::string> failed;
   for (const auto& stage : plan.stages) {
-    const auto record = std::ranges::find(report.stages, stage.name, &StageRecord::name);
-    if (record != report.stages.end() && record->status == Status::fail)
-      failed.push_back("stage " + stage.name + ": " + record->why);
+    for (const auto& record : report.stages)
+      if (record.name == stage.name && record.status == Status::fail)
+        failed.push_back("stage " + stage.name + ": " + record.why);
   }
   return failed;
 }
@@ -155,6 +230,10 @@ std::vector<std::string> missing_provenance(const Report& report, const Policy& 
 
 std::vector<std::string> missing_stages(const Report& report, const Policy& policy, const Wanted& wanted) {
   std::vector<std::string> missing;
+  const bool health = wanted.plan && policy.health && *wanted.plan == *policy.health &&
+                      !(policy.burnin && *wanted.plan == *policy.burnin);
+  if (wanted.plan && report.run.plan != (health ? "health" : "burnin"))
+    missing.push_back("the report is of no " + std::string(health ? "health run" : "burn-in"));
   if (wanted.plan)
     for (const auto& stage : wanted.plan->stages)
       if (stage.required) check_stage(report, policy, wanted, stage, missing);

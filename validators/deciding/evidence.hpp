@@ -22,6 +22,7 @@ std::vector<std::string> missing_stages(const Report& report, const Policy& poli
 std::vector<std::string> failed_stages(const Report& report, const BurninPlan& plan);
 
 // Does the policy ask anything of a node? One that does not can pass none.
-bool asks_of_a_node(const Policy& policy);
+// `plan` may be null.
+bool asks_of_a_node(const Policy& policy, const BurninPlan* plan);
 
 }  // namespace mlc

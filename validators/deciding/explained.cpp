@@ -8,7 +8,8 @@ const char* verdict_explained() {
 pass          Every element of every verified iteration was right. Every threshold of the policy that
               applies was met: a node whose true median is below the bound passes at most once in
               1000 (the policy's false_admit), one at the bound fails at most once in 100.
-              Every finding is pass, warn or skip, and what could not be tested may stay so.
+              Every finding is pass, warn or skip; unknown ones too only where the policy lets them
+              (unknown_blocks: false).
 fail          Wrong data, a threshold or a finding failed. The first reason is the worst.
 inconclusive  Neither: too noisy, not measured, not verified (-c 0), a planted fault (--inject), an
               error, a check that could not be made, a policy that asks nothing. Never a pass.

@@ -1,7 +1,9 @@
 #include "validators/deciding/judged_again.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 
 #include "bench/stats/judging.hpp"
@@ -51,6 +53,17 @@ Evidence evidence_of(const Series& series, const Observation& seen, double rate)
 
 }  // namespace
 
+namespace {
+
+// Four digits say enough, of a small bound too.
+std::string figure(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.4g", value);
+  return text.data();
+}
+
+}  // namespace
+
 std::string not_shown_to_meet(const Series& series, const Threshold& asked, const Confidence& confidence,
                               bool admission) {
   const bool by_time = asked.time_us.has_value();
@@ -58,14 +71,14 @@ std::string not_shown_to_meet(const Series& series, const Threshold& asked, cons
   if (!series.threshold) return "was not judged, and the policy asks for " + asked.asked;
   const Judgement& said = *series.threshold;
   if ((said.metric == "time_us") != by_time || std::fabs(said.bound - bound) > 1e-9 * std::fabs(bound))
-    return "was judged against " + shortest(said.bound) + " " + printable(said.metric, 40) +
+    return "was judged against " + figure(said.bound) + " " + printable(said.metric, 40) +
            ", and the policy asks for " + asked.asked;
   const auto value = value_of(series, said.metric);
   if (!value || !(*value > 0) || !std::isfinite(*value))
     return "has no " + printable(said.metric, 40) + " to judge by";
   const double worst = by_time ? *value / worst_share(series) : *value * worst_share(series);
   if (by_time ? worst > bound : worst < bound)
-    return "is said to pass, and has " + shortest(worst) + " where the policy asks for " + asked.asked;
+    return "is said to pass, and has " + figure(worst) + " where the policy asks for " + asked.asked;
   if (!series.observation) return "does not show what its threshold was judged by";
   const Ruling ruling = rule_on(evidence_of(series, *series.observation, by_time ? 1e6 / *value : *value),
                                 {.bound = by_time ? 1e6 / bound : bound,

@@ -9,7 +9,9 @@ namespace mlc {
 
 namespace {
 
+// The bus bandwidth of one rank is 0 by definition: nothing crosses.
 bool applies_to_run(const Threshold& t, std::string_view collective, const RunShape& shape) {
+  if (t.busbw_gb_s && shape.ranks < 2) return false;
   return t.collective == collective && (t.backend.empty() || t.backend == shape.backend) &&
          (!t.nodes || *t.nodes == shape.nodes) && (!t.ranks || *t.ranks == shape.ranks);
 }
@@ -82,6 +84,21 @@ std::vector<std::string> unmeasured(std::span<const Measured> all, const Policy&
     missing.push_back("policy " + policy.name + " judges " + std::string(collective) + " over " + shapes +
                       "; this ran over " + shape.backend + ", " + std::to_string(shape.nodes) + " nodes, " +
                       std::to_string(shape.ranks) + " ranks");
+  return missing;
+}
+
+std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const Policy& policy) {
+  std::vector<std::string> missing;
+  for (const auto& t : policy.thresholds) {
+    if (t.nodes.value_or(1) != 1) continue;
+    const bool measured = std::ranges::any_of(runs, [&](const MeasuredRun& run) {
+      return applies_to_run(t, run.collective, run.shape) &&
+             std::ranges::any_of(run.all, [&](const Measured& m) { return applies_to(t, m); });
+    });
+    if (!measured)
+      missing.push_back(t.collective + (t.backend.empty() ? "" : " over " + t.backend) + ", " + t.asked +
+                        " (policy " + policy.name + ")");
+  }
   return missing;
 }
 

@@ -40,4 +40,13 @@ const Threshold* strictest_threshold(const Measured& measured, const Policy& pol
 std::vector<std::string> unmeasured(std::span<const Measured> all, const Policy& policy,
                                     std::string_view collective, const RunShape& shape);
 
+// In words: thresholds for one node that none of these runs measured. What is asked between nodes needs
+// peers, and is a matter of the stages that have some.
+struct MeasuredRun {
+  std::string collective;
+  RunShape shape;
+  std::vector<Measured> all;
+};
+std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const Policy& policy);
+
 }  // namespace mlc

@@ -6,9 +6,8 @@
 namespace mlc {
 
 // Makes it (0700) where it is not there; its parent must be. Throws std::runtime_error, which says what is
-// wrong: it cannot be made, is no folder or a link, is somebody else's, or others may write in it. A parent
-// that others may write in, but only with the sticky bit, is theirs to fill and not theirs to replace us in:
-// `shared` allows that.
-void require_own_directory(const std::string& path, bool shared = false);
+// wrong: it cannot be made, is no folder or a link, is somebody else's (but root's), or others may write in
+// it, with the sticky bit or without.
+void require_own_directory(const std::string& path);
 
 }  // namespace mlc

@@ -138,8 +138,10 @@ Policy read_policy(const std::string& content, const std::string& file) {
   if (auto target = map.map_if("target")) policy.target = read_target(*target);
   if (auto confidence = map.map_if("confidence")) policy.confidence = read_confidence(*confidence);
   policy.unknown_blocks = map.boolean_if("unknown_blocks").value_or(true);
-  if (auto node = map.map_if("node")) policy.node = read_node_expectation(*node);
-  if (auto gpu = map.map_if("gpu")) policy.gpu = read_gpu_expectation(*gpu);
+  // An empty section asks nothing, and is none.
+  if (auto node = map.map_if("node"); node && node->node().size() > 0)
+    policy.node = read_node_expectation(*node);
+  if (auto gpu = map.map_if("gpu"); gpu && gpu->node().size() > 0) policy.gpu = read_gpu_expectation(*gpu);
   if (auto burnin = map.map_if("burnin")) policy.burnin = read_burnin_plan(*burnin);
   if (auto health = map.map_if("health")) policy.health = read_burnin_plan(*health);
   if (auto admit = map.map_if("admit")) policy.admit = read_admit_policy(*admit);
