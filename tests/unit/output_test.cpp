@@ -76,7 +76,10 @@ TEST_F(Output, TheReportOnDiskSaysItIsUnfinishedUntilItIs) {
   report.run.id = "x", report.run.started = timestamp();
   Recorder recorder(to(file), {}, report, directory_);
   recorder.add({.collective = "allreduce",
+                .dtype = "float",
                 .bytes = 4,
+                .requested_bytes = 4,
+                .ranks = 2,
                 .samples = 1,
                 .time_us = {.p50 = 1},
                 .algbw_gb_s = 0.004,

@@ -149,7 +149,8 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
                             report.figures.gpu_results.empty() && !report.findings.empty();
   if ((of_a_node || checks_alone) && !asks_of_a_node(policy, wanted.plan))
     reasons.doubt("nothing was asked: policy " + policy.name +
-                  " says nothing of what a node must be (no 'node', 'gpu' or 'thresholds')");
+                  " says nothing of what a node must be (no 'node' or 'gpu'" +
+                  (wanted.plan ? " section, no 'thresholds')" : " section)"));
   if (of_a_node && !wanted.plan)
     reasons.doubt("nothing was asked: policy " + policy.name + " does not say what is run on a node");
   const bool anything_tested =
