@@ -92,18 +92,18 @@ class Verdicts(ClusterCase):
         self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
 
     def test_health_renews_and_takes_away_but_never_gives(self):
-        ran = self.admit("--health", report=a_report(run_id="h1"))
+        ran = self.admit("--health", report=a_report(plan="health", run_id="h1"))
         self.assertEqual(ran.code, 0, ran)
         self.assertIsNone(self.api.condition("gpu-a"))
         self.assertEqual(self.api.writes(), [])
         self.admit(report=a_report(series=[a_series()], age_s=86400))
         until = self.api.nodes["gpu-a"]["metadata"]["annotations"]["mlc-bench.io/expires"]
-        self.admit("--health", report=a_report(run_id="h2"))
+        self.admit("--health", report=a_report(plan="health", run_id="h2"))
         self.assertGreater(self.api.nodes["gpu-a"]["metadata"]["annotations"]["mlc-bench.io/expires"], until)
         self.assertEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/tier"], "full", "a light run measures no tier")
-        self.admit("--health", report=a_report(run_id="h3", decision="inconclusive"))
+        self.admit("--health", report=a_report(plan="health", run_id="h3", decision="inconclusive"))
         self.assertEqual(self.api.condition("gpu-a")["status"], "True")
-        self.admit("--health", report=a_report(run_id="h4", decision="fail"))
+        self.admit("--health", report=a_report(plan="health", run_id="h4", decision="fail"))
         self.assertEqual(self.api.condition("gpu-a")["status"], "False")
 
     def test_expire_finds_the_stale_among_the_fleet(self):
@@ -146,7 +146,7 @@ class Evidence(ClusterCase):
 
     def test_a_run_of_one_command_opens_nothing(self):
         for words in (["allreduce", "--backend", "loopback", "--sizes", "64K"], ["allreduce", "--backend", "loopback", "--ranks", "2", "-d", "int8", "--sizes", "1M", "-n", "1"]):
-            self.opens_nothing(self.real_report(*words), "stage checks of policy test is not in the report")
+            self.opens_nothing(self.real_report(*words), "the report is of no burn-in")
 
     def test_what_says_pass_and_shows_none_opens_nothing(self):
         skipped = a_report(findings=[finding("rdma.port-state", "skip")])

@@ -39,7 +39,7 @@ def finding(check, status, observed="as it was seen", remedy="do this"):
             "stage": "checks", "launch": 1}
 
 
-def a_report(node="gpu-a", decision="pass", findings=(), series=(), boot="boot-1", age_s=60, run_id="run-1", because=None):
+def a_report(node="gpu-a", decision="pass", findings=(), series=(), boot="boot-1", age_s=60, run_id="run-1", because=None, plan="burnin"):
     findings = list(findings) or [finding("rdma.port-state", decision if decision != "inconclusive" else "unknown")]
     because = because if because is not None else [f"{f['check']}: {f['subject']} {f['observed']}, expected {f['expected']}" for f in findings if f["status"] != "pass"]
     machine = {"name": node, "kernel": "6.1", "os": "", "cpu": "", "cpus": 2, "versions": {}, "gpus": [], "ranks": []}
@@ -47,7 +47,7 @@ def a_report(node="gpu-a", decision="pass", findings=(), series=(), boot="boot-1
         machine["boot_id"] = boot
     return {"schema": "mlc-bench/report/v1", "tool": {"version": "0.1.0", "built": {}},
             "run": {"id": run_id, "command": ["mlc-bench", "burnin"], "started": utc(-age_s), "duration_s": 30, "ranks": 1, "nodes": 1, "backend": "", "policy": "test",
-                    "policy_digest": digest(POLICY), "plan": "burnin"},
+                    "policy_digest": digest(POLICY), "plan": plan},
             "environment": {"nodes": [machine], "variables": {}}, "series": list(series), "findings": findings,
             "stages": [{"stage": "checks", "command": ["validate", "rdma"], "launches": 1, "status": {"inconclusive": "unknown"}.get(decision, decision), "why": "in 1 s"}],
             "verdict": {"decision": decision, "because": because}, "errors": []}
