@@ -9,8 +9,7 @@ std::vector<BackendInfo> all_backends() {
   return {
       {"nccl", "GPU memory, one process per GPU; over several nodes launched by MPI", nccl_absent(),
        nccl_version(), nccl_built_in()},
-      {"mpi", "host memory, one process per rank", mpi_absent(), mpi_version(),
-       mpi_absent().empty()},
+      {"mpi", "host memory, one process per rank", mpi_absent(), mpi_version(), mpi_absent().empty()},
       {"shm", "host memory of one node, one process per rank, needs no MPI", "", ""},
       {"loopback", "host memory, ranks are threads of one process", "", ""},
   };

@@ -26,8 +26,8 @@ namespace {
 // dependent (4 KiB aliasing).
 constexpr std::uint64_t guard = 6144;
 constexpr std::uint8_t guard_byte = 0xa5;
-// Verification leaves the caches cold, which large messages feel for some iterations: a few are not timed, and
-// a window has enough of them that its median does not see the rest (sampling.cpp).
+// Verification leaves the caches cold, which large messages feel for some iterations: a few are not timed,
+// and a window has enough of them that its median does not see the rest (sampling.cpp).
 constexpr int untimed_after_check = 2;
 
 }  // namespace

@@ -32,11 +32,10 @@ std::string why_stop(const Sampling& sampling, const RunnerOptions& options, dou
 }  // namespace
 
 int next_iterations(Sampling& sampling, const RunnerOptions& options, double elapsed_s) {
-  const double window_s =
-      std::clamp(enough_in_window * sampling.typical, sampling.window_s,
-                 std::max(sampling.window_s, longest_window_seconds));
-  const auto fitting = sampling.typical > 0 ? static_cast<int>(std::min(window_s / sampling.typical, 1e6))
-                                            : least_in_window;
+  const double window_s = std::clamp(enough_in_window * sampling.typical, sampling.window_s,
+                                     std::max(sampling.window_s, longest_window_seconds));
+  const auto fitting =
+      sampling.typical > 0 ? static_cast<int>(std::min(window_s / sampling.typical, 1e6)) : least_in_window;
   const int iterations = std::clamp(fitting, least_in_window, most_in_window);
   if (options.iterations) {
     const int left = *options.iterations - static_cast<int>(sampling.samples.size());

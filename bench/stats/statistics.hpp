@@ -30,5 +30,4 @@ std::optional<std::array<double, 2>> median_interval(std::span<const double> sor
 // Correlation of successive samples; 0 below 8 samples or without variance.
 double lag1_autocorrelation(std::span<const double> samples);
 
-
 }  // namespace mlc

@@ -95,7 +95,8 @@ void write_sweep_table(HtmlWriter& html, const Report& report, const std::vector
     html.leaf("td", fixed(series.algbw_gb_s, 2)).leaf("td", samples_text(series));
     std::vector<std::string> notes = series.warnings;
     if (series.of_launches > 1)
-      notes.push_back("launch " + std::to_string(series.launch) + " of " + std::to_string(series.of_launches));
+      notes.push_back("launch " + std::to_string(series.launch) + " of " +
+                      std::to_string(series.of_launches));
     words(join(notes, "; "));
     html.close();
   }

@@ -104,9 +104,9 @@ struct Series {
   // Of a burn-in's report, whose stages differ in them; else the run's.
   std::string backend;
   int nodes = 0;
-  std::string stage;          // of a burn-in
+  std::string stage;                // of a burn-in
   int launch = 0, of_launches = 0;  // of its stage, from 1 on
-  std::uint64_t samples = 0;  // timed iterations
+  std::uint64_t samples = 0;        // timed iterations
   Distribution time_us;
   std::array<double, 2> ci_us{};          // 95 % confidence interval of the median
   double cv = 0;                          // standard deviation over mean of the samples
