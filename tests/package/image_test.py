@@ -95,7 +95,7 @@ class Image(Case):
                 output(*within["launcher"], "timeout", "60", "bash", "-c", probe)
             said = subprocess.run(words("launcher", launcher["command"]), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
             self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
-            self.assertIn("2 ranks · 2 nodes · mpi", said.stdout)
+            self.assertIn("2 ranks · 1 node · mpi", said.stdout)  # two Pods of one machine are one node
             self.assertIn("PASS", said.stdout)
             denied = subprocess.run(words("launcher", ["ssh", "-o", "BatchMode=yes", "w0", "true"], "others"), capture_output=True, text=True, timeout=60)
             self.assertIn("Permission denied", denied.stderr)

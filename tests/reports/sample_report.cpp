@@ -156,7 +156,8 @@ Report pair_report(bool sick) {
     matrix.rows.push_back("gpu-a rail " + std::to_string(rail));
     matrix.columns.push_back("gpu-b rail " + std::to_string(rail));
     for (int to = 0; to < rails_per_node; ++to)
-      matrix.values.push_back((sick && to == 2 ? 98 : 195) + wobble(static_cast<std::size_t>(rail * 4 + to)));
+      matrix.values.push_back((sick && to == 2 ? 98 : 195) +
+                              wobble(static_cast<std::size_t>(rail) * 4 + static_cast<std::size_t>(to)));
   }
   if (sick) matrix.culprits.push_back({0, 2, false, true, "half the rate from every rail of gpu-a"});
   report.figures.matrices.push_back(matrix);
@@ -183,7 +184,8 @@ Report pair_report(bool sick) {
       const double warm = 1 - std::exp(-t / 45.0);
       trace.time_s.push_back(t);
       trace.temperature_c.push_back(34 + (hot ? 55 : 36 + gpu % 3) * warm);
-      trace.power_w.push_back(120 + 560 * warm + 6 * wobble(static_cast<std::size_t>(gpu * 100 + t)));
+      trace.power_w.push_back(120 + 560 * warm +
+                              6 * wobble(static_cast<std::size_t>(gpu) * 100 + static_cast<std::size_t>(t)));
       trace.sm_clock_mhz.push_back(hot && t > 150 ? 1410 : 1980 - 25 * warm);
     }
     if (hot) trace.events.push_back({150, "thermal slowdown"});
@@ -254,25 +256,29 @@ Report fleet_report(int nodes) {
     for (const auto* check : {"rdma.link-state", "rdma.gid-table", "host.mtu", "gpu.count"})
       report.findings.push_back({check, name, Status::pass, "as expected", "as expected", "/sys/class", ""});
     for (int rail = 0; rail < rails_per_node; ++rail)
-      report.figures.rails.push_back(
-          {.node = name,
-           .rail = rail,
-           .device = "mlx5_" + std::to_string(rail),
-           .peer = "",
-           .operation = "write",
-           .bytes = 1 << 20,
-           .gbit_s = 195 + std::round(wobble(static_cast<std::size_t>(i * 4 + rail)) * 100) / 100,
-           .ci_gbit_s = {194, 196},
-           .p50_us = std::nullopt,
-           .p99_us = std::nullopt,
-           .status = Status::pass});
+      report.figures.rails.push_back({.node = name,
+                                      .rail = rail,
+                                      .device = "mlx5_" + std::to_string(rail),
+                                      .peer = "",
+                                      .operation = "write",
+                                      .bytes = 1 << 20,
+                                      .gbit_s = 195 + std::round(wobble(static_cast<std::size_t>(i) * 4 +
+                                                                        static_cast<std::size_t>(rail)) *
+                                                                 100) /
+                                                          100,
+                                      .ci_gbit_s = {194, 196},
+                                      .p50_us = std::nullopt,
+                                      .p99_us = std::nullopt,
+                                      .status = Status::pass});
   }
   matrix.columns = matrix.rows;
   const int sick = nodes / 3;
   for (int a = 0; a < nodes; ++a)
     for (int b = 0; b < nodes; ++b) {
-      const double value =
-          96 + wobble(static_cast<std::size_t>(a * nodes + b)) - (a == sick || b == sick ? 30 : 0);
+      const double value = 96 +
+                           wobble(static_cast<std::size_t>(a) * static_cast<std::size_t>(nodes) +
+                                  static_cast<std::size_t>(b)) -
+                           (a == sick || b == sick ? 30 : 0);
       matrix.values.push_back(a == b ? std::nullopt : std::optional(std::round(value * 100) / 100));
     }
   if (nodes > 2) {

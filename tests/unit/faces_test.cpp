@@ -128,9 +128,9 @@ TEST(Json, AnOlderReportSaysInItsSentencesWhatWasNotMeasured) {
 
 TEST(Json, RefusesWhatIsNoReport) {
   const std::string good = to_json(sample());
-  for (std::string text : {std::string(), std::string("{}"), std::string("[]"), std::string("null"),
-                           std::string("{\"schema\": 7}"), good.substr(0, good.size() / 2),
-                           std::string("\xff\xfe"), std::string(1000, '[')})
+  for (const std::string& text : {std::string(), std::string("{}"), std::string("[]"), std::string("null"),
+                                  std::string("{\"schema\": 7}"), good.substr(0, good.size() / 2),
+                                  std::string("\xff\xfe"), std::string(1000, '[')})
     EXPECT_THROW(report_from_json(text), ReportError) << text.substr(0, 40);
   // Every key of a wrong type is an error, never a crash or a default.
   for (const char* key : {"\"samples\": 200", "\"p50\": 28.1", "\"decision\": \"fail\"",

@@ -67,7 +67,7 @@ void read_identity(const Host& host, const std::vector<GpuPath>& gpus, RailCandi
 std::string carrier_of(const FileTree& files, const std::string& netdev, std::vector<std::string>& members) {
   const auto master = files.resolve("/sys/class/net/" + netdev + "/master");
   if (!master) return netdev;
-  const std::string bond = master->substr(master->rfind('/') + 1);
+  std::string bond = master->substr(master->rfind('/') + 1);
   const auto names = files.text("/sys/class/net/" + bond + "/bonding/slaves");
   if (!names) return netdev;
   std::istringstream words(*names);
