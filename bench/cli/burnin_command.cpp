@@ -111,7 +111,8 @@ class Burnin {
                               .where = {},
                               .phase = {},
                               .hint = {}});
-    saved.verdict = decide(saved, policy_, {.plan = &plan_, .checks = check_names()});
+    saved.verdict =
+        decide(saved, policy_, {.plan = &plan_, .health = options_.health, .checks = check_names()});
     if (finished) report_.verdict = saved.verdict;
     write_whole(directory_.report_file(), to_json(saved));
   }
@@ -152,12 +153,12 @@ class Burnin {
       }
       outcome.reports.push_back(record->report);
       seconds += record->mark.seconds;
-      ++outcome.decided;
       if (static_cast<ExitCode>(record->mark.code) == ExitCode::inconclusive) {
         decide_over_launches(outcome.reports, policy_);
         outcome.why = inconclusive(record->report);
         return;
       }
+      ++outcome.decided;
     }
     decide_over_launches(outcome.reports, policy_);
     const auto count = [&](Decision decision) {

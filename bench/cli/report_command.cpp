@@ -32,9 +32,11 @@ void decide_anew(Report& report, const std::string& named) {
     std::fprintf(stderr, "the run was made under another policy than %s as it is here\n",
                  printable(policy.name).c_str());
   const bool of_a_node = !report.run.plan.empty() || !report.stages.empty();
-  const auto& plan = report.run.plan == "health" ? policy.health : policy.burnin;
+  const bool health = report.run.plan == "health";
+  const auto& plan = health ? policy.health : policy.burnin;
   const Verdict verdict =
-      decide(report, policy, {.plan = plan && of_a_node ? &*plan : nullptr, .checks = check_names()});
+      decide(report, policy,
+             {.plan = plan && of_a_node ? &*plan : nullptr, .health = health, .checks = check_names()});
   if (verdict.decision != report.verdict.decision)
     std::fprintf(stderr, "the report says %s; under policy %s what it shows is %s%s\n",
                  std::string(to_string(report.verdict.decision)).c_str(), printable(policy.name).c_str(),

@@ -49,7 +49,9 @@ VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) con
   Sent sent;
   // Where no node can be asked for: what is decided without one, and opens none.
   const auto& plan = as == RunKind::burnin ? policy.burnin : policy.health;
-  sent.verdict = decide(report, policy, {.plan = plan ? &*plan : nullptr, .checks = check_names()});
+  sent.verdict =
+      decide(report, policy,
+             {.plan = plan ? &*plan : nullptr, .health = as == RunKind::health, .checks = check_names()});
   const std::string said{to_string(report.verdict.decision)};
   sent.arrived = told([&] {
     return publish_to(kubernetes, policy.admit, node, [&](const NodeView& view) {

@@ -110,6 +110,7 @@ void require_report_of(const Report& report, const NodeView& node) {
 Wanted wanted_of(const Policy& policy, const NodeView& node, RunKind kind, std::time_t now) {
   const auto& plan = kind == RunKind::burnin ? policy.burnin : policy.health;
   return {.plan = plan ? &*plan : nullptr,
+          .health = kind == RunKind::health,
           .node = NodeIdentity{node.name, node.boot_id, node.machine_id},
           .now = node.seen_at.value_or(now),
           .clock_skew_s = policy.admit.clock_skew_s};

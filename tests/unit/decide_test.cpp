@@ -345,6 +345,61 @@ TEST(Evidence, TwoNodesAreTwoBoots) {
   EXPECT_EQ(decide(report, policy, test::wanted()).decision, Decision::pass);
 }
 
+// The overlay for our own cluster once could admit no node. What each of its stages leaves when all is well,
+// by hand: it must be enough.
+TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
+  const Policy policy = load_policy("h100-4x200g");
+  Wanted wanted = test::wanted();
+  wanted.plan = &*policy.burnin;
+  wanted.checks = {"pci.inventory", "gpu.count", "host.limits", "vf.count"};
+  Report report = test::earned_report();
+  report.run.policy_digest = policy.digest, report.run.duration_s = 3600;
+  wanted.now = test::began + 3700;
+  report.series.clear(), report.stages.clear(), report.findings.clear();
+  for (const auto& stage : policy.burnin->stages) {
+    if (!stage.required) continue;
+    report.stages.push_back({stage.name, stage.command, stage.launches, Status::pass, "pass"});
+    const auto found = [&](const std::string& check, Status status = Status::pass) {
+      report.findings.push_back({.check = check, .status = status, .stage = stage.name, .launch = 1});
+    };
+    const std::string& command = stage.command.front();
+    if (command == "validate")
+      for (const auto& check : wanted.checks)
+        found(check, check == "vf.count" ? Status::skip : Status::pass);  // as in a Pod
+    else if (command == "gpu")
+      found("burnin.hbm-copy");
+    else if (command == "rdma")
+      found("rdma.bandwidth");
+    else
+      for (int launch = 1; launch <= stage.launches; ++launch) {
+        Series series = test::allreduce(launch);
+        series.collective = command, series.stage = stage.name;
+        if (command != "allreduce")
+          series.redop.clear(), series.busbw_gb_s = series.algbw_gb_s * 1.4, series.threshold->bound = 350,
+                                series.observation->wall_busbw_gb_s = series.busbw_gb_s;
+        report.series.push_back(series);
+      }
+  }
+  EXPECT_THAT(decide(report, policy, wanted).because, testing::IsEmpty());
+  for (std::size_t i = 0; i < report.stages.size(); ++i) {
+    Report less = report;
+    less.stages.erase(less.stages.begin() + static_cast<std::ptrdiff_t>(i));
+    EXPECT_EQ(decide(less, policy, wanted).decision, Decision::inconclusive) << report.stages[i].name;
+  }
+}
+
+// Of a policy whose two sections are alike.
+TEST(Evidence, AHealthRunIsToldFromABurnInByWhatItIsAndNotByItsStages) {
+  Policy policy = test::admitting_policy();
+  policy.health = policy.burnin;
+  Report report = test::earned_report();
+  report.run.plan = "health";
+  Wanted wanted = test::wanted();
+  EXPECT_EQ(decide(report, policy, wanted).decision, Decision::inconclusive);
+  wanted.plan = &*policy.health, wanted.health = true;
+  EXPECT_EQ(decide(report, policy, wanted).decision, Decision::pass);
+}
+
 TEST(Evidence, APeersNameStandsForThePlaceholder) {
   Policy policy = test::admitting_policy();
   policy.burnin->stages[2].required = true;

@@ -163,8 +163,7 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
 
 Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted) {
   Reasons reasons;
-  // The lighter health run takes away and renews, and does not admit.
-  const bool admission = wanted.plan && policy.burnin && *wanted.plan == *policy.burnin;
+  const bool admission = wanted.plan && !wanted.health;
   decide_series(report, policy, admission, reasons);
   decide_findings(report, policy, reasons);
   if (wanted.plan && reasons.failed.empty())

@@ -21,6 +21,7 @@ struct Wanted {
   // The plan whose required stages must be there, whole and as the policy has them; null: a run of one
   // command.
   const BurninPlan* plan = nullptr;
+  bool health = false;  // the plan is of the lighter run, which takes away and renews, and does not admit
   // The names of all checks: a stage that is `validate` and nothing more must have a finding of each.
   std::vector<std::string> checks;
   // Of a report that comes from elsewhere.

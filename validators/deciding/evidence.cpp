@@ -230,10 +230,8 @@ std::vector<std::string> missing_provenance(const Report& report, const Policy& 
 
 std::vector<std::string> missing_stages(const Report& report, const Policy& policy, const Wanted& wanted) {
   std::vector<std::string> missing;
-  const bool health = wanted.plan && policy.health && *wanted.plan == *policy.health &&
-                      !(policy.burnin && *wanted.plan == *policy.burnin);
-  if (wanted.plan && report.run.plan != (health ? "health" : "burnin"))
-    missing.push_back("the report is of no " + std::string(health ? "health run" : "burn-in"));
+  if (wanted.plan && report.run.plan != (wanted.health ? "health" : "burnin"))
+    missing.push_back("the report is of no " + std::string(wanted.health ? "health run" : "burn-in"));
   if (wanted.plan)
     for (const auto& stage : wanted.plan->stages)
       if (stage.required) check_stage(report, policy, wanted, stage, missing);
