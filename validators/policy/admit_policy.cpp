@@ -114,6 +114,13 @@ AdmitPolicy read_admit_policy(YamlMap map) {
       map.reject("valid_for", "'valid_for' must be a time of a minute or more, as in '168 h'");
     policy.valid_for_s = *seconds;
   }
+  if (const auto text = map.text_if("extended_for")) {
+    const auto seconds = parse_seconds(*text);
+    if (!seconds || *seconds < policy.valid_for_s)
+      map.reject("extended_for", "'extended_for' must be a time no shorter than 'valid_for', as in '1440 h'");
+    policy.extended_for_s = *seconds;
+  }
+  policy.extended_for_s = std::max(policy.extended_for_s, policy.valid_for_s);
   if (const auto text = map.text_if("clock_skew")) {
     const auto seconds = parse_seconds(*text);
     if (!seconds || *seconds > 86400)

@@ -38,8 +38,9 @@ struct AdmitPolicy {
       Taint{"mlc-bench.io/unvalidated", "", "NoSchedule"};  // removed on a pass
   std::optional<Quarantine> quarantine;
   double valid_for_s =
-      7 * 86400.0;            // from the end of the run; then `admit --expire` makes the condition Unknown
-  double clock_skew_s = 300;  // a node's clock may be this far ahead of the API server's
+      7 * 86400.0;  // from the end of the run: known good until then; later it is due for a look
+  double extended_for_s = 60 * 86400.0;  // passive looks extend a pass up to this long after the run
+  double clock_skew_s = 300;             // a node's clock may be this far ahead of the API server's
   // Label selector of the nodes that are ours. The default is the label that every node has which admit ever
   // wrote to or the kubelet registered for it; so control planes do not count.
   std::string fleet = "mlc-bench.io/admission";

@@ -144,6 +144,9 @@ Policy read_policy(const std::string& content, const std::string& file) {
   if (auto gpu = map.map_if("gpu"); gpu && gpu->node().size() > 0) policy.gpu = read_gpu_expectation(*gpu);
   if (auto burnin = map.map_if("burnin")) policy.burnin = read_burnin_plan(*burnin);
   if (auto health = map.map_if("health")) policy.health = read_burnin_plan(*health);
+  if (auto passive = map.map_if("passive")) policy.passive = read_burnin_plan(*passive);
+  if (auto fabric = map.map_if("fabric")) policy.fabric = read_burnin_plan(*fabric);
+  if (auto dispatch = map.map_if("dispatch")) policy.dispatch = read_dispatch_policy(*dispatch);
   if (auto admit = map.map_if("admit")) policy.admit = read_admit_policy(*admit);
   if (auto rdma = map.map_if("rdma")) policy.rdma = read_rdma_expectation(*rdma, policy.target.has_value());
   for (auto& threshold : map.maps_if("thresholds"))

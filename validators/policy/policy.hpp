@@ -10,6 +10,7 @@
 
 #include "validators/policy/admit_policy.hpp"
 #include "validators/policy/burnin_plan.hpp"
+#include "validators/policy/dispatch_policy.hpp"
 #include "validators/policy/gpu_expectation.hpp"
 #include "validators/policy/node_expectation.hpp"
 #include "validators/policy/rdma_expectation.hpp"
@@ -65,6 +66,9 @@ struct Policy {
   std::optional<GpuExpectation> gpu;    // what the burn-in expects of each of its GPUs
   std::optional<BurninPlan> burnin;     // what `burnin` runs
   std::optional<BurninPlan> health;     // what `burnin --health` runs
+  std::optional<BurninPlan> passive;    // what `burnin --passive` runs: no load, so on busy nodes too
+  std::optional<BurninPlan> fabric;     // what nodes run with each other, after what each runs alone
+  DispatchPolicy dispatch;              // which node is tested next
   AdmitPolicy admit;                    // what `admit` makes of a verdict
   std::optional<RdmaExpectation> rdma;  // what `mlc-bench rdma` must find between two nodes
 };
