@@ -83,9 +83,18 @@ need_cuda() {
 }
 
 # What tests/lab boots its virtual nodes with. Never an error: what cannot be had leaves the lab's tests skipped, with the reason.
-lab_packages=(qemu-system-x86 busybox-static kmod cpio openssh-server openssh-client perftest rdma-core ibverbs-providers iproute2)
+# The last two lines: its Pods, containers of crun with CNI's plugins, the runtime's seccomp profile, and what the image holds.
+lab_packages=(qemu-system-x86 busybox-static kmod cpio openssh-server openssh-client perftest rdma-core ibverbs-providers iproute2
+              crun containernetworking-plugins golang-github-containers-common
+              ca-certificates ethtool)
+lab_has_its_programs() {
+  local path
+  for path in /usr/bin/ib_write_bw /usr/bin/crun /usr/lib/cni/host-device /usr/share/containers/seccomp.json /usr/sbin/ethtool; do
+    [ -e "$path" ] || return 1
+  done
+}
 need_lab() {
-  tests/lab/up --why-not >/dev/null 2>&1 && command -v ib_write_bw >/dev/null && return 0
+  tests/lab/up --why-not >/dev/null 2>&1 && lab_has_its_programs && return 0
   if [ "$(uname -m)" != x86_64 ] || ! command -v apt-get >/dev/null; then
     say "the lab's tests will be skipped: $(tests/lab/up --why-not || true)"
     return 0
