@@ -72,7 +72,8 @@ class Pack(unittest.TestCase):
                     continue
                 os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
                 open(os.path.join(tree, name), "w").close()
-            shutil.copy(os.path.join(HERE, "pack"), os.path.join(tree, "tests/gpu/pack"))
+            for name in ("pack", "discover.sh"):
+                shutil.copy(os.path.join(HERE, name), os.path.join(tree, "tests/gpu", name))
             shutil.copy(os.path.join(SOURCE, ".gitignore"), tree)
             if with_git:
                 self.assertEqual(call("git", "init", "-q", tree).returncode, 0)
@@ -84,89 +85,11 @@ class Pack(unittest.TestCase):
         self.assertEqual(packed[False], packed[True])
 
     def test_mistakes_are_said(self):
-        for arguments, words in (((), "name the archive"), (("x.tar.gz", "--peers", "/no/such/folder"), "no folder"), (("--pears",), "not understood")):
+        for arguments, words in (((), "name the archive"), (("x.tar.gz", "--peers", "/no/such/folder"), "no folder"), (("--pears",), "not understood"),
+                                 (("x.tar.gz", "--built", "/no/such/folder"), "no program")):
             done = call(os.path.join(HERE, "pack"), *arguments)
             self.assertEqual(done.returncode, 64, done)
             self.assertIn(words, done.stderr)
-        self.assertEqual(call(os.path.join(HERE, "run"), "--nothing").returncode, 64)
-
-
-# What stands in for the program: every answer as a sound GPU gives it, but for what BROKEN names.
-STUB = r"""#!/usr/bin/env bash
-while [ $# -gt 0 ]; do
-  case $1 in --output) output=$2 ;; --inject) inject=$2 ;; gpu | allreduce) command=$1 ;; esac
-  shift
-done
-case $inject in
-  memory:*) [ "$BROKEN" = memory ] && exit 0; echo 'FAIL 1 wrong word (word 123456): bit 17'; exit 1 ;;
-  sm:*) echo 'SM 5 (32 of 32 repeats)'; exit 1 ;;
-  flip:*) echo 'wrong: 1 element, first on rank 1 (here) at index 1000'; exit 1 ;;
-esac
-[ "$BROKEN" = gpu ] && [ "$command" = gpu ] && { echo 'error: gpu: no GPU' >&2; exit 3; }
-[ -n "$output" ] && printf '%s\n' '{' '  "environment": {"nodes": [{"gpus": [{' '      "name": "NVIDIA H100 80GB HBM3"' '  }]}]},' \
-  '  "figures": {"gpu_results": [{"test": "hbm", "metric": "read", "unit": "GB/s", "value": 3100.0, "share_of_limit": 0.925}]}' '}' >"$output"
-exit 0
-"""
-CMAKE = r"""#!/usr/bin/env bash
-[ "$1" = --build ] || exit 0
-mkdir -p "$2/tests/gpu"
-cp "$STUB" "$2/mlc-bench"
-for name in gpu_test gpu_device_test; do printf '#!/bin/sh\necho "a \\"quoted\\" line\\t"\nexit 0\n' >"$2/tests/gpu/$name"; done
-printf '#!/bin/sh\necho "{\\"copy_gb_s\\": 3000.0, \\"triad_gb_s\\": 3000.0, \\"verify_gb_s\\": {\\"float\\": 2700.0}}"\n' >"$2/tests/gpu/gpu_peer_rates"
-chmod +x "$2/mlc-bench" "$2"/tests/gpu/*
-"""
-
-
-class Run(unittest.TestCase):
-    """tests/gpu/run with stand-ins for CMake and the program: its steps, its exit code, its record."""
-    def go(self, broken):
-        directory = tempfile.TemporaryDirectory(prefix="mlc-run-")
-        self.addCleanup(directory.cleanup)
-        root = directory.name
-        os.makedirs(os.path.join(root, "tests", "gpu"))
-        os.makedirs(os.path.join(root, "bin"))
-        for name in ("run", "table.py"):
-            shutil.copy(os.path.join(HERE, name), os.path.join(root, "tests", "gpu"))
-        for name, text in (("stub", STUB), ("cmake", CMAKE), ("nvcc", "#!/bin/sh\necho 'Cuda compilation tools, release 13.0, V13.0.88'\n")):
-            with open(os.path.join(root, "bin", name), "w") as file:
-                file.write(text)
-            os.chmod(os.path.join(root, "bin", name), 0o755)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MLC_")}
-        environment.update(PATH=os.path.join(root, "bin") + ":" + environment["PATH"], STUB=os.path.join(root, "bin", "stub"), BROKEN=broken,
-                           CUDACXX=os.path.join(root, "bin", "nvcc"))
-        done = call("bash", os.path.join(root, "tests", "gpu", "run"), env=environment)
-        results = os.path.join(root, "tests", "gpu", "results")
-        records = os.listdir(results) if os.path.isdir(results) else []
-        return done, [os.path.join(results, name) for name in records]
-
-    def test_a_sound_gpu_passes_and_its_record_makes_a_table(self):
-        done, records = self.go("")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(len(records), 1)
-        self.assertIn("nvidia-h100-80gb-hbm3-", records[0])
-        with open(records[0]) as file:
-            record = json.load(file)
-        self.assertEqual(record["gpu"], "NVIDIA H100 80GB HBM3")
-        self.assertEqual([s["step"] for s in record["steps"] if s["status"] == "fail"], [])
-        steps = {s["step"] for s in record["steps"]}
-        for name in ("gpu-against-host", "burn-in", "planted-memory-fault", "nccl-2-ranks-allreduce", "nccl-4-ranks-sendrecv", "nccl-tests"):
-            self.assertIn(name, steps)
-        text = call(sys.executable, os.path.join(HERE, "table.py"), os.path.dirname(records[0])).stdout
-        self.assertIn("| gpu hbm read | 3100 GB/s | 92.5 % |", text)
-        self.assertIn("0.87 of hbm read", text)
-
-    def test_a_planted_fault_that_is_not_found_fails_the_run(self):
-        done, records = self.go("memory")
-        self.assertEqual(done.returncode, 1, done.stderr)
-        with open(records[0]) as file:
-            record = json.load(file)
-        self.assertEqual([s["step"] for s in record["steps"] if s["status"] == "fail"], ["planted-memory-fault"])
-
-    def test_without_a_gpu_it_stops_with_3_and_no_record(self):
-        done, records = self.go("gpu")
-        self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn("no GPU", done.stderr)
-        self.assertEqual(records, [])
 
 
 class Table(unittest.TestCase):
@@ -185,17 +108,28 @@ class Table(unittest.TestCase):
             with open(readme) as file:
                 self.assertEqual(file.read().splitlines(), ["before", "<!-- tests/gpu/table.py -->", "No results yet: `tests/gpu/run` has not been run on a GPU.",
                                                              "<!-- end of tests/gpu/table.py -->", "after"])
-            run = {"gpu": "Test GPU", "date": "2026-01-01", "commit": "abc", "nvcc": "13.0", "steps": [{"step": "build", "status": "pass"}, {"step": "x", "status": "fail"}],
-                   "allreduce_over_nccl_tests": 1.004, "peers": {"copy_gb_s": 3000.0, "triad_gb_s": 3000.0, "verify_gb_s": {"float": 2700.0}},
-                   "burnin": {"figures": {"gpu_results": [
-                       {"test": "hbm", "metric": "copy", "unit": "GB/s", "value": 3030.0, "share_of_limit": 0.904},
-                       {"test": "hbm", "metric": "read", "unit": "GB/s", "value": 3000.0},
-                       {"test": "gemm", "metric": "bf16", "unit": "TFLOP/s", "value": None}]}}}
+            steps = [{"step": "smoke", "status": "pass", "data": {"figures": {}}}, {"step": "x", "status": "fail", "data": None},
+                     {"step": "hbm", "status": "pass", "data": {"figures": {"gpu_results": [
+                         {"gpu": 0, "test": "hbm", "metric": "copy", "unit": "GB/s", "value": 3030.0, "share_of_limit": 0.904},
+                         {"gpu": 0, "test": "hbm", "metric": "read", "unit": "GB/s", "value": 3000.0},
+                         {"gpu": 0, "test": "gemm", "metric": "bf16", "unit": "TFLOP/s", "value": None}]}}},
+                     {"step": "verify-rates", "status": "pass", "data": {"copy_gb_s": 3000.0, "triad_gb_s": 3000.0, "verify_gb_s": {"float": 2700.0}}},
+                     {"step": "nccl-tests", "status": "pass", "data": {"allreduce_over_nccl_tests": {"8": 1.1, "67108864": 1.004}}}]
+            run = {"gpu": "Test GPU", "date": "2026-01-01", "commit": "abc", "nvcc": "13.0", "steps": steps}
             with open(os.path.join(results, "test.json"), "w") as file:
                 json.dump(run, file)
             self.assertEqual(self.table("--check", results, readme).returncode, 1)
             text = self.table(results).stdout
             for words in ("Test GPU, 2026-01-01", "failed: x", "| gpu hbm copy | 3030 GB/s | 90.4 % | 1.01 of device-to-device copy |",
-                          "| verification of float sums | 2700 GB/s |  | 0.90 of hbm read |", "1.004 of nccl-tests' time"):
+                          "| verification of float sums | 2700 GB/s |  | 0.90 of hbm read |", "| allreduce 64 MiB, one rank | 1.004 of nccl-tests' time |",
+                          "| allreduce 8 B, one rank | 1.100 of nccl-tests' time |"):
                 self.assertIn(words, text)
             self.assertNotIn("bf16", text)
+            # Any subset of the steps is a table, or says that nothing was measured.
+            for kept in (0, 1, 3, 4, 8, 12, 31):
+                subset = [step for index, step in enumerate(steps) if kept >> index & 1]
+                with open(os.path.join(results, "test.json"), "w") as file:
+                    json.dump({**run, "steps": subset}, file)
+                done = self.table(results)
+                self.assertEqual(done.returncode, 0, (subset, done.stderr))
+                self.assertEqual("| what |" in done.stdout, any(step["step"] in ("hbm", "verify-rates", "nccl-tests") for step in subset))

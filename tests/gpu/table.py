@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The README's table of GPU figures, from tests/gpu/results/*.json. Without results it says so; no figure comes from elsewhere.
+"""The README's table of GPU figures, from tests/gpu/results/*.json: whatever steps they have. Without results it says so; no figure
+comes from elsewhere.
 usage: table.py [--check | --write] [RESULTS_FOLDER [README]]"""
 import glob, json, os, sys
 
@@ -9,25 +10,48 @@ PEER_OF = {("hbm", "copy"): "copy_gb_s", ("hbm", "triad"): "triad_gb_s", ("gemm"
 PEER_NAME = {"copy_gb_s": "device-to-device copy", "triad_gb_s": "plain triad", "cublas_bf16_tflop_s": "cublasGemmEx"}
 
 
+def data_of(run):
+    """What the steps measured: {step: its data}, in the order they ran."""
+    return {step["step"]: step["data"] for step in run["steps"] if step.get("data")}
+
+
+def gpu_results(data):
+    """Of each figure the last: a test's own step comes first, the whole burn-in, which is longer, after it."""
+    figures = {}
+    for measured in data.values():
+        for result in (measured.get("figures") or {}).get("gpu_results", []):
+            if result.get("value") is not None and not result["metric"].startswith("mean "):
+                figures[result.get("gpu"), result["test"], result["metric"]] = result
+    return list(figures.values())
+
+
+def bytes_text(number):
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if number >= size and number % size == 0:
+            return f"{number // size} {unit}"
+    return f"{number} B"
+
+
 def rows_of(run):
-    figures = ((run.get("burnin") or {}).get("figures") or {}).get("gpu_results", [])
-    peers = run.get("peers") or {}
+    data = data_of(run)
+    figures, peers = gpu_results(data), data.get("verify-rates") or {}
     reads = [r["value"] for r in figures if (r["test"], r["metric"]) == ("hbm", "read")]
     for result in figures:
-        if result.get("value") is None or result["metric"].startswith("mean "):
-            continue
         peer = PEER_OF.get((result["test"], result["metric"]))
         beside = f"{result['value'] / peers[peer]:.2f} of {PEER_NAME[peer]}" if peers.get(peer) else ""
         share = f"{100 * result['share_of_limit']:.1f} %" if "share_of_limit" in result else ""
         yield f"gpu {result['test']} {result['metric']}", f"{result['value']:.4g} {result['unit']}", share, beside
     for dtype, rate in (peers.get("verify_gb_s") or {}).items():
         yield f"verification of {dtype} sums", f"{rate:.4g} GB/s", "", f"{rate / reads[0]:.2f} of hbm read" if reads else ""
-    if run.get("allreduce_over_nccl_tests"):
-        yield "allreduce 64 MiB, one rank", f"{run['allreduce_over_nccl_tests']:.3f} of nccl-tests' time", "", "nccl-tests"
+    for size, ratio in (data.get("nccl-tests") or {}).get("allreduce_over_nccl_tests", {}).items():
+        yield f"allreduce {bytes_text(int(size))}, one rank", f"{ratio:.3f} of nccl-tests' time", "", "nccl-tests, in turns"
 
 
 def table(folder):
-    runs = [json.load(open(path, encoding="utf-8")) for path in sorted(glob.glob(os.path.join(folder, "*.json")))]
+    runs = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.json"))):
+        with open(path, encoding="utf-8") as file:
+            runs.append(json.load(file))
     if not runs:
         return "No results yet: `tests/gpu/run` has not been run on a GPU.\n"
     text = ""
@@ -36,8 +60,12 @@ def table(folder):
         skipped = [step["step"] for step in run["steps"] if step["status"] == "skip"]
         text += (f"{run['gpu']}, {run['date']}, commit {run['commit'][:12]}, CUDA {run['nvcc']}, `tests/gpu/run`: {len(run['steps'])} steps, "
                  f"failed: {', '.join(failed) or 'none'}, skipped: {', '.join(skipped) or 'none'}\n\n")
-        text += "| what | median | of the limit | beside |\n|---|---|---|---|\n"
-        text += "".join("| " + " | ".join(row) + " |\n" for row in rows_of(run)) + "\n"
+        rows = list(rows_of(run))
+        if rows:
+            text += "| what | median | of the limit | beside |\n|---|---|---|---|\n"
+            text += "".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n"
+        else:
+            text += "No step of it measured a rate.\n\n"
     return text.rstrip("\n") + "\n"
 
 
