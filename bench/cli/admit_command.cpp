@@ -17,7 +17,10 @@ namespace {
 
 struct AdmitOptions {
   std::string node, report, policy = "local", run_id = "by hand", state;
-  bool begin = false, expire = false, health = false;
+  bool begin = false, expire = false, health = false, passive = false, fabric = false;
+  RunKind kind() const {
+    return health ? RunKind::health : passive ? RunKind::passive : fabric ? RunKind::fabric : RunKind::burnin;
+  }
   KubernetesOptions kubernetes;
 };
 
@@ -35,11 +38,13 @@ ExitCode run_expire(const AdmitOptions& options, const AdmitPolicy& policy) {
 ExitCode run_admit(const AdmitOptions& options) {
   if (options.begin + options.expire + !options.report.empty() > 1)
     throw UsageError("--report, --begin and --expire exclude each other", "mlc-bench admit --help");
+  if (options.health + options.passive + options.fabric > 1)
+    throw UsageError("--health, --passive and --fabric exclude each other", "mlc-bench admit --help");
   const Policy policy = load_policy(options.policy);
   if (options.expire) return run_expire(options, policy.admit);
   if (options.node.empty()) throw UsageError("no node is named", "mlc-bench admit --node NAME --report FILE");
-  const VerdictPublication publication{options.node, options.health ? RunKind::health : RunKind::burnin,
-                                       options.state, policy, options.kubernetes};
+  const VerdictPublication publication{options.node, options.kind(), options.state, policy,
+                                       options.kubernetes};
   if (options.begin) return publication.begin(options.run_id) ? ExitCode::pass : ExitCode::tool;
   if (!options.report.empty()) return publication.publish(read_report(options.report));
   if (options.state.empty())
@@ -67,6 +72,10 @@ void add_admit_command(CLI::App& program, Invocation& invocation) {
       "a True whose time is over, or of an earlier boot, becomes Unknown; without --node on the whole fleet");
   command->add_flag("--health", options->health,
                     "the report is of a light run: it renews or takes away, but cannot admit");
+  command->add_flag("--passive", options->passive,
+                    "the report is of a passive look: it extends a pass or raises doubt");
+  command->add_flag("--fabric", options->fabric,
+                    "the report is of local and fabric stages together: it opens the node");
   command
       ->add_option(
           "--state", options->state,

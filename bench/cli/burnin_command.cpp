@@ -40,7 +40,8 @@ namespace {
 struct BurninOptions {
   std::string policy = "local", run_id, state, budget, admit_node;
   std::vector<std::string> peers;
-  bool health = false;
+  bool health = false, passive = false;
+  RunKind kind() const { return health ? RunKind::health : passive ? RunKind::passive : RunKind::burnin; }
   OutputOptions output;
   KubernetesOptions kubernetes;
 };
@@ -68,13 +69,13 @@ class Burnin {
         plan_(plan),
         directory_(options.state, report.run.id,
                    {report.environment.nodes.front().boot_id, policy.digest, own_digest(),
-                    options.health ? "health" : "burnin"},
+                    std::string(to_string(options.kind()))},
                    policy.text),
         report_(std::move(report)),
         budget_s_(budget_s),
         began_(std::chrono::steady_clock::now()) {
     report_.run.started = directory_.started();
-    report_.run.plan = options.health ? "health" : "burnin";
+    report_.run.plan = to_string(options.kind());
     if (!directory_.begun_anew().empty())
       say("run " + report_.run.id + " was begun " + directory_.begun_anew() + ": it starts anew");
   }
@@ -111,8 +112,7 @@ class Burnin {
                               .where = {},
                               .phase = {},
                               .hint = {}});
-    saved.verdict =
-        decide(saved, policy_, {.plan = &plan_, .health = options_.health, .checks = check_names()});
+    saved.verdict = decide(saved, policy_, {.plan = plan_, .kind = options_.kind(), .checks = check_names()});
     if (finished) report_.verdict = saved.verdict;
     write_whole(directory_.report_file(), to_json(saved));
   }
@@ -192,7 +192,7 @@ class Burnin {
     }
     std::vector<std::string> command{std::filesystem::canonical("/proc/self/exe").string()};
     command.insert(command.end(), outcome.command.begin(), outcome.command.end());
-    if (!options_.health && takes_admission(outcome.command)) command.emplace_back("--admission");
+    if (admits(options_.kind()) && takes_admission(outcome.command)) command.emplace_back("--admission");
     for (const auto& word : {std::string("--policy"), directory_.policy_file(), std::string("--output"),
                              directory_.stage_report(stage, launch)})
       command.push_back(word);
@@ -248,11 +248,14 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   options.output.check();
   options.kubernetes.check();
   const Policy policy = load_policy(options.policy);
-  const auto& plan = options.health ? policy.health : policy.burnin;
+  if (options.health && options.passive)
+    throw UsageError("--health and --passive exclude each other", "mlc-bench burnin --help");
+  const RunKind kind = options.kind();
+  const auto& plan = section_of(policy, kind);
   if (!plan)
-    throw UsageError("policy " + policy.name + " has no '" + (options.health ? "health" : "burnin") +
+    throw UsageError("policy " + policy.name + " has no '" + std::string(to_string(kind)) +
                          "' section, so there is nothing to run",
-                     "mlc-bench list policies; h100-4x200g and local have both");
+                     "mlc-bench list policies; h100-4x200g has all of them");
   if (launched_as(from_environment))
     throw UsageError("burnin starts its ranks itself and cannot run under mpirun or srun",
                      "run it bare, once on the node");
@@ -273,14 +276,13 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
 
   const std::string run_id = report.run.id;
   block_signals();
-  const VerdictPublication publication{options.admit_node, options.health ? RunKind::health : RunKind::burnin,
-                                       options.state, policy, options.kubernetes};
+  const VerdictPublication publication{options.admit_node, kind, options.state, policy, options.kubernetes};
   const bool admit = !options.admit_node.empty();
   Burnin burnin(options, policy, *plan, std::move(report), budget_s);
-  // A light run leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
+  // A look leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
   // behind, too.
-  if (admit && options.health) (void)publication.publish_left_behind();
-  if (admit && !options.health && !publication.begin(run_id))
+  if (admit && !admits(kind)) (void)publication.publish_left_behind();
+  if (admit && admits(kind) && !publication.begin(run_id))
     std::fputs(
         "the cluster does not know that a burn-in has begun; it goes on, and the verdict is published at the "
         "end\n",
@@ -329,6 +331,9 @@ void add_burnin_command(CLI::App& program, Invocation& invocation) {
   command->add_flag(
       "--health", options->health,
       "the policy's 'health' section: a light run, which renews or takes away, but cannot admit");
+  command->add_flag("--passive", options->passive,
+                    "the policy's 'passive' section: a look without load, on busy nodes too, which extends a "
+                    "pass or raises doubt");
   options->output.add_to(*command);
   options->kubernetes.add_to(*command);
   command->callback([&invocation, options] {

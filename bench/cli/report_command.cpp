@@ -32,11 +32,10 @@ void decide_anew(Report& report, const std::string& named) {
     std::fprintf(stderr, "the run was made under another policy than %s as it is here\n",
                  printable(policy.name).c_str());
   const bool of_a_node = !report.run.plan.empty() || !report.stages.empty();
-  const bool health = report.run.plan == "health";
-  const auto& plan = health ? policy.health : policy.burnin;
-  const Verdict verdict =
-      decide(report, policy,
-             {.plan = plan && of_a_node ? &*plan : nullptr, .health = health, .checks = check_names()});
+  const RunKind kind = parse_run_kind(report.run.plan).value_or(RunKind::burnin);
+  const Verdict verdict = decide(
+      report, policy,
+      {.plan = of_a_node ? wanted_plan(policy, kind) : std::nullopt, .kind = kind, .checks = check_names()});
   if (verdict.decision != report.verdict.decision)
     std::fprintf(stderr, "the report says %s; under policy %s what it shows is %s%s\n",
                  std::string(to_string(report.verdict.decision)).c_str(), printable(policy.name).c_str(),

@@ -42,16 +42,14 @@ bool told(const std::function<Published()>& tell) {
 }  // namespace
 
 std::string VerdictPublication::left_behind(RunKind of) const {
-  return state + (of == RunKind::burnin ? "/unpublished-burnin.json" : "/unpublished-health.json");
+  return state + "/unpublished-" + std::string(to_string(of)) + ".json";
 }
 
 VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) const {
   Sent sent;
   // Where no node can be asked for: what is decided without one, and opens none.
-  const auto& plan = as == RunKind::burnin ? policy.burnin : policy.health;
   sent.verdict =
-      decide(report, policy,
-             {.plan = plan ? &*plan : nullptr, .health = as == RunKind::health, .checks = check_names()});
+      decide(report, policy, {.plan = wanted_plan(policy, as), .kind = as, .checks = check_names()});
   const std::string said{to_string(report.verdict.decision)};
   sent.arrived = told([&] {
     return publish_to(kubernetes, policy.admit, node, [&](const NodeView& view) {
@@ -59,7 +57,7 @@ VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) con
       Wanted wanted = wanted_of(policy, view, as, std::time(nullptr));
       wanted.version = MLC_VERSION, wanted.checks = check_names();
       sent.verdict = report.verdict = decide(report, policy, wanted);
-      sent.admission = admission_of(report, policy.admit, view, as, *wanted.now);
+      sent.admission = admission_of(report, policy, view, as, *wanted.now);
       return sent.admission;
     });
   });
@@ -90,24 +88,25 @@ ExitCode VerdictPublication::publish(const Report& report) const {
                    printable(left_behind(kind)).c_str(), node.c_str(), printable(state).c_str());
     return verdict == ExitCode::pass ? ExitCode::tool : verdict;
   }
-  // What a burn-in said is newer than what any run before it left.
+  // What a burn-in or a fabric stage said is newer than what any run before it left.
   if (keep)
-    for (const RunKind one : {kind, kind == RunKind::burnin ? RunKind::health : kind})
-      std::filesystem::remove(left_behind(one));
-  const bool shut = sent.admission.changes && !sent.admission.open;
+    for (const RunKind one : run_kinds)
+      if (one == kind || admits(kind)) std::filesystem::remove(left_behind(one));
+  // A look renews what is open and opens nothing; a hand-over is all that the local stages can reach.
+  const bool shut = sent.admission.changes && !sent.admission.open && !sent.admission.all_it_can;
   return verdict == ExitCode::pass && shut ? ExitCode::inconclusive : verdict;
 }
 
 bool VerdictPublication::begin(const std::string& run_id) const {
   return told([&] {
     return publish_to(kubernetes, policy.admit, node,
-                      [&](const NodeView& view) { return beginning_of(run_id, policy.admit, view); });
+                      [&](const NodeView& view) { return beginning_of(run_id, policy.admit, view, kind); });
   });
 }
 
 bool VerdictPublication::publish_left_behind() const {
   bool all = true;
-  for (const RunKind one : {RunKind::burnin, RunKind::health}) {
+  for (const RunKind one : run_kinds) {
     if (state.empty() || !std::filesystem::exists(left_behind(one))) continue;
     require_own_directory(state);
     std::fprintf(stderr, "publishing what an earlier run left in %s\n", printable(left_behind(one)).c_str());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "k8s/admission/standing.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
@@ -58,9 +59,15 @@ std::string boot_of(const Report& report, const NodeView& node) {
   return node.boot_id;
 }
 
-std::string status_of(const NodeView& node, const std::string& type) {
-  const auto condition = node.conditions.find(type);
-  return condition == node.conditions.end() ? "" : condition->second.status;
+// Written only where it is there: what never was confirmed needs no clearing.
+std::optional<NodeCondition> cleared(const AdmitPolicy& policy, const NodeView& node) {
+  const std::string type = refused_condition(policy), status = status_of(node, type);
+  if (status.empty()) return std::nullopt;
+  return NodeCondition{.type = type,
+                       .status = "False",
+                       .reason = "Admitted",
+                       .message = "a run has passed",
+                       .last_transition = {}};
 }
 
 std::string tier_of(const Report& report, const AdmitPolicy& policy) {
@@ -90,6 +97,203 @@ Admission left_alone(std::string why) {
   return admission;
 }
 
+// One report that comes to one node.
+struct Case {
+  const Report& report;
+  const Policy& policy;
+  const NodeView& node;
+  RunKind kind;
+  std::time_t now;
+
+  // A node's clock may be ahead.
+  std::time_t ended() const { return std::min(end_of(report), now); }
+  std::time_t expires() const { return ended() + static_cast<std::time_t>(policy.admit.valid_for_s); }
+  bool over() const { return expires() <= now; }
+  bool is_true() const { return status_of(node, policy.admit.condition) == "True"; }
+  std::string boot() const { return boot_of(report, node); }
+  bool rebooted() const {
+    const std::string known = annotation_of(node, boot_annotation);
+    return is_true() && !known.empty() && !node.boot_id.empty() && known != node.boot_id;
+  }
+
+  std::string no_business() const;
+  bool local_stages_stand() const;
+  bool confirmed() const;
+  std::string message(std::string said, const std::string& until) const;
+  std::string faults() const;
+  Admission passed() const;
+  Admission extended() const;
+  Admission failed() const;
+  Admission undecided() const;
+};
+
+std::string name_of(RunKind kind) { return std::string(to_string(kind)) + " run"; }
+
+// Why this run may not say anything of this node; empty where it may.
+std::string Case::no_business() const {
+  const std::string type = policy.admit.condition, status = status_of(node, type),
+                    as_it_is = type + " is " + (status.empty() ? "not set" : status) + " here";
+  switch (report.verdict.decision) {
+    case Decision::inconclusive:
+      // A witness of a fabric stage, or a node that is open: what could not be tested takes nothing away.
+      if (!admits(kind) || (kind == RunKind::fabric && is_true()))
+        return "a " + name_of(kind) + " that is inconclusive takes nothing away";
+      return {};
+    case Decision::fail:
+      if (kind == RunKind::passive && !is_true()) return "a passive look judges open nodes, and " + as_it_is;
+      return {};
+    case Decision::pass:
+      if (!admits(kind) && !is_true())
+        return "a " + name_of(kind) + " renews what a burn-in gave, and " + as_it_is;
+      if (kind == RunKind::fabric && !is_true() && label_of(node, admission_label) != "fabric")
+        return "a fabric stage opens nodes that their local stages handed over (label " +
+               std::string(admission_label) + "=fabric), and this one was not";
+      if (over() && is_true())
+        return "the run ended " + rfc3339(ended()) + ", too long ago to renew anything";
+      return {};
+  }
+  return {};
+}
+
+// The node's own stages are in the report, whole, and under this policy: only the fabric is open.
+bool Case::local_stages_stand() const {
+  if (kind != RunKind::fabric || !policy.burnin || report.run.policy_digest != policy.digest) return false;
+  return std::ranges::all_of(policy.burnin->stages, [&](const BurninStage& stage) {
+    return !stage.required || std::ranges::any_of(report.stages, [&](const StageRecord& record) {
+      return record.name == stage.name && record.status == Status::pass;
+    });
+  });
+}
+
+// By another run than this one, however often this one is published.
+bool Case::confirmed() const {
+  const std::string by = annotation_of(node, suspected_by_annotation);
+  return status_of(node, refused_condition(policy.admit)) == "True" ||
+         (!by.empty() && by != bounded(report.run.id, 253));
+}
+
+// What identifies the run must not be cut away by what the node has to say.
+std::string Case::message(std::string said, const std::string& until) const {
+  const std::string tail = "; run " + bounded(report.run.id, 120) + "; boot " +
+                           (boot().empty() ? "unknown" : bounded(boot(), 64)) +
+                           (until.empty() ? "" : "; until " + until);
+  return bounded(said, longest_message - tail.size()) + tail;
+}
+
+std::string Case::faults() const {
+  std::string said;
+  const auto all = reasons(report);
+  for (std::size_t i = 0; i < std::min<std::size_t>(all.size(), 3); ++i) {
+    said += (said.empty() ? "" : "; ") + bounded(all[i].text, 240);
+    if (!all[i].remedy.empty()) said += " (next: " + bounded(all[i].remedy, 160) + ")";
+  }
+  if (all.size() > 3) said += "; and " + std::to_string(all.size() - 3) + " more";
+  return said;
+}
+
+Admission Case::passed() const {
+  if (kind == RunKind::passive) return extended();
+  Admission admission;
+  const std::string until = rfc3339(expires());
+  if (over()) {
+    admission.condition.status = "Unknown", admission.condition.reason = "Expired";
+    admission.condition.message =
+        message("the run ended " + rfc3339(ended()) + " and was good until " + until, "");
+    admission.labels = {{admission_label, "pending"}, {tier_label, std::nullopt}};
+    admission.annotations[expires_annotation] = std::nullopt;
+    return admission;
+  }
+  admission.annotations = {{suspected_annotation, std::nullopt}, {suspected_by_annotation, std::nullopt}};
+  if (kind == RunKind::burnin && policy.fabric) {
+    admission.all_it_can = true;
+    admission.condition.status = "Unknown", admission.condition.reason = "FabricStagePending";
+    admission.condition.message = message(
+        counts_of(report) + ", policy " + report.run.policy + "; bandwidth to other nodes is measured next",
+        "");
+    admission.labels[admission_label] = "fabric";
+    admission.annotations = {{expires_annotation, std::nullopt}};
+    return admission;
+  }
+  admission.open = true;
+  admission.condition.status = "True", admission.condition.reason = "Admitted";
+  admission.condition.message = message(counts_of(report) + ", policy " + report.run.policy, until);
+  admission.labels = {{admission_label, "admitted"}, {due_label, std::nullopt}};
+  // A light run measures no tier, and must not take one away.
+  if (admits(kind)) {
+    const std::string tier = tier_of(report, policy.admit);
+    admission.labels[tier_label] = tier.empty() ? std::nullopt : std::optional(tier);
+  }
+  admission.annotations[expires_annotation] = until;
+  admission.annotations[tested_annotation] = rfc3339(ended());
+  admission.refused = cleared(policy.admit, node);
+  return admission;
+}
+
+// A passive look adds time to a pass, up to what the policy allows since the last run under load, and never
+// takes any away.
+Admission Case::extended() const {
+  const auto tested = parse_rfc3339(annotation_of(node, tested_annotation)),
+             until = parse_rfc3339(annotation_of(node, expires_annotation));
+  std::time_t longest = tested ? *tested + static_cast<std::time_t>(policy.admit.extended_for_s) : 0;
+  longest = std::max(until.value_or(0), std::min(longest, expires()));
+  const bool due = longest <= now;
+  Admission admission;
+  admission.all_it_can = true;
+  admission.condition.status = "True", admission.condition.reason = due ? due_reason : "Admitted";
+  admission.condition.message =
+      message(due ? "nothing is wrong; the last run under load is too long ago"
+                  : counts_of(report) + " without load, policy " + report.run.policy,
+              rfc3339(longest));
+  admission.labels[due_label] = due ? std::optional<std::string>("true") : std::nullopt;
+  admission.annotations = {{looked_annotation, rfc3339(ended())},
+                           {suspected_annotation, std::nullopt},
+                           {suspected_by_annotation, std::nullopt}};
+  if (longest > 0) admission.annotations[expires_annotation] = rfc3339(longest);
+  return admission;
+}
+
+Admission Case::failed() const {
+  Admission admission;
+  const bool sure = confirmed();
+  if (!sure) {
+    admission.annotations[suspected_annotation] = rfc3339(now);
+    admission.annotations[suspected_by_annotation] = bounded(report.run.id, 253);
+  }
+  if (kind == RunKind::passive) admission.annotations[looked_annotation] = rfc3339(ended());
+  if (kind == RunKind::passive && !sure) {
+    // It was taken beside somebody's work: doubt, and the run under load comes next.
+    admission.condition.status = "True", admission.condition.reason = "Suspected";
+    admission.condition.message = message(faults(), annotation_of(node, expires_annotation));
+    admission.labels[due_label] = "true";
+    return admission;
+  }
+  admission.quarantine = true;
+  admission.condition.status = "False", admission.condition.reason = reason_of(report);
+  admission.condition.message = message(faults(), "");
+  admission.refused = NodeCondition{
+      .type = refused_condition(policy.admit),
+      .status = sure ? "True" : "False",
+      .reason = sure ? admission.condition.reason : "NotConfirmed",
+      .message =
+          message(sure ? "a second run has found a failure too: " + faults() : "a second run decides", ""),
+      .last_transition = {}};
+  admission.labels = {{admission_label, "refused"}, {tier_label, std::nullopt}, {due_label, std::nullopt}};
+  admission.annotations[expires_annotation] = std::nullopt;
+  return admission;
+}
+
+Admission Case::undecided() const {
+  Admission admission;
+  admission.condition.status = "Unknown", admission.condition.reason = reason_of(report);
+  admission.condition.message = message(faults(), "");
+  // Whose local stages stand waits for another fabric stage; all else begins again.
+  admission.labels = {{admission_label, local_stages_stand() ? "fabric" : "pending"},
+                      {tier_label, std::nullopt},
+                      {due_label, std::nullopt}};
+  admission.annotations[expires_annotation] = std::nullopt;
+  return admission;
+}
+
 }  // namespace
 
 void require_report_of(const Report& report, const NodeView& node) {
@@ -108,122 +312,33 @@ void require_report_of(const Report& report, const NodeView& node) {
 }
 
 Wanted wanted_of(const Policy& policy, const NodeView& node, RunKind kind, std::time_t now) {
-  const auto& plan = kind == RunKind::burnin ? policy.burnin : policy.health;
-  return {.plan = plan ? &*plan : nullptr,
-          .health = kind == RunKind::health,
+  return {.plan = wanted_plan(policy, kind),
+          .kind = kind,
           .node = NodeIdentity{node.name, node.boot_id, node.machine_id},
           .now = node.seen_at.value_or(now),
           .clock_skew_s = policy.admit.clock_skew_s};
 }
 
-Admission admission_of(const Report& report, const AdmitPolicy& policy, const NodeView& node, RunKind kind,
+Admission admission_of(const Report& report, const Policy& policy, const NodeView& node, RunKind kind,
                        std::time_t now) {
-  const std::time_t ended = end_of(report), expires = ended + static_cast<std::time_t>(policy.valid_for_s);
-  const Decision decision = report.verdict.decision;
-  const std::string before = status_of(node, policy.condition);
-  if (kind == RunKind::health) {
-    if (decision == Decision::inconclusive)
-      return left_alone("a health run that is inconclusive takes nothing away");
-    if (decision == Decision::pass && before != "True")
-      return left_alone("a health run renews what a burn-in gave, and " + policy.condition + " is " +
-                        (before.empty() ? "not set" : before) + " here");
-  }
-  Admission admission;
-  NodeCondition& condition = admission.condition;
-  condition.type = policy.condition;
-  condition.reason = reason_of(report);
-  const bool over = decision == Decision::pass && expires <= now;
-  condition.status = decision == Decision::fail            ? "False"
-                     : decision == Decision::pass && !over ? "True"
-                                                           : "Unknown";
-  std::string said;
-  if (over) {
-    condition.reason = "Expired";
-    said = "the run ended " + rfc3339(ended) + " and was good until " + rfc3339(expires);
-  } else if (decision == Decision::pass) {
-    said = counts_of(report) + ", policy " + report.run.policy;
-  } else {
-    const auto all = reasons(report);
-    for (std::size_t i = 0; i < std::min<std::size_t>(all.size(), 3); ++i) {
-      said += (said.empty() ? "" : "; ") + bounded(all[i].text, 240);
-      if (!all[i].remedy.empty()) said += " (next: " + bounded(all[i].remedy, 160) + ")";
-    }
-    if (all.size() > 3) said += "; and " + std::to_string(all.size() - 3) + " more";
-  }
-  const std::string boot = boot_of(report, node);
-  // What identifies the run must not be cut away by what the node has to say.
-  const std::string tail = "; run " + bounded(report.run.id, 120) + "; boot " +
-                           (boot.empty() ? "unknown" : bounded(boot, 64)) +
-                           (condition.status == "True" ? "; until " + rfc3339(expires) : "");
-  condition.message = bounded(said, longest_message - tail.size()) + tail;
-
-  admission.open = condition.status == "True";
-  admission.quarantine = decision == Decision::fail;
-  const std::string tier = decision == Decision::pass ? tier_of(report, policy) : "";
-  admission.labels[admission_label] = admission.open               ? "admitted"
-                                      : decision == Decision::fail ? "refused"
-                                                                   : "pending";
-  // A light run measures no tier, and must not take one away.
-  if (kind == RunKind::burnin || decision == Decision::fail)
-    admission.labels[tier_label] = tier.empty() ? std::nullopt : std::optional(tier);
+  const Case one{report, policy, node, kind, now};
+  if (const std::string why = one.no_business(); !why.empty()) return left_alone(why);
+  // Found by the node itself: a view of metadata does not show it.
+  if (!admits(kind) && one.rebooted()) return expiry_of(policy.admit, node, now);
+  Admission admission = report.verdict.decision == Decision::pass   ? one.passed()
+                        : report.verdict.decision == Decision::fail ? one.failed()
+                                                                    : one.undecided();
+  admission.condition.type = policy.admit.condition;
   admission.annotations[run_annotation] = bounded(report.run.id, 253);
-  admission.annotations[boot_annotation] = bounded(boot, 64);
-  admission.annotations[expires_annotation] =
-      condition.status == "True" ? std::optional(rfc3339(expires)) : std::nullopt;
-  admission.event = {.warning = condition.status != "True",
-                     .reason = condition.reason,
-                     .note = policy.condition + " " + condition.status + ": " + condition.message,
-                     .instance = node.name,
-                     .key = report.run.id + condition.status + condition.reason};
-  return admission;
-}
-
-Admission beginning_of(const std::string& run_id, const AdmitPolicy& policy, const NodeView& node) {
-  Admission admission;
-  admission.condition = {
-      .type = policy.condition,
-      .status = "Unknown",
-      .reason = "BurnInRunning",
-      .message = bounded("run " + run_id + " has begun; boot " + node.boot_id, longest_message),
-      .last_transition = {}};
-  admission.annotations[run_annotation] = bounded(run_id, 253);
-  admission.annotations[boot_annotation] = bounded(node.boot_id, 64);
-  admission.annotations[expires_annotation] = std::nullopt;
-  admission.labels[admission_label] = "pending";
-  return admission;
-}
-
-Admission expiry_of(const AdmitPolicy& policy, const NodeView& node, std::time_t now) {
-  if (status_of(node, policy.condition) != "True") return left_alone(policy.condition + " is not True");
-  const auto annotation = [&](const char* key) {
-    const auto found = node.annotations.find(key);
-    return found == node.annotations.end() ? std::string() : found->second;
-  };
-  const std::string boot = annotation(boot_annotation), until = annotation(expires_annotation);
-  const auto expires = parse_rfc3339(until);
-  Admission admission;
-  admission.condition = {
-      .type = policy.condition, .status = "Unknown", .reason = {}, .message = {}, .last_transition = {}};
-  if (!boot.empty() && !node.boot_id.empty() && boot != node.boot_id) {
-    admission.condition.reason = "Rebooted";
-    admission.condition.message =
-        "validated in boot " + bounded(boot, 64) + ", now boot " + bounded(node.boot_id, 64);
-  } else if (!expires) {
-    admission.condition.reason = "NoExpiry";
-    admission.condition.message = std::string("True without a readable annotation ") + expires_annotation;
-  } else if (*expires <= now) {
-    admission.condition.reason = "Expired";
-    admission.condition.message = "was good until " + until + "; no run has renewed it";
-  } else {
-    return left_alone("good until " + until);
-  }
-  admission.labels[admission_label] = "pending";
-  admission.annotations[expires_annotation] = std::nullopt;
-  admission.event = {.warning = true,
-                     .reason = admission.condition.reason,
-                     .note = policy.condition + " Unknown: " + admission.condition.message,
-                     .instance = node.name,
-                     .key = admission.condition.reason + boot + until + node.boot_id};
+  admission.annotations[boot_annotation] = bounded(one.boot(), 64);
+  if (kind == RunKind::passive && admission.condition.reason == "Admitted") return admission;
+  admission.event = {
+      .warning = admission.condition.status == "False" || report.verdict.decision != Decision::pass,
+      .reason = admission.condition.reason,
+      .note =
+          admission.condition.type + " " + admission.condition.status + ": " + admission.condition.message,
+      .instance = node.name,
+      .key = report.run.id + admission.condition.status + admission.condition.reason};
   return admission;
 }
 

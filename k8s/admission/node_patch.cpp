@@ -164,18 +164,29 @@ HttpRequest add_taint(const NodeView& node, const Taint& taint) {
   return {"PATCH", path_of(node), "application/json-patch+json", dumped(patch)};
 }
 
-HttpRequest set_condition(const NodeView& node, const NodeCondition& condition, std::time_t now) {
+namespace {
+
+Json entry_of(const NodeView& node, const NodeCondition& condition, std::time_t now) {
   const auto before = node.conditions.find(condition.type);
   const bool same = before != node.conditions.end() && before->second.status == condition.status &&
                     !before->second.last_transition.empty();
-  const Json entry{{"type", condition.type},
-                   {"status", condition.status},
-                   {"reason", condition.reason},
-                   {"message", condition.message},
-                   {"lastHeartbeatTime", rfc3339(now)},
-                   {"lastTransitionTime", same ? before->second.last_transition : rfc3339(now)}};
+  return {{"type", condition.type},
+          {"status", condition.status},
+          {"reason", condition.reason},
+          {"message", condition.message},
+          {"lastHeartbeatTime", rfc3339(now)},
+          {"lastTransitionTime", same ? before->second.last_transition : rfc3339(now)}};
+}
+
+}  // namespace
+
+HttpRequest set_conditions(const NodeView& node, const std::vector<NodeCondition>& conditions,
+                           std::time_t now) {
+  Json entries = Json::array();
+  for (const auto& condition : conditions)
+    entries.push_back(entry_of(node, condition, now));
   const Json patch{{"metadata", {{"uid", node.uid}, {"resourceVersion", node.resource_version}}},
-                   {"status", {{"conditions", Json::array({entry})}}}};
+                   {"status", {{"conditions", entries}}}};
   return {"PATCH", path_of(node) + "/status", "application/strategic-merge-patch+json", dumped(patch)};
 }
 

@@ -53,7 +53,8 @@ HttpRequest remove_taint(const NodeView& node, std::size_t index, const NodeCond
 HttpRequest add_taint(const NodeView& node, const Taint& taint);
 // lastTransitionTime moves only where the status does. Holds for the node as it was read: if it has changed
 // since, the answer is 409 and another look is needed.
-HttpRequest set_condition(const NodeView& node, const NodeCondition& condition, std::time_t now);
+HttpRequest set_conditions(const NodeView& node, const std::vector<NodeCondition>& conditions,
+                           std::time_t now);
 HttpRequest set_metadata(const NodeView& node, const Edits& labels, const Edits& annotations);
 
 struct EventText {

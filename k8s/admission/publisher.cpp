@@ -91,7 +91,9 @@ Admission Publisher::condition(const std::string& name, const Decide& decide) {
     admission = decide(view);
     if (!admission.changes) return std::nullopt;
     sent = true;
-    return set_condition(view, admission.condition, options_.now());
+    std::vector<NodeCondition> conditions{admission.condition};
+    if (admission.refused) conditions.push_back(*admission.refused);
+    return set_conditions(view, conditions, options_.now());
   });
   return admission;
 }

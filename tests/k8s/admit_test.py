@@ -115,13 +115,15 @@ class Verdicts(ClusterCase):
         ran = run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment())
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual({n: (self.api.condition(n) or {}).get("status") for n in self.api.nodes},
-                         {"gpu-a": None, "gpu-b": "True", "gpu-c": "Unknown", "gpu-d": "Unknown"})
-        self.assertEqual(self.api.condition("gpu-c")["reason"], "Expired")
+                         {"gpu-a": None, "gpu-b": "True", "gpu-c": "True", "gpu-d": "Unknown"})
+        self.assertEqual(self.api.condition("gpu-c")["reason"], "DueForALook", "stale is not bad")
+        self.assertEqual(self.api.nodes["gpu-c"]["metadata"]["labels"]["mlc-bench.io/due"], "true")
+        self.assertEqual(self.api.nodes["gpu-c"]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted")
         self.assertEqual(self.api.condition("gpu-d")["reason"], "Rebooted")
         self.assertEqual(self.api.nodes["gpu-d"]["metadata"]["labels"]["mlc-bench.io/admission"], "pending")
         before = len(self.api.writes())
         self.assertEqual(run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment()).code, 0)
-        self.assertEqual(len(self.api.writes()), before, "what is Unknown already is left alone")
+        self.assertEqual(len(self.api.writes()), before, "what is said already is not said again")
 
 
 class Evidence(ClusterCase):

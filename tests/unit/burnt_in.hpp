@@ -66,7 +66,7 @@ inline Report earned_report() {
 }
 
 inline Wanted wanted() {
-  return {.plan = &*admitting_policy().burnin,
+  return {.plan = admitting_policy().burnin,
           .checks = {"host.limits", "rdma.mtu"},
           .node = NodeIdentity{"gpu-7", "boot-1", "machine-1"},
           .version = version,

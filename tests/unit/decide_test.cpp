@@ -315,9 +315,9 @@ TEST(Evidence, APolicyThatAsksNothingOpensNoNode) {
   report.series.clear(), report.stages.pop_back();
   report.run.policy_digest = policy.digest;
   Wanted wanted = test::wanted();
-  wanted.plan = &*policy.burnin;
+  wanted.plan = policy.burnin;
   EXPECT_THAT(decide(report, policy, wanted).because, testing::ElementsAre(HasSubstr("nothing was asked")));
-  wanted.plan = nullptr;
+  wanted.plan.reset();
   EXPECT_THAT(decide(report, policy, wanted).because, Contains(HasSubstr("does not say what is run")));
 }
 
@@ -350,7 +350,7 @@ TEST(Evidence, TwoNodesAreTwoBoots) {
 TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
   const Policy policy = load_policy("h100-4x200g");
   Wanted wanted = test::wanted();
-  wanted.plan = &*policy.burnin;
+  wanted.plan = policy.burnin;
   wanted.checks = {"pci.inventory", "gpu.count", "host.limits", "vf.count"};
   Report report = test::earned_report();
   report.run.policy_digest = policy.digest, report.run.duration_s = 3600;
@@ -396,7 +396,7 @@ TEST(Evidence, AHealthRunIsToldFromABurnInByWhatItIsAndNotByItsStages) {
   report.run.plan = "health";
   Wanted wanted = test::wanted();
   EXPECT_EQ(decide(report, policy, wanted).decision, Decision::inconclusive);
-  wanted.plan = &*policy.health, wanted.health = true;
+  wanted.plan = policy.health, wanted.kind = RunKind::health;
   EXPECT_EQ(decide(report, policy, wanted).decision, Decision::pass);
 }
 
@@ -404,7 +404,7 @@ TEST(Evidence, APeersNameStandsForThePlaceholder) {
   Policy policy = test::admitting_policy();
   policy.burnin->stages[2].required = true;
   Wanted wanted = test::wanted();
-  wanted.plan = &*policy.burnin;
+  wanted.plan = policy.burnin;
   Report report = test::earned_report();
   report.stages.push_back({"far", {"rdma", "write", "--connect", "gpu-b:9"}, 1, Status::pass, "pass"});
   report.findings.push_back(

@@ -144,10 +144,10 @@ std::vector<std::string> unmeasured(const Report& report, const Policy& policy, 
 // Findings that were all skipped or unknown have tested nothing, whatever the policy lets pass beside others.
 void decide_whether_anything(const Report& report, const Policy& policy, const Wanted& wanted,
                              Reasons& reasons) {
-  const bool of_a_node = wanted.plan != nullptr || wanted.node.has_value();
+  const bool of_a_node = wanted.plan.has_value() || wanted.node.has_value();
   const bool checks_alone = report.series.empty() && report.figures.rails.empty() &&
                             report.figures.gpu_results.empty() && !report.findings.empty();
-  if ((of_a_node || checks_alone) && !asks_of_a_node(policy, wanted.plan))
+  if ((of_a_node || checks_alone) && !asks_of_a_node(policy, wanted.plan ? &*wanted.plan : nullptr))
     reasons.doubt("nothing was asked: policy " + policy.name +
                   " says nothing of what a node must be (no 'node' or 'gpu'" +
                   (wanted.plan ? " section, no 'thresholds')" : " section)"));
@@ -163,7 +163,7 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
 
 Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted) {
   Reasons reasons;
-  const bool admission = wanted.plan && !wanted.health;
+  const bool admission = wanted.plan && admits(wanted.kind);
   decide_series(report, policy, admission, reasons);
   decide_findings(report, policy, reasons);
   if (wanted.plan && reasons.failed.empty())

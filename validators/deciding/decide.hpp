@@ -9,6 +9,7 @@
 
 #include "reports/record/report.hpp"
 #include "validators/policy/policy.hpp"
+#include "validators/policy/run_kind.hpp"
 
 namespace mlc {
 
@@ -18,10 +19,10 @@ struct NodeIdentity {
 
 // What a verdict on a node wants, beside what its policy asks for. What is missing is inconclusive.
 struct Wanted {
-  // The plan whose required stages must be there, whole and as the policy has them; null: a run of one
-  // command.
-  const BurninPlan* plan = nullptr;
-  bool health = false;  // the plan is of the lighter run, which takes away and renews, and does not admit
+  // The plan whose required stages must be there, whole and as the policy has them (wanted_plan); empty: a
+  // run of one command.
+  std::optional<BurninPlan> plan;
+  RunKind kind = RunKind::burnin;  // that the plan is of
   // The names of all checks: a stage that is `validate` and nothing more must have a finding of each.
   std::vector<std::string> checks;
   // Of a report that comes from elsewhere.

@@ -191,6 +191,20 @@ void check_time(const Report& report, const Wanted& wanted, std::vector<std::str
                       ", which is yet to come: it is " + rfc3339(*wanted.now));
 }
 
+std::string name_of(RunKind kind) {
+  switch (kind) {
+    case RunKind::health:
+      return "health run";
+    case RunKind::passive:
+      return "passive look";
+    case RunKind::fabric:
+      return "fabric stage";
+    case RunKind::burnin:
+      break;
+  }
+  return "burn-in";
+}
+
 }  // namespace
 
 bool asks_of_a_node(const Policy& policy, const BurninPlan* plan) {
@@ -230,8 +244,8 @@ std::vector<std::string> missing_provenance(const Report& report, const Policy& 
 
 std::vector<std::string> missing_stages(const Report& report, const Policy& policy, const Wanted& wanted) {
   std::vector<std::string> missing;
-  if (wanted.plan && report.run.plan != (wanted.health ? "health" : "burnin"))
-    missing.push_back("the report is of no " + std::string(wanted.health ? "health run" : "burn-in"));
+  if (wanted.plan && report.run.plan != to_string(wanted.kind))
+    missing.push_back("the report is of no " + name_of(wanted.kind));
   if (wanted.plan)
     for (const auto& stage : wanted.plan->stages)
       if (stage.required) check_stage(report, policy, wanted, stage, missing);

@@ -1,5 +1,6 @@
 #include "validators/policy/policy.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -151,6 +152,12 @@ Policy read_policy(const std::string& content, const std::string& file) {
   if (auto rdma = map.map_if("rdma")) policy.rdma = read_rdma_expectation(*rdma, policy.target.has_value());
   for (auto& threshold : map.maps_if("thresholds"))
     policy.thresholds.push_back(read_threshold(threshold, policy.target));
+  // Their reports become one (run_kind.hpp), in which a stage's name says which it is.
+  if (policy.fabric && policy.burnin)
+    for (const auto& stage : policy.fabric->stages)
+      if (std::ranges::find(policy.burnin->stages, stage.name, &BurninStage::name) !=
+          policy.burnin->stages.end())
+        map.reject("fabric", "stage '" + stage.name + "' is in 'burnin' and in 'fabric'");
   map.finish();
   return policy;
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "k8s/admission/standing.hpp"
 #include "reports/record/moment.hpp"
 
 namespace mlc {
@@ -29,7 +30,7 @@ Report report(Decision decision) {
   return report;
 }
 
-Admission burnt_in(const Report& of, std::time_t now = began + 700, const AdmitPolicy& policy = {}) {
+Admission burnt_in(const Report& of, std::time_t now = began + 700, const Policy& policy = {}) {
   return admission_of(of, policy, node(), RunKind::burnin, now);
 }
 
@@ -43,8 +44,8 @@ TEST(Admission, OpensOnAPassForAsLongAsThePolicySays) {
 }
 
 TEST(Admission, APassThatIsOverIsUnknown) {
-  AdmitPolicy policy;
-  policy.valid_for_s = 100;
+  Policy policy;
+  policy.admit.valid_for_s = 100;
   const auto admission = burnt_in(report(Decision::pass), began + 700, policy);
   EXPECT_FALSE(admission.open);
   EXPECT_EQ(admission.condition.status, "Unknown");
@@ -86,7 +87,7 @@ TEST(Admission, AMessageKeepsItsRunHoweverMuchThereIsToSay) {
 }
 
 TEST(Admission, AHealthRunRenewsAndTakesButNeverGives) {
-  const AdmitPolicy policy;
+  const Policy policy;
   const auto health = [&](Decision decision, const std::string& before) {
     return admission_of(report(decision), policy, node(before), RunKind::health, began + 700);
   };
@@ -99,8 +100,8 @@ TEST(Admission, AHealthRunRenewsAndTakesButNeverGives) {
 }
 
 TEST(Admission, TheFirstTierThatHoldsCounts) {
-  AdmitPolicy policy;
-  policy.tiers = {{"full", "allreduce", 1 << 30, 400}, {"half", "allreduce", 1 << 30, 200}};
+  Policy policy;
+  policy.admit.tiers = {{"full", "allreduce", 1 << 30, 400}, {"half", "allreduce", 1 << 30, 200}};
   Report measured = report(Decision::pass);
   Series series;
   series.collective = "allreduce", series.bytes = 1 << 30, series.busbw_gb_s = 300, series.wrong = 0;
@@ -126,13 +127,197 @@ TEST(Expiry, OfTimeOfABootAndOfWhatNobodyCanRead) {
   NodeView open = node("True");
   open.annotations = {{boot_annotation, "boot-1"}, {expires_annotation, rfc3339(began)}};
   EXPECT_FALSE(expiry_of(policy, open, began - 1).changes);
-  EXPECT_EQ(expiry_of(policy, open, began).condition.reason, "Expired");
+  EXPECT_EQ(expiry_of(policy, open, began).condition.reason, "DueForALook");
   open.annotations[boot_annotation] = "boot-0";
   EXPECT_EQ(expiry_of(policy, open, began - 1).condition.reason, "Rebooted");
   open.annotations = {{boot_annotation, "boot-1"}};
-  EXPECT_EQ(expiry_of(policy, open, began - 1).condition.reason, "NoExpiry");
+  EXPECT_EQ(expiry_of(policy, open, began - 1).condition.reason, "DueForALook");
   EXPECT_FALSE(expiry_of(policy, node("False"), began).changes);
-  EXPECT_EQ(beginning_of("r", policy, open).condition.status, "Unknown");
+  EXPECT_EQ(beginning_of("r", policy, open, RunKind::burnin).condition.status, "Unknown");
+}
+
+Policy with_fabric() {
+  Policy policy;
+  policy.digest = "sha256:1";
+  policy.burnin = BurninPlan{.stages = {{.name = "validate", .command = {"validate"}}}};
+  policy.fabric = BurninPlan{.stages = {{.name = "pairs", .command = {"rdma", "write"}}}};
+  return policy;
+}
+
+NodeView labelled(const std::string& label, const std::string& status = "Unknown") {
+  NodeView view = node(status);
+  view.labels[admission_label] = label;
+  return view;
+}
+
+TEST(Fabric, LocalStagesHandOverAndOnlyTheFabricOpens) {
+  const Policy policy = with_fabric();
+  const auto handed =
+      admission_of(report(Decision::pass), policy, node("Unknown"), RunKind::burnin, began + 700);
+  EXPECT_FALSE(handed.open);
+  EXPECT_TRUE(handed.all_it_can);
+  EXPECT_EQ(handed.condition.status, "Unknown");
+  EXPECT_EQ(handed.condition.reason, "FabricStagePending");
+  EXPECT_EQ(handed.labels.at(admission_label), "fabric");
+  EXPECT_EQ(handed.annotations.at(expires_annotation), std::nullopt);
+  const auto fabric = [&](Decision decision, const NodeView& view) {
+    return admission_of(report(decision), policy, view, RunKind::fabric, began + 700);
+  };
+  EXPECT_TRUE(fabric(Decision::pass, labelled("fabric")).open);
+  for (const char* label : {"pending", "refused", ""})
+    EXPECT_FALSE(fabric(Decision::pass, labelled(label)).changes) << label;
+  EXPECT_EQ(fabric(Decision::fail, labelled("fabric")).labels.at(admission_label), "refused");
+  EXPECT_TRUE(fabric(Decision::pass, labelled("admitted", "True")).open) << "a witness is renewed";
+  EXPECT_FALSE(fabric(Decision::inconclusive, labelled("admitted", "True")).changes) << "a witness";
+  EXPECT_FALSE(beginning_of("r", policy.admit, labelled("fabric"), RunKind::fabric).changes);
+}
+
+TEST(Fabric, WhatIsUndecidedWaitsForAnotherOneOnlyWhereTheLocalStagesStand) {
+  const Policy policy = with_fabric();
+  Report one = report(Decision::inconclusive);
+  const auto label = [&] {
+    return admission_of(one, policy, labelled("fabric"), RunKind::fabric, began + 700)
+        .labels.at(admission_label);
+  };
+  EXPECT_EQ(label(), "pending") << "no local stage is in it";
+  one.run.policy_digest = policy.digest;
+  one.stages = {{.name = "validate", .status = Status::pass}};
+  EXPECT_EQ(label(), "fabric");
+  one.stages[0].status = Status::unknown;
+  EXPECT_EQ(label(), "pending");
+  one.stages[0].status = Status::pass, one.run.policy_digest = "sha256:2";
+  EXPECT_EQ(label(), "pending") << "the policy has changed meanwhile";
+}
+
+NodeView admitted(std::time_t tested, std::time_t expires) {
+  NodeView view = labelled("admitted", "True");
+  view.annotations = {{boot_annotation, "boot-1"},
+                      {tested_annotation, rfc3339(tested)},
+                      {expires_annotation, rfc3339(expires)}};
+  return view;
+}
+
+Admission looked(Decision decision, const NodeView& at, const std::string& run = "run-1",
+                 const Policy& policy = {}) {
+  Report one = report(decision);
+  one.run.id = run;
+  return admission_of(one, policy, at, RunKind::passive, began + 700);
+}
+
+TEST(Passive, ALookExtendsAPassUpToTheLimitAndOpensNothing) {
+  Policy policy;
+  policy.admit.valid_for_s = 1000, policy.admit.extended_for_s = 5000;
+  const std::time_t ended = began + 600;
+  auto look = looked(Decision::pass, admitted(ended - 3000, began + 800), "r", policy);
+  EXPECT_EQ(look.annotations.at(expires_annotation), rfc3339(ended + 1000));
+  EXPECT_EQ(look.annotations.at(looked_annotation), rfc3339(ended));
+  EXPECT_FALSE(look.open) << "it takes no taint away";
+  EXPECT_FALSE(look.labels.contains(admission_label));
+  EXPECT_EQ(look.condition.status, "True");
+  EXPECT_EQ(looked(Decision::pass, admitted(ended - 4500, began + 800), "r", policy)
+                .annotations.at(expires_annotation),
+            rfc3339(ended + 500))
+      << "never beyond the last run under load and extended_for";
+  EXPECT_EQ(looked(Decision::pass, admitted(ended - 100, ended + 9000), "r", policy)
+                .annotations.at(expires_annotation),
+            rfc3339(ended + 9000))
+      << "it takes no time away";
+  look = looked(Decision::pass, admitted(ended - 5000, began), "r", policy);
+  EXPECT_EQ(look.condition.status, "True") << "stale is not bad";
+  EXPECT_EQ(look.condition.reason, "DueForALook");
+  EXPECT_EQ(look.labels.at(due_label), "true");
+  for (const char* status : {"", "Unknown", "False"})
+    EXPECT_FALSE(looked(Decision::pass, node(status)).changes) << status;
+  EXPECT_FALSE(looked(Decision::inconclusive, admitted(ended, ended + 10)).changes);
+  EXPECT_FALSE(looked(Decision::fail, node("Unknown")).changes) << "nothing to take";
+}
+
+TEST(Passive, WithoutAReadableTimeOfTheLastRunNothingIsExtended) {
+  NodeView view = admitted(began, began + 800);
+  view.annotations.erase(tested_annotation);
+  EXPECT_EQ(looked(Decision::pass, view).annotations.at(expires_annotation), rfc3339(began + 800));
+}
+
+TEST(Passive, FindsARebootItself) {
+  NodeView view = admitted(began, began + 8000);
+  view.annotations[boot_annotation] = "boot-0";
+  const auto look = looked(Decision::pass, view);
+  EXPECT_EQ(look.condition.reason, "Rebooted");
+  EXPECT_EQ(look.labels.at(admission_label), "pending");
+}
+
+// Takes what an admission says over to the node, as a publisher does.
+NodeView after(const Admission& admission, NodeView view) {
+  const auto take = [](const Edits& edits, auto& into) {
+    for (const auto& [key, value] : edits) {
+      into.erase(key);
+      if (value) into[key] = *value;
+    }
+  };
+  view.conditions[admission.condition.type] = admission.condition;
+  if (admission.refused) view.conditions[admission.refused->type] = *admission.refused;
+  take(admission.labels, view.labels), take(admission.annotations, view.annotations);
+  return view;
+}
+
+TEST(Confirmation, AFailedLookIsADoubtUntilAnotherRunFailsToo) {
+  const NodeView before = admitted(began, began + 8000);
+  const auto first = looked(Decision::fail, before, "one");
+  EXPECT_EQ(first.condition.status, "True");
+  EXPECT_EQ(first.condition.reason, "Suspected");
+  EXPECT_EQ(first.labels.at(due_label), "true");
+  EXPECT_FALSE(first.quarantine);
+  const NodeView doubted = after(first, before);
+  EXPECT_EQ(looked(Decision::fail, doubted, "one").condition.status, "True")
+      << "the same run, published again";
+  const auto second = looked(Decision::fail, doubted, "two");
+  EXPECT_EQ(second.condition.status, "False");
+  EXPECT_TRUE(second.quarantine);
+  ASSERT_TRUE(second.refused);
+  EXPECT_EQ(second.refused->type, "MLClusterRefused");
+  EXPECT_EQ(second.refused->status, "True");
+  EXPECT_EQ(looked(Decision::pass, doubted, "two").annotations.at(suspected_annotation), std::nullopt);
+}
+
+TEST(Confirmation, AFailureUnderLoadIsFalseAtOnceAndRefusedAfterASecondOne) {
+  const auto run = [](Decision decision, const NodeView& view, const std::string& id) {
+    Report one = report(decision);
+    one.run.id = id;
+    return admission_of(one, {}, view, RunKind::burnin, began + 700);
+  };
+  const auto first = run(Decision::fail, node("Unknown"), "one");
+  EXPECT_EQ(first.condition.status, "False");
+  EXPECT_EQ(first.refused->status, "False");
+  NodeView view = after(first, node("Unknown"));
+  EXPECT_EQ(run(Decision::fail, view, "one").refused->status, "False") << "the same run, published again";
+  view = after(run(Decision::inconclusive, view, "two"), view);
+  EXPECT_EQ(status_of(view, "MLClusterRefused"), "False") << "what could not be tested confirms nothing";
+  view = after(run(Decision::fail, view, "three"), view);
+  EXPECT_EQ(status_of(view, "MLClusterRefused"), "True");
+  view = after(run(Decision::fail, view, "one"), view);
+  EXPECT_EQ(status_of(view, "MLClusterRefused"), "True") << "an earlier one that comes late";
+  view = after(run(Decision::pass, view, "four"), view);
+  EXPECT_EQ(status_of(view, "MLClusterRefused"), "False");
+  EXPECT_FALSE(view.annotations.contains(suspected_annotation));
+}
+
+TEST(Expiry, OfMetadataAloneTheLabelStandsForTheCondition) {
+  NodeView view;
+  view.name = "gpu-7", view.labels[admission_label] = "admitted";
+  view.annotations = {{boot_annotation, "boot-1"}, {expires_annotation, rfc3339(began)}};
+  EXPECT_FALSE(expiry_of({}, view, began - 1).changes);
+  EXPECT_EQ(expiry_of({}, view, began).labels.at(due_label), "true");
+  view.labels[due_label] = "true";
+  EXPECT_FALSE(expiry_of({}, view, began).changes) << "said once";
+  view.labels = {{admission_label, "pending"}};
+  EXPECT_FALSE(expiry_of({}, view, began).changes);
+}
+
+TEST(Refused, IsNamedAfterTheCondition) {
+  AdmitPolicy policy;
+  EXPECT_EQ(refused_condition(policy), "MLClusterRefused");
+  policy.condition = "example.com/BurntIn";
+  EXPECT_EQ(refused_condition(policy), "example.com/BurntInRefused");
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST(Taints, AreTakenAwayWithTestsAndAddedAtTheEnd) {
 TEST(Condition, ItsTransitionMovesOnlyWithItsStatus) {
   const NodeView node = a_node();
   const auto entry = [&](const NodeCondition& condition) {
-    const HttpRequest request = set_condition(node, condition, now);
+    const HttpRequest request = set_conditions(node, {condition}, now);
     EXPECT_EQ(request.path, "/api/v1/nodes/gpu-7/status");
     EXPECT_EQ(request.content_type, "application/strategic-merge-patch+json");
     const auto body = json::parse(request.body);

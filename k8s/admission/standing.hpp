@@ -1,0 +1,17 @@
+// What a node's own conditions, labels and annotations say. Pure.
+#pragma once
+
+#include <string>
+
+#include "k8s/admission/admission.hpp"
+
+namespace mlc {
+
+inline constexpr const char* due_reason = "DueForALook";
+
+// "" where there is none.
+std::string status_of(const NodeView& node, const std::string& condition);
+std::string label_of(const NodeView& node, const char* key);
+std::string annotation_of(const NodeView& node, const char* key);
+
+}  // namespace mlc
