@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/burnin.hpp"
 #include "kernels/gemm_data.hpp"
 #include "kernels/slices.cuh"
@@ -45,7 +47,8 @@ cudaError_t launch_gemm_input(void* data, std::uint64_t elements, int width, std
 
 cudaError_t launch_digest(const std::uint64_t* data, std::uint64_t words, tile::Digest* digest,
                           cudaStream_t stream) {
-  digest_words<<<1024, gpu::threads, 0, stream>>>(data, words, digest);
+  // At most 1024 blocks: each ends in two atomics a warp.
+  digest_words<<<std::min(1024u, gpu::blocks_for(words)), gpu::threads, 0, stream>>>(data, words, digest);
   return cudaGetLastError();
 }
 

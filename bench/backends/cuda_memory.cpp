@@ -52,9 +52,13 @@ class CudaMemory final : public Memory {
   void flip_bit(void* at, std::uint64_t bit) override {
     auto* byte = static_cast<std::uint8_t*>(at) + bit / 8;
     std::uint8_t value = 0;
-    check_cuda(cudaMemcpy(&value, byte, 1, cudaMemcpyDeviceToHost));
+    check_cuda(cudaMemcpyAsync(&value, byte, 1, cudaMemcpyDeviceToHost, stream_));
+    check_cuda(cudaStreamSynchronize(stream_));
     value ^= static_cast<std::uint8_t>(1u << (bit % 8));
-    check_cuda(cudaMemcpy(byte, &value, 1, cudaMemcpyHostToDevice));
+    // cudaMemcpy would be on another stream, and come back when the byte is staged: the next kernel need not
+    // see it.
+    check_cuda(cudaMemcpyAsync(byte, &value, 1, cudaMemcpyHostToDevice, stream_));
+    check_cuda(cudaStreamSynchronize(stream_));
   }
 
  private:

@@ -185,7 +185,7 @@ void Burnin::run(std::span<const GpuTest* const> tests, bool quick) {
     sampler_->begin(test_);
     const double seconds = quick ? test->quick_s : test->full_s;
     // Asked for by name, a test that is no part of the form runs as long as in the other.
-    test->run(*this, seconds > 0 ? seconds : std::max(test->quick_s, test->full_s));
+    test->run(*this, sizes::time * (seconds > 0 ? seconds : std::max(test->quick_s, test->full_s)));
     sampler_->end();
     if (on_test_) on_test_(outcome_);
   }

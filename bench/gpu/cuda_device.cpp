@@ -9,6 +9,7 @@
 #include "bench/gpu/check_gpu.hpp"
 #include "bench/gpu/cublaslt.hpp"
 #include "bench/gpu/pinned_memory.hpp"
+#include "bench/gpu/sizes.hpp"
 #include "bench/handles/cuda.hpp"
 #include "kernels/burnin.hpp"
 #include "kernels/gemm_data.hpp"
@@ -20,9 +21,7 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock;
 
-constexpr std::uint64_t large_piece = 1 << 30, small_piece = 2 << 20;
-constexpr std::uint64_t reserve = 384 << 20;   // left for cuBLAS, streams and code
-constexpr std::uint64_t workspace = 32 << 20;  // what cuBLAS recommends for Hopper
+using sizes::large_piece, sizes::small_piece, sizes::reserve, sizes::workspace;
 
 template <class T>
 using DeviceMemory = Handle<T, &cudaFree>;
@@ -160,8 +159,7 @@ class CudaDevice final : public GpuDevice {
     wait(stream_.get());
     for (; looked_ < kept && last_.step == memory::Step::check_and_invert; ++looked_) {
       const memory::Error& error = log_->error[looked_];
-      const std::uint64_t inverse = ~error.expected;
-      check_gpu(cudaMemcpy(word_at(error.index), &inverse, sizeof inverse, cudaMemcpyHostToDevice));
+      write_word(error.index, ~error.expected);
     }
     looked_ = kept;
   }
@@ -169,9 +167,9 @@ class CudaDevice final : public GpuDevice {
   void flip_bit(std::uint64_t word, int bit) override {
     use();
     std::uint64_t value = 0;
-    check_gpu(cudaMemcpy(&value, word_at(word), sizeof value, cudaMemcpyDeviceToHost));
-    value ^= std::uint64_t{1} << bit;
-    check_gpu(cudaMemcpy(word_at(word), &value, sizeof value, cudaMemcpyHostToDevice));
+    check_gpu(cudaMemcpyAsync(&value, word_at(word), sizeof value, cudaMemcpyDeviceToHost, stream_.get()));
+    wait(stream_.get());
+    write_word(word, value ^ std::uint64_t{1} << bit);
   }
 
   std::vector<tile::Result> tiles(tile::Engine engine, const tile::Spec& spec, int repeats) override {
@@ -416,6 +414,13 @@ class CudaDevice final : public GpuDevice {
     check_gpu(cudaMemcpyAsync(&value, tally, sizeof value, cudaMemcpyDeviceToHost, stream));
     wait(stream);
     return value.wrong;
+  }
+
+  // cudaMemcpy would be on another stream, and come back when the word is staged: the next sweep need not see
+  // it.
+  void write_word(std::uint64_t word, std::uint64_t value) const {
+    check_gpu(cudaMemcpyAsync(word_at(word), &value, sizeof value, cudaMemcpyHostToDevice, stream_.get()));
+    wait(stream_.get());
   }
 
   std::byte* word_at(std::uint64_t word) const {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/gpu/sizes.hpp"
 #include "kernels/atomics.hpp"
 #include "kernels/hbm.hpp"
 #include "kernels/memory_pattern.hpp"
@@ -83,7 +84,7 @@ struct AtomicsRun {
 // Every call returns when the work is done and throws GpuError.
 class GpuDevice {
  public:
-  static constexpr int gemm_size = 8192;  // m, n and k
+  static constexpr int gemm_size = sizes::product;  // m, n and k
 
   virtual ~GpuDevice() = default;
   virtual const GpuIdentity& identity() const = 0;

@@ -4,7 +4,7 @@ namespace mlc {
 
 namespace {
 
-constexpr std::uint64_t threads = 1 << 20;
+constexpr std::uint64_t threads = sizes::adding_threads;
 static_assert(threads <= atomics::most_threads);
 
 void run(Burnin& node, double) {

@@ -23,7 +23,7 @@ void run(Burnin& node, double) {
       node.each([&, kind = kind](Burnin::Card& card) {
         if (&card != &cards[i]) return;
         (void)card.device->launches(kind, 100);
-        for (double s : card.device->launches(kind, 2000))
+        for (double s : card.device->launches(kind, sizes::launches))
           times[i].push_back(s * 1e6);
       });
     node.judge({.check = "burnin.launch-" + std::string(name),

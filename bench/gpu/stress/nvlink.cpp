@@ -16,7 +16,7 @@ constexpr std::array<Mover, 3> movers{{{PeerKind::copy_engine, "copy-engine"},
                                        {PeerKind::sm_write, "sm-write"},
                                        {PeerKind::sm_read, "sm-read"}}};
 
-constexpr std::uint64_t bytes = 256 << 20;
+using sizes::copied;
 
 // The GPU that most of the slow pairs have in common, as one finding; pairs of healthy GPUs, as one each.
 void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::optional<double>>& rates,
@@ -138,9 +138,9 @@ void run(Burnin& node, double seconds) {
       const auto send = [&, kind = kind](Burnin::Card& card) {
         const auto from = static_cast<std::size_t>(&card - cards.data()), to = (from + shift) % n;
         if (cards[to].lost) return;
-        const CopyRun run = card.device->copy_to(*cards[to].device, kind, bytes, 20);
+        const CopyRun run = card.device->copy_to(*cards[to].device, kind, copied, 20);
         wrong[to] += run.wrong;
-        rates[from * n + to] = static_cast<double>(bytes) / median_of(run.seconds) / 1e9;
+        rates[from * n + to] = static_cast<double>(copied) / median_of(run.seconds) / 1e9;
       };
       if (kind == PeerKind::copy_engine)
         for (std::size_t i = 0; i < n; ++i)

@@ -16,16 +16,16 @@ constexpr std::array<Way, 3> ways{{{CopyKind::to_device, "to-device", 1},
                                    {CopyKind::to_host, "to-host", 1},
                                    {CopyKind::both_ways, "both-ways", 2}}};
 
-constexpr std::uint64_t bytes = 256 << 20;  // far over the 50 MB of L2
+using sizes::copied;
 
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   std::vector<std::uint64_t> wrong(cards.size());
   const auto copies = [&](Burnin::Card& card, const Way& way, int repeats, std::vector<double>& rates) {
-    const CopyRun run = card.device->copy(way.kind, bytes, repeats);
+    const CopyRun run = card.device->copy(way.kind, copied, repeats);
     wrong[static_cast<std::size_t>(&card - cards.data())] += run.wrong;
     for (double s : run.seconds)
-      rates.push_back(way.directions * static_cast<double>(bytes) / s / 1e9);
+      rates.push_back(way.directions * static_cast<double>(copied) / s / 1e9);
   };
   // Each GPU alone: its own link. Then all at once: what they share on the way to memory.
   for (const bool together : {false, true})

@@ -22,7 +22,7 @@ void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   const bool products = std::ranges::all_of(
       cards, [](auto& card) { return card.lost || card.device->gemm_absent(GemmType::bf16).empty(); });
-  const tile::Spec spec{node.options().seed, tile::most_rounds};
+  const tile::Spec spec{node.options().seed, sizes::tile_rounds};
   std::vector<int> repeats(cards.size(), 1);
   std::vector<std::vector<tile::Digest>> digests(cards.size());
   std::vector<TileTable> tables(cards.size());

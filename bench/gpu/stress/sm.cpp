@@ -10,7 +10,7 @@ namespace {
 
 // Rounds of one tile and repeats of one launch: each engine works for about as long.
 constexpr int rounds_of(tile::Engine engine) {
-  return engine == tile::Engine::tensor ? tile::most_rounds : 1;
+  return engine == tile::Engine::tensor ? sizes::tile_rounds : 1;
 }
 constexpr int repeats_in_launch = 4 * tile::seeds;
 

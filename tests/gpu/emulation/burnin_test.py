@@ -1,0 +1,99 @@
+"""`mlc-bench gpu` from end to end on emulated GPUs: every kernel, every driver, every way that a GPU breaks."""
+from program import *
+
+PROGRAM = [os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
+POLICY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "policy.yaml")
+WITHOUT_LAUNCH = ["hbm", "memory", "gemm", "sm", "pcie", "nvlink", "atomics"]
+
+
+def gpu(*arguments, timeout=100, **emulated):
+    env = clean_environment(**{"MLC_EMULATED_" + key.upper(): str(value) for key, value in emulated.items()})
+    return run("gpu", *arguments, "--policy", POLICY, env=env, program=PROGRAM, timeout=timeout)
+
+
+class Burnin(Case):
+    def findings(self, *arguments, code, **emulated):
+        path = self.path("report.json")
+        done = gpu(*arguments, "--output", path, **emulated)
+        self.assertEqual(done.code, code, done)
+        self.assertNotIn("emulation:", done.err, done)
+        return report(path)
+
+    def test_healthy_gpus_pass_the_quick_form(self):
+        # How long a launch takes is a matter of the machine that emulates: with one GPU nothing is held against it.
+        alone = {result["test"] for result in self.findings("--quick", code=0, gpus=1)["figures"]["gpu_results"]}
+        self.assertLessEqual({"hbm", "memory", "gemm", "pcie", "launch", "atomics"}, alone)
+        loaded = self.findings(*WITHOUT_LAUNCH, code=0)
+        checks = {finding["check"] for finding in loaded["findings"]}
+        for check in ("burnin.memory", "burnin.sm", "burnin.gemm-bf16-repeats", "burnin.gemm-fp8-repeats", "burnin.pcie-data", "burnin.nvlink-copy-engine"):
+            self.assertTrue(any(one.startswith(check) for one in checks), (check, checks))
+        self.assertEqual({finding["status"] for finding in loaded["findings"]}, {"pass"})
+
+    def test_healthy_gpus_pass_every_test_of_the_full_form_in_another_order(self):
+        self.assertIn("burnin.pulse", {one["check"] for one in self.findings("--full", code=0, gpus=1, seed=0)["findings"]})
+        self.findings(*WITHOUT_LAUNCH, "--full", "pulse", code=0, gpus=3, sms=5, seed=2)
+
+    def test_one_gpu_has_no_peer(self):
+        loaded = self.findings("nvlink", "launch", code=0, gpus=1)
+        self.assertIn("one GPU has no peer", json.dumps(loaded["findings"]))
+
+    def test_a_planted_bit_is_found_at_gpu_word_and_bit(self):
+        text = json.dumps(self.findings("memory", "--inject", "memory:gpu=1,word=300001,bit=42", code=1)["findings"])
+        self.assertIn("GPU 1", text)
+        self.assertIn("300001", text)
+        self.assertIn("42", text)
+
+    def test_a_stuck_bit_of_the_memory_is_found(self):
+        loaded = self.findings("memory", code=1, fault="stuck:gpu=0,byte=80003,bit=5")
+        bad = [finding for finding in loaded["findings"] if finding["status"] == "fail"]
+        self.assertEqual({finding["check"] for finding in bad}, {"burnin.memory"})
+        self.assertIn("GPU 0", bad[0]["subject"])
+        self.assertIn("word 10000)", bad[0]["observed"])  # of 8 bytes: byte 3 of it
+        self.assertIn("bit 29", bad[0]["observed"])
+
+    def test_a_multiprocessor_that_computes_wrongly_is_named(self):
+        for arguments, fault in ((["sm"], {"fault": "sm:gpu=1,sm=2"}), (["sm", "--inject", "sm:gpu=1,sm=2"], {})):
+            with self.subTest(arguments=arguments):
+                bad = [one for one in self.findings(*arguments, code=1, **fault)["findings"] if one["status"] == "fail"]
+                self.assertTrue(all("GPU 1" in one["subject"] for one in bad), bad)
+                self.assertIn("SM 2", json.dumps(bad))
+
+    def test_a_product_that_differs_is_found(self):
+        bad = [one for one in self.findings("gemm", code=1, fault="gemm:gpu=0,every=3")["findings"] if one["status"] == "fail"]
+        self.assertTrue(all("repeats" in one["check"] and "GPU 0" in one["subject"] for one in bad), bad)
+
+    def test_a_link_that_loses_bytes_is_found(self):
+        bad = [one for one in self.findings("nvlink", code=1, fault="link:gpu=1")["findings"] if one["status"] == "fail"]
+        self.assertEqual({one["check"] for one in bad}, {"burnin.nvlink-data"})
+
+    def test_a_gpu_that_falls_off_the_bus_is_named_and_the_others_go_on(self):
+        for fault, words in (("lost:gpu=1,after=40", "fell off the bus"), ("ecc:gpu=1,after=40", "uncorrectable ECC error")):
+            with self.subTest(fault=fault):
+                loaded = self.findings("hbm", "memory", code=1, fault=fault, gpus=3)
+                bad = [one for one in loaded["findings"] if one["check"] == "burnin.device"]
+                self.assertEqual(len(bad), 1, bad)
+                self.assertIn("GPU 1", bad[0]["subject"])
+                self.assertIn(words, bad[0]["observed"])
+                self.assertEqual(sum(one["check"] == "burnin.memory" and one["status"] == "pass" for one in loaded["findings"]), 2)
+
+    def test_a_gpu_that_hangs_is_named_within_the_deadline(self):
+        done = gpu("hbm", "-T", "2s", fault="hang:gpu=0,after=30")
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("hung", done.out)
+        self.assertLess(done.seconds, 40, done)
+
+    def test_too_little_memory_is_no_verdict(self):
+        done = gpu("hbm", memory=1)
+        self.assertEqual(done.code, 2, done)
+        self.assertIn("not enough free memory", done.out)
+
+    def test_gpus_that_do_not_reach_each_other_are_said(self):
+        done = gpu("nvlink", fault="no-peers:gpu=0")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("cannot reach", done.out)
+
+    def test_no_driver_and_no_gpu_are_sentences(self):
+        for emulated, words in (({"gpus": 0}, "no GPU is visible"), ({"fault": "no-driver:gpu=0"}, "no NVIDIA driver")):
+            done = gpu("hbm", **emulated)
+            self.assertIn(words, done.err + done.out, done)
+            self.assertNotEqual(done.code, 0)
