@@ -13,6 +13,7 @@
 #include "bench/burnin/run_directory.hpp"
 #include "bench/burnin/stage.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/fabric_stage.hpp"
 #include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
@@ -41,7 +42,13 @@ struct BurninOptions {
   std::string policy = "local", run_id, state, budget, admit_node;
   std::vector<std::string> peers;
   bool health = false, passive = false;
-  RunKind kind() const { return health ? RunKind::health : passive ? RunKind::passive : RunKind::burnin; }
+  FabricOptions fabric;
+  RunKind kind() const {
+    return fabric.fabric ? RunKind::fabric
+           : health      ? RunKind::health
+           : passive     ? RunKind::passive
+                         : RunKind::burnin;
+  }
   OutputOptions output;
   KubernetesOptions kubernetes;
 };
@@ -244,12 +251,42 @@ std::string screen(const Report& report, const Style& style) {
   return (report.series.empty() ? "" : to_text(report, style) + "\n") + findings_text(report, style);
 }
 
+void show(const Report& result, const OutputOptions& output) {
+  if (output.to_file()) {
+    write_whole(output.output, render(result, output.chosen(), {}));
+    if (!output.quiet) std::fputs(screen(result, output.style()).c_str(), stdout);
+  } else {
+    const bool text = output.chosen() == "text";
+    std::fputs((text ? screen(result, output.style()) : render(result, output.chosen(), {})).c_str(), stdout);
+  }
+  if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
+}
+
+// The node stays as it is until all have met: its local stages have left it waiting for this.
+ExitCode run_in_group(const BurninOptions& options, const Policy& policy, Report report,
+                      const VerdictPublication& publication) {
+  const FabricResult result =
+      take_part_in_fabric_stage({options.fabric, policy, options.output, options.state}, std::move(report));
+  show(result.report, options.output);
+  if (result.interrupted) return ExitCode::interrupted;
+  const auto verdict = exit_code_of(result.report.verdict.decision);
+  if (publication.node.empty()) return verdict;
+  // It is open by what it showed before; that others could not be judged, or that it is still good, is no
+  // news.
+  if (result.witness && result.report.verdict.decision != Decision::fail) {
+    std::fputs("this node is a witness, and is not at fault: nothing is published\n", stderr);
+    return verdict;
+  }
+  return publication.publish(result.report);
+}
+
 ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& arguments) {
   options.output.check();
   options.kubernetes.check();
   const Policy policy = load_policy(options.policy);
-  if (options.health && options.passive)
-    throw UsageError("--health and --passive exclude each other", "mlc-bench burnin --help");
+  if (options.health + options.passive + options.fabric.fabric > 1)
+    throw UsageError("--health, --passive and --fabric exclude each other", "mlc-bench burnin --help");
+  options.fabric.check();
   const RunKind kind = options.kind();
   const auto& plan = section_of(policy, kind);
   if (!plan)
@@ -270,6 +307,9 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   }
   if (options.state.empty()) options.state = default_state();
 
+  if (options.fabric.fabric && !is_fabric_member())
+    return serve_fabric_stage({options.fabric, policy, options.output, options.state}, arguments);
+
   Report report = new_report(policy, arguments);
   if (!options.run_id.empty()) report.run.id = options.run_id;
   report.environment.nodes.push_back(this_node());
@@ -277,6 +317,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   const std::string run_id = report.run.id;
   block_signals();
   const VerdictPublication publication{options.admit_node, kind, options.state, policy, options.kubernetes};
+  if (options.fabric.fabric) return run_in_group(options, policy, std::move(report), publication);
   const bool admit = !options.admit_node.empty();
   Burnin burnin(options, policy, *plan, std::move(report), budget_s);
   // A look leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
@@ -288,16 +329,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
         "end\n",
         stderr);
   const Report result = burnin.run();
-  if (options.output.to_file()) {
-    write_whole(options.output.output, render(result, options.output.chosen(), {}));
-    if (!options.output.quiet) std::fputs(screen(result, options.output.style()).c_str(), stdout);
-  } else {
-    const bool text = options.output.chosen() == "text";
-    std::fputs(
-        (text ? screen(result, options.output.style()) : render(result, options.output.chosen(), {})).c_str(),
-        stdout);
-  }
-  if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
+  show(result, options.output);
   // A run that was stopped has no verdict to publish: the same run id goes on with it.
   if (burnin.interrupted()) return ExitCode::interrupted;
   return admit ? publication.publish(result) : exit_code_of(result.verdict.decision);
@@ -334,6 +366,7 @@ void add_burnin_command(CLI::App& program, Invocation& invocation) {
   command->add_flag("--passive", options->passive,
                     "the policy's 'passive' section: a look without load, on busy nodes too, which extends a "
                     "pass or raises doubt");
+  options->fabric.add_to(*command);
   options->output.add_to(*command);
   options->kubernetes.add_to(*command);
   command->callback([&invocation, options] {

@@ -1,0 +1,187 @@
+#include "bench/burnin/fabric_report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace mlc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const BurninStage rails{.name = "fabric-rails", .command = {"rdma", "write", "--connect", "{peer}"}};
+const BurninStage reduce{.name = "fabric-allreduce", .command = {"allreduce", "--hosts", "{nodes}"}};
+
+TEST(FabricWords, EachEndHasItsOwn) {
+  EXPECT_THAT(*meeting_words(rails, true, "10.0.0.1", "10.0.0.2", 18522),
+              ElementsAre("rdma", "write", "--connect", "10.0.0.2:18522"));
+  EXPECT_THAT(*meeting_words(rails, false, "10.0.0.2", "10.0.0.1", 18522),
+              ElementsAre("rdma", "write", "--listen=18522"));
+  EXPECT_THAT(*meeting_words(rails, true, "fd00::1", "fd00::2", 18522),
+              ElementsAre("rdma", "write", "--connect", "[fd00::2]:18522"));
+  EXPECT_THAT(*meeting_words(reduce, true, "10.0.0.1", "10.0.0.2", 1),
+              ElementsAre("allreduce", "--hosts", "10.0.0.1,10.0.0.2"));
+  EXPECT_FALSE(meeting_words({.name = "x", .command = {"rdma", "write", "--loopback"}}, true, "a", "b", 1))
+      << "it meets nobody";
+}
+
+Policy policy(int partners) {
+  Policy made;
+  made.name = "test";
+  made.dispatch.partners = partners;
+  return made;
+}
+
+FabricRecord group(std::size_t count) {
+  FabricRecord record;
+  for (std::size_t i = 0; i < count; ++i)
+    record.members.push_back({"gpu-" + std::to_string(i), "boot-" + std::to_string(i), i > 2});
+  return record;
+}
+
+// All meet all; `bad` is at fault at its rail 1.
+FabricStageRecord all_met(std::size_t count, int bad) {
+  FabricStageRecord held{.stage = "fabric-rails", .left_out = {}, .seen = {}, .trouble = {}};
+  for (int a = 0; a < static_cast<int>(count); ++a)
+    for (int b = 0; b < static_cast<int>(count); ++b)
+      for (int rail = 0; a != b && rail < 2; ++rail) {
+        const bool is_bad = rail == 1 && (a == bad || b == bad);
+        held.seen.push_back({.from = a,
+                             .to = b,
+                             .rail = rail,
+                             .peer_rail = rail,
+                             .seen = is_bad ? fleet::Seen::bad : fleet::Seen::good,
+                             .share = is_bad ? 0.4 : 0.97,
+                             .what = "seen"});
+      }
+  return held;
+}
+
+Report of_node(int number) {
+  Report report;
+  report.environment.nodes.push_back(
+      {.name = "gpu-" + std::to_string(number), .boot_id = "boot-" + std::to_string(number)});
+  return report;
+}
+
+FabricEnd end_of(int self, std::size_t count, int bad) {
+  FabricEnd end;
+  end.record = group(count);
+  end.record->stages.push_back(all_met(count, bad));
+  for (int peer = 0; peer < static_cast<int>(count); ++peer) {
+    if (peer == self) continue;
+    Report met;
+    met.findings = {{.check = "rdma.bandwidth",
+                     .subject = "with gpu-" + std::to_string(peer),
+                     .status = self == bad || peer == bad ? Status::fail : Status::pass}};
+    end.meetings.push_back(
+        {"fabric-rails", "gpu-" + std::to_string(peer), {"rdma", "write", "--connect", "x:1"}, met});
+  }
+  return end;
+}
+
+std::vector<Status> statuses(const Report& report, const std::string& check) {
+  std::vector<Status> all;
+  for (const auto& finding : report.findings)
+    if (finding.check == check) all.push_back(finding.status);
+  return all;
+}
+
+TEST(FabricReport, AnothersFaultIsToldAndNotCounted) {
+  Report report = of_node(0);
+  add_fabric_stages(report, policy(3), {.stages = {rails}}, end_of(0, 5, 2));
+  ASSERT_EQ(report.stages.size(), 1u);
+  EXPECT_EQ(report.stages[0].status, Status::pass) << report.stages[0].why;
+  EXPECT_THAT(statuses(report, "rdma.bandwidth"), ElementsAre(Status::pass, Status::pass, Status::pass));
+  EXPECT_THAT(statuses(report, "fabric.partner"), ElementsAre(Status::skip));
+  EXPECT_TRUE(statuses(report, "fabric.node").empty());
+}
+
+TEST(FabricReport, OnesOwnFaultComesFirstWithItsEvidence) {
+  Report report = of_node(2);
+  add_fabric_stages(report, policy(3), {.stages = {rails}}, end_of(2, 5, 2));
+  EXPECT_EQ(report.stages[0].status, Status::fail);
+  EXPECT_EQ(report.findings.front().check, "fabric.node");
+  EXPECT_EQ(report.findings.front().subject, "gpu-2 rail 1");
+  EXPECT_THAT(report.findings.front().observed, HasSubstr("with gpu-0"));
+  EXPECT_THAT(report.findings.front().remedy, HasSubstr("rail 1"));
+}
+
+TEST(FabricReport, WithoutARecordNothingIsConcluded) {
+  Report report = of_node(0);
+  add_fabric_stages(report, policy(3), {.stages = {rails, reduce}},
+                    {.record = {}, .meetings = {}, .trouble = "the leader was lost"});
+  ASSERT_EQ(report.stages.size(), 2u);
+  for (const auto& stage : report.stages) {
+    EXPECT_EQ(stage.status, Status::unknown);
+    EXPECT_EQ(stage.why, "the leader was lost");
+  }
+  Report stranger = of_node(9);
+  add_fabric_stages(stranger, policy(3), {.stages = {rails}}, end_of(0, 5, 2));
+  EXPECT_EQ(stranger.stages[0].status, Status::unknown);
+}
+
+// What the group says is not enough: a node passes on what it measured itself.
+TEST(FabricReport, APassNeedsOnesOwnMeetings) {
+  auto end = end_of(0, 4, -1);
+  end.meetings.clear();
+  Report report = of_node(0);
+  add_fabric_stages(report, policy(3), {.stages = {rails}}, end);
+  EXPECT_EQ(report.stages[0].status, Status::unknown);
+}
+
+TEST(FabricReport, WhoWasAtFaultBeforeIsMetNoMoreAndCountsAsMet) {
+  auto end = end_of(0, 4, 3);
+  auto later = all_met(3, -1);
+  later.stage = reduce.name, later.left_out = {3};
+  end.record->stages.push_back(later);
+  for (int peer = 1; peer < 3; ++peer)
+    end.meetings.push_back({reduce.name, "gpu-" + std::to_string(peer), {"allreduce"}, Report{}});
+  Report report = of_node(0);
+  add_fabric_stages(report, policy(3), {.stages = {rails, reduce}}, end);
+  EXPECT_EQ(report.stages[1].status, Status::pass) << report.stages[1].why;
+  Report faulty = of_node(3);
+  add_fabric_stages(faulty, policy(3), {.stages = {rails, reduce}}, end);
+  EXPECT_EQ(faulty.stages[0].status, Status::fail);
+  EXPECT_EQ(faulty.stages[1].status, Status::skip);
+}
+
+TEST(FabricRecordText, GoesThereAndBack) {
+  FabricRecord record = group(3);
+  record.stages.push_back(all_met(3, 1));
+  record.stages.back().left_out = {2}, record.trouble = "none";
+  EXPECT_EQ(fabric_record_from(to_json(record)), record);
+  for (
+      const char* broken :
+      {"{}", R"({"trouble": 1, "members": [], "stages": []})",
+       R"({"trouble": "", "members": [{}], "stages": []})",
+       R"({"trouble": "", "members": [], "stages": [{"stage": "x", "left_out": ["a"], "seen": [], "trouble": ""}]})"})
+    EXPECT_THROW(fabric_record_from(nlohmann::json::parse(broken)), std::runtime_error) << broken;
+}
+
+TEST(LocalReport, MustBeOfThisBootPolicyAndProgram) {
+  Report run = of_node(0), local = of_node(0);
+  local.run.plan = "burnin", local.run.started = "2026-01-01T00:00:00Z",
+  local.run.policy_digest = run.run.policy_digest = "sha256:1";
+  EXPECT_EQ(not_of_this_run(local, run), "");
+  const auto wrong = [&](const std::function<void(Report&)>& change, const char* why) {
+    Report other = local;
+    change(other);
+    EXPECT_THAT(not_of_this_run(other, run), HasSubstr(why));
+  };
+  wrong([](Report& r) { r.environment.nodes[0].boot_id = "boot-9"; }, "another boot");
+  wrong([](Report& r) { r.environment.nodes[0].name = "gpu-9"; }, "another node");
+  wrong([](Report& r) { r.environment.nodes[0].machine_id = "m"; }, "another machine");
+  wrong([](Report& r) { r.run.policy_digest = "sha256:2"; }, "another policy");
+  wrong([](Report& r) { r.tool.version = "9"; }, "another mlc-bench");
+  wrong([](Report& r) { r.run.plan = "health"; }, "no burn-in");
+  wrong([](Report& r) { r.run.started = "soon"; }, "when it began");
+  Report nowhere = run;
+  nowhere.environment.nodes[0].boot_id.clear();
+  EXPECT_THAT(not_of_this_run(local, nowhere), HasSubstr("another boot")) << "not known is not the same";
+}
+
+}  // namespace
+}  // namespace mlc
