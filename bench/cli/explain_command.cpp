@@ -7,6 +7,7 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/engine/timing.hpp"
 #include "bench/gpu/stress/all.hpp"
+#include "k8s/ipam/judge.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
 #include "validators/deciding/explained.hpp"
@@ -29,6 +30,8 @@ ExitCode explain_check(const Check& check) {
 ExitCode explain(const std::string& name) {
   for (const auto* check : all_checks())
     if (check->name == name) return explain_check(*check);
+  for (const auto& check : ipam::fleet_checks())
+    if (check.name == name) return explain_check(check);
   if (const GpuTest* test = find_gpu_test(name)) {
     std::printf("%s: %s\n\nlimit  %s\ntime   about %.0f s with --full%s\n", name.c_str(),
                 std::string(test->summary).c_str(), std::string(test->limit).c_str(), test->full_s,
@@ -58,6 +61,8 @@ ExitCode explain(const std::string& name) {
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
       known.emplace_back(each->name);
+    for (const auto& each : ipam::fleet_checks())
+      known.emplace_back(each.name);
     for (const auto* each : all_gpu_tests())
       known.emplace_back(each->name);
     const auto near = nearest(name, known);

@@ -47,14 +47,17 @@ nlohmann::json taints_of(const AdmitPolicy& policy) {
   return taints;
 }
 
+UsageError no_cluster() {
+  return UsageError("no cluster is named: this is no Pod, and KUBECONFIG is not set",
+                    "name one with --kubeconfig FILE or --server URL");
+}
+
 // Everything between the options and a publisher, alive while `use` runs.
 Published with_publisher(const KubernetesOptions& options, const AdmitPolicy& policy,
                          const std::function<Published(Publisher&)>& use) {
   options.check();
   const auto endpoint = endpoint_of(options);
-  if (!endpoint && options.publish)
-    throw UsageError("no cluster is named: this is no Pod, and KUBECONFIG is not set",
-                     "name one with --kubeconfig FILE or --server URL");
+  if (!endpoint && options.publish) throw no_cluster();
   std::unique_ptr<Transport> transport;
   if (endpoint)
     transport = make_transport(*endpoint,
@@ -76,10 +79,8 @@ Published with_publisher(const KubernetesOptions& options, const AdmitPolicy& po
 
 }  // namespace
 
-void KubernetesOptions::add_to(CLI::App& command) {
-  command
-      .add_flag("--publish", publish, "send it; without this what would be sent is shown and nothing changes")
-      ->group("Kubernetes");
+void KubernetesOptions::add_connection_to(CLI::App& command, const std::string& about) {
+  command.add_flag("--publish", publish, about)->group("Kubernetes");
   command
       .add_option("--kubeconfig", kubeconfig,
                   "cluster and account (default: the Pod's own, else $KUBECONFIG)")
@@ -102,6 +103,10 @@ void KubernetesOptions::add_to(CLI::App& command) {
   command.add_option("--api-timeout", timeout, "give the API server up after this long (default 120 s)")
       ->group("Kubernetes")
       ->type_name("TIME");
+}
+
+void KubernetesOptions::add_to(CLI::App& command) {
+  add_connection_to(command, "send it; without this what would be sent is shown and nothing changes");
   command
       .add_option("--settle", settle,
                   "look again after this long whether somebody put the taint back (default 5 s)")
@@ -115,6 +120,17 @@ void KubernetesOptions::check() const {
     throw UsageError("--server and --kubeconfig both name a cluster", "give one of them");
   if (server.empty() && (!ca_file.empty() || !token_file.empty()))
     throw UsageError("--ca and --token-file belong to --server", "a kubeconfig holds its own");
+}
+
+void with_api(const KubernetesOptions& options, const std::function<void(ApiClient&)>& use) {
+  options.check();
+  const auto endpoint = endpoint_of(options);
+  if (!endpoint) throw no_cluster();
+  const double timeout_s = seconds_of("--api-timeout", options.timeout);
+  const auto transport = make_transport(*endpoint, std::min(request_timeout_s, timeout_s / 3));
+  ApiClient api(
+      *transport, [&] { return token_of(*endpoint); }, {.total_s = timeout_s}, steady_timekeeper());
+  use(api);
 }
 
 Published publish_to(const KubernetesOptions& options, const AdmitPolicy& policy, const std::string& node,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "k8s/admission/publisher.hpp"
+#include "k8s/api/api_client.hpp"
 #include "validators/policy/policy.hpp"
 
 namespace mlc {
@@ -17,9 +18,14 @@ struct KubernetesOptions {
   std::string timeout = "120", settle = "5";
 
   void add_to(CLI::App& command);
+  // Without what belongs to writing to a node. `about`: what --publish sends.
+  void add_connection_to(CLI::App& command, const std::string& about);
   // Throws UsageError for what is wrong with the options, EndpointError for what is wrong with a file.
   void check() const;
 };
+
+// Asks the cluster that the options name; what `use` reads is read, published or not. Throws ApiError.
+void with_api(const KubernetesOptions& options, const std::function<void(ApiClient&)>& use);
 
 // What is to be done to which node. Dry: prints on stdout what would be sent, and says so. Throws ApiError.
 Published publish_to(const KubernetesOptions& options, const AdmitPolicy& policy, const std::string& node,

@@ -77,7 +77,8 @@ HttpResponse ApiClient::send(const HttpRequest& request) {
     try {
       const HttpResponse response = transport_.send(request, token_());
       const int status = response.status;
-      if ((status >= 200 && status < 300) || status == 404 || status == 409 || status == 422) return response;
+      if ((status >= 200 && status < 300) || status == 404 || status == 409 || status == 410 || status == 422)
+        return response;
       why = name + ": HTTP " + std::to_string(status) + said(response);
       if (status == 401 && !token_was_read_again) {
         token_was_read_again = true;

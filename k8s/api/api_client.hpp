@@ -33,8 +33,8 @@ class ApiClient {
   ApiClient(Transport& transport, std::function<std::string()> token, Patience patience, Timekeeper clock);
 
   // Resends after a broken connection, 429 and 5xx, and once after 401 with the token read anew. So every
-  // request must be one that may arrive twice. Returns 2xx, 404, 409 and 422, which the caller understands;
-  // throws ApiError for everything else, and when the patience is at its end.
+  // request must be one that may arrive twice. Returns 2xx, 404, 409, 410 and 422, which the caller
+  // understands; throws ApiError for everything else, and when the patience is at its end.
   HttpResponse send(const HttpRequest& request);
 
   // Before another round of a read and a write that others got in between: a wait that grows with `round`,

@@ -627,26 +627,6 @@ std::unique_ptr<BuiltNode> BuiltNode::pod() {
   pod.answer("verbs", "", verbs);
   pod.answer("resolve", "gpu-a", {"10.244.1.17"});
   pod.file("/etc/podinfo/network-status", status.dump(4));
-  const auto list = [](std::vector<nlohmann::json> items) {
-    return nlohmann::json{{"kind", "List"}, {"items", items}};
-  };
-  std::vector<nlohmann::json> pools;
-  for (int rail = 0; rail < rails; ++rail)
-    pools.push_back(
-        {{"metadata", {{"name", format("10.%d.0.0-16", 10 + rail)}}},
-         {"spec",
-          {{"range", format("10.%d.0.0/16", 10 + rail)},
-           {"allocations",
-            {{"31", {{"id", "c1"}, {"podref", "bench/worker-0"}, {"ifname", pod.netdev(rail)}}}}}}}});
-  pod.answer("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools", list(pools));
-  pod.answer("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations",
-             list({{{"metadata", {{"name", "10.10.0.31"}}}, {"spec", {{"podref", "bench/worker-0"}}}}}));
-  pod.answer("kubernetes", "/api/v1/pods",
-             list({{{"metadata",
-                     {{"namespace", "bench"},
-                      {"name", "worker-0"},
-                      {"annotations", {{"k8s.v1.cni.cncf.io/network-status", status.dump()}}}}},
-                    {"status", {{"phase", "Running"}}}}}));
   return node;
 }
 

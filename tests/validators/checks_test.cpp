@@ -55,7 +55,7 @@ std::vector<Case> all_cases() {
   // Healthy: every check passes somewhere.
   for (const auto* check : all_checks()) {
     const std::string name(check->name);
-    const bool of_pod = name.starts_with("pod.") || name.starts_with("ipam.");
+    const bool of_pod = name.starts_with("pod.");
     add(
         name, "healthy", Status::pass, "",
         [=](BuiltNode& node, Policy& policy) {
@@ -614,6 +614,16 @@ std::vector<Case> all_cases() {
       "pod.attachment", "address gone", Status::fail, "annotation -> address",
       [](BuiltNode& node, Policy&) { node.rail_link(2).addresses.clear(); }, Kind::pod);
   add(
+      "pod.attachment", "an address that nobody gave", Status::fail, "address -> annotation: 10.12.0.99",
+      [](BuiltNode& node, Policy&) { node.rail_link(2).addresses.push_back(*parse_prefix("10.12.0.99/24")); },
+      Kind::pod);
+  add(
+      "pod.attachment", "one address for two rails", Status::fail, "was given to net1 and to net2",
+      [=](BuiltNode& node, Policy&) {
+        status(node, [](nlohmann::json& told) { told[2]["ips"] = told[1]["ips"]; });
+      },
+      Kind::pod);
+  add(
       "pod.attachment", "interface gone", Status::fail, "is not in this namespace",
       [](BuiltNode& node, Policy&) {
         std::erase_if(node.links, [](const BuiltLink& link) { return link.name == "net3"; });
@@ -667,40 +677,6 @@ std::vector<Case> all_cases() {
         for (int rail = 0; rail < 4; ++rail)
           environment["PCIDEVICE_MLC_IO_RAIL" + std::to_string(rail)] = node.vf(rail, 0);
         node.answer("environment", "", environment);
-      },
-      Kind::pod);
-
-  const auto pool = [](nlohmann::json allocations) {
-    return nlohmann::json{{"items",
-                           {{{"metadata", {{"name", "10.10.0.0-16"}}},
-                             {"spec", {{"range", "10.10.0.0/16"}, {"allocations", allocations}}}}}}};
-  };
-  const std::string pools = "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools";
-  add(
-      "ipam.duplicates", "two owners", Status::fail, "bench/worker-0 and bench/worker-9",
-      [=](BuiltNode& node, Policy&) {
-        node.answer("kubernetes", pools, pool({{"31", {{"podref", "bench/worker-9"}}}}));
-      },
-      Kind::pod);
-  add(
-      "ipam.duplicates", "lost from its pool", Status::fail, "in no pool",
-      [=](BuiltNode& node, Policy&) { node.answer("kubernetes", pools, pool(nlohmann::json::object())); },
-      Kind::pod);
-  add(
-      "ipam.duplicates", "forbidden", Status::unknown, "403",
-      [=](BuiltNode& node, Policy&) { node.error("kubernetes", pools, EACCES, "GET ippools: HTTP 403"); },
-      Kind::pod);
-  add(
-      "ipam.leaks", "pod gone", Status::warn, "1 of 2",
-      [=](BuiltNode& node, Policy&) {
-        node.answer("kubernetes", pools,
-                    pool({{"31", {{"podref", "bench/worker-0"}}}, {"40", {{"podref", "bench/gone"}}}}));
-      },
-      Kind::pod);
-  add(
-      "ipam.leaks", "not a list", Status::unknown, "IPPool",
-      [=](BuiltNode& node, Policy&) {
-        node.answer("kubernetes", pools, {{"kind", "Status"}});
       },
       Kind::pod);
 
@@ -914,8 +890,7 @@ INSTANTIATE_TEST_SUITE_P(Case, EveryCheck, testing::ValuesIn(all_cases()), [](co
 
 TEST(AllChecks, EachHasAPassAFailAndAnUnknownCase) {
   // These advise and never refuse: their worst is a warning.
-  const std::set<std::string> advise{"pci.max-read-request", "pci.relaxed-ordering", "vf.spoof-check",
-                                     "ipam.leaks"};
+  const std::set<std::string> advise{"pci.max-read-request", "pci.relaxed-ordering", "vf.spoof-check"};
   std::map<std::string, std::set<Status>> seen;
   for (const auto& one : all_cases())
     seen[one.check].insert(one.expected);

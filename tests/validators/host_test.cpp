@@ -312,7 +312,7 @@ TEST(Selection, ThePolicySkipsBySide) {
     EXPECT_EQ(finding.status, Status::skip);
   const BuiltNode node(1);
   for (const auto& finding :
-       validate(node.host(), policy, select_checks(std::vector<std::string>{"pod", "ipam"}, all_checks())))
+       validate(node.host(), policy, select_checks(std::vector<std::string>{"pod"}, all_checks())))
     EXPECT_EQ(finding.status, Status::skip);
 }
 

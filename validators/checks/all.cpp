@@ -44,8 +44,6 @@ namespace mlc {
   _(vf_eswitch_mode)       \
   _(pod_attachment)        \
   _(pod_devices)           \
-  _(ipam_duplicates)       \
-  _(ipam_leaks)            \
   _(overlay_default_route) \
   _(overlay_mtu)           \
   _(gpu_count)             \

@@ -56,7 +56,7 @@ extern const Check net_duplicate_address{
         "Two owners of one address take each other's packets in turns: connections break at random, on two "
         "nodes at once. Whereabouts does not probe before it hands out an address.",
     .reads = "an ARP probe with sender 0.0.0.0 (RFC 5227) on each rail",
-    .fix = "Delete the later Pod; clean the IPPool (ipam.duplicates).",
+    .fix = "Delete the later Pod; mlc-bench ipam names it and what else is wrong in the pools.",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.duplicate-address");

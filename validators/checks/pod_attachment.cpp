@@ -1,6 +1,7 @@
 // One identity graph: network-status entry <-> interface <-> VF <-> RDMA device <-> GID. Any broken edge is
 // named.
 #include <algorithm>
+#include <map>
 
 #include "reports/record/text.hpp"
 #include "validators/checks/check.hpp"
@@ -39,6 +40,11 @@ void judge_edges(CheckFindings& findings, const Attachment& told, const std::vec
     if (parse_ipv4(ip))
       edge("annotation -> address: told " + ip + ", is " + (real.ips.empty() ? "none" : join(real.ips, ", ")),
            std::ranges::find(real.ips, ip) != real.ips.end());
+  // One that Whereabouts did not give is one that it may give to another Pod.
+  for (const auto& ip : real.ips)
+    if (!told.ips.empty() && !ip.starts_with("169.254."))
+      edge("address -> annotation: " + ip + " is on the interface and was not given to it",
+           std::ranges::find(told.ips, ip) != told.ips.end());
   if (!told.pci.empty())
     edge("annotation -> VF: told " + told.pci + ", the interface is " +
              (real.pci.empty() ? "no PCI device" : real.pci),
@@ -74,10 +80,17 @@ std::vector<Finding> judge(const Read<std::vector<Attachment>>& told, const std:
     return findings.done();
   }
   int extra = 0;
+  std::map<std::string, std::string> holders;  // of an address: the interface that was told it first
   for (const auto& one : *told) {
     if (one.is_default) continue;
     ++extra;
     judge_edges(findings, one, present);
+    for (const auto& ip : one.ips)
+      if (const auto [holder, is_new] = holders.try_emplace(ip, one.interface); !is_new)
+        findings.fail(
+            one.interface, ip + " was given to " + holder->second + " and to " + one.interface,
+            "one interface an address", source,
+            "two pools hand out one address: give each rail a range of its own, then delete the Pod");
   }
   if (wanted && extra < *wanted)
     findings.fail(

@@ -148,7 +148,6 @@ void read_pod(YamlMap map, NodeExpectation& node) {
   if (!node.podinfo.starts_with('/')) map.reject("podinfo", "'podinfo' must be an absolute path");
   node.annotation_wait_s = duration(map, "annotation_wait").value_or(0);
   node.resources = map.texts_if("resources");
-  node.ipam = map.boolean_if("ipam").value_or(false);
   for (const auto& name : map.texts_if("skip"))
     node.skip_in_pod.insert(name);
   map.finish();
