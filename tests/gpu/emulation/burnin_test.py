@@ -25,7 +25,8 @@ class Burnin(Case):
         self.assertLessEqual({"hbm", "memory", "gemm", "pcie", "launch", "atomics"}, alone)
         loaded = self.findings(*WITHOUT_LAUNCH, code=0)
         checks = {finding["check"] for finding in loaded["findings"]}
-        for check in ("burnin.memory", "burnin.sm", "burnin.gemm-bf16-repeats", "burnin.gemm-fp8-repeats", "burnin.pcie-data", "burnin.nvlink-copy-engine"):
+        for check in ("burnin.memory", "burnin.sm", "burnin.gemm-bf16-repeats", "burnin.gemm-fp8-repeats", "burnin.pcie-data",
+                      "burnin.nvlink-copy-engine"):
             self.assertTrue(any(one.startswith(check) for one in checks), (check, checks))
         self.assertEqual({finding["status"] for finding in loaded["findings"]}, {"pass"})
 

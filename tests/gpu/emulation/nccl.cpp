@@ -84,11 +84,14 @@ void progress(ncclComm& comm) {
   if (member.state != ncclInProgress) return;
   ++comm.polls;
   if (comm.doing == ncclComm::Doing::joining) {
+    const std::uint32_t heard = member.ranks.heard();
     if (member.ranks.all_joined()) {
       member.state = ncclSuccess;
     } else if (const int dead = member.ranks.dead(); dead >= 0) {
       comm.last_error = "rank " + std::to_string(dead) + " closed its connection";
       member.state = ncclRemoteError;
+    } else {
+      member.ranks.doze(heard);
     }
   } else if (comm.polls >= polls_of_a_call) {
     put_on_streams(comm);

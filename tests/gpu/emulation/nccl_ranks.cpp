@@ -1,7 +1,10 @@
 #include "tests/gpu/emulation/nccl_ranks.hpp"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/gpu/emulation/failure.hpp"
@@ -10,7 +13,7 @@ namespace emulation {
 
 namespace {
 
-constexpr std::size_t seats_bytes = 8192;
+constexpr std::size_t bell_at = 8192 - 64, seats_bytes = 8192;
 constexpr std::size_t whole(int ranks) { return seats_bytes + static_cast<std::size_t>(ranks) * room; }
 
 // A lock on one byte, which the kernel takes away when its process ends, however it ends.
@@ -30,7 +33,7 @@ std::string Ranks::make_place() {
 
 Ranks::Ranks(const std::string& place, int ranks, int rank)
     : size_(ranks), rank_(rank), descriptor_(::open(place.c_str(), O_RDWR | O_CLOEXEC)) {
-  static_assert(sizeof(Seat) * most_ranks <= seats_bytes);
+  static_assert(sizeof(Seat) * most_ranks <= bell_at);
   if (ranks < 1 || ranks > most_ranks) fail("settings", "1 to 64 ranks are emulated");
   // Rank 0 may be gone again.
   if (descriptor_ < 0) return;
@@ -46,6 +49,9 @@ Ranks::~Ranks() {
 }
 
 Ranks::Seat& Ranks::seat(int rank) const { return reinterpret_cast<Seat*>(memory_)[rank]; }
+std::atomic<std::uint32_t>& Ranks::bell() const {
+  return *reinterpret_cast<std::atomic<std::uint32_t>*>(memory_ + bell_at);
+}
 std::byte* Ranks::shown_by(int rank) const {
   return memory_ + seats_bytes + static_cast<std::size_t>(rank) * room;
 }
@@ -56,6 +62,7 @@ void Ranks::join() {
   if (::fcntl(descriptor_, F_OFD_SETLK, &lock) != 0)
     fail("rank twice", "two processes call themselves rank " + std::to_string(rank_));
   seat(rank_).joined = 1;
+  ring();
 }
 
 bool Ranks::all_joined() const {
@@ -73,13 +80,33 @@ bool Ranks::all_done_with(std::uint64_t number) const {
     if (seat(rank).done < number) return false;
   return true;
 }
-void Ranks::show(std::uint64_t number) { seat(rank_).shown = number; }
+void Ranks::show(std::uint64_t number) {
+  seat(rank_).shown = number;
+  ring();
+}
 bool Ranks::all_have_shown(std::uint64_t number) const {
   for (int rank = 0; rank < size_; ++rank)
     if (seat(rank).shown < number) return false;
   return true;
 }
-void Ranks::done_with(std::uint64_t number) { seat(rank_).done = number; }
+void Ranks::done_with(std::uint64_t number) {
+  seat(rank_).done = number;
+  ring();
+}
+
+std::uint32_t Ranks::heard() const { return memory_ == nullptr ? 0 : bell().load(); }
+void Ranks::ring() const {
+  ++bell();
+  (void)::syscall(SYS_futex, &bell(), FUTEX_WAKE, most_ranks, nullptr, nullptr, 0);
+}
+void Ranks::doze(std::uint32_t heard) const {
+  struct timespec millisecond {};
+  millisecond.tv_nsec = 1'000'000;
+  if (memory_ == nullptr)
+    (void)::nanosleep(&millisecond, nullptr);
+  else
+    (void)::syscall(SYS_futex, &bell(), FUTEX_WAIT, heard, &millisecond, nullptr, 0);
+}
 
 int Ranks::dead() const {
   if (memory_ == nullptr) return 0;

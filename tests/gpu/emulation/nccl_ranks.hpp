@@ -34,6 +34,11 @@ class Ranks {
   bool all_have_shown(std::uint64_t number) const;
   void done_with(std::uint64_t number);
 
+  // Until another rank does any of this, or a millisecond has gone: to spin would keep the other from it
+  // where there are fewer cores than ranks.
+  void doze(std::uint32_t heard) const;
+  std::uint32_t heard() const;  // changes with everything that any rank does: asked before it is looked
+
   int dead() const;  // the first rank that has gone without leaving; -1: none
 
  private:
@@ -42,6 +47,8 @@ class Ranks {
     std::atomic<std::uint64_t> shown, done;
   };
   Seat& seat(int rank) const;
+  std::atomic<std::uint32_t>& bell() const;
+  void ring() const;
   int size_, rank_, descriptor_;
   std::byte* memory_ = nullptr;
 };

@@ -105,15 +105,16 @@ class Work {
   Work(std::vector<Part> parts, std::shared_ptr<Membership> member)
       : parts_(std::move(parts)), member_(std::move(member)), number_(++member_->begun) {}
 
-  // Whether it is done. Never waits: a peer may be gone.
+  // Whether it is done. Waits a millisecond at most: a peer may be gone.
   bool step() {
     if (member_->over) return true;
     Ranks& ranks = member_->ranks;
     if (const Fault* fault = settings().fault("hangs", "rank", ranks.rank());
         fault != nullptr && number_ > static_cast<std::uint64_t>(fault->number("after")))
       return false;
+    const std::uint32_t heard = ranks.heard();
     if (!shown_) {
-      if (!ranks.all_done_with(number_ - 1)) return wait();
+      if (!ranks.all_done_with(number_ - 1)) return wait(heard);
       show();
       ranks.show(number_);
       shown_ = true;
@@ -121,7 +122,7 @@ class Work {
           fault != nullptr && number_ > static_cast<std::uint64_t>(fault->number("after")))
         ::kill(::getpid(), SIGKILL);
     }
-    if (!ranks.all_have_shown(number_)) return wait();
+    if (!ranks.all_have_shown(number_)) return wait(heard);
     for (std::size_t i = 0; i < parts_.size(); ++i)
       take(i);
     ranks.done_with(number_);
@@ -129,8 +130,9 @@ class Work {
   }
 
  private:
-  bool wait() {
-    if (++polls_ % 64 == 0)
+  bool wait(std::uint32_t heard) {
+    member_->ranks.doze(heard);
+    if (++polls_ % 8 == 0)
       if (const int dead = member_->ranks.dead(); dead >= 0) member_->state = ncclRemoteError;
     return false;
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """rewrite_launches.py KERNELS.cu OUT.cpp: what only nvcc reads, as C++ for the emulation. Lines keep their numbers.
 
-kernel<A, B><<<grid, block, shared, stream>>>(arguments) becomes emulation::Launch(grid, block, shared, stream).run("kernel<A, B>", kernel<A, B>, arguments).
+kernel<A, B><<<grid, block, shared, stream>>>(arguments) becomes
+emulation::Launch(grid, block, shared, stream).run("kernel<A, B>", kernel<A, B>, arguments).
 """
 import re
 import sys
@@ -32,7 +33,8 @@ def rewritten(text):
         kernel = text[begin:mark]
         text = f'{text[:begin]}::emulation::Launch({text[mark + 3:end]}).run("{kernel}", {kernel}{comma}{text[end + 4:]}'
     text = re.sub(r'asm volatile\("mov\.u32 %0, %%smid;" : "=r"\((\w+)\)\);', r"\1 = ::emulation::sm();", text)
-    text = re.sub(r"extern __shared__ (?:__align__\(\d+\) )?unsigned char (\w+)\[\];", r"unsigned char* const \1 = ::emulation::dynamic_shared();", text)
+    text = re.sub(r"extern __shared__ (?:__align__\(\d+\) )?unsigned char (\w+)\[\];",
+                  r"unsigned char* const \1 = ::emulation::dynamic_shared();", text)
     if re.search(r"\basm\b", text):
         raise SystemExit("assembler that the emulation does not know")
     return text

@@ -1,0 +1,109 @@
+"""Collectives over an emulated NCCL: every one, every type and operator, ranks that die or hang, memory that is missing."""
+import re
+
+from program import *
+
+PROGRAM = [os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
+COLLECTIVES = ("allreduce", "allgather", "reducescatter", "alltoall", "broadcast", "reduce", "gather", "scatter", "sendrecv")
+TYPES = "int8,uint8,int32,uint32,int64,uint64,half,bfloat16,float,double,f8e4m3,f8e5m2"
+
+
+def environment(**emulated):
+    return clean_environment(**{"MLC_EMULATED_" + key.upper(): str(value) for key, value in emulated.items()})
+
+
+def nccl(collective, *arguments, ranks=2, timeout=100, **emulated):
+    emulated = {"gpus": ranks} | emulated
+    return run(collective, "--backend", "nccl", "--launcher", "processes", "--ranks", str(ranks), "--launches", "1", *arguments,
+               env=environment(**emulated), program=PROGRAM, timeout=timeout)
+
+
+class Collectives(Case):
+    def series(self, *arguments, code=0, **emulated):
+        path = self.path("report.json")
+        done = nccl(*arguments, "--output", path, **emulated)
+        self.assertEqual(done.code, code, done)
+        self.assertNotIn("emulation:", done.err, done)
+        return report(path)["series"]
+
+    def check(self, series, least):
+        self.assertGreaterEqual(len(series), least)
+        for one in series:
+            self.assertEqual(one["wrong"], 0, one)
+
+    def test_every_collective_of_every_type_in_and_out_of_place(self):
+        for collective in COLLECTIVES:
+            with self.subTest(collective=collective):
+                series = self.series(collective, "--sizes", "96,4112", "-d", TYPES, "-n", "2", ranks=2)
+                self.check(series, 24)
+
+    def test_every_operator_of_three_ranks(self):
+        for collective in ("allreduce", "reducescatter", "reduce"):
+            with self.subTest(collective=collective):
+                self.check(self.series(collective, "--sizes", "4104", "-d", "float,bfloat16,int32,f8e4m3", "-o", "all", "-n", "2",
+                                       ranks=3, seed=3), 20)
+
+    def test_registered_buffers_and_graphs(self):
+        for arguments in (["--register"], ["--graph"], ["--register", "--graph"]):
+            for collective in ("allreduce", "alltoall"):
+                with self.subTest(arguments=arguments, collective=collective):
+                    self.check(self.series(collective, "--sizes", "96,64K", "-n", "3", *arguments, ranks=2), 2)
+
+    def test_one_to_eight_ranks(self):
+        for ranks in (1, 2, 5, 8):
+            with self.subTest(ranks=ranks):
+                self.check(self.series("allreduce", "--sizes", "8200", "-n", "2", ranks=ranks), 1)
+
+    def test_one_gpu_shared_by_two_ranks(self):
+        self.check(self.series("allreduce", "--sizes", "4K", "-n", "2", "--share-gpu", ranks=2, gpus=1), 1)
+
+    def test_the_report_says_how_nccl_carried_it(self):
+        series = self.series("allreduce", "--sizes", "64K", "-n", "3")
+        self.assertEqual(series[0]["tuning"]["algorithm"], "Ring", series[0])
+
+    def test_a_planted_flip_and_a_library_that_is_wrong_are_found(self):
+        done = nccl("allreduce", "--sizes", "64K", "-n", "3", "--inject", "flip:rank=1,index=1000,bit=3")
+        self.assertEqual(done.code, 1, done)
+        done = nccl("allgather", "--sizes", "64K", "-n", "3", fault="wrong:rank=1")
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("wrong", done.out)
+
+
+class Trouble(Case):
+    def test_a_rank_that_dies_is_named(self):
+        for fault in ("init-dies:rank=1", "dies:rank=1,after=5"):
+            with self.subTest(fault=fault):
+                done = nccl("allreduce", "--sizes", "4K,64K", "-n", "5", "-T", "20s", ranks=3, fault=fault)
+                self.assertEqual(done.code, 3, done)
+                self.assertIn("rank 1", done.err)
+                self.assertNotIn("emulation:", done.err)
+                self.assertLess(done.seconds, 40, done)
+
+    def test_a_rank_that_hangs_is_an_error_after_the_deadline(self):
+        for fault, words in (("init-hangs:rank=1", "ncclCommInitRankConfig: no answer within the deadline"),
+                             ("hangs:rank=1,after=5", "none has finished it for 2.0 s")):
+            with self.subTest(fault=fault):
+                done = nccl("allreduce", "--sizes", "4K,64K", "-n", "5", "-T", "2s", ranks=3, fault=fault)
+                self.assertEqual(done.code, 3, done)
+                self.assertIn(words, done.err)
+                self.assertNotIn("emulation:", done.err)
+                self.assertLess(done.seconds, 40, done)
+
+    def test_an_abort_that_hangs_does_not_keep_the_run(self):
+        done = nccl("allreduce", "--sizes", "4K", "-n", "5", "-T", "2s", ranks=2, fault="abort-hangs:rank=0;dies:rank=1,after=3")
+        self.assertEqual(done.code, 3, done)
+        self.assertLess(done.seconds, 40, done)
+
+    def test_memory_that_is_missing_is_said(self):
+        done = nccl("allreduce", "--sizes", "6M", "-n", "2")
+        self.assertEqual(done.code, 3, done)
+        self.assertRegex(done.err, re.compile("memory", re.I))
+
+    def test_a_gpu_that_is_lost_is_an_error_of_cuda(self):
+        done = nccl("allreduce", "--sizes", "4K", "-n", "5", "-T", "20s", fault="lost:gpu=1,after=12")
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("cudaErrorUnknown", done.err)
+
+    def test_more_ranks_than_gpus_are_refused(self):
+        done = nccl("allreduce", "--sizes", "4K", ranks=3, gpus=2)
+        self.assertNotEqual(done.code, 0, done)
