@@ -15,7 +15,7 @@ from manifests_test import KUBECTL, MISSING, containers, render  # noqa: E402
 
 FOREIGN = {"key": "node.cilium.io/agent-not-ready", "value": "true", "effect": "NoExecute"}
 STARTUP = {"key": "mlc-bench.io/unvalidated", "effect": "NoSchedule"}
-SMALL = "--sizes 64K --qps 1 --depth 16 --max-time 1s --precision 20"  # see rdma_test
+SMALL = "--one-way --solo --sizes 64K --qps 1 --depth 16 --max-time 1s --precision 20"  # see rdma_test
 
 
 def why_no_containers():
@@ -62,13 +62,20 @@ class Containers(LabCase):
         job, = [o for o in cls.objects if o["kind"] == "CronJob" and o["metadata"]["name"] == "mlc-burnin"]
         cls.template = job["spec"]["jobTemplate"]["spec"]["template"]
         cls.container, = containers(job)
+        cls.policy = next(word for word in cls.container["args"] if word.startswith("--policy="))
         cls.networks = [o for o in cls.objects if o["kind"] == "NetworkAttachmentDefinition"]
         cls.configmaps = {o["metadata"]["name"]: o.get("data", {}) for o in cls.objects if o["kind"] == "ConfigMap"}
         cls.addClassCleanup(lab.on_all, f"{lab.file('guest/pods')} end", lab.nodes[:2], timeout=120)
         lab.on_all(f"{lab.file('guest/pods')} begin", lab.nodes[:2], timeout=120)
-        cls.pods = dict(zip(lab.nodes[:2], at_once(*[lambda node=node: cls.a_pod(node, "burnin").up() for node in lab.nodes[:2]])))
+        cls.pods = {node: cls.a_pod(node, "burnin") for node in lab.nodes[:2]}
         for pod in cls.pods.values():
             cls.addClassCleanup(lambda pod=pod: pod.attached and pod.down())
+
+    def healthy(self, *nodes):
+        """The Pods of the manifest's burn-in, on node0 or on both."""
+        wanted = [self.pods[node] for node in nodes]
+        at_once(*[pod.up for pod in wanted if not pod.attached])
+        return wanted if len(wanted) > 1 else wanted[0]
 
     @classmethod
     def a_pod(cls, node, name, template=None, **more):
@@ -77,8 +84,7 @@ class Containers(LabCase):
 
     def look(self, pod, container=None, checks=()):
         """The findings from inside a Pod that are neither pass nor skip, with the policy as the manifest mounts it."""
-        policy = next(word for word in self.container["args"] if word.startswith("--policy="))
-        done = pod.run(container or self.container, ["mlc-bench", "validate", *checks, policy, "--peer", pod_addresses(peer_of(pod.node)), "--format", "json"])
+        done = pod.run(container or self.container, ["mlc-bench", "validate", *checks, self.policy, "--peer", pod_addresses(peer_of(pod.node)), "--format", "json"])
         try:
             report = json.loads(done.out)
         except ValueError:
@@ -92,12 +98,12 @@ class Containers(LabCase):
         return container
 
     def test_a_healthy_pod_finds_nothing(self):
-        for found in at_once(*[lambda pod=pod: self.look(pod) for pod in self.pods.values()]):
+        for found in at_once(*[lambda pod=pod: self.look(pod) for pod in self.healthy("node0", "node1")]):
             self.assertEqual(shown(found), "")
 
     def test_the_container_is_what_the_manifest_says(self):
         """Else the faults below would be found because of something else."""
-        done = self.pods["node0"].run(self.container, ["sh", "-c", "grep -E '^(CapBnd|CapEff|NoNewPrivs|Seccomp):' /proc/self/status; cat /proc/1/comm; "
+        done = self.healthy("node0").run(self.container, ["sh", "-c", "grep -E '^(CapBnd|CapEff|NoNewPrivs|Seccomp):' /proc/self/status; cat /proc/1/comm; "
                                                        "ls /sys/class/net /dev/infiniband; cat /sys/fs/cgroup/memory.max; touch /usr/x; which gcc python3 qemu-img"])
         for line in ("CapBnd:\t0000000000006000", "CapEff:\t0000000000006000", "NoNewPrivs:\t1", "Seccomp:\t2", "eth0\nlo\nnet1\nnet2\nnet3\nnet4",
                      "rdma_cm\nuverbs0\nuverbs1\nuverbs2\nuverbs3", f"\n{1 << 30}\n"):
@@ -106,11 +112,131 @@ class Containers(LabCase):
         self.assertNotEqual(done.code, 0, f"the image has a compiler, a Python or QEMU: {done}")
 
     def test_without_ipc_lock_it_is_the_locked_memory(self):
-        found = self.look(self.pods["node0"], self.changed(lambda c: c["securityContext"]["capabilities"]["add"].remove("IPC_LOCK")))
+        found = self.look(self.healthy("node0"), self.changed(lambda c: c["securityContext"]["capabilities"]["add"].remove("IPC_LOCK")))
         self.assertEqual([(f["check"], f["status"]) for f in found], [("rdma.memlock", "fail")], shown(found))
         self.assertIn("IPC_LOCK", found[0]["remedy"])
 
     def test_without_the_volume_shared_memory_is_small(self):
-        found = self.look(self.pods["node0"], self.changed(lambda c: c["volumeMounts"].remove({"name": "shm", "mountPath": "/dev/shm"})))
+        found = self.look(self.healthy("node0"), self.changed(lambda c: c["volumeMounts"].remove({"name": "shm", "mountPath": "/dev/shm"})))
         self.assertEqual([(f["check"], f["status"], f["observed"]) for f in found], [("host.shm", "fail", "0.06 GiB")], shown(found))
         self.assertIn("emptyDir", found[0]["remedy"])
+
+    def tmp_of(self, pod, name):
+        """A file that a container left in its /tmp, an emptyDir of its Pod."""
+        return self.lab.run(pod.node, f"cat /run/pods/{pod.name}.volumes/tmp/{name}").out
+
+    def test_four_rails_carry_rdma_between_pods(self):
+        here, there = self.healthy("node0", "node1")
+        listening = there.start(self.container, ["mlc-bench", "rdma", "--listen", "--timeout", "60s", "--quiet", "--output", "/tmp/rdma.json"])
+        self.lab.run("node1", "until ss -tln | grep -q :18516; do sleep 0.1; done", timeout=60)
+        done = here.run(self.container, ["mlc-bench", "rdma", "write", *SMALL.split(), self.policy, "--connect", there.address, "--timeout", "60s", "--quiet",
+                                         "--output", "/tmp/rdma.json"])
+        other = self.lab.finish("node1", "rdma --listen", listening, 180)
+        self.assertEqual((done.code, other.code), (0, 0), f"{done}\n{other}")
+        rails = json.loads(self.tmp_of(here, "rdma.json"))["figures"]["rails"]
+        self.assertEqual({(rail["rail"], rail["device"], rail["phase"]) for rail in rails},
+                         {(r, f"roce{r}", "solo") for r in range(4)})
+        for rail in rails:
+            self.assertEqual(rail["wrong"], 0, rail)
+            self.assertGreater(rail["gbit_s"], 0, rail)
+
+    def test_allreduce_over_ssh_between_pods(self):
+        """The Indexed Job of `mlc-bench manifest`: its workers with their rails, its launcher with eth0 alone, all three Pods."""
+        made = subprocess.run([self.lab.bench, "manifest", "allreduce", "--kind", "indexed-job", "--nodes", "2", "--gpus", "0", "--sizes", "4K,64K", "-n", "5", "--timeout", "3min"],
+                              capture_output=True, text=True, check=True).stdout
+        import yaml
+        jobs = {o["metadata"]["name"]: o["spec"]["template"] for o in yaml.safe_load_all(made) if o and o["kind"] == "Job"}
+        with tempfile.TemporaryDirectory() as directory:
+            subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-N", "", "-f", f"{directory}/id_rsa"], check=True)
+            shutil.copy(f"{directory}/id_rsa.pub", f"{directory}/authorized_keys")
+            secrets = {"mlc-allreduce-ssh": {}}
+            for name in os.listdir(directory):
+                with open(os.path.join(directory, name)) as f:
+                    secrets["mlc-allreduce-ssh"][name] = f.read()
+        both = self.healthy("node0", "node1")
+        hosts = {pod.address: f"mlc-allreduce-{i}.mlc-allreduce mlc-allreduce-{i}" for i, pod in enumerate(both)}  # the Service's names
+        workers = [pod.beside(jobs["mlc-allreduce"], f"mlc-allreduce-{i}", secrets, hosts) for i, pod in enumerate(both)]
+        launcher = self.a_pod("node0", "mlc-allreduce-launcher", jobs["mlc-allreduce-launcher"], secrets=secrets, hosts=hosts, first=False).up()
+        self.addCleanup(launcher.down)
+        for worker in workers:
+            container = worker.spec["containers"][0]
+            process = worker.start(container)
+            self.addCleanup(process.communicate)
+            self.addCleanup(worker.kill)
+            self.lab.run(worker.node, f"until ss -tln | grep -q :{container['readinessProbe']['tcpSocket']['port']}; do sleep 0.1; done", timeout=60)
+        done = launcher.run(launcher.spec["containers"][0], timeout=240)
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("2 ranks · 2 nodes · mpi", done.out)
+        self.assertIn("PASS", done.out)
+
+    def test_burn_in_opens_both_nodes(self):
+        """The CronJob's container as it is rendered, its account and all, against an API server here that the nodes reach through ssh."""
+        both = self.healthy("node0", "node1")
+        directory = tempfile.mkdtemp(prefix="mlc-lab-api-")
+        self.addCleanup(shutil.rmtree, directory)
+        with api_server.ApiServer(directory) as api:
+            api.add_configmap("mlc-bench", "mlc-bench-quarantine")
+            with open(api.path("ca.crt")) as f:
+                account = {"ca.crt": f.read(), "token": api.token, "namespace": "mlc-bench"}
+            for pod in both:
+                boot = self.lab.run(pod.node, "cat /proc/sys/kernel/random/boot_id").out.strip()
+                api.add_node(pod.node, [FOREIGN, STARTUP], boot=boot)
+                forward = f"127.0.0.1:{api.port}:127.0.0.1:{api.port}"
+                subprocess.run(self.lab.ssh(pod.node, "-O", "forward", "-R", forward), check=True, capture_output=True, timeout=60)
+                self.addCleanup(subprocess.run, self.lab.ssh(pod.node, "-O", "cancel", "-R", forward), capture_output=True, timeout=60)
+                pod.service, pod.account = ("127.0.0.1", api.port), account
+            for pod, done in zip(both, at_once(*[lambda pod=pod: pod.run(self.container, timeout=300) for pod in both])):
+                self.assertEqual(done.code, 0, done)
+                self.assertEqual(api.taints(pod.node), [FOREIGN["key"]], done)
+                self.assertEqual(api.condition(pod.node)["status"], "True")
+                self.assertEqual(api.nodes[pod.node]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted")
+
+    def another_pod(self, name, **more):
+        """On node0, in place of the healthy one."""
+        if self.pods["node0"].attached:
+            self.pods["node0"].down()
+        pod = self.a_pod("node0", name, **more)
+        self.addCleanup(pod.down)
+        return pod.up()
+
+    def test_wrong_count_is_the_rail_that_is_missing(self):
+        template = copy.deepcopy(self.template)
+        template["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"] = "rail0@net1,rail1@net2,rail2@net3"
+        found = self.look(self.another_pod("three-rails", template=template))
+        self.assertEqual([(f["check"], f["status"]) for f in found],
+                         [("pci.inventory", "fail"), ("pod.attachment", "fail"), ("pod.devices", "fail")], shown(found))
+        self.assertIn("rail 3 (10.13.0.0/16) is missing", found[0]["observed"])
+        self.assertEqual(found[1]["observed"], "3 attachments")
+
+    def test_wrong_vfs_are_named(self):
+        """The resourceName annotations of two networks, exchanged: each interface has the other rail's VF under its addresses."""
+        networks = copy.deepcopy(self.networks)
+        key = "k8s.v1.cni.cncf.io/resourceName"
+        second, third = (next(o for o in networks if o["metadata"]["name"] == name)["metadata"]["annotations"] for name in ("rail2", "rail3"))
+        second[key], third[key] = third[key], second[key]
+        found = self.look(self.another_pod("exchanged", definitions=networks))
+        self.assertEqual({f["subject"] for f in found}, {"rail 2 (net3)", "rail 3 (net4)"}, shown(found))
+        self.assertEqual({f["check"] for f in found}, {"net.reachability", "net.path-mtu", "net.rail-matrix"}, shown(found))
+        for subject, gateway in (("rail 2 (net3)", "10.12.0.1"), ("rail 3 (net4)", "10.13.0.1")):
+            self.assertIn(("net.reachability", "fail", subject, f"gateway {gateway} does not answer"),
+                          [(f["check"], f["status"], f["subject"], f["observed"]) for f in found], shown(found))
+
+    def test_wrong_address_is_another_pods(self):
+        """Two Pods of one rail's network with one address, as Whereabouts is known to give them."""
+        for node in self.lab.nodes[:2]:  # one switch for both, where the lab has a router between them
+            self.lab.run("router", f"bridge link set dev {node}-rail0 isolated off")
+            self.addCleanup(self.lab.run, "router", f"bridge link set dev {node}-rail0 isolated on")
+        self.healthy("node1")
+        found = self.look(self.another_pod("same-address", addresses={"rail0": "10.10.1.20"}))
+        failed = [(f["check"], f["subject"], f["observed"]) for f in found if f["status"] == "fail"]
+        self.assertEqual(failed, [("net.duplicate-address", "rail 0 (net1)", "10.10.1.20 is also owned by 52:54:00:aa:01:00")], shown(found))
+        self.assertEqual({f["subject"].split(" to ")[0] for f in found}, {"rail 0 (net1)"}, shown(found))
+
+    def test_wrong_overlay_mtu_forgets_vxlan(self):
+        template = copy.deepcopy(self.template)
+        del template["metadata"]["annotations"]
+        pod = self.a_pod("node0", "full-frames", template, overlay_mtu=1500, first=False).up()
+        self.addCleanup(pod.down)
+        found = self.look(pod, checks=["overlay"])
+        self.assertEqual([(f["check"], f["status"], f["observed"]) for f in found],
+                         [("overlay.mtu", "fail", "MTU 1500 over the underlay with 1500")], shown(found))

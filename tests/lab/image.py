@@ -98,6 +98,9 @@ def make_image(root, program):
             os.symlink(os.readlink(f"/{link}"), f"{root}/{link}")
     for account in ("passwd", "group"):
         shutil.copy(f"/usr/share/base-passwd/{account}.master", f"{root}/etc/{account}")
+    with open(f"{root}/etc/passwd", "a") as f:
+        f.write("sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n")  # as the package makes it
+    shutil.copy(f"{root}/usr/share/libc-bin/nsswitch.conf", f"{root}/etc/nsswitch.conf")
     copy_alternatives(root)
     shutil.copy("/etc/ld.so.cache", f"{root}/etc/ld.so.cache")
     if os.path.exists("/etc/ssl/certs/ca-certificates.crt"):

@@ -66,10 +66,11 @@ def rail_attachment(network, interface, definition, pci_of, number, address=None
     sriov = config["plugins"][0]
     assert sriov["type"] == "sriov" and sriov["ipam"]["type"] == "whereabouts", sriov
     prefix = ".".join(sriov["ipam"]["range"].split(".")[:2])  # 10.10 of 10.10.0.0/16; each node of the lab has a /24 of it
+    address = address or f"{prefix}.{number}.20"
     rail = int(re.search(r"\d+$", resource)[0])
     config["plugins"][0] = {"type": "host-device", "ipam": {
-        "type": "static", "addresses": [{"address": (address or f"{prefix}.{number}.20") + "/24"}],
-        "routes": [{"dst": f"{prefix}.0.0/16", "gw": f"{prefix}.{number}.1"}]}}
+        "type": "static", "addresses": [{"address": address + "/24"}],
+        "routes": [{"dst": f"{prefix}.0.0/16", "gw": address.rsplit(".", 1)[0] + ".1"}]}}
     return {"interface": interface, "network": f"mlc-bench/{network}", "config": config, "resource": resource, "pci": pci_of[resource],
             "rdma": f"roce{rail}", "vf": ["spoofchk", sriov["spoofchk"], "trust", sriov["trust"]]}
 
@@ -180,11 +181,11 @@ class Sandbox:
     """The networks of one Pod on one node, and the containers that are run in them: `Sandbox(...).up()`, `.run()`, `.down()`."""
 
     def __init__(self, lab, node, template, name, *, definitions=(), secrets=None, configmaps=None, hosts=None, overlay_mtu=NODE_MTU,
-                 addresses=None, first=True, fields=None):
+                 addresses=None, first=True):
         self.lab, self.node, self.name, self.number = lab, node, name, int(node.removeprefix("node"))
         self.template, self.spec = template, template["spec"]
         self.hosts, self.given = hosts or {}, {"configmaps": configmaps or {}, "secrets": secrets or {}, "directory": f"/run/pods/{name}.volumes"}
-        self.fields = {"spec.nodeName": node, "metadata.labels['batch.kubernetes.io/job-name']": name, **(fields or {})}
+        self.fields = {"spec.nodeName": node, "metadata.labels['batch.kubernetes.io/job-name']": name}
         self.netns = FIRST_NAMESPACE if first else f"/run/netns/{name}"
         self.pci_of = {f"mlc.io/rail{r}": pci for r, pci in enumerate(self.vfs())}
         self.annotations = dict(template["metadata"].get("annotations", {}))
@@ -192,7 +193,17 @@ class Sandbox:
         self.attachments = [ordinary_network(self.number, overlay_mtu)]
         for network, interface in wanted_networks(self.annotations):
             self.attachments.append(rail_attachment(network, interface, by_name[network], self.pci_of, self.number, (addresses or {}).get(network)))
+        self.service, self.account = ("10.96.0.1", 443), {}
         self.verbs, self.attached = {}, False
+
+    def beside(self, template, name, secrets, hosts):
+        """Another Pod's containers in this one's networks, which it asks for with the same words: attaching takes its time."""
+        asked = template["metadata"].get("annotations", {})
+        assert wanted_networks(asked) == wanted_networks(self.template["metadata"]["annotations"]), asked
+        other = copy.copy(self)
+        other.template, other.spec, other.name, other.hosts = template, template["spec"], name, hosts
+        other.given = {**self.given, "secrets": secrets, "directory": f"/run/pods/{name}.volumes"}
+        return other
 
     def vfs(self):
         if not hasattr(self.lab, "vfs_of"):
@@ -234,9 +245,14 @@ class Sandbox:
     def document(self, container, words=None):
         """What guest/pod runs: the container of the manifest, or its container with another command."""
         variables, verbs = self.granted(container)
-        environment = {"HOSTNAME": self.name, "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT_HTTPS": "443",
+        environment = {"HOSTNAME": self.name, "KUBERNETES_SERVICE_HOST": self.service[0],
+                       "KUBERNETES_SERVICE_PORT_HTTPS": str(self.service[1]),
                        **environment_of(container, self.fields), **variables}
         mounts, files, directories = mounts_of(self.spec, container, {**self.given, "annotations": self.annotations})
+        if self.account:
+            files.update({f"{self.given['directory']}/account/{name}": (0o644, 0, text) for name, text in self.account.items()})
+            mounts.append({"destination": "/run/secrets/kubernetes.io/serviceaccount", "type": "bind",
+                           "source": f"{self.given['directory']}/account", "options": ["rbind", "ro"]})
         names = {"127.0.0.1": "localhost", self.address: self.name, **self.hosts}
         files[f"/run/pods/{self.name}.hosts"] = (0o644, 0, "".join(f"{address} {name}\n" for address, name in names.items()))
         files[f"/run/pods/{self.name}.hostname"] = (0o644, 0, self.name + "\n")
@@ -247,7 +263,13 @@ class Sandbox:
         return {"id": f"{self.name}-{time.monotonic_ns()}", "files": files, "directories": directories, "config": config}
 
     def start(self, container, words=None, timeout=180):
-        return self.lab.start(self.node, f"{self.lab.file('guest/pod')} run {self.written(self.document(container, words))}", timeout)
+        document = self.document(container, words)
+        self.last = document["id"]
+        return self.lab.start(self.node, f"{self.lab.file('guest/pod')} run {self.written(document)}", timeout)
+
+    def kill(self):
+        """Ends the container that was started last."""
+        self.lab.run(self.node, f"crun kill --all {self.last} KILL", check=False)
 
     def run(self, container, words=None, timeout=180):
         return self.lab.finish(self.node, str(words), self.start(container, words, timeout), timeout)
