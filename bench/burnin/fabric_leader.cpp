@@ -170,6 +170,7 @@ class Leader {
   void lose(Seat& seat, const std::string& why) {
     if (!seat.link) return;
     seat.gone = why, seat.link.reset();
+    if (ending_) return;  // they go, as they should
     hooks_.say(seat.member.node + " is gone: " + why);
   }
 
@@ -301,6 +302,7 @@ class Leader {
     for (std::size_t i = 0; i < seats_.size(); ++i)
       tell(static_cast<int>(i), {{"type", "record"}, {"record", to_json(record)}});
     const auto start = Clock::now();
+    ending_ = true;
     const bool was = stopped_;
     while (seconds_since(start) < farewell_s && was == stopped_ &&
            std::ranges::any_of(seats_, [](const auto& seat) { return seat->link.has_value(); }))
@@ -318,7 +320,7 @@ class Leader {
   std::vector<int> left_out_;
   Clock::time_point began_ = Clock::now(), alive_ = began_;
   int last_meeting_ = 0;
-  bool closed_ = false, stopped_ = false;
+  bool closed_ = false, stopped_ = false, ending_ = false;
 };
 
 }  // namespace

@@ -3,11 +3,12 @@ against the tests' API server. What they measure of each other is played (played
 import json, os, signal, socket, subprocess, threading, time, unittest
 
 from cluster import BENCH, FOREIGN, STARTUP, ApiServer, Case, a_report, clean_environment, digest, finding, report, run, wait_for
+from program import HAS_MPI
 
 BUILD = os.environ["MLC_BUILD"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 MOUNTS = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
-PID = 'mount --bind "$1" /proc/sys/kernel/random/boot_id; mount --bind "$2" /etc/machine-id; shift 2; exec "$@"'
+AS_NODE = 'mount --bind "$1" /proc/sys/kernel/random/boot_id; mount --bind "$2" /etc/machine-id; shift 2; exec "$@"'
 POLICY = """policy: test
 target: {rails: 2, rail_gbit_s: 200, mtu: 4096}
 node: {host: {nofile: 1}}
@@ -38,18 +39,19 @@ def free_ports(count):
     raise AssertionError("no free ports")
 
 
-@unittest.skipIf(subprocess.run([*MOUNTS, "true"], capture_output=True).returncode != 0, "a mount namespace of its own is needed")
-class Fabric(Case):
+class Group(Case):
     def group(self, nodes, witnesses=(), partners=3, collective=False, **world):
         os.mkdir(self.path("api"))
         self.api = ApiServer(self.path("api")).__enter__()
         self.addCleanup(self.api.__exit__)
         self.api.add_configmap("mlc-bench", "mlc-bench-quarantine")
-        self.policy_text = POLICY % partners if collective else "\n".join(line for line in (POLICY % partners).split("\n") if "fabric-allreduce" not in line)
+        lines = (POLICY % partners).split("\n")
+        self.policy_text = "\n".join(line for line in lines if collective or "fabric-allreduce" not in line)
         self.policy = self.write("policy.yaml", self.policy_text)
         self.key = self.write("key", "k" * 64)
         self.nodes, self.pods, self.port = list(nodes), {}, free_ports(len(nodes) + 1)
-        self.identity = {n: {"boot": f"0000000{i}-0000-4000-8000-00000000000{i}", "machine": f"{i:032x}"} for i, n in enumerate(self.nodes, 1)}
+        self.identity = {n: {"boot": f"0000000{i}-0000-4000-8000-00000000000{i}", "machine": f"{i:032x}"}
+                         for i, n in enumerate(self.nodes, 1)}
         self.world = self.write("world.json", json.dumps({"nodes": self.identity, "rails": 2, **world}))
         self.new = self.write("members", json.dumps([{"name": n} for n in nodes if n not in witnesses]))
         for node in self.nodes:
@@ -58,8 +60,8 @@ class Fabric(Case):
                               labels={"mlc-bench.io/admission": "admitted" if open_ else "fabric"})
             self.api.nodes[node]["status"]["nodeInfo"]["machineID"] = self.identity[node]["machine"]
             if open_:
-                self.api.nodes[node]["status"]["conditions"].append({"type": "MLClusterReady", "status": "True", "reason": "Admitted", "message": "",
-                                                                     "lastTransitionTime": "2026-01-01T00:00:00Z"})
+                self.api.nodes[node]["status"]["conditions"].append(
+                    {"type": "MLClusterReady", "status": "True", "reason": "Admitted", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"})
             self.local_report(node)
 
     def local_report(self, node, **changes):
@@ -73,16 +75,20 @@ class Fabric(Case):
 
     def start(self, node, key=None, members=None, gather="20s"):
         index = self.nodes.index(node)
-        boot, machine = self.write(f"{node}.boot", self.identity[node]["boot"] + "\n"), self.write(f"{node}.machine", self.identity[node]["machine"] + "\n")
-        env = clean_environment(NODE_NAME=node, JOB_COMPLETION_INDEX=str(index), KUBECONFIG=self.api.kubeconfig(), LD_PRELOAD=f"{BUILD}/tests/k8s/libother_stages.so",
-                                MLC_TEST_STAGES=f"{HERE}/played_stage.py", MLC_TEST_WORLD=self.world, MLC_TEST_LOG=self.path(f"{node}.log"))
+        env = clean_environment(NODE_NAME=node, JOB_COMPLETION_INDEX=str(index), KUBECONFIG=self.api.kubeconfig(),
+                                LD_PRELOAD=f"{BUILD}/tests/k8s/libother_stages.so", MLC_TEST_STAGES=f"{HERE}/played_stage.py",
+                                MLC_TEST_WORLD=self.world, MLC_TEST_LOG=self.path(f"{node}.log"))
         with open(self.path(f"{node}.log"), "wb") as log:
             self.pods[node] = subprocess.Popen(
-                [*MOUNTS, "sh", "-ec", PID, "sh", boot, machine, BENCH, "burnin", "--fabric", "--policy", self.policy, "--run-id", "fabric-1", "--leader", "127.0.0.1",
-                 "--members", str(members or len(self.nodes)), "--new-nodes", self.new, "--key", key or self.key, "--port", str(self.port), "--gather", gather,
-                 "--state", self.path(f"state-{node}"), "--admit", node, "--publish", "--settle", "0", "--output", self.path(f"{node}.json")],
+                [*MOUNTS, "sh", "-ec", AS_NODE, "sh", *self.identity_files(node), BENCH, "burnin", "--fabric", "--policy", self.policy,
+                 "--run-id", "fabric-1", "--leader", "127.0.0.1", "--members", str(members or len(self.nodes)), "--new-nodes", self.new,
+                 "--key", key or self.key, "--port", str(self.port), "--gather", gather, "--state", self.path(f"state-{node}"),
+                 "--admit", node, "--publish", "--settle", "0", "--output", self.path(f"{node}.json")],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
         self.addCleanup(lambda p=self.pods[node]: (p.kill(), p.wait()))
+
+    def identity_files(self, node):
+        return [self.write(f"{node}.{what}", self.identity[node][what] + "\n") for what in ("boot", "machine")]
 
     def log(self, node):
         with open(self.path(f"{node}.log"), errors="replace") as f:
@@ -122,6 +128,9 @@ class Fabric(Case):
             self.assertIn(STARTUP["key"], self.api.taints(node))
             self.assertNotEqual((self.api.condition(node) or {}).get("status"), "True")
 
+
+@unittest.skipIf(subprocess.run([*MOUNTS, "true"], capture_output=True).returncode != 0, "a mount namespace of its own is needed")
+class Fabric(Group):
     def test_nodes_without_witnesses_open_each_other(self):
         self.group(["gpu-a", "gpu-b", "gpu-c", "gpu-d"], collective=True)
         self.assertEqual(set(self.all().values()), {0}, self.told())
@@ -264,3 +273,73 @@ class Fabric(Case):
                             (["--fabric", "--leader", "x", "--key", "k"], "which member"), (["--fabric", "--leader", "x", "--key", "k", "--index", "0", "--gather", "9d"], "no time")):
             ran = run("burnin", "--policy", self.policy, *words)
             self.assertEqual((ran.code, said in ran.err), (64, True), ran)
+
+
+REAL = """policy: real
+node: {host: {nofile: 1}}
+dispatch: {partners: 1}
+confidence: {observe: 200 ms}
+thresholds:
+  - {collective: allreduce, min_size: 64K, busbw_at_least: 0.001 GB/s}
+burnin:
+  stages:
+    - {stage: checks, command: [validate, rdma]}
+fabric:
+  stages:
+    - {stage: fabric-allreduce, command: [allreduce, --backend, mpi, --hosts, "{nodes}", --sizes, 64K, --placement, out], limit: 60 s}
+"""
+SSHD = """Port 2222
+PidFile none
+HostKey {0}
+AuthorizedKeysFile {0}.pub
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+UsePAM no
+"""
+LACK = ("root is needed" if os.geteuid() != 0 else "sshd is not installed" if not os.path.exists("/usr/sbin/sshd") else "mpirun is not installed"
+        if not HAS_MPI else "network namespaces cannot be made" if subprocess.run(["unshare", "-nmu", "true"], capture_output=True).returncode else "")
+# As the manifest's Pod: these capabilities, and none can be gained.
+TIGHT = ["setpriv", "--no-new-privs", "--bounding-set=-all,+ipc_lock,+setuid,+setgid,+sys_chroot", "--inh-caps=-all"]
+
+
+@unittest.skipIf(LACK, LACK)
+class Networks(Group):
+    """Two Pods with networks, hosts' names and boots of their own: sshd and mpirun as they ship, nothing is played."""
+
+    def test_two_pods_measure_each_other_over_ssh_and_mpirun(self):
+        self.group(["gpu-a", "gpu-b"], partners=1)
+        self.policy_text, self.policy = REAL, self.write("real.yaml", REAL)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.path("id")], check=True)
+        os.makedirs("/run/sshd", exist_ok=True)
+        sshd = self.write("sshd_config", SSHD.format(self.path("id")))
+        holders = []
+        for node in self.nodes:
+            holders.append(subprocess.Popen(["unshare", "-n", "sleep", "120"]))
+            self.addCleanup(lambda p=holders[-1]: (p.kill(), p.wait()))
+            self.local_report(node)
+        wait_for(lambda: len({os.readlink(f"/proc/{pid}/ns/net") for pid in ["self", *(p.pid for p in holders)]}) == 3)
+        name = f"v{os.getpid() % 100000}"
+        subprocess.run(["ip", "link", "add", f"{name}a", "netns", str(holders[0].pid), "type", "veth", "peer", "name", f"{name}b", "netns", str(holders[1].pid)], check=True)
+        for index, (holder, end) in enumerate(zip(holders, "ab")):
+            enter = ["nsenter", "-n", "-t", str(holder.pid)]
+            for words in (["addr", "add", f"10.99.0.{index + 1}/24", "dev", name + end], ["link", "set", name + end, "up"], ["link", "set", "lo", "up"]):
+                subprocess.run([*enter, "ip", *words], check=True)
+            node = self.nodes[index]
+            only = "10.99.0.0/24"
+            env = clean_environment(NODE_NAME=node, JOB_COMPLETION_INDEX=str(index), OMPI_MCA_btl_tcp_if_include=only, OMPI_MCA_oob_tcp_if_include=only,
+                                    OMPI_MCA_btl="tcp,self", OMPI_MCA_pml="ob1", OMPI_MCA_plm_rsh_args=f"-p 2222 -i {self.path('id')} -o StrictHostKeyChecking=no "
+                                    "-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR")
+            with open(self.path(f"{node}.log"), "wb") as log:
+                self.pods[node] = subprocess.Popen(
+                    [*enter, "unshare", "-mu", "sh", "-ec", "hostname pod-$0; " + AS_NODE, str(index), *self.identity_files(node), *TIGHT, BENCH,
+                     "burnin", "--fabric", "--policy", self.policy, "--run-id", "fabric-1", "--leader", "10.99.0.1", "--members", "2", "--key", self.path("id"), "--serve-ssh", sshd,
+                     "--state", self.path(f"state-{node}"), "--output", self.path(f"{node}.json")], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
+            self.addCleanup(lambda p=self.pods[node]: (p.kill(), p.wait()))
+        self.assertEqual(self.ends(within=90), {"gpu-a": 0, "gpu-b": 0}, self.told())
+        for node in self.nodes:
+            one = report(self.path(f"{node}.json"))
+            series, = one["series"]
+            self.assertEqual((series["nodes"], series["ranks"], series["wrong"], series["threshold"]["status"]), (2, 2, 0, "pass"))
+            self.assertEqual({n["boot_id"] for n in one["environment"]["nodes"]}, {i["boot"] for i in self.identity.values()})

@@ -104,8 +104,27 @@ class Manifests(Case):
                     self.assertTrue(context["readOnlyRootFilesystem"])
                     self.assertNotIn("privileged", context)
                     self.assertEqual(context["capabilities"]["drop"], ["ALL"])
-                    self.assertLessEqual(set(context["capabilities"].get("add", [])), {"IPC_LOCK", "NET_RAW"})
+                    sshd = {"SETUID", "SETGID", "SYS_CHROOT"} if one["metadata"]["name"] == "mlc-fabric" else set()
+                    self.assertLessEqual(set(context["capabilities"].get("add", [])), {"IPC_LOCK", "NET_RAW"} | sshd)
                     self.assertEqual([w for w in container["command"] + container["args"] if re.search(r"\bsh\b|bash", w)], [], "no shell")
+
+    def test_a_fabric_stage_is_one_pod_a_node_and_none_ends_the_others(self):
+        objects = overlay("sakura-h100")
+        job, = [o["spec"]["jobTemplate"]["spec"] for o in objects if o["kind"] == "CronJob" and o["metadata"]["name"] == "mlc-fabric"]
+        self.assertEqual((job["completionMode"], job["backoffLimitPerIndex"]), ("Indexed", 0))
+        self.assertGreaterEqual(job["maxFailedIndexes"], job["completions"])
+        pod = job["template"]["spec"]
+        container, = pod["containers"]
+        self.assertEqual(sorted(k for k in container["resources"]["limits"] if "/" in k), ["mlc.io/rail0", "mlc.io/rail1", "mlc.io/rail2", "mlc.io/rail3", "nvidia.com/gpu"])
+        service, = [o for o in objects if o["kind"] == "Service"]
+        self.assertEqual((service["spec"]["clusterIP"], service["metadata"]["name"], service["spec"]["publishNotReadyAddresses"]), ("None", pod["subdomain"], True))
+        self.assertLessEqual(service["spec"]["selector"].items(), job["template"]["metadata"]["labels"].items())
+        self.assertIn(f"--leader=$(RUN_ID)-0.{pod['subdomain']}", container["args"])
+        names = {v["name"]: v for v in pod["volumes"]}
+        self.assertEqual((names["ssh"]["secret"]["secretName"], names["ssh"]["secret"]["defaultMode"]), ("mlc-fabric", 0o400))
+        for one in objects:
+            if one["kind"] in ("Role", "ClusterRole"):
+                self.assertNotIn("secrets", str(one["rules"]), "no account reads or writes Secrets")
 
     def test_burnin_job_is_what_a_new_node_needs(self):
         by_name = {o["metadata"]["name"]: o for o in overlay("sakura-h100") if o["kind"] == "CronJob"}

@@ -347,6 +347,34 @@ TEST(Evidence, TwoNodesAreTwoBoots) {
 
 // The overlay for our own cluster once could admit no node. What each of its stages leaves when all is well,
 // by hand: it must be enough.
+// Whatever it showed alone: the policies of clusters with rails want every stage between nodes, over all
+// rails.
+TEST(Evidence, ANodeWhoseWayToOthersWasNotMeasuredIsNotAdmitted) {
+  for (const std::string name :
+       {"h100-4x200g", MLC_SOURCE_DIR "/k8s/manifests/overlays/sakura-h100/policy.yaml"}) {
+    const Policy policy = load_policy(name);
+    ASSERT_TRUE(policy.fabric && policy.burnin && policy.target && policy.rdma) << name;
+    const auto& first = policy.fabric->stages.front().command;
+    EXPECT_EQ(first, (std::vector<std::string>{"rdma", "write", "--connect", "{peer}"}))
+        << "over all rails, to another node";
+    EXPECT_GE(policy.dispatch.partners, 3);
+    Wanted wanted = test::wanted();
+    wanted.plan = wanted_plan(policy, RunKind::fabric), wanted.kind = RunKind::fabric;
+    Report report = test::earned_report();
+    report.run.policy_digest = policy.digest, report.run.plan = "fabric";
+    report.stages.clear();
+    for (const auto& stage : policy.burnin->stages)
+      report.stages.push_back({stage.name, stage.command, stage.launches, Status::pass, "pass"});
+    const Verdict verdict = decide(report, policy, wanted);
+    EXPECT_EQ(verdict.decision, Decision::inconclusive);
+    for (const auto& stage : policy.fabric->stages) {
+      EXPECT_TRUE(stage.required) << stage.name;
+      EXPECT_THAT(verdict.because, Contains(HasSubstr("stage " + stage.name + " of policy " + policy.name +
+                                                      " is not in the report")));
+    }
+  }
+}
+
 TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
   const Policy policy = load_policy("h100-4x200g");
   Wanted wanted = test::wanted();
