@@ -11,6 +11,7 @@
 
 #include "bench/burnin/merge.hpp"
 #include "bench/burnin/run_directory.hpp"
+#include "bench/burnin/run_pruning.hpp"
 #include "bench/burnin/stage.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/cli/fabric_stage.hpp"
@@ -320,6 +321,9 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   if (options.fabric.fabric) return run_in_group(options, policy, std::move(report), publication);
   const bool admit = !options.admit_node.empty();
   Burnin burnin(options, policy, *plan, std::move(report), budget_s);
+  // Under the lock of this run, so that none that goes on is taken for an old one.
+  if (const auto gone = prune_runs(options.state, run_id); gone > 0 && !options.output.quiet)
+    std::fprintf(stderr, "%zu old runs removed from %s\n", gone, printable(options.state).c_str());
   // A look leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
   // behind, too.
   if (admit && !admits(kind)) (void)publication.publish_left_behind();

@@ -29,6 +29,7 @@ void add_manifest_command(CLI::App& program, Invocation& invocation);
 void add_burnin_command(CLI::App& program, Invocation& invocation);
 void add_admit_command(CLI::App& program, Invocation& invocation);
 void add_ipam_command(CLI::App& program, Invocation& invocation);
+void add_dispatch_command(CLI::App& program, Invocation& invocation);
 
 // The name, the options and all subcommands: what is parsed, and what --help, manual pages and completion
 // show.

@@ -68,6 +68,7 @@ void describe_program(CLI::App& program, Invocation& invocation) {
   add_manifest_command(program, invocation);
   add_admit_command(program, invocation);
   add_ipam_command(program, invocation);
+  add_dispatch_command(program, invocation);
 }
 
 int run_program(int argc, char** argv) {

@@ -108,7 +108,7 @@ class Image(Case):
         job, = [o for o in objects if o["kind"] == "CronJob" and o["metadata"]["name"] == "mlc-burnin"]
         container, = containers(job)
         self.assertEqual(container["securityContext"]["runAsUser"], 0)
-        command = [w.replace("$(JOB_NAME)", "image") for w in container["command"] + container["args"] if not w.startswith(("--admit=", "--publish"))]
+        command = [w.replace("$(RUN_ID)", "image") for w in container["command"] + container["args"] if not w.startswith(("--admit=", "--publish"))]
         self.assertEqual(len(command), len(container["command"] + container["args"]) - 2)
         policy, = [o["data"]["policy.yaml"] for o in objects if o["kind"] == "ConfigMap" and "policy" in o["metadata"]["name"]]
         os.mkdir(self.path("policy"))

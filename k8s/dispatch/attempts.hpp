@@ -1,0 +1,42 @@
+// What the dispatcher remembers of a node, in the annotation mlc-bench.io/attempts: how often a kind of Job
+// came to nothing, when it is tried again, and the number of the next try. Pure.
+//
+//   {"n":2,"try":3,"after":"2026-01-02T03:04:05Z","fabric":{"n":1,"try":1,"after":"..."}}
+//
+// The first three are of the local stages, which is what an operator asks about.
+#pragma once
+
+#include <ctime>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "validators/policy/dispatch_policy.hpp"
+
+namespace mlc {
+
+enum class JobKind { burnin, health, passive, fabric, ipam };
+
+std::string to_string(JobKind kind);
+std::optional<JobKind> job_kind_of(const std::string& text);
+
+struct Attempts {
+  int misses = 0;                    // Jobs in a row that gave no answer, or a refusal
+  int next = 0;                      // number of the next try; a Job of a lower number is accounted for
+  std::optional<std::time_t> after;  // not before
+  bool refused = false;  // the last one refused the node: "pending" since then is an operator's word
+  // Runs that ended with an answer: the next one is a new run, and does not go on where that one was.
+  int answers = 0;
+  bool operator==(const Attempts&) const = default;
+};
+
+using AttemptsOf = std::map<JobKind, Attempts>;
+
+// What was edited by hand into something else counts as nothing tried yet.
+AttemptsOf read_attempts(const std::string& annotation);
+std::string attempts_text(const AttemptsOf& attempts);
+
+// Doubled with each miss, up to the policy's longest.
+double back_off_s(const DispatchPolicy& policy, int misses);
+
+}  // namespace mlc

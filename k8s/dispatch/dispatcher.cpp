@@ -1,0 +1,194 @@
+#include "k8s/dispatch/dispatcher.hpp"
+
+#include "k8s/admission/admission.hpp"
+#include "k8s/dispatch/job_object.hpp"
+#include "reports/record/json_reader.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+// A page of metadata is some MB, most of it managed fields.
+constexpr int nodes_in_a_page = 1500, jobs_in_a_page = 500;
+constexpr int lists_at_most = 3;  // begun anew where the server forgot where we were (410)
+// Of nodes, events are in "default"; the kubelet writes one when it comes up in another boot than before.
+constexpr const char* reboots_path = "/api/v1/namespaces/default/events?fieldSelector=reason%3DRebooted";
+constexpr const char* metadata_only =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+std::string dumped(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::string query_escaped(const std::string& text) {
+  std::string escaped;
+  for (const unsigned char c : text) {
+    static constexpr std::string_view digits = "0123456789ABCDEF";
+    if (std::isalnum(c) || std::string_view("-_.~").find(static_cast<char>(c)) != std::string_view::npos)
+      escaped += static_cast<char>(c);
+    else
+      escaped += {'%', digits[c >> 4], digits[c & 15]};
+  }
+  return escaped;
+}
+
+std::string text_at(const nlohmann::json& object, const char* pointer) {
+  const nlohmann::json::json_pointer at(pointer);
+  return object.contains(at) && object.at(at).is_string() ? object.at(at).get<std::string>() : "";
+}
+
+// The "message" of what was refused.
+std::string said(const HttpResponse& response) {
+  const auto status = read_json_if(response.body);
+  if (!status || !status->is_object() || !status->contains("message") || !(*status)["message"].is_string())
+    return "HTTP " + std::to_string(response.status);
+  return "HTTP " + std::to_string(response.status) + ": " +
+         printable((*status)["message"].get<std::string>(), 400);
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(ApiClient& api, const Policy& policy, std::function<std::time_t()> clock)
+    : api_(api), policy_(policy), clock_(std::move(clock)) {}
+
+std::string Dispatcher::in_namespace(const std::string& what) const {
+  return "/apis/batch/v1/namespaces/" + policy_.dispatch.job_namespace + "/" + what;
+}
+
+bool Dispatcher::pages(const std::string& path, int page, const std::string& accept, const Take& take) {
+  std::string from;
+  do {
+    HttpRequest request{.method = "GET",
+                        .path = path + (path.find('?') == path.npos ? "?" : "&") +
+                                "limit=" + std::to_string(page) +
+                                (from.empty() ? "" : "&continue=" + query_escaped(from)),
+                        .content_type = {},
+                        .body = {}};
+    request.accept = accept;
+    const HttpResponse response = api_.send(request);
+    if (response.status == 410) return false;
+    if (response.status < 200 || response.status >= 300)
+      throw ApiError("GET " + path + ": " + said(response),
+                     "is there a namespace " + policy_.dispatch.job_namespace + " (dispatch.namespace)?");
+    if (response.date && !now_) now_ = response.date;
+    const auto answer = read_json(response.body);
+    if (!answer.is_object() || !answer.contains("items") || !answer["items"].is_array())
+      throw std::runtime_error("the API server's answer to GET " + path + " is no list");
+    for (const auto& item : answer["items"])
+      take(item);
+    const auto metadata = answer.find("metadata");
+    const bool more = metadata != answer.end() && metadata->is_object() && metadata->contains("continue") &&
+                      (*metadata)["continue"].is_string();
+    from = more ? (*metadata)["continue"].get<std::string>() : "";
+  } while (!from.empty());
+  return true;
+}
+
+void Dispatcher::list(const std::string& path, int page, const std::string& accept,
+                      const std::function<void()>& anew, const Take& take) {
+  for (int i = 0; i < lists_at_most; ++i) {
+    anew();
+    if (pages(path, page, accept, take)) return;
+  }
+  throw ApiError(
+      "GET " + path + ": the list expired before its end, " + std::to_string(lists_at_most) + " times",
+      "the API server is slow; the next round tries again");
+}
+
+Fleet Dispatcher::look() {
+  Fleet fleet;
+  now_.reset();
+  list(
+      in_namespace("cronjobs"), jobs_in_a_page, "application/json",
+      [&] { fleet.templates.clear(), cron_jobs_.clear(); },
+      [&](const nlohmann::json& item) {
+        const auto found = read_template(item);
+        if (!found) return;
+        fleet.templates[found->first] = found->second;
+        cron_jobs_[found->first] = item;
+      });
+  list(
+      in_namespace("jobs?labelSelector=" + query_escaped(kind_label)), jobs_in_a_page, "application/json",
+      [&] { fleet.jobs.clear(); },
+      [&](const nlohmann::json& item) {
+        if (auto job = read_job(item)) fleet.jobs.push_back(std::move(*job));
+      });
+  list(
+      "/api/v1/nodes?labelSelector=" + query_escaped(policy_.admit.fleet), nodes_in_a_page, metadata_only,
+      [&] { fleet.nodes.clear(); },
+      [&](const nlohmann::json& item) { fleet.nodes.push_back(read_fleet_node(item)); });
+  try {
+    list(
+        reboots_path, jobs_in_a_page, "application/json", [&] { fleet.reboots.clear(); },
+        [&](const nlohmann::json& item) {
+          const auto reboot = read_reboot(item);
+          if (!reboot) return;
+          std::time_t& last = fleet.reboots[reboot->first];
+          last = std::max(last, reboot->second);
+        });
+  } catch (const ApiError& error) {
+    // Then a reboot is found by the next passive look.
+    fleet.no_reboots = error.what();
+  }
+  fleet.now = now_.value_or(clock_());
+  return fleet;
+}
+
+void Dispatcher::send(const HttpRequest& request, const std::string& what, Dispatched& done) {
+  const HttpResponse response = api_.send(request);
+  if (response.status >= 200 && response.status < 300) {
+    ++done.done;
+  } else if (response.status == 404 && request.method != "POST") {
+    done.notes.push_back(what + ": it is gone");
+  } else if (response.status == 409) {
+    done.notes.push_back(what +
+                         (request.method == "POST" ? ": it is there already" : ": it has changed meanwhile"));
+  } else {
+    done.refusals.push_back(what + ": " + said(response));
+  }
+}
+
+Dispatched Dispatcher::carry_out(const Round& round) {
+  Dispatched done;
+  for (const auto& patch : round.node_patches) {
+    NodeView node;
+    node.name = patch.name, node.uid = patch.uid;
+    send(set_metadata(node, patch.labels, patch.annotations), "note on node " + patch.name, done);
+  }
+  for (const auto& patch : round.template_patches) {
+    const std::string name = text_at(cron_jobs_.at(patch.kind), "/metadata/name"),
+                      uid = text_at(cron_jobs_.at(patch.kind), "/metadata/uid");
+    const nlohmann::ordered_json body{
+        {"metadata",
+         {{"uid", uid},
+          {"annotations", {{attempts_annotation, attempts_text({{patch.kind, patch.attempts}})}}}}}};
+    send({.method = "PATCH",
+          .path = in_namespace("cronjobs/" + name),
+          .content_type = "application/merge-patch+json",
+          .body = dumped(body)},
+         "note on CronJob " + name, done);
+  }
+  for (const auto& job : round.deletions) {
+    // As it was seen: a Job that has begun to run since then is left alone.
+    const nlohmann::ordered_json body{
+        {"apiVersion", "v1"},
+        {"kind", "DeleteOptions"},
+        {"propagationPolicy", "Background"},
+        {"preconditions", {{"uid", job.uid}, {"resourceVersion", job.resource_version}}}};
+    send({.method = "DELETE",
+          .path = in_namespace("jobs/" + job.name),
+          .content_type = "application/json",
+          .body = dumped(body)},
+         "deletion of Job " + job.name, done);
+  }
+  for (const auto& job : round.creations)
+    send({.method = "POST",
+          .path = in_namespace("jobs"),
+          .content_type = "application/json",
+          .body = dumped(job_object(cron_jobs_.at(job.kind), job, policy_.dispatch))},
+         "Job " + job.name, done);
+  return done;
+}
+
+}  // namespace mlc

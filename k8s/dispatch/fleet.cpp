@@ -1,0 +1,130 @@
+#include "k8s/dispatch/fleet.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "k8s/admission/admission.hpp"
+#include "reports/record/json_reader.hpp"
+#include "reports/record/moment.hpp"
+
+namespace mlc {
+
+namespace {
+
+using Json = nlohmann::json;
+const Json nothing = Json::object();
+
+const Json& part(const Json& object, const char* key) {
+  if (!object.is_object()) return nothing;
+  const auto found = object.find(key);
+  return found == object.end() ? nothing : *found;
+}
+
+std::string text(const Json& object, const char* key) {
+  const Json& value = part(object, key);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::int64_t number(const Json& object, const char* key) {
+  const Json& value = part(object, key);
+  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
+}
+
+std::optional<std::time_t> moment(const Json& object, const char* key) {
+  return parse_rfc3339(text(object, key));
+}
+
+const Json& metadata_of(const Json& item, const char* what) {
+  const Json& metadata = part(item, "metadata");
+  if (text(metadata, "name").empty() || text(metadata, "uid").empty())
+    throw std::runtime_error(std::string("the API server's answer holds something that is no ") + what);
+  return metadata;
+}
+
+std::vector<JobMember> members_of(const std::string& annotation) {
+  std::vector<JobMember> members;
+  const auto list = read_json_if(annotation, {.bytes = 256 * 1024, .depth = 4});
+  if (!list || !list->is_array()) return members;
+  for (const auto& one : *list)
+    if (!text(one, "uid").empty())
+      members.push_back({text(one, "name"), text(one, "uid"),
+                         static_cast<int>(std::clamp<std::int64_t>(number(one, "try"), 0, 1'000'000))});
+  return members;
+}
+
+}  // namespace
+
+const JobMember* DispatchJob::member(const std::string& of) const {
+  const auto found = std::ranges::find(members, of, &JobMember::uid);
+  return found == members.end() ? nullptr : &*found;
+}
+
+FleetNode read_fleet_node(const Json& item) {
+  const Json& metadata = metadata_of(item, "node");
+  const Json &labels = part(metadata, "labels"), &annotations = part(metadata, "annotations");
+  FleetNode node;
+  node.name = text(metadata, "name"), node.uid = text(metadata, "uid");
+  node.created = moment(metadata, "creationTimestamp").value_or(0);
+  node.state = text(labels, admission_label);
+  node.hostname = text(labels, "kubernetes.io/hostname");
+  if (node.hostname.empty()) node.hostname = node.name;
+  node.due = text(labels, due_label), node.tested_hour = text(labels, tested_hour_label);
+  node.expires = moment(annotations, expires_annotation);
+  node.tested = moment(annotations, tested_annotation);
+  node.looked = moment(annotations, looked_annotation);
+  node.suspected = moment(annotations, suspected_annotation);
+  node.attempts = read_attempts(text(annotations, attempts_annotation));
+  return node;
+}
+
+std::optional<DispatchJob> read_job(const Json& item) {
+  const Json& metadata = metadata_of(item, "Job");
+  const auto kind = job_kind_of(text(part(metadata, "labels"), kind_label));
+  if (!kind) return std::nullopt;
+  DispatchJob job;
+  job.kind = *kind;
+  job.name = text(metadata, "name"), job.uid = text(metadata, "uid");
+  job.resource_version = text(metadata, "resourceVersion");
+  job.created = moment(metadata, "creationTimestamp").value_or(0);
+  job.leaving = !text(metadata, "deletionTimestamp").empty();
+  job.members = members_of(text(part(metadata, "annotations"), members_annotation));
+  const Json& suspend = part(part(item, "spec"), "suspend");
+  job.suspended = suspend.is_boolean() && suspend.get<bool>();
+  const Json& status = part(item, "status");
+  job.began = moment(status, "startTime");
+  job.running = number(status, "ready") > 0 || number(status, "succeeded") > 0 ||
+                number(status, "failed") > 0 || number(status, "terminating") > 0;
+  if (const Json& conditions = part(status, "conditions"); conditions.is_array())
+    for (const auto& condition : conditions) {
+      const std::string type = text(condition, "type");
+      if ((type != "Complete" && type != "Failed") || text(condition, "status") != "True") continue;
+      job.finished = moment(condition, "lastTransitionTime").value_or(job.created);
+      // The templates fail a Job by its Pod failure policy where the command said 1 (refused) or 64.
+      job.answered = type == "Complete" || text(condition, "reason") == "PodFailurePolicy";
+    }
+  return job;
+}
+
+std::optional<std::pair<JobKind, JobTemplate>> read_template(const Json& item) {
+  const Json& metadata = metadata_of(item, "CronJob");
+  const auto kind = job_kind_of(text(part(metadata, "labels"), template_label));
+  if (!kind) return std::nullopt;
+  // Of Jobs that take any free node: kept under their own kind.
+  const auto attempts = read_attempts(text(part(metadata, "annotations"), attempts_annotation));
+  JobTemplate made{text(metadata, "name"), text(metadata, "uid"), {}};
+  if (const auto own = attempts.find(*kind); own != attempts.end()) made.attempts = own->second;
+  return std::pair{*kind, made};
+}
+
+std::optional<std::pair<std::string, std::time_t>> read_reboot(const Json& item) {
+  const Json& of = part(item, "involvedObject");
+  if (text(item, "reason") != "Rebooted" || text(of, "kind") != "Node" || text(of, "name").empty())
+    return std::nullopt;
+  for (const char* key : {"lastTimestamp", "firstTimestamp"})
+    if (const auto when = moment(item, key)) return std::pair{text(of, "name"), *when};
+  const auto when = moment(part(item, "metadata"), "creationTimestamp");
+  return when ? std::optional(std::pair{text(of, "name"), *when}) : std::nullopt;
+}
+
+}  // namespace mlc

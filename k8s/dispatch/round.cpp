@@ -1,0 +1,266 @@
+#include "k8s/dispatch/round.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "k8s/admission/admission.hpp"
+#include "k8s/dispatch/round_state.hpp"
+#include "reports/record/moment.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+const Attempts untried;
+
+double limit_of(JobKind kind) {
+  return kind == JobKind::burnin || kind == JobKind::fabric ? starts_within_s : look_starts_within_s;
+}
+
+// What its Job was made for is no longer so.
+std::string needless(const RoundState& state, const DispatchJob& job) {
+  if (job.members.empty()) return {};
+  bool known = false, wanted = false;
+  for (const auto& member : job.members) {
+    const FleetNode* node = state.node_of(member.uid);
+    if (node == nullptr) continue;
+    known = true;
+    wanted = wanted || (job.kind == JobKind::burnin   ? node->state != "admitted"
+                        : job.kind == JobKind::fabric ? node->state == "fabric"
+                                                      : node->state == "admitted");
+  }
+  if (!known) return "its node is gone";
+  return wanted ? "" : "its node is " + state.node_of(job.members.front().uid)->state + " already";
+}
+
+// A node is in one group at a time: where two dispatchers made two, the younger goes, unless it runs.
+const DispatchJob* elder_with_same_member(const RoundState& state, const DispatchJob& job) {
+  if (job.kind != JobKind::fabric) return nullptr;
+  for (const auto& other : state.fleet.jobs) {
+    if (other.kind != JobKind::fabric || other.over() || &other == &job || state.removed(other)) continue;
+    const bool elder = std::pair(other.created, other.name) < std::pair(job.created, job.name);
+    if ((elder || other.running) &&
+        std::ranges::any_of(job.members, [&](const auto& one) { return other.member(one.uid) != nullptr; }))
+      return &other;
+  }
+  return nullptr;
+}
+
+void tidy_waiting(RoundState& state, const DispatchJob& job) {
+  if (const auto why = needless(state, job); !why.empty()) return state.remove(job, why);
+  if (const auto* elder = elder_with_same_member(state, job))
+    return state.remove(job, "a node of it is in " + elder->name);
+  if (job.suspended) return;  // Kueue lets it go when there is room
+  const std::time_t began = job.began.value_or(job.created);
+  const auto limit = static_cast<std::time_t>(limit_of(job.kind));
+  if (state.now - began <= limit) return;
+  for (const auto& member : job.members)
+    if (const FleetNode* node = state.node_of(member.uid);
+        node != nullptr && member.number >= state.record(*node, job.kind).next)
+      state.miss(*node, job.kind, member.number, began + limit, false);
+  state.remove(job, "no Pod of it found a place in " + shortest(limit_of(job.kind) / 60) + " minutes");
+}
+
+// A Job that is over: did it change what it was for?
+bool gave_nothing(const FleetNode& node, const DispatchJob& job) {
+  switch (job.kind) {
+    case JobKind::burnin:
+      return node.state == "pending" || node.state == "refused";
+    case JobKind::fabric:
+      return node.state == "fabric" || node.state == "refused";
+    case JobKind::health:
+      return node.state == "admitted" && node.tested.value_or(0) < job.created;
+    case JobKind::passive:
+      return node.state == "admitted" && node.looked.value_or(0) < job.created;
+    case JobKind::ipam:
+      return false;
+  }
+  return false;
+}
+
+void settle_records(RoundState& state, const FleetNode& node) {
+  for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
+    const Attempts record = state.record(node, kind);
+    if (record.misses == 0 && !record.refused) continue;
+    const auto answered = kind == JobKind::health ? node.tested : node.looked;
+    const bool settled = kind == JobKind::burnin || kind == JobKind::fabric
+                             ? node.state == "admitted"
+                             : answered && record.after && *answered >= *record.after;
+    if (settled)
+      state.set_record(node, kind, {.next = record.next, .answers = record.answers}, "an answer came");
+  }
+}
+
+std::string count_text(int n, const std::string& what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
+}
+
+}  // namespace
+
+RoundState::RoundState(const Fleet& of, const Policy& by, Round& into)
+    : fleet(of), policy(by), round(into), now(of.now) {
+  for (const auto& node : fleet.nodes) {
+    nodes_[node.uid] = &node;
+    if (!node.attempts.empty()) records_[node.uid] = node.attempts;
+  }
+  for (const auto& job : fleet.jobs) {
+    if (!job.over()) ++unfinished_[job.kind];
+    for (const auto& member : job.members) {
+      const DispatchJob*& known = latest_[{member.uid, job.kind}];
+      const auto rank = [&](const DispatchJob& one) {
+        return std::tuple(!one.over(), one.member(member.uid)->number, one.created, one.name);
+      };
+      if (known == nullptr || rank(*known) < rank(job)) known = &job;
+    }
+  }
+}
+
+std::string RoundState::lack(JobKind kind) const {
+  const auto& section = kind == JobKind::burnin    ? policy.burnin
+                        : kind == JobKind::health  ? policy.health
+                        : kind == JobKind::passive ? policy.passive
+                                                   : policy.fabric;
+  if (kind != JobKind::ipam && !section)
+    return "policy " + policy.name + " has no section '" + to_string(kind) + "'";
+  if (!fleet.templates.contains(kind))
+    return "namespace " + policy.dispatch.job_namespace + " has no CronJob with the label " + template_label +
+           "=" + to_string(kind) + " to make Jobs of";
+  return {};
+}
+
+const DispatchJob* RoundState::latest(const FleetNode& node, JobKind kind) const {
+  const auto found = latest_.find({node.uid, kind});
+  return found == latest_.end() ? nullptr : found->second;
+}
+
+const DispatchJob* RoundState::at_work(const FleetNode& node) const {
+  for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health})
+    if (const auto* job = latest(node, kind); job != nullptr && !job->over() && !removed(*job)) return job;
+  return nullptr;
+}
+
+const FleetNode* RoundState::node_of(const std::string& uid) const {
+  const auto found = nodes_.find(uid);
+  return found == nodes_.end() ? nullptr : found->second;
+}
+
+int RoundState::unfinished(JobKind kind) const {
+  const auto found = unfinished_.find(kind);
+  return found == unfinished_.end() ? 0 : found->second;
+}
+
+const Attempts& RoundState::record(const FleetNode& node, JobKind kind) const {
+  const auto records = records_.find(node.uid);
+  if (records == records_.end()) return untried;
+  const auto found = records->second.find(kind);
+  return found == records->second.end() ? untried : found->second;
+}
+
+int RoundState::next_number(const FleetNode& node, JobKind kind) const {
+  const int kept = record(node, kind).next;
+  const auto* job = latest(node, kind);
+  return job == nullptr ? kept : std::max(kept, job->member(node.uid)->number + 1);
+}
+
+void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time_t at, bool answered) {
+  Attempts record = this->record(node, kind);
+  // Of a time that lies ahead nothing is known: an edited or damaged Job must not lock a node out.
+  at = std::min(at, now);
+  ++record.misses, record.next = std::max(record.next, number + 1);
+  record.refused = node.state == "refused";
+  if (answered || record.refused) ++record.answers;
+  record.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
+  set_record(node, kind, record,
+             count_text(record.misses, to_string(kind) + " Job") + " without a pass: again after " +
+                 rfc3339(*record.after));
+}
+
+void RoundState::set_record(const FleetNode& node, JobKind kind, const Attempts& attempts,
+                            const std::string& why) {
+  records_[node.uid][kind] = attempts;
+  recorded_.insert(node.uid);
+  PatchNode& patch = patches_[node.uid];
+  patch.why += (patch.why.empty() ? "" : "; ") + why;
+}
+
+void RoundState::label(const FleetNode& node, const std::string& key, const std::optional<std::string>& value,
+                       const std::string& why) {
+  PatchNode& patch = patches_[node.uid];
+  patch.labels[key] = value;
+  patch.why += (patch.why.empty() ? "" : "; ") + why;
+}
+
+void RoundState::remove(const DispatchJob& job, const std::string& why) {
+  if (!removed_.insert(job.uid).second) return;
+  if (!job.leaving) round.deletions.push_back({job.name, job.uid, job.resource_version, why});
+}
+
+void RoundState::create(CreateJob job) {
+  ++unfinished_[job.kind];
+  round.creations.push_back(std::move(job));
+}
+
+void RoundState::wait(const FleetNode& node, const std::string& why) {
+  round.waiting.push_back({node.name, node.state, why});
+}
+
+void RoundState::write_patches() {
+  for (auto& [uid, patch] : patches_) {
+    patch.name = nodes_.at(uid)->name, patch.uid = uid;
+    if (recorded_.contains(uid)) patch.annotations[attempts_annotation] = attempts_text(records_.at(uid));
+    round.node_patches.push_back(std::move(patch));
+  }
+}
+
+// FNV-1a.
+std::string name_hash(const std::string& text) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (const unsigned char c : text)
+    hash = (hash ^ c) * 1099511628211u;
+  std::string digits;
+  for (int i = 0; i < 16; ++i, hash >>= 4)
+    digits += "0123456789abcdef"[hash & 15];
+  return digits;
+}
+
+std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind) {
+  return node.name.substr(0, 60) + "-" + to_string(kind) + "-" +
+         name_hash(node.uid + " " + (node.tested ? rfc3339(*node.tested) : "never") + " " +
+                   std::to_string(state.record(node, kind).answers));
+}
+
+// A uid is enough: a node of the same name that was made anew is another one.
+std::string job_name_of(JobKind kind, const FleetNode& node, int number) {
+  return "mlc-" + to_string(kind) + "-" + name_hash(node.uid) + "-" + std::to_string(number);
+}
+
+void account_for_jobs(RoundState& state) {
+  for (const auto& job : state.fleet.jobs)
+    if (job.waiting()) tidy_waiting(state, job);
+  for (const auto& node : state.fleet.nodes) {
+    ++state.round.states[node.state];
+    for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
+      const auto* job = state.latest(node, kind);
+      if (job == nullptr || !job->over() || !gave_nothing(node, *job)) continue;
+      const int number = job->member(node.uid)->number;
+      if (number >= state.record(node, kind).next)
+        state.miss(node, kind, number, *job->finished, job->answered);
+    }
+    settle_records(state, node);
+  }
+}
+
+Round next_round(const Fleet& fleet, const Policy& policy) {
+  Round round;
+  RoundState state(fleet, policy, round);
+  account_for_jobs(state);
+  plan_local_stages(state);
+  plan_fabric_groups(state);
+  plan_looks(state);
+  state.write_patches();
+  std::ranges::sort(round.waiting, {}, &NodeLine::name);
+  return round;
+}
+
+}  // namespace mlc

@@ -1,0 +1,68 @@
+// What the parts of a round share: who is where, and what is decided so far.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "k8s/dispatch/round.hpp"
+
+namespace mlc {
+
+class RoundState {
+ public:
+  RoundState(const Fleet& of, const Policy& by, Round& into);
+
+  const Fleet& fleet;
+  const Policy& policy;
+  Round& round;
+  const std::time_t now;
+
+  // Nothing amiss: empty. Else why no Job of this kind can be made.
+  std::string lack(JobKind kind) const;
+  // The Job of the highest number that names this node; null where there is none.
+  const DispatchJob* latest(const FleetNode& node, JobKind kind) const;
+  // A Job that is not over and puts load on this node.
+  const DispatchJob* at_work(const FleetNode& node) const;
+  const FleetNode* node_of(const std::string& uid) const;
+  int unfinished(JobKind kind) const;
+  bool removed(const DispatchJob& job) const { return removed_.contains(job.uid); }
+
+  // The record as this round leaves it.
+  const Attempts& record(const FleetNode& node, JobKind kind) const;
+  int next_number(const FleetNode& node, JobKind kind) const;
+  // A try that gave nothing ended at `at`.
+  // `answered`: with a verdict, so that the next run is a new one.
+  void miss(const FleetNode& node, JobKind kind, int number, std::time_t at, bool answered);
+  void set_record(const FleetNode& node, JobKind kind, const Attempts& attempts, const std::string& why);
+  void label(const FleetNode& node, const std::string& key, const std::optional<std::string>& value,
+             const std::string& why);
+  void remove(const DispatchJob& job, const std::string& why);
+  void create(CreateJob job);
+  void wait(const FleetNode& node, const std::string& why);
+  void write_patches();
+
+ private:
+  std::map<std::string, AttemptsOf> records_;  // by uid, of nodes that have one
+  std::map<std::string, PatchNode> patches_;
+  std::set<std::string> recorded_, removed_;
+  std::map<std::string, const FleetNode*> nodes_;
+  std::map<std::pair<std::string, JobKind>, const DispatchJob*> latest_;
+  std::map<JobKind, int> unfinished_;
+};
+
+// The same for the same words.
+std::string name_hash(const std::string& text);
+// Names the run of a node's next Job: the same until a run has ended with an answer, so that one that was
+// killed goes on.
+std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind);
+std::string job_name_of(JobKind kind, const FleetNode& node, int number);
+
+// The parts, in this order.
+void account_for_jobs(RoundState& state);
+void plan_local_stages(RoundState& state);
+void plan_fabric_groups(RoundState& state);
+void plan_looks(RoundState& state);
+
+}  // namespace mlc

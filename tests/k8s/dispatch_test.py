@@ -1,0 +1,324 @@
+"""`dispatch` against an API server that is slow, away, forgetful, or asked by two at once; and killed between any two requests."""
+import copy, json, os, re, signal, unittest
+
+from cluster import ClusterCase, POLICY, SOURCE, run, start
+from jobs_server import JobsServer
+
+DISPATCHED = POLICY + """passive:
+  stages:
+    - {stage: checks, command: [validate, host.name]}
+fabric:
+  stages:
+    - {stage: together, command: [allreduce, --sizes, 64K]}
+dispatch:
+  at_once: 4
+  partners: 2
+  fabric_nodes: 4
+  gather: 60 s
+"""
+
+
+def template(kind):
+    container = {"name": "mlc-bench", "image": "mlc-bench", "command": ["mlc-bench", "burnin"], "args": ["--run-id=$(RUN_ID)"]}
+    return {"spec": {"suspend": True, "schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"backoffLimit": 2, "template": {
+        "metadata": {"labels": {"app.kubernetes.io/name": "mlc-bench"}}, "spec": {"restartPolicy": "Never", "containers": [container]}}}}}}
+
+
+class DispatchCase(ClusterCase):
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("jobs-api"))
+        self.api = JobsServer(self.path("jobs-api")).__enter__()
+        self.addCleanup(self.api.__exit__)
+        for kind in ("burnin", "health", "passive", "fabric"):
+            self.api.add_cronjob(f"mlc-{kind}", {"mlc-bench.io/template": kind}, template(kind))
+        self.policy = self.write("dispatch.yaml", DISPATCHED)
+
+    def words(self, *more, publish=True):
+        return ["dispatch", "--policy", self.policy, *(["--publish"] if publish else []), *more]
+
+    def dispatch(self, *more, publish=True):
+        ran = run(*self.words(*more, publish=publish), env=self.environment())
+        self.no_secret(ran.out + ran.err)
+        return ran
+
+    def jobs(self):
+        return sorted(self.api.jobs)
+
+    def later(self, seconds):
+        self.api.date_offset_s += seconds
+
+    def label(self, node, **labels):
+        self.api.nodes[node]["metadata"]["labels"].update({f"mlc-bench.io/{k}": v for k, v in labels.items()})
+
+    def reason(self, node):
+        line = [x for x in self.dispatch(publish=False).out.splitlines() if re.match(rf"{node}\s", x)]
+        self.assertEqual(len(line), 1, node)
+        return line[0]
+
+
+class Rounds(DispatchCase):
+    def test_each_pending_node_has_its_job_once(self):
+        for i in range(6):
+            self.api.add_node(f"gpu-{i}")
+        ran = self.dispatch()
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(len(self.jobs()), 4, "at_once")
+        self.assertIn("6 nodes: 6 pending", ran.out)
+        self.assertIn("places (dispatch.at_once) are taken", ran.out)
+        before = copy.deepcopy(self.api.jobs)
+        again = self.dispatch()
+        self.assertEqual(self.api.jobs, before)
+        self.assertIn("for its Pod to begin", again.out)
+        self.assertIn("nothing to do", again.out)
+        job = self.api.jobs[self.jobs()[0]]
+        terms = job["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+        self.assertEqual(terms[0]["matchFields"][0]["values"], [job["metadata"]["labels"]["mlc-bench.io/node"]])
+
+    def test_a_dry_run_is_the_default_and_only_reads(self):
+        self.api.add_node("gpu-0")
+        for more in ([], ["--dry-run"]):
+            ran = self.dispatch(*more, publish=False)
+            self.assertEqual(ran.code, 0, ran)
+            self.assertIn("create Job mlc-burnin-", ran.out)
+            self.assertIn("dry run", ran.err)
+        self.assertEqual(self.api.writes(), [])
+        self.assertEqual(run(*self.words("--dry-run"), env=self.environment()).code, 64)
+
+    def test_nodes_are_asked_for_as_metadata(self):
+        self.api.add_node("gpu-0")
+        self.dispatch()
+        self.assertTrue(self.api.accepts)
+        for accept in self.api.accepts:
+            self.assertIn("as=PartialObjectMetadataList", accept)
+
+    def test_from_pending_to_open_through_both_stages(self):
+        for i in range(3):
+            self.api.add_node(f"gpu-{i}")
+        self.dispatch()
+        for name in self.jobs():
+            self.api.end(name)
+        for i in range(3):
+            self.label(f"gpu-{i}", admission="fabric")
+        self.dispatch()
+        fabric, = [j for j in self.jobs() if "fabric" in j]
+        job = self.api.jobs[fabric]
+        self.assertEqual((job["spec"]["completions"], job["spec"]["completionMode"]), (3, "Indexed"))
+        self.assertEqual({m["name"] for m in json.loads(job["metadata"]["annotations"]["mlc-bench.io/members"])}, {"gpu-0", "gpu-1", "gpu-2"})
+        self.api.end(fabric)
+        for i in range(3):
+            self.label(f"gpu-{i}", admission="admitted")
+            self.api.nodes[f"gpu-{i}"]["metadata"]["annotations"].update({"mlc-bench.io/tested-at": self.api.now(), "mlc-bench.io/expires": self.api.now(604800)})
+        self.assertIn("3 nodes: 3 admitted", self.dispatch().out)
+        self.assertEqual(self.dispatch(publish=False).out.count("create Job"), 0)
+        self.later(13 * 3600)
+        self.dispatch()
+        self.assertEqual(len([j for j in self.jobs() if "passive" in j]), 3)
+        self.later(12 * 3600)
+        self.dispatch()
+        self.assertGreater(len([j for j in self.jobs() if "health" in j]), 0)
+        self.later(7 * 86400)
+        self.dispatch()
+        self.assertEqual(self.api.nodes["gpu-0"]["metadata"]["labels"]["mlc-bench.io/due"], "true")
+        self.assertEqual(self.api.nodes["gpu-0"]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted", "stale is not bad")
+
+
+    def test_a_node_that_was_booted_is_looked_at_at_once(self):
+        for i in range(2):
+            self.api.add_node(f"gpu-{i}", labels={"mlc-bench.io/admission": "admitted"})["metadata"]["annotations"].update(
+                {"mlc-bench.io/tested-at": self.api.now(-60), "mlc-bench.io/expires": self.api.now(604800)})
+        self.dispatch()
+        self.assertEqual(self.jobs(), [])
+        self.api.reboots = [("gpu-0", self.api.now(-3600)), ("gpu-1", self.api.now()), ("gone", self.api.now())]
+        self.dispatch()
+        passive, = self.jobs()
+        self.assertEqual(self.api.jobs[passive]["metadata"]["labels"]["mlc-bench.io/node"], "gpu-1")
+
+
+class Faults(DispatchCase):
+    def settled(self):
+        """What is there when nothing more is to be done, at this time."""
+        for _ in range(3):
+            self.assertEqual(self.dispatch().code, 0)
+        notes = {n: o["metadata"]["annotations"].get("mlc-bench.io/attempts") for n, o in self.api.nodes.items()}
+        return self.jobs(), notes
+
+    def a_campaign(self):
+        """One of each: a node that waits, one whose Job found no place, one whose run gave nothing, three for the fabric."""
+        for i in range(6):
+            self.api.add_node(f"gpu-{i}")
+        self.dispatch()
+        first, second, *_ = self.jobs()
+        self.api.end(first, failed=True)
+        for i in range(3, 6):
+            self.label(f"gpu-{i}", admission="fabric")
+        self.later(1000)
+
+    def test_killed_between_any_two_requests(self):
+        self.a_campaign()
+        start_of_it = self.api.snapshot()
+        expected = self.settled()
+        self.api.restore(start_of_it)
+        self.api.log.clear()
+        self.dispatch()
+        writes = len(self.api.writes())
+        self.assertGreater(writes, 5)
+        for kill in range(writes):
+            for done in (False, True):   # before the request is carried out, and after
+                self.api.restore(start_of_it)
+                left = [kill]
+
+                def interfere(server, method, path):
+                    left[0] -= 1
+                    if left[0] == (-1 if not done else -2):
+                        os.kill(process.pid, signal.SIGKILL)
+                        process.wait()
+                        server.dead = True
+                self.api.interfere = interfere
+                process = start(*self.words(), env=self.environment())
+                process.communicate()
+                self.api.interfere, self.api.dead = None, False
+                self.assertEqual(self.settled(), expected, (kill, done))
+
+    def test_two_at_once(self):
+        self.a_campaign()
+        start_of_it = self.api.snapshot()
+        expected = self.settled()
+        for _ in range(3):
+            self.api.restore(start_of_it)
+            both = [start(*self.words(), env=self.environment()) for _ in range(2)]
+            for one in both:
+                out, err = one.communicate()
+                self.assertEqual(one.returncode, 0, err)
+            self.assertEqual(self.settled(), expected)
+
+    def test_away_for_an_hour(self):
+        self.a_campaign()
+        self.api.faults.append(lambda method, path: (503, {}))
+        for _ in range(2):
+            ran = self.dispatch("--api-timeout", "1")
+            self.assertEqual(ran.code, 3, ran)
+            self.assertIn("503", ran.err)
+            self.later(1800)
+        self.api.faults.clear()
+        self.assertEqual(self.dispatch().code, 0)
+        self.assertTrue([j for j in self.jobs() if "fabric" in j])
+
+    def test_breaks_off_in_the_middle(self):
+        self.a_campaign()
+        start_of_it = self.api.snapshot()
+        expected = self.settled()
+        for after in (1, 3, 4):
+            self.api.restore(start_of_it)
+            seen = [0]
+
+            def fault(method, path):
+                seen[0] += method != "GET"
+                return "lost" if method != "GET" and seen[0] > after else None
+            self.api.faults.append(fault)
+            self.assertEqual(self.dispatch("--api-timeout", "1").code, 3)
+            self.api.faults.clear()
+            self.assertEqual(self.settled(), expected)
+
+    def test_the_servers_clock_counts(self):
+        """Ours may be a day off, either way."""
+        for offset in (-86400, 86400):
+            self.api.date_offset_s = offset
+            self.api.jobs.clear()
+            self.api.add_node("gpu-0")
+            self.dispatch()
+            self.api.end(self.jobs()[0], failed=True)
+            self.dispatch()
+            self.assertIn(f"again after {self.api.now(600)[:15]}", self.reason("gpu-0"))
+            self.later(660)
+            self.dispatch()
+            self.assertEqual(len(self.jobs()), 2)
+
+    def test_a_list_that_expires_is_begun_again(self):
+        for i in range(5):
+            self.api.add_node(f"gpu-{i}")
+        gone = [1]
+
+        def fault(method, path):
+            if "continue=" in path and "/nodes" in path and gone[0]:
+                gone[0] -= 1
+                return (410, {})
+            return None
+        self.api.faults.append(fault)
+        ran = self.dispatch()
+        self.assertEqual(ran.code, 0, ran)
+        self.assertIn("5 nodes: 5 pending", ran.out)
+
+    def test_what_people_do_in_between(self):
+        self.api.add_node("gpu-0")
+        self.dispatch()
+        name, = self.jobs()
+        del self.api.jobs[name]
+        self.dispatch()
+        self.assertEqual(self.jobs(), [name], "deleted by hand: made again")
+        self.label("gpu-0", admission="maybe")
+        self.assertIn("'maybe', which is none of", self.reason("gpu-0"))
+        self.label("gpu-0", admission="pending")
+        del self.api.nodes["gpu-0"]
+        self.dispatch()
+        self.assertEqual(self.jobs(), [], "nobody waits for a node that is gone")
+        self.api.add_node("gpu-0")["metadata"]["uid"] = "made-anew"
+        self.dispatch()
+        self.assertNotEqual(self.jobs(), [name])
+        self.api.end(self.jobs()[0])
+        self.label("gpu-0", admission="fabric")
+        self.write("dispatch.yaml", re.sub(r"fabric:\n  stages:\n.*\n", "", DISPATCHED))
+        self.dispatch()
+        self.assertEqual(len(self.jobs()), 2, "a policy without a fabric stage: the local stages decide")
+
+    def test_what_is_refused_is_said(self):
+        self.api.add_node("gpu-0")
+        self.api.faults.append(lambda method, path: (422, {}) if method == "POST" else None)
+        ran = self.dispatch()
+        self.assertEqual(ran.code, 3, ran)
+        self.assertIn("refused: Job mlc-burnin-", ran.err)
+        self.api.faults[:] = [lambda method, path: (403, {}) if method == "POST" else None]
+        ran = self.dispatch()
+        self.assertEqual(ran.code, 3, ran)
+        self.assertIn("403", ran.err)
+        self.api.faults.clear()
+        self.api.cronjobs.clear()
+        self.assertIn("mlc-bench.io/template=burnin", self.reason("gpu-0"))
+
+    def test_hostile_names_and_notes_stay_text(self):
+        nasty = 'x\x1b[2J"}\n{'
+        self.api.add_node("gpu-0", labels={"mlc-bench.io/admission": "pending", "kubernetes.io/hostname": nasty})
+        self.api.nodes["gpu-0"]["metadata"]["annotations"]["mlc-bench.io/attempts"] = nasty
+        self.api.add_node("gpu-1", labels={"mlc-bench.io/admission": nasty})
+        ran = self.dispatch()
+        self.assertEqual(ran.code, 0, ran)
+        self.assertNotIn("\x1b", ran.out + ran.err)
+        self.assertEqual(len(self.jobs()), 1)
+
+
+class Rights(DispatchCase):
+    def test_it_asks_what_its_account_may_and_no_more(self):
+        """Against the text of the manifest: YAML is read where there is a reader, in manifests_test."""
+        with open(os.path.join(SOURCE, "k8s/manifests/base/dispatch.yaml")) as f, open(os.path.join(SOURCE, "k8s/manifests/events/events.yaml")) as g:
+            text = f.read() + "---" + g.read().split("# The kubelet says")[1]
+        granted = set()
+        for groups, resources, names, verbs in re.findall(r"- apiGroups: \[(.*?)\]\n\s+resources: \[(.*?)\]\n(?:\s+resourceNames: \[(.*?)\].*\n)?\s+verbs: \[(.*?)\]", text):
+            granted |= {(groups.strip('"'), resources, names, verb) for verb in verbs.split(", ")}
+        for i in range(2):
+            self.api.add_node(f"gpu-{i}")
+        self.api.add_node("old", labels={"mlc-bench.io/admission": "admitted"})["metadata"]["annotations"]["mlc-bench.io/tested-at"] = self.api.now(-90000)
+        for _ in range(3):   # Jobs of all kinds are made, and none finds a place
+            self.dispatch()
+            self.later(1000)
+        used = set()
+        for method, path, _ in self.api.log:
+            words = path.strip("/").split("/")
+            group, words = ("", words[2:]) if words[0] == "api" else (words[1], words[3:])
+            words = words[2:] if words[0] == "namespaces" else words
+            verb = {"GET": "list", "PATCH": "patch", "POST": "create", "DELETE": "delete"}[method]
+            used.add((group, words[0], words[1] if words[0] == "cronjobs" and verb == "patch" else "", verb))
+        self.assertEqual(used, granted)
+
+
+if __name__ == "__main__":
+    unittest.main()
