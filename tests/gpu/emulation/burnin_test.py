@@ -1,7 +1,7 @@
 """`mlc-bench gpu` from end to end on emulated GPUs: every kernel, every driver, every way that a GPU breaks."""
 from program import *
 
-PROGRAM = [os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
+PROGRAM = [os.environ.get("MLC_EMULATED_PROGRAM") or os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
 POLICY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "policy.yaml")
 WITHOUT_LAUNCH = ["hbm", "memory", "gemm", "sm", "pcie", "nvlink", "atomics"]
 

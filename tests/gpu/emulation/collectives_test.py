@@ -3,7 +3,7 @@ import re
 
 from program import *
 
-PROGRAM = [os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
+PROGRAM = [os.environ.get("MLC_EMULATED_PROGRAM") or os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
 COLLECTIVES = ("allreduce", "allgather", "reducescatter", "alltoall", "broadcast", "reduce", "gather", "scatter", "sendrecv")
 TYPES = "int8,uint8,int32,uint32,int64,uint64,half,bfloat16,float,double,f8e4m3,f8e5m2"
 

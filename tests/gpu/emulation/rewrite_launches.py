@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""rewrite_launches.py KERNELS.cu OUT.cpp: what only nvcc reads, as C++ for the emulation. Lines keep their numbers.
+"""rewrite_launches.py KERNELS.cu OUT.cpp NAME: what only nvcc reads, as C++ for the emulation. Lines keep their numbers, under NAME.
 
 kernel<A, B><<<grid, block, shared, stream>>>(arguments) becomes
 emulation::Launch(grid, block, shared, stream).run("kernel<A, B>", kernel<A, B>, arguments).
@@ -40,8 +40,8 @@ def rewritten(text):
     return text
 
 
-source, target = sys.argv[1:3]
+source, target, name = sys.argv[1:4]
 with open(source, encoding="utf-8") as file:
     code = rewritten(file.read())
 with open(target, "w", encoding="utf-8") as file:
-    file.write(f'#include <cuda_runtime.h>\n#line 1 "{source}"\n{code}')
+    file.write(f'#include <cuda_runtime.h>\n#line 1 "{name}"\n{code}')

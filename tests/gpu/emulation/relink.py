@@ -1,0 +1,102 @@
+"""Single files of the product compiled otherwise than the build has them, and linked into the emulated programs in their place."""
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+PROGRAMS = {"kernels": "tests/gpu/emulation/emulated_kernels_test", "device": "tests/gpu/emulation/emulated_device_test",
+            "bench": "tests/gpu/emulation/mlc-bench-emulated"}
+KERNELS = ("atomics", "fill", "gemm_data", "hbm", "launch", "memory_pattern", "tile", "verify")
+
+
+class Build:
+    def __init__(self, directory):
+        self.directory = os.path.abspath(directory)
+        with open(os.path.join(self.directory, "compile_commands.json"), encoding="utf-8") as file:
+            self.commands = json.load(file)
+
+    def command_of(self, source):
+        """How the emulation, or else the product, compiles a file of the tree."""
+        name = os.path.splitext(os.path.basename(source))[0] + ".cpp" if source.endswith(".cu") else source
+        folder = "emulation/" if source.endswith(".cu") else ""
+        found = [one for one in self.commands if one["file"].endswith("/" + folder + name)]
+        found.sort(key=lambda one: "emulated_product" not in one["command"])
+        if not found:
+            raise SystemExit(f"{source} is not compiled in {self.directory}")
+        return found[0]
+
+    def compile(self, source, target, text=None, more=()):
+        """`source` is relative to the tree; `text` is in its place, where it is given. Raises CalledProcessError."""
+        command = self.command_of(source)
+        words = shlex.split(command["command"])
+        if "ccache" in words[0]:
+            words = words[1:]
+        at = words.index("-o")
+        own_object = words[at + 1]
+        file = command["file"]
+        if source.endswith(".cu") or text is not None:
+            file = os.path.splitext(target)[0] + ".cpp"
+            original = os.path.join(SOURCE, source)
+            if text is not None:
+                changed = file + ".changed"
+                with open(changed, "w", encoding="utf-8") as out:
+                    out.write(text)
+            if source.endswith(".cu"):
+                read = original if text is None else changed
+                run([sys.executable, "-B", os.path.join(HERE, "rewrite_launches.py"), read, file, source])
+            else:
+                with open(file, "w", encoding="utf-8") as out:
+                    out.write(f'#line 1 "{original}"\n{text}')
+        words = [word for word in words[:at] + words[at + 2:] if word not in ("-MD", "-Werror", command["file"])]
+        for flag in ("-MF", "-MT"):
+            if flag in words:
+                del words[words.index(flag):words.index(flag) + 2]
+        words.remove("-c")
+        run(words + list(more) + ["-c", file, "-o", target], self.directory)
+        return own_object
+
+    def link(self, program, target, replaced, more=()):
+        """`replaced`: objects of the build -> objects in their place; what the build does not name comes in front of its libraries."""
+        asked = subprocess.run(["ninja", "-t", "commands", PROGRAMS[program]], cwd=self.directory, check=True, capture_output=True,
+                               text=True)
+        line = next(one for one in reversed(asked.stdout.splitlines()) if f"-o {PROGRAMS[program]} " in one)
+        words = shlex.split(line.split("&&")[1])
+        words[words.index("-o") + 1] = target
+        unnamed = [new for old, new in replaced.items() if old not in words]
+        words = [replaced.get(word, word) for word in words]
+        at = words.index("-o")
+        words[at:at] = unnamed
+        run(words + list(more), self.directory)
+
+
+def run(words, directory=None):
+    subprocess.run(words, cwd=directory, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def tests(build, programs, suites):
+    """Runs the emulation's tests with these programs; the first that fails, or None."""
+    env = dict(os.environ, MLC_SOURCE=SOURCE, MLC_BUILD=build.directory, MLC_BENCH=programs.get("bench", ""),
+               PYTHONPATH=os.path.join(SOURCE, "tests/cli"))
+    if "bench" in programs:
+        env["MLC_EMULATED_PROGRAM"] = programs["bench"]
+    for name in [one for one in ("kernels", "device") if one in programs]:
+        try:
+            done = subprocess.run([programs[name], "--gtest_brief=1"], env=env, capture_output=True, text=True, timeout=200, check=False)
+        except subprocess.TimeoutExpired:
+            return name + "_test: takes too long"
+        if done.returncode != 0:
+            said = [line for line in (done.stdout + done.stderr).splitlines() if "FAILED" in line or "emulation:" in line]
+            return f"{name}_test: {said[0] if said else done.returncode}"
+    for name in suites:
+        try:
+            done = subprocess.run([sys.executable, "-B", "-m", "unittest", "-f", name], cwd=HERE, env=env, capture_output=True, text=True,
+                                  timeout=600, check=False)
+        except subprocess.TimeoutExpired:
+            return name + ": takes too long"
+        if done.returncode != 0:
+            said = [line.split()[1] for line in done.stderr.splitlines() if line.startswith(("FAIL:", "ERROR:"))]
+            return f"{name}: {said[0] if said else done.returncode}"
+    return None
