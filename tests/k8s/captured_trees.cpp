@@ -1,20 +1,31 @@
 // Writes captured nodes for the story tests: DIR/healthy and DIR/<what is wrong>, each as `mlc-bench capture`
-// leaves one, and prints "<tree> <check that finds it>" a line. usage: captured_trees DIR
+// leaves one, and prints "<tree> <check that finds it>" a line. With `pod`: as they are seen from inside a
+// Pod with four rails. usage: captured_trees DIR [pod]
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "tests/validators/built_node.hpp"
 
-int main(int argc, char** argv) {
-  using namespace mlc;
-  using namespace mlc::test;
-  if (argc != 2) return 64;
-  struct Tree {
-    const char *name, *check;
-    std::function<void(BuiltNode&)> change;
-  };
-  const std::vector<Tree> trees{
+namespace {
+
+using namespace mlc;
+using namespace mlc::test;
+
+struct Tree {
+  const char *name, *check;
+  std::function<void(BuiltNode&)> change;
+};
+
+void remove_routes_to(BuiltNode& node, const char* destination) {
+  std::erase_if(node.routes,
+                [&](const BuiltRoute& route) { return route.destination == parse_prefix(destination); });
+}
+
+std::vector<Tree> trees_of_nodes() {
+  return {
       {"healthy", "-", [](BuiltNode&) {}},
       {"nic-gone", "pci.inventory", [](BuiltNode& node) { node.remove("/sys/class/infiniband/mlx5_2"); }},
       {"nic-at-half-width", "pci.link",
@@ -23,19 +34,54 @@ int main(int argc, char** argv) {
        [](BuiltNode& node) { node.file(node.port(3) + "state", "1: DOWN\n"); }},
       {"port-flapped", "rdma.flaps",
        [](BuiltNode& node) { node.later("/sys/class/net/" + node.netdev(2) + "/carrier_changes", "2\n"); }},
-      {"route-missing", "net.rail-routes",
-       [](BuiltNode& node) {
-         std::erase_if(node.routes, [](const BuiltRoute& route) {
-           return route.destination == parse_prefix("10.21.0.0/16");
-         });
-       }},
+      {"route-missing", "net.rail-routes", [](BuiltNode& node) { remove_routes_to(node, "10.21.0.0/16"); }},
       {"vf-in-a-vlan", "vf.vlan", [](BuiltNode& node) { node.vfs[4][3].vlan = 100; }},
       {"nvlink-down", "gpu.nvlink", [](BuiltNode& node) { node.gpus()["gpus"][5]["nvlinks_active"] = 17; }},
   };
-  for (const auto& tree : trees) {
-    BuiltNode node(8);
-    tree.change(node);
-    node.write(std::string(argv[1]) + "/" + tree.name, h100_policy());
+}
+
+std::vector<Tree> trees_of_pods() {
+  const auto told = [](BuiltNode& node, const std::function<void(nlohmann::json&)>& change) {
+    auto status = nlohmann::json::parse(FileTree(node.root()).text("/etc/podinfo/network-status").value);
+    change(status);
+    node.file("/etc/podinfo/network-status", status.dump(4));
+  };
+  return {
+      {"healthy", "-", [](BuiltNode&) {}},
+      {"rail-missing", "pod.attachment",
+       [](BuiltNode& node) {
+         std::erase_if(node.links, [](const BuiltLink& link) { return link.name == "net3"; });
+       }},
+      {"vf-of-another-rail", "pod.attachment",
+       [=](BuiltNode& node) {
+         told(node, [](auto& status) { status[1]["device-info"]["pci"]["pci-address"] = "0000:1a:00.5"; });
+       }},
+      {"address-that-nobody-gave", "pod.attachment",
+       [](BuiltNode& node) { node.rail_link(2).addresses.push_back(*parse_prefix("10.12.0.99/24")); }},
+      {"address-of-two", "net.duplicate-address",
+       [](BuiltNode& node) {
+         node.answer("arp", "net1 10.10.0.31", {{"macs", {"02:00:00:00:99:99"}}});
+       }},
+      {"gateway-silent", "net.reachability",
+       [](BuiltNode& node) {
+         node.answer("icmp", "net2 10.11.0.31 10.11.0.1 84", {{"replied", false}, {"local_error", ""}});
+       }},
+      {"port-down", "rdma.port-state",
+       [](BuiltNode& node) { node.file(node.port(3) + "state", "1: DOWN\n"); }},
+      {"route-missing", "net.rail-routes", [](BuiltNode& node) { remove_routes_to(node, "10.21.0.0/16"); }},
+      {"nvlink-down", "gpu.nvlink", [](BuiltNode& node) { node.gpus()["gpus"][5]["nvlinks_active"] = 17; }},
+  };
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool pods = argc == 3 && std::string_view(argv[2]) == "pod";
+  if (argc != 2 && !pods) return 64;
+  for (const auto& tree : pods ? trees_of_pods() : trees_of_nodes()) {
+    const auto node = pods ? BuiltNode::pod() : std::make_unique<BuiltNode>(8);
+    tree.change(*node);
+    node->write(std::string(argv[1]) + "/" + tree.name, h100_policy());
     std::printf("%s %s\n", tree.name, tree.check);
   }
   return 0;

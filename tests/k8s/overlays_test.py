@@ -1,0 +1,263 @@
+"""Every overlay as it is rendered: its commands, under its policy, its accounts and its capabilities, in a root as its Pods have it
+(kubelet.py), against the API server of the tests, which grants and lets through what that overlay does.
+
+What is replaced is the measuring, and nothing after it: no machine of these tests has GPUs, NCCL or rails. `validate` reads a captured
+tree (a node of 8 x H100 seen from inside a Pod, healthy or with one fault) in place of this machine; what the other stages would have
+measured is put into the node's state folder as the records of an attempt that was killed (recorded_stages.cpp, by the program's own
+classes), and the Pod goes on from there. Reading them, merging, deciding and publishing are the program's own, in the Pod."""
+import itertools, json, os, subprocess, tempfile, unittest
+
+import kubelet
+from cluster import BENCH, FOREIGN, STARTUP, Case, ClusterCase, run, utc
+from ipam_test import FleetCase
+from manifests_test import MANIFESTS, needs_tools, overlay
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+try:
+    import access
+except ImportError:
+    access = None
+
+OVERLAYS = sorted(os.listdir(f"{MANIFESTS}/overlays"))
+# What a check does that an ordinary process may not. The probes are sent where the policy's node.probe asks for them.
+NET_RAW = {"gateways": "net.reachability", "duplicates": "net.duplicate-address", "path_mtu": "net.path-mtu"}
+# Beyond its first 64 bytes a device's configuration space is for SYS_ADMIN (pci_read_config of the kernel); /dev/kmsg is no device of
+# a container that is not privileged. Neither is to be had: in a Pod these are unknown.
+NOT_IN_A_POD = {"pci.max-read-request", "pci.relaxed-ordering", "pci.acs", "gpu.xid"}
+
+
+def held_to(api, objects, template):
+    """From now on the server lets that template's account do what these objects grant it, and no more."""
+    if access and not access.MISSING:
+        api.enforce(objects, account=template["spec"]["serviceAccountName"], node="gpu-a")
+
+
+def policy_text(objects):
+    text, = [o["data"]["policy.yaml"] for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"].startswith("mlc-bench-policy")]
+    return text
+
+
+def cron_jobs(objects):
+    return {o["metadata"]["name"]: o["spec"]["jobTemplate"] for o in objects if o["kind"] == "CronJob"}
+
+
+def section(words):
+    """Which section of the policy a burn-in's command line runs."""
+    return next((w[2:] for w in words if w in ("--health", "--passive", "--fabric")), "burnin")
+
+
+def runs_of(objects):
+    """(name, section, pod template) of each template that runs stages."""
+    for name, job in cron_jobs(objects).items():
+        template = job["spec"]["template"]
+        container, = template["spec"]["containers"]
+        words = container["command"][1:] + container.get("args", [])
+        if words[0] == "burnin":
+            yield name, section(words), template
+
+
+def is_named(check, names):
+    """A check by its name or its room."""
+    return check in names or check.split(".")[0] in names
+
+
+def asks(stage, check):
+    """Does this stage make that check?"""
+    words = [w for w in stage["command"] if not w.startswith("-")]
+    return words[0] == "validate" and (len(words) == 1 or is_named(check, words[1:]))
+
+
+def probes(stage, policy):
+    """The checks of a stage that send packets of their own."""
+    return {check for key, check in NET_RAW.items() if policy.get("node", {}).get("probe", {}).get(key) and asks(stage, check)}
+
+
+@needs_tools
+class Capabilities(Case):
+    def test_each_template_has_what_the_checks_of_its_policy_need(self):
+        compared = 0
+        for name in OVERLAYS:
+            objects = overlay(name)
+            policy = yaml.safe_load(policy_text(objects))
+            for job, run_kind, template in runs_of(objects):
+                with self.subTest(overlay=name, job=job):
+                    if run_kind not in policy:
+                        continue  # no Job is made of it
+                    stages = policy[run_kind]["stages"]
+                    need = {"NET_RAW"} if any(probes(stage, policy) for stage in stages) else set()
+                    # rdma pins memory; so does rdma.memlock, as much as the policy says (node.rails.register).
+                    registers = policy.get("node", {}).get("rails", {}).get("register")
+                    if any(s["command"][0] == "rdma" or (registers and asks(s, "rdma.memlock")) for s in stages):
+                        need.add("IPC_LOCK")
+                    container = template["spec"]["containers"][0]
+                    has = set(container["securityContext"]["capabilities"].get("add", []))
+                    self.assertLessEqual(need, has, f"{run_kind} runs {stages}")
+                    sshd = {"SETUID", "SETGID", "SYS_CHROOT"} if any("--serve-ssh" in w for w in container["args"]) else set()
+                    self.assertLessEqual(has - need, {"IPC_LOCK"} | sshd, "and nothing that nothing needs")
+                    compared += bool(need)
+        self.assertGreaterEqual(compared, 2)
+
+    def test_a_policy_asks_a_pod_for_nothing_that_it_cannot_see(self):
+        """Where an unknown finding blocks, one of them makes every verdict inconclusive, for ever."""
+        asked = 0
+        for name in OVERLAYS:
+            objects = overlay(name)
+            policy = yaml.safe_load(policy_text(objects))
+            if not policy["unknown_blocks"]:
+                continue
+            for job, run_kind, template in runs_of(objects):
+                side = policy["node"]["host" if template["spec"].get("hostNetwork") else "pod"]
+                skipped = policy["node"].get("skip", []) + side.get("skip", [])
+                for stage in policy.get(run_kind, {"stages": []})["stages"]:
+                    asked += stage["command"][0] == "validate"
+                    unseen = {c for c in NOT_IN_A_POD if asks(stage, c) and not is_named(c, skipped)}
+                    self.assertEqual(unseen, set(), f"{name}, {job}")
+        self.assertGreaterEqual(asked, 2)
+
+
+@needs_tools
+@unittest.skipUnless(kubelet.POSSIBLE, "needs root, for a file system as a Pod has it")
+class AsRendered(ClusterCase):
+    """The local stages of a new node, from the Job that ships."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.trees = tempfile.TemporaryDirectory(prefix="mlc-trees-")
+        cls.addClassCleanup(cls.trees.cleanup)
+        made = subprocess.run([cls.tool("captured_trees"), cls.trees.name, "pod"], check=True, capture_output=True, text=True)
+        cls.faults = dict(line.split() for line in made.stdout.splitlines())
+
+    @staticmethod
+    def tool(name):
+        return os.path.join(os.environ["MLC_BUILD"], "tests", "k8s", name)
+
+    def join(self, node="gpu-a"):
+        with open("/proc/sys/kernel/random/boot_id") as f:
+            self.api.add_node(node, [FOREIGN, STARTUP], boot=f.read().strip())
+
+    def pod(self, objects, name, tree, failing=None):
+        """The Pod of that template on gpu-a, when its stages have been measured."""
+        template = cron_jobs(objects)[name]["spec"]["template"]
+        directory = tempfile.mkdtemp(dir=self.path("."))
+        labels = {"batch.kubernetes.io/job-name": os.path.basename(directory).strip("_")}
+        held_to(self.api, objects, template)
+        pod = kubelet.Pod(template, objects, self.api, "gpu-a", directory, labels=labels)
+        words = pod.words(template["spec"]["containers"][0])
+        run_id, = [w.split("=", 1)[1] for w in words if w.startswith("--run-id=")]
+        mount, = [m["name"] for m in template["spec"]["containers"][0]["volumeMounts"] if m["mountPath"] == "/var/lib/mlc-bench"]
+        state = pod.source(next(v for v in template["spec"]["volumes"] if v["name"] == mount), {})
+        policy = self.write("rendered.yaml", policy_text(objects))
+        # On a machine with other work a check may not end within the policy's 5 s; that is not what is tested.
+        for _ in range(5):
+            checked = run("validate", "--root", os.path.join(self.trees.name, tree), "--policy", policy, "--format", "json")
+            if "did not finish within" not in checked.out:
+                break
+        self.assertEqual(checked.out[:1], "{", checked)
+        record = [self.tool("recorded_stages"), state, run_id, policy, section(words), BENCH, "gpu-a",
+                  self.write("validate.json", checked.out)]
+        made = subprocess.run(record + ([failing] if failing else []), capture_output=True, text=True)
+        self.assertEqual((made.returncode, made.stderr), (0, ""), made.stdout)
+        self.inconclusive = made.stdout
+        # The records say how long each launch took: the attempt that made them began before that.
+        with open(f"{state}/{run_id}/run.json") as f:
+            began = {**json.load(f), "started": utc(-3600)}
+        with open(f"{state}/{run_id}/run.json", "w") as f:
+            json.dump(began, f)
+        return pod
+
+    def admission(self):
+        return self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"]
+
+    def test_a_healthy_node_is_let_in_by_every_overlay(self):
+        for name in OVERLAYS:
+            with self.subTest(name):
+                objects = overlay(name)
+                self.join()
+                ran = self.pod(objects, "mlc-burnin", "healthy").run()
+                self.no_secret(ran.out + ran.err)
+                self.assertEqual(ran.code, 0, f"{self.inconclusive}{ran}")
+                local_only = "fabric" not in yaml.safe_load(policy_text(objects))
+                self.assertEqual(self.admission(), "admitted" if local_only else "fabric")
+                self.assertEqual(STARTUP["key"] in self.api.taints("gpu-a"), not local_only, "open only when all is measured")
+                self.assertIn(FOREIGN["key"], self.api.taints("gpu-a"))
+
+    def test_each_faulty_node_is_refused_and_says_why(self):
+        self.assertGreaterEqual(len(self.faults), 8)
+        for tree, check in self.faults.items():
+            if tree == "healthy":
+                continue
+            with self.subTest(tree):
+                self.join()
+                ran = self.pod(overlay("sakura-h100"), "mlc-burnin", tree).run()
+                self.assertEqual(ran.code, 1, f"{self.inconclusive}{ran}")
+                self.assertEqual(self.admission(), "refused")
+                self.assertEqual(self.api.condition("gpu-a")["status"], "False")
+                self.assertIn(check, ran.out)
+                self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
+
+    def test_each_stage_that_fails_refuses_the_node(self):
+        objects = overlay("sakura-h100")
+        for stage in yaml.safe_load(policy_text(objects))["burnin"]["stages"]:
+            if stage["command"][0] == "validate":
+                continue
+            with self.subTest(stage["stage"]):
+                self.join()
+                ran = self.pod(objects, "mlc-burnin", "healthy", failing=stage["stage"]).run()
+                self.assertEqual(ran.code, 1, f"{self.inconclusive}{ran}")
+                self.assertEqual(self.admission(), "refused")
+
+    def test_a_health_run_renews_and_takes_away(self):
+        for name in OVERLAYS:
+            with self.subTest(name):
+                objects = overlay(name)
+                self.join()
+                self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"] = "admitted"
+                ran = self.pod(objects, "mlc-health", "healthy").run()
+                self.assertEqual(ran.code, 0, f"{self.inconclusive}{ran}")
+                self.assertEqual(self.admission(), "admitted")
+
+
+@needs_tools
+@unittest.skipUnless(kubelet.POSSIBLE, "needs root, for a file system as a Pod has it")
+class TheFleetsAddresses(FleetCase):
+    """The Job that looks at them, as it ships: what it finds, and that its account may do what it does and no more."""
+
+    def run_job(self, *more):
+        objects = overlay("sakura-h100")
+        template = cron_jobs(objects)["mlc-ipam"]["spec"]["template"]
+        held_to(self.api, objects, template)
+        return kubelet.Pod(template, objects, self.api, "gpu-a", self.path("pod")).run(more=more)
+
+    def test_a_duplicate_is_found_and_told(self):
+        self.api.pod("thief", "gpu-7", "10.10.0.6")
+        ran = self.run_job("--again", "0")
+        self.assertEqual(ran.code, 1, ran)
+        self.assertEqual({e["regarding"]["name"] for e in self.api.events.values()}, {"gpu-1", "gpu-7"})
+        used = set()
+        for method, path, _ in self.api.log:
+            words = path.strip("/").split("/")
+            group, words = ("", words[2:]) if words[0] == "api" else (words[1], words[3:])
+            words = words[2:] if words[0] == "namespaces" else words
+            verb = {"GET": "list", "PATCH": "patch", "POST": "create"}[method]
+            used.add((group, words[0], words[1] if len(words) > 1 else "", verb))
+        objects = overlay("sakura-h100")
+        bindings = [o for o in objects if o["kind"].endswith("RoleBinding")]
+        bound = {b["roleRef"]["name"] for b in bindings for s in b["subjects"] if s["name"] == "mlc-bench-ipam"}
+        granted = set()
+        for role in objects:
+            if role["kind"] in ("Role", "ClusterRole") and role["metadata"]["name"] in bound:
+                for rule in role["rules"]:
+                    granted |= set(itertools.product(rule["apiGroups"], rule["resources"], rule.get("resourceNames", [""]), rule["verbs"]))
+        self.assertEqual(used, granted)
+
+    def test_a_healthy_fleet_passes(self):
+        ran = self.run_job()
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.api.full, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
