@@ -24,6 +24,7 @@ class Cluster:
     def __init__(self, count):
         self.now, self.requests, self.jobs = 1_800_000_000, [], {}
         self.nodes = [self.node(i, count) for i in range(count)]
+        self.text, self.changed = [""] * count, set(range(count))
         self.cronjobs = [{"metadata": {"name": f"mlc-{k}", "uid": f"u-{k}", "labels": {"mlc-bench.io/template": k}},
                           "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "mlc-bench"}]}}}}}}
                          for k in ("burnin", "health", "passive", "fabric")]
@@ -38,7 +39,10 @@ class Cluster:
                                              **{f"example.com/note-{k}": "x" * 40 for k in range(10)}}, "managedFields": TIMES}}
 
     def encode(self):
-        self.text = [json.dumps(n) for n in self.nodes]
+        """Those that changed."""
+        for i in self.changed:
+            self.text[i] = json.dumps(self.nodes[i])
+        self.changed.clear()
 
     def answer(self, method, url, body):
         self.requests.append((method, urllib.parse.urlsplit(url).path))
@@ -57,6 +61,7 @@ class Cluster:
             self.jobs.pop(what, None)
         if method == "PATCH" and "/nodes/" in url:
             metadata = self.nodes[int(what[4:])]["metadata"]
+            self.changed.add(int(what[4:]))
             for part in ("labels", "annotations"):
                 metadata[part].update(json.loads(body)["metadata"].get(part, {}))
         return 200, b"{}"
@@ -70,7 +75,9 @@ class Cluster:
                     del self.jobs[name]
                 continue
             if job["metadata"]["labels"]["mlc-bench.io/kind"] == "passive":
-                node = self.nodes[int(json.loads(job["metadata"]["annotations"]["mlc-bench.io/members"])[0]["name"][4:])]
+                number = int(json.loads(job["metadata"]["annotations"]["mlc-bench.io/members"])[0]["name"][4:])
+                node = self.nodes[number]
+                self.changed.add(number)
                 node["metadata"]["annotations"]["mlc-bench.io/looked-at"] = utc(self.now)
                 job["ended"], job["status"] = self.now, {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": utc(self.now)}]}
 
