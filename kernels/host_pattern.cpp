@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/expected_sum.hpp"
 #include "kernels/host_clones.hpp"
 
 namespace mlc {
@@ -31,8 +32,8 @@ MLC_HOST_CLONES std::uint64_t count_wrong(const typename F::Bits* data, std::uin
   for (std::uint64_t done = 0; done < blocks; done += batch) {
     const std::uint64_t now = std::min(batch, blocks - done);
     for (std::uint64_t b = 0; b < now; ++b)
-      pattern::expectation<F, op, pattern::words_per_block>(plan, source, first_block + done + b, 0,
-                                                            expected + b * n);
+      pattern::expected_values<F, op, pattern::words_per_block>(plan, source, first_block + done + b, 0,
+                                                                expected + b * n);
     Bits differs = 0;
     for (std::uint64_t i = 0; i < now * n; ++i)
       differs |= static_cast<Bits>(expected[i] ^ data[done * n + i]);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/expected_sum.hpp"
 #include "kernels/host_pattern.hpp"
 
 namespace mlc {
@@ -130,6 +131,33 @@ TEST_P(Exactness, OfOurOwnAverages) {
       }
     });
   }
+}
+
+// What data are verified with is what they are defined by, in whole blocks and in a GPU thread's 16 bytes.
+template <class F>
+std::uint64_t sums_that_differ(std::uint32_t ranks) {
+  constexpr int n = pattern::elements_per_block<F>, words = 4, part = pattern::elements_in<F, words>;
+  std::uint64_t differ = 0;
+  const pattern::Plan<F, Op::sum> plan(Recipe{7, 3, ranks});
+  for (std::uint64_t block = 0; block < 40; ++block) {
+    Bits<F> defined[n]{}, made[n]{}, parts[n]{};
+    pattern::expectation<F, Op::sum, pattern::words_per_block>(plan, 0, block, 0, defined);
+    pattern::expected_values<F, Op::sum, pattern::words_per_block>(plan, 0, block, 0, made);
+    for (std::uint32_t word = 0; word < pattern::words_per_block; word += words)
+      pattern::expected_values<F, Op::sum, words>(plan, 0, block, word, parts + word / words * part);
+    for (int i = 0; i < n; ++i)
+      differ += made[i] != defined[i] || parts[i] != defined[i] ? 1 : 0;
+  }
+  return differ;
+}
+
+TEST(ExpectedSums, AreThoseOfTheDefinition) {
+  for (const auto& dtype : dtype_names)
+    for (std::uint32_t ranks = 1; ranks <= most_ranks; ranks = ranks < 9 ? ranks + 1 : ranks * 2 - 3)
+      EXPECT_EQ((with_format_and_op(dtype.dtype, Op::sum,
+                                    [&]<class F, Op op>() { return sums_that_differ<F>(ranks); })),
+                0u)
+          << dtype.name << " over " << ranks;
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, Exactness, testing::ValuesIn(dtype_names),
