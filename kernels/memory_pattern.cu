@@ -11,8 +11,9 @@ __device__ std::uint32_t this_sm() {
   return sm;
 }
 
-// Only where a word is wrong: the log is in host memory, far away.
-__device__ void note_error(memory::ErrorLog* log, const memory::Error& error) {
+// Only where a word is wrong: the log is in host memory, far away. Called, so that the sweeps' own registers
+// are for what is right.
+__device__ __noinline__ void note_error(memory::ErrorLog* log, const memory::Error& error) {
   atomicAdd(&log->wrong, 1ull);
   atomicMin(&log->first, static_cast<unsigned long long>(error.index));
   const std::uint64_t flipped = error.expected ^ error.got;
@@ -24,22 +25,21 @@ __device__ void note_error(memory::ErrorLog* log, const memory::Error& error) {
   if (slot < memory::most_errors) log->error[slot] = error;
 }
 
-// Two words a thread and step: one access of 16 bytes.
+// Two words a thread and step: one access of 16 bytes. Which pattern and what is done with it are the
+// kernel's own, so that no word goes through a choice.
+template <memory::Pattern pattern, memory::Step step>
 __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t pairs, std::uint64_t first,
                             std::uint32_t round, memory::ErrorLog* log) {
+  sweep.spec.pattern = pattern, sweep.step = step;
   const std::uint64_t stride = static_cast<std::uint64_t>(gridDim.x) * blockDim.x;
   for (std::uint64_t n = static_cast<std::uint64_t>(blockIdx.x) * blockDim.x + threadIdx.x; n < pairs;
        n += stride) {
     const std::uint64_t i = sweep.down ? pairs - 1 - n : n;
-    const bool reads = sweep.step == memory::Step::check || sweep.step == memory::Step::check_and_invert;
-    const bool partial =
-        sweep.step == memory::Step::write_marked || sweep.step == memory::Step::write_unmarked;
     ulonglong2 pair{};
-    if (reads || partial) pair = data[i];
-    std::uint64_t words[2] = {pair.x, pair.y};
-    for (int half = 0; half < 2; ++half) {
-      const std::uint64_t index = first + 2 * i + half;
-      memory::visit(sweep, &words[half], index, [&](std::uint64_t expected, std::uint64_t got) {
+    if constexpr (step != memory::Step::write) pair = data[i];
+    std::uint64_t low = pair.x, high = pair.y;
+    const auto visit = [&](std::uint64_t* at, std::uint64_t index) {
+      memory::visit(sweep, at, index, [&](std::uint64_t expected, std::uint64_t got) {
         note_error(log, {.index = index,
                          .expected = expected,
                          .got = got,
@@ -48,8 +48,9 @@ __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t
                          .spec = sweep.spec,
                          .down = sweep.down});
       });
-    }
-    if (sweep.step != memory::Step::check) data[i] = {words[0], words[1]};
+    };
+    visit(&low, first + 2 * i), visit(&high, first + 2 * i + 1);
+    if constexpr (step != memory::Step::check) data[i] = {low, high};
   }
 }
 
@@ -65,15 +66,59 @@ __global__ void reread_words(const std::uint64_t* data, std::uint64_t words, std
   }
 }
 
+struct Launch {
+  memory::Sweep sweep;
+  ulonglong2* data;
+  std::uint64_t pairs, first;
+  std::uint32_t round;
+  memory::ErrorLog* log;
+  cudaStream_t stream;
+};
+
+template <memory::Pattern pattern, memory::Step step>
+cudaError_t launch(const Launch& l) {
+  sweep_words<pattern, step><<<gpu::blocks_for(l.pairs), gpu::threads, 0, l.stream>>>(
+      l.sweep, l.data, l.pairs, l.first, l.round, l.log);
+  return cudaGetLastError();
+}
+
+template <memory::Pattern pattern>
+cudaError_t launch_step(const Launch& l) {
+  switch (l.sweep.step) {
+    case memory::Step::write:
+      return launch<pattern, memory::Step::write>(l);
+    case memory::Step::write_marked:
+      return launch<pattern, memory::Step::write_marked>(l);
+    case memory::Step::write_unmarked:
+      return launch<pattern, memory::Step::write_unmarked>(l);
+    case memory::Step::check:
+      return launch<pattern, memory::Step::check>(l);
+    case memory::Step::check_and_invert:
+      return launch<pattern, memory::Step::check_and_invert>(l);
+  }
+  return cudaErrorInvalidValue;
+}
+
 }  // namespace
 
 cudaError_t launch_sweep(const memory::Sweep& sweep, std::uint64_t* data, std::uint64_t words,
                          std::uint64_t first, std::uint32_t round, memory::ErrorLog* log,
                          cudaStream_t stream) {
   if (words < 2) return cudaSuccess;
-  sweep_words<<<gpu::blocks_for(words / 2), gpu::threads, 0, stream>>>(
-      sweep, reinterpret_cast<ulonglong2*>(data), words / 2, first, round, log);
-  return cudaGetLastError();
+  const Launch l{sweep, reinterpret_cast<ulonglong2*>(data), words / 2, first, round, log, stream};
+  switch (sweep.spec.pattern) {
+    case memory::Pattern::own_address:
+      return launch_step<memory::Pattern::own_address>(l);
+    case memory::Pattern::walking_bit:
+      return launch_step<memory::Pattern::walking_bit>(l);
+    case memory::Pattern::switching:
+      return launch_step<memory::Pattern::switching>(l);
+    case memory::Pattern::random:
+      return launch_step<memory::Pattern::random>(l);
+    case memory::Pattern::modulo_20:
+      return launch_step<memory::Pattern::modulo_20>(l);
+  }
+  return cudaErrorInvalidValue;
 }
 
 cudaError_t launch_reread(const std::uint64_t* data, std::uint64_t words, std::uint64_t first, int attempt,
