@@ -13,7 +13,7 @@ __device__ std::uint32_t this_sm() {
 
 // Only where a word is wrong: the log is in host memory, far away. Called, so that the sweeps' own registers
 // are for what is right.
-__device__ __noinline__ void note_error(memory::ErrorLog* log, const memory::Error& error) {
+__device__ __attribute__((noinline)) void note_error(memory::ErrorLog* log, const memory::Error& error) {
   atomicAdd(&log->wrong, 1ull);
   atomicMin(&log->first, static_cast<unsigned long long>(error.index));
   const std::uint64_t flipped = error.expected ^ error.got;
