@@ -1,5 +1,5 @@
-// How much the burn-in does to a GPU. The emulated GPUs of the tests have a smaller file of this name in front
-// of this one (tests/gpu/emulation/shrunk): what runs is the same.
+// How much the burn-in does to a GPU. The emulated GPUs of the tests have a smaller file of this name in
+// front of this one (tests/gpu/emulation/shrunk): what runs is the same.
 #pragma once
 
 #include <cstdint>
