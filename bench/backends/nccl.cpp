@@ -4,16 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "bench/backends/cuda_memory.hpp"
+#include "bench/backends/nccl_comm.hpp"
+#include "bench/backends/nccl_features.hpp"
 #include "bench/backends/nccl_library.hpp"
 #include "bench/backends/nccl_log.hpp"
 #include "bench/handles/cuda.hpp"
@@ -33,11 +32,6 @@ int devices_or_error(std::string* why) {
   return error == cudaSuccess ? count : 0;
 }
 
-std::string version_text(int version) {
-  return "NCCL " + std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
-         std::to_string(version % 100);
-}
-
 }  // namespace
 
 const NcclLibrary& nccl() {
@@ -55,7 +49,7 @@ bool nccl_built_in() { return true; }
 
 std::string nccl_version() {
   const int version = nccl().version();
-  return version > 0 ? version_text(version) : std::string();
+  return version > 0 ? nccl_version_text(version) : std::string();
 }
 
 int gpu_count() { return devices_or_error(nullptr); }
@@ -110,66 +104,6 @@ ncclRedOp_t reduction_of(Redop redop) {
   return ncclSum;
 }
 
-// One communicator, non-blocking: every call may return ncclInProgress and is then polled, so that a peer
-// that never comes ends in an error after the deadline and not in a hang.
-class NcclComm {
- public:
-  explicit NcclComm(double timeout_s) : timeout_s_(timeout_s) {}
-  NcclComm(const NcclComm&) = delete;
-  ~NcclComm() {
-    if (comm_ == nullptr) return;
-    // Finalising waits for the peers; while an error is being thrown they may be gone, and abort is the way
-    // out.
-    if (std::uncaught_exceptions() == 0 && nccl().finalize(comm_) != ncclSystemError) {
-      ncclResult_t state = ncclInProgress;
-      const auto start = std::chrono::steady_clock::now();
-      while (nccl().async_error(comm_, &state) == ncclSuccess && state == ncclInProgress &&
-             std::chrono::steady_clock::now() - start < std::chrono::seconds(10))
-        std::this_thread::sleep_for(std::chrono::microseconds(100));
-      (void)nccl().destroy(comm_);
-    } else {
-      (void)nccl().abort(comm_);
-    }
-  }
-
-  void initialise(int ranks, int rank, const ncclUniqueId& id) {
-    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-    config.blocking = 0;
-    settle(nccl().init(&comm_, ranks, id, rank, &config), "ncclCommInitRankConfig");
-  }
-
-  ncclComm_t get() const { return comm_; }
-
-  // Waits until the communicator has taken what was asked of it.
-  void settle(ncclResult_t result, const char* call) {
-    const auto start = std::chrono::steady_clock::now();
-    while (result == ncclInProgress) {
-      if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s_))
-        fail(ncclInProgress, call);
-      if (nccl().async_error(comm_, &result) != ncclSuccess) fail(ncclInternalError, call);
-    }
-    if (result != ncclSuccess) fail(result, call);
-  }
-
-  // An error that a peer or the network caused after the call had returned.
-  void check_async(const char* call) {
-    ncclResult_t state = ncclSuccess;
-    if (nccl().async_error(comm_, &state) != ncclSuccess || (state != ncclSuccess && state != ncclInProgress))
-      fail(state, call);
-  }
-
- private:
-  [[noreturn]] void fail(ncclResult_t result, const char* call) const {
-    const char* last = nccl().last_error(comm_);
-    throw BackendError(
-        std::string("nccl: ") + call + ": " +
-        (result == ncclInProgress ? "no answer within the deadline" : nccl().error_string(result)) +
-        (last != nullptr && *last != '\0' ? std::string("; ") + last : ""));
-  }
-  double timeout_s_;
-  ncclComm_t comm_ = nullptr;
-};
-
 Gpu describe_gpu(int device) {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, device));
@@ -186,7 +120,7 @@ Gpu describe_gpu(int device) {
 
 // The device of this rank: its place among the ranks of its node, unless the launcher showed it only its own
 // GPU.
-int choose_device(Control& control, bool share) {
+int choose_device(Control& control, bool share, int first) {
   const int count = gpu_count();
   if (const auto why = nccl_absent(); !why.empty()) throw BackendError("nccl: " + why);
   std::array<char, 256> host{};
@@ -195,7 +129,10 @@ int choose_device(Control& control, bool share) {
   const auto mine = static_cast<std::size_t>(control.rank());
   const auto before = static_cast<int>(
       std::count(hosts.begin(), hosts.begin() + static_cast<std::ptrdiff_t>(mine), hosts[mine]));
-  const int device = before % count;
+  if (first >= count)
+    throw BackendError("nccl: NCCL_TESTS_DEVICE=" + std::to_string(first) + ", but GPUs 0 to " +
+                       std::to_string(count - 1) + " are visible here");
+  const int device = first + before % (count - first);
   if (share) return device;
   const auto uuids = gather_text(control, hosts[mine] + " " + describe_gpu(device).uuid);
   for (std::size_t other = 0; other < uuids.size(); ++other)
@@ -279,7 +216,7 @@ class Nccl final : public Communicator {
   Nccl(std::unique_ptr<Control> control, const NcclOptions& options)
       : options_(options), control_(std::move(control)), comm_(options.timeout_s) {
     if (options.share_gpu) pretend_hosts(control_->rank());
-    device_ = choose_device(*control_, options.share_gpu);
+    device_ = choose_device(*control_, options.share_gpu, options.first_device);
     check_cuda(cudaSetDevice(device_));
     chosen_gpus = {describe_gpu(device_)};
     cudaDeviceProp properties{};
@@ -287,12 +224,17 @@ class Nccl final : public Communicator {
     // Every rank must refuse the same dtypes: the oldest GPU and the oldest library decide.
     oldest_gpu_ = std::ranges::min(mlc::gather(*control_, properties.major));
     oldest_nccl_ = std::ranges::min(mlc::gather(*control_, nccl().version()));
+    chunk_collectives_ = everywhere(nccl().has_chunk_collectives());
+    if (options.registration == 2 && !everywhere(nccl().has_windows()))
+      refuse("-R 2", nccl_first_with::windows);
+    set_cta_policy();
     stream_ = make_stream();
-    ncclUniqueId id{};
-    if (control_->rank() == 0 && nccl().unique_id(&id) != ncclSuccess)
-      throw BackendError(std::string("nccl: ncclGetUniqueId: ") + nccl().last_error(nullptr));
-    id = agree(*control_, id);
-    comm_.initialise(control_->size(), control_->rank(), id);
+    {
+      // All ranks meet once with a deadline; those that came are there for one without.
+      NcclComm roll_call(options.timeout_s);
+      roll_call.initialise(control_->size(), control_->rank(), new_id(), false);
+    }
+    comm_.initialise(control_->size(), control_->rank(), new_id(), true);
     memory_ = make_cuda_memory(stream_.get(), [this](std::uint64_t bytes) { return allocate(bytes); });
   }
 
@@ -306,9 +248,9 @@ class Nccl final : public Communicator {
     if (oldest_gpu_ < 9)
       return needs + "GPUs of compute capability 9.0 or newer; the oldest here is " +
              std::to_string(oldest_gpu_) + ".x";
-    if (oldest_nccl_ < NcclLibrary::first_with_fp8)
-      return needs + version_text(NcclLibrary::first_with_fp8) + " or newer; the oldest here is " +
-             version_text(oldest_nccl_);
+    if (oldest_nccl_ < nccl_first_with::fp8)
+      return needs + nccl_version_text(nccl_first_with::fp8) + " or newer; the oldest here is " +
+             nccl_version_text(oldest_nccl_);
     return "";
   }
 
@@ -334,6 +276,22 @@ class Nccl final : public Communicator {
     run(nccl().reduce_scatter(c.send, c.recv, c.count, datatype_of(c.dtype), reduction_of(c.redop),
                               comm_.get(), stream_.get()),
         "ncclReduceScatter");
+  }
+
+  void all_to_all(const Call& c) override {
+    if (!chunk_collectives_) return Communicator::all_to_all(c);
+    run(nccl().all_to_all(c.send, c.recv, c.count, datatype_of(c.dtype), comm_.get(), stream_.get()),
+        "ncclAlltoAll");
+  }
+  void gather(const Call& c) override {
+    if (!chunk_collectives_) return Communicator::gather(c);
+    run(nccl().gather(c.send, c.recv, c.count, datatype_of(c.dtype), c.root, comm_.get(), stream_.get()),
+        "ncclGather");
+  }
+  void scatter(const Call& c) override {
+    if (!chunk_collectives_) return Communicator::scatter(c);
+    run(nccl().scatter(c.send, c.recv, c.count, datatype_of(c.dtype), c.root, comm_.get(), stream_.get()),
+        "ncclScatter");
   }
 
   void group(Dtype dtype, std::span<const Transfer> sends, std::span<const Transfer> receives) override {
@@ -371,7 +329,7 @@ class Nccl final : public Communicator {
       if (graph)
         check_cuda(cudaGraphLaunch(graph.get(), stream_.get()));
       else
-        operation();
+        once(operation);
       check_cuda(cudaEventRecord(events_[i + 1].get(), stream_.get()));
     }
     measuring_ = false;
@@ -379,18 +337,48 @@ class Nccl final : public Communicator {
     for (std::size_t i = 0; i < seconds.size(); ++i) {
       float milliseconds = 0;
       check_cuda(cudaEventElapsedTime(&milliseconds, events_[i].get(), events_[i + 1].get()));
-      seconds[i] = milliseconds / 1e3;
+      seconds[i] = milliseconds / 1e3 / options_.aggregate;
     }
   }
 
  private:
+  ncclUniqueId new_id() {
+    ncclUniqueId id{};
+    if (control_->rank() == 0 && nccl().unique_id(&id) != ncclSuccess)
+      throw BackendError(std::string("nccl: ncclGetUniqueId: ") + nccl().last_error(nullptr));
+    return agree(*control_, id);
+  }
+  bool everywhere(bool here) { return std::ranges::min(mlc::gather(*control_, here ? 1 : 0)) == 1; }
+  [[noreturn]] void refuse(const std::string& flag, int first_with) const {
+    throw BackendError("nccl: " + flag + " needs " + nccl_version_text(first_with) +
+                       " or newer on every rank; the oldest here is " + nccl_version_text(oldest_nccl_));
+  }
+  // By its variable, which wins over a communicator's configuration: the header's older ones have no member.
+  void set_cta_policy() const {
+    if (options_.cta_policy == 0) return;
+    const int needs = options_.cta_policy == 2 ? nccl_first_with::zero_ctas : nccl_first_with::cta_policy;
+    if (oldest_nccl_ < needs) refuse("-x " + std::to_string(options_.cta_policy), needs);
+    ::setenv("NCCL_CTA_POLICY", std::to_string(options_.cta_policy).c_str(), 1);
+  }
+
+  // What is timed as one: so many of the operation in one call as --aggregate says.
+  void once(const std::function<void()>& operation) {
+    if (options_.aggregate == 1) return operation();
+    if (nccl().group_start() != ncclSuccess) throw BackendError("nccl: ncclGroupStart failed");
+    grouped_ = true;
+    for (int i = 0; i < options_.aggregate; ++i)
+      operation();
+    grouped_ = false;
+    run(nccl().group_end(), "ncclGroupEnd");
+  }
+
   // The operation as a graph of its own: its launch costs the host less, as in a training step that was
   // captured. The data it works on is filled beforehand, so that replaying it verifies the same.
   GraphExecution captured(const std::function<void()>& operation) {
     measuring_ = true;
-    // Relaxed: a non-blocking communicator launches from a thread of NCCL's own.
+    // Relaxed: NCCL may allocate while it plans an operation.
     check_cuda(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeRelaxed));
-    operation();
+    once(operation);
     cudaGraph_t graph = nullptr;
     check_cuda(cudaStreamEndCapture(stream_.get(), &graph));
     const Graph owned(graph);
@@ -401,6 +389,8 @@ class Nccl final : public Communicator {
   }
 
   void run(ncclResult_t result, const char* call) {
+    // Results of calls inside a group come with ncclGroupEnd.
+    if (grouped_ && (result == ncclSuccess || result == ncclInProgress)) return;
     comm_.settle(result, call);
     if (!measuring_) wait(call);
   }
@@ -416,21 +406,27 @@ class Nccl final : public Communicator {
   }
 
   // ncclMemAlloc's memory can be registered and mapped by NCCL; it is used always, so that --register changes
-  // one thing.
+  // one thing. A symmetric window is as large on every rank.
   std::shared_ptr<std::byte> allocate(std::uint64_t bytes) {
+    const bool window = options_.registration == 2;
+    if (window) bytes = std::ranges::max(mlc::gather(*control_, bytes));
     void* at = nullptr;
     if (nccl().allocate(&at, std::max<std::uint64_t>(bytes, 1)) != ncclSuccess)
       throw BackendError("nccl: cannot allocate " + std::to_string(bytes) +
                          " bytes of GPU memory; take a smaller -e");
-    void* registration = nullptr;
-    if (options_.register_buffers)
-      comm_.settle(nccl().enroll(comm_.get(), at, bytes, &registration), "ncclCommRegister");
-    return {static_cast<std::byte*>(at), [comm = comm_.get(), registration](std::byte* p) {
-              if (registration != nullptr) (void)nccl().withdraw(comm, registration);
+    void* handle = nullptr;
+    if (window)
+      comm_.settle(nccl().open_window(comm_.get(), at, bytes, &handle, symmetric), "ncclCommWindowRegister");
+    else if (options_.registration == 1)
+      comm_.settle(nccl().enroll(comm_.get(), at, bytes, &handle), "ncclCommRegister");
+    return {static_cast<std::byte*>(at), [comm = comm_.get(), handle, window](std::byte* p) {
+              if (handle != nullptr && window) (void)nccl().close_window(comm, handle);
+              if (handle != nullptr && !window) (void)nccl().withdraw(comm, handle);
               (void)nccl().free(p);
             }};
   }
 
+  static constexpr int symmetric = 1;  // NCCL_WIN_COLL_SYMMETRIC, which older headers lack
   NcclOptions options_;
   NcclLog log_;  // before NCCL's first call
   std::unique_ptr<Control> control_;
@@ -439,7 +435,7 @@ class Nccl final : public Communicator {
   NcclComm comm_;
   std::unique_ptr<Memory> memory_;
   std::vector<Event> events_;
-  bool measuring_ = false;
+  bool measuring_ = false, grouped_ = false, chunk_collectives_ = false;
 };
 
 }  // namespace

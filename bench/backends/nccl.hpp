@@ -20,14 +20,18 @@ int gpu_count();  // visible to this process; 0 where there is no driver
 
 struct NcclOptions {
   double timeout_s = 60;
-  bool register_buffers = false;  // user buffers registered with NCCL (-R 1)
-  bool graphs = false;            // timed operations are launches of a CUDA graph of one
+  int registration = 0;  // user buffers registered with NCCL: 1 by themselves, 2 as symmetric windows (-R)
+  bool graphs = false;   // timed operations are launches of a CUDA graph of one
+  int aggregate = 1;     // timed operations in one group call (-m)
+  int cta_policy = 0;    // NCCL's (-x)
+  int first_device = 0;  // of those that this process sees
   bool share_gpu =
       false;  // ranks may share a GPU: NCCL is told that they are on different hosts, and uses sockets
 };
 
 // Collective over `control`. Sets this process's GPU (by its rank among those of its node), initialises NCCL
-// without blocking and polls; throws BackendError after the deadline.
+// without blocking and polls; throws BackendError after the deadline. What is measured is then a blocking
+// communicator, as in training.
 std::unique_ptr<Communicator> make_nccl(std::unique_ptr<Control> control, const NcclOptions& options);
 
 // The GPU that make_nccl chose, for the report.

@@ -4,6 +4,7 @@
 
 #include <nccl.h>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -12,8 +13,6 @@
 namespace mlc {
 
 struct NcclLibrary {
-  static constexpr int first_with_fp8 = 22400;  // NCCL 2.24.0
-
   SharedLibrary library = open();
   std::string absent = library ? "" : "libnccl.so.2 not found: " + library.why();  // why it cannot be used
 
@@ -40,6 +39,21 @@ struct NcclLibrary {
   decltype(ncclRecv)* receive = need<decltype(ncclRecv)>("ncclRecv");
   decltype(ncclGroupStart)* group_start = need<decltype(ncclGroupStart)>("ncclGroupStart");
   decltype(ncclGroupEnd)* group_end = need<decltype(ncclGroupEnd)>("ncclGroupEnd");
+  // Null where a version lacks them; older headers do, too. A window is a pointer.
+  using Chunks = ncclResult_t(const void*, void*, std::size_t, ncclDataType_t, ncclComm_t, cudaStream_t);
+  using RootedChunks = ncclResult_t(const void*, void*, std::size_t, ncclDataType_t, int, ncclComm_t,
+                                    cudaStream_t);
+  using OpenWindow = ncclResult_t(ncclComm_t, void*, std::size_t, void**, int);
+  using CloseWindow = ncclResult_t(ncclComm_t, void*);
+  Chunks* all_to_all = library.find<Chunks>("ncclAlltoAll");
+  RootedChunks* gather = library.find<RootedChunks>("ncclGather");
+  RootedChunks* scatter = library.find<RootedChunks>("ncclScatter");
+  OpenWindow* open_window = library.find<OpenWindow>("ncclCommWindowRegister");
+  CloseWindow* close_window = library.find<CloseWindow>("ncclCommWindowDeregister");
+  bool has_chunk_collectives() const {
+    return all_to_all != nullptr && gather != nullptr && scatter != nullptr;
+  }
+  bool has_windows() const { return open_window != nullptr && close_window != nullptr; }
   // In no header, and in no promise: null where a version lacks it.
   void (*reset_debug)() = library.find<void()>("ncclResetDebugInit");
 

@@ -17,6 +17,7 @@
 #include "bench/cli/machine_lack.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
+#include "bench/cli/typed_values.hpp"
 #include "bench/ranks/blame.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/launcher.hpp"
@@ -53,6 +54,14 @@ std::pair<TableHead, std::string> heading_of(const Sweep& sweep, bool judged, bo
                                                    : " · out-of-place";
   return {head, what};
 }
+
+// As nccl-tests: the number of the first GPU of this node that is used.
+int first_device() {
+  const auto text = from_environment("NCCL_TESTS_DEVICE");
+  return text && !text->empty() ? number_from<int>("NCCL_TESTS_DEVICE", *text, 0, 1023, "") : 0;
+}
+
+int usable_gpus() { return std::max(gpu_count() - first_device(), 1); }
 
 // Buffers that do not fit would not fail: the kernel would kill somebody, perhaps a training job. Agreed by
 // all ranks.
@@ -138,7 +147,8 @@ void say_launches(const CollectiveOptions& options, const CollectiveRequest& req
 
 ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOptions& options,
                         const std::vector<std::string>& arguments) {
-  const int ranks = options.ranks > 0 ? options.ranks : std::clamp(usable_cpus(), 2, 4);
+  const int asked = options.ranks_on(1);
+  const int ranks = asked > 0 ? asked : std::clamp(usable_cpus(), 2, 4);
   (void)plan_for(
       request, {request.backend, ranks, 1});  // what is wrong with the request is said before anything starts
   block_signals();
@@ -165,8 +175,11 @@ std::unique_ptr<Communicator> communicator_of(Session& session, std::unique_ptr<
                                               const CollectiveOptions& options) {
   if (request.backend != "nccl") return session.make_communicator();
   return make_nccl(std::move(control), {.timeout_s = request.timeout_s,
-                                        .register_buffers = options.register_buffers,
-                                        .graphs = options.graphs,
+                                        .registration = options.registration,
+                                        .graphs = options.graphs > 0,
+                                        .aggregate = options.nccl_tests.aggregate,
+                                        .cta_policy = options.nccl_tests.cta_policy,
+                                        .first_device = first_device(),
                                         .share_gpu = options.share_gpu});
 }
 
@@ -193,9 +206,17 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
     throw UsageError("the loopback backend is one process with threads for ranks, but " + as.by +
                          " started " + std::to_string(as.size) + " processes",
                      "run it bare, or take --backend mpi");
-  if (options.ranks > 0 && options.ranks != as.size)
+  const bool ours = from_environment(job_variable).has_value();
+  const int each = options.nccl_tests.ranks_per_process().value_or(1);
+  if (!ours && each > 1)
+    throw UsageError("-t times -g are " + std::to_string(each) + " GPUs of each of the " +
+                         std::to_string(as.size) + " processes that " + as.by +
+                         " started, but a process has one GPU here",
+                     "start " + std::to_string(each) + " times as many, and leave -t and -g away");
+  const int asked = ours ? options.ranks_on(static_cast<int>(request.hosts.size())) : options.ranks;
+  if (asked > 0 && asked != as.size)
     throw UsageError(
-        "--ranks " + std::to_string(options.ranks) + ", but " + as.by + " started " + std::to_string(as.size),
+        "--ranks " + std::to_string(asked) + ", but " + as.by + " started " + std::to_string(as.size),
         "leave --ranks to the launcher");
   if (as.by != local_launcher && request.backend == "shm")
     throw UsageError(
@@ -236,10 +257,11 @@ ExitCode report_what_is_left(const CollectiveRequest& request, const CollectiveO
 
 int local_ranks(const CollectiveRequest& request, const CollectiveOptions& options) {
   const bool gpus = request.backend == "nccl";
-  const int ranks = options.ranks > 0 ? options.ranks : gpus ? gpu_count() : std::clamp(usable_cpus(), 2, 4);
-  if (gpus && ranks > gpu_count() && !options.share_gpu)
+  const int asked = options.ranks_on(1);
+  const int ranks = asked > 0 ? asked : gpus ? usable_gpus() : std::clamp(usable_cpus(), 2, 4);
+  if (gpus && ranks > usable_gpus() && !options.share_gpu)
     throw UsageError(
-        std::to_string(ranks) + " ranks, but this node has " + std::to_string(gpu_count()) +
+        std::to_string(ranks) + " ranks, but this node has " + std::to_string(usable_gpus()) +
             " GPUs; each rank needs one of its own",
         "take fewer --ranks, or --backend shm for host memory; --share-gpu tests for correctness");
   return ranks;
@@ -278,12 +300,12 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
   launch_request.timeout_s = request.timeout_s;
   launch_request.hosts = request.hosts, launch_request.hostfile = options.hostfile;
   const bool local = request.hosts.empty() && options.hostfile.empty();
-  const int here = local ? local_ranks(request, options) : request.backend == "nccl" ? gpu_count() : 1;
+  const int here = local ? local_ranks(request, options) : request.backend == "nccl" ? usable_gpus() : 1;
+  const int asked = options.ranks_on(static_cast<int>(request.hosts.size()));
   if (!options.hostfile.empty() && options.ranks == 0)
     throw UsageError("--hostfile needs --ranks N: how many ranks to start over its hosts");
-  launch_request.ranks = options.ranks > 0
-                             ? options.ranks
-                             : here * static_cast<int>(std::max<std::size_t>(request.hosts.size(), 1));
+  launch_request.ranks =
+      asked > 0 ? asked : here * static_cast<int>(std::max<std::size_t>(request.hosts.size(), 1));
   (void)plan_for(request, {request.backend, launch_request.ranks,
                            std::max<int>(1, static_cast<int>(request.hosts.size()))});
   for (const auto& [name, value] : telling_variables())
@@ -326,7 +348,8 @@ std::optional<MachineLack> lack_of(const CollectiveRequest& request) {
   return std::nullopt;
 }
 
-ExitCode run_collective(const CollectiveOptions& options, const std::vector<std::string>& arguments) {
+ExitCode run_collective(const CollectiveOptions& typed, const std::vector<std::string>& arguments) {
+  const CollectiveOptions options = in_our_words(typed);
   const CollectiveRequest request = request_of(options);
   if (const auto lack = lack_of(request))
     return launched_as(from_environment) ? throw BackendError(lack->what + " is not here: " + lack->why)

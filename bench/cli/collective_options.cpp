@@ -72,8 +72,10 @@ bool launcher_is_processes(const std::string& launcher, const std::string& backe
 
 // What only NCCL does would be left out in silence, and its figures be taken for those that were asked for.
 void refuse_unused(const CollectiveOptions& o, const std::string& backend) {
-  for (const auto& [given, flag] : {std::pair{o.graphs, "-G"}, std::pair{o.register_buffers, "--register"},
-                                    std::pair{o.share_gpu, "--share-gpu"}})
+  for (const auto& [given, flag] :
+       {std::pair{o.graphs > 0, "-G"}, std::pair{o.registration > 0, "--register"},
+        std::pair{o.share_gpu, "--share-gpu"}, std::pair{o.nccl_tests.aggregate > 1, "-m"},
+        std::pair{o.nccl_tests.cta_policy > 0, "-x"}})
     if (given && backend != "nccl")
       throw UsageError(std::string(flag) + " is of the nccl backend, and this run takes " + backend,
                        "take --backend nccl, or leave " + std::string(flag) + " away");
@@ -131,15 +133,59 @@ void CollectiveOptions::add_to(CLI::App& c) {
       ->type_name("FILE");
   add_timeout(c, "-T,--timeout", timeout, "Ranks",
               "how long nothing may move before the rank at fault is named");
-  c.add_flag("--register", register_buffers, "register the buffers with NCCL (nccl backend)")->group("Ranks");
-  c.add_flag("-G,--graph", graphs, "time launches of a CUDA graph of the operation (nccl backend)")
-      ->group("Ranks");
+  const auto number_or_bare = [&](const char* names, int& value, int most, const char* type,
+                                  const char* about) {
+    const std::string flag = std::string(names).substr(0, 2);
+    c.add_option_function<std::string>(
+         names,
+         [&value, most, flag](const std::string& text) {
+           value = text.empty() ? 1 : number_from<int>(flag, text, 0, most, "");
+         },
+         about)
+        ->group("Ranks")
+        ->expected(0, 1)
+        ->type_name(type);
+  };
+  number_or_bare("-R,--register,--local_register", registration, 2, "0|1|2",
+                 "0: not; 1: register the buffers with NCCL; 2: as symmetric windows, the same on all ranks; "
+                 "bare: 1 (nccl backend)");
+  number_or_bare("-G,--graph,--cudagraph", graphs, 1'000'000, "N",
+                 "time launches of a CUDA graph of the operation; as many as -n says, whatever number stands "
+                 "here, but 0: none (nccl backend)");
   c.add_flag("--share-gpu", share_gpu,
              "several ranks on one GPU, to test for correctness; over sockets, so never for bandwidth (nccl "
              "backend)")
       ->group("Ranks");
   add_inject(c, fault, rank_faults(), "");
+  nccl_tests.add_to(c);
   output.add_to(c);
+}
+
+int CollectiveOptions::ranks_on(int of_hosts) const {
+  const auto each = nccl_tests.ranks_per_process();
+  return ranks > 0 ? ranks : each ? *each * std::max(of_hosts, 1) : 0;
+}
+
+// What nccl-tests calls otherwise becomes what it is called here.
+CollectiveOptions in_our_words(const CollectiveOptions& typed) {
+  CollectiveOptions o = typed;
+  if (o.ranks > 0 && o.nccl_tests.ranks_per_process().value_or(o.ranks) != o.ranks)
+    throw UsageError("--ranks " + std::to_string(o.ranks) + ", but -t times -g are " +
+                         std::to_string(*o.nccl_tests.ranks_per_process()),
+                     "give one of them");
+  if (const auto cycles = o.nccl_tests.cycles; cycles.value_or(0) > 0) {
+    if (o.launches.count.value_or(*cycles) != *cycles)
+      throw UsageError("-N " + std::to_string(*cycles) + " and --launches " +
+                           std::to_string(*o.launches.count) + " are two ways to say the same",
+                       "give one of them");
+    o.launches.count = cycles;
+  }
+  if (!o.nccl_tests.json.empty()) {
+    if (o.output.to_file() || (!o.output.format.empty() && o.output.format != "json"))
+      throw UsageError("-J is --output FILE --format json; give one of them");
+    o.output.output = o.nccl_tests.json, o.output.format = "json";
+  }
+  return o;
 }
 
 CollectiveRequest request_of(const CollectiveOptions& o) {
@@ -165,6 +211,7 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   RunnerOptions& runner = request.runner;
   runner.iterations = o.measuring.fixed_iterations();
   if (o.warmup != "auto") runner.warmup = number_from<int>("-w", o.warmup, 0, 100'000'000, ", or auto");
+  if (o.nccl_tests.skipped > 0) runner.warmup = runner.warmup.value_or(0) + o.nccl_tests.skipped;
   const auto timing = parse_timing(o.timing);
   if (!timing)
     throw UsageError("--timing '" + printable(o.timing) + "' is none of slowest, osu, imb",
@@ -179,11 +226,13 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
     runner.fault = fault_from(o.fault, rank_faults());
     check_verified(*runner.fault, o.measuring.check);
   }
+  runner.unaligned = o.nccl_tests.unaligned;
   request.timeout_s = seconds_from("--timeout", o.timeout);
   // Without mpirun there is no MPI to carry host memory.
   request.backend = backend_from(
       o.backend == "auto" && o.launcher == "processes" && !nccl_absent().empty() ? "shm" : o.backend);
   refuse_unused(o, request.backend);
+  o.nccl_tests.check(request.backend);
   request.hosts = split(o.hosts);
   if (!o.hosts.empty() && !o.hostfile.empty())
     throw UsageError("--hosts and --hostfile are two ways to say the same; give one of them");

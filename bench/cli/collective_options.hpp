@@ -8,6 +8,7 @@
 
 #include "bench/cli/launches.hpp"
 #include "bench/cli/measuring_options.hpp"
+#include "bench/cli/nccl_tests_options.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/question.hpp"
 #include "bench/engine/runner.hpp"
@@ -22,6 +23,7 @@ struct CollectiveOptions {
   SizeOptions sizes;
   MeasuringOptions measuring;
   LaunchOptions launches;
+  NcclTestsOptions nccl_tests;
   std::string dtype = "float", redop = "sum", warmup = "auto", timeout = "60s", fault, placement = "both",
               timing = "slowest";
   int root = 0;
@@ -29,10 +31,13 @@ struct CollectiveOptions {
   int ranks = 0;  // 0: decided by the machine
   std::string hosts, hostfile, launcher = "auto";
   std::string policy = "local";
-  bool register_buffers = false, graphs = false, share_gpu = false;
+  int registration = 0, graphs = 0;  // -R, -G
+  bool share_gpu = false;
   OutputOptions output;
 
   void add_to(CLI::App& command);
+  // Ranks that were asked for, by --ranks or as nccl-tests has it; 0: decided by the machine.
+  int ranks_on(int hosts) const;
 };
 
 // The same, understood and checked as far as that is possible before the ranks are known.
@@ -49,7 +54,10 @@ struct CollectiveRequest {
   int launches = 1;
 };
 
-// Throws UsageError or PolicyError.
+// Throws UsageError.
+CollectiveOptions in_our_words(const CollectiveOptions& typed);
+
+// Of options in our words. Throws UsageError or PolicyError.
 CollectiveRequest request_of(const CollectiveOptions& options);
 
 // Adds the policy's sizes where the user gave none, and plans. Throws UsageError.

@@ -1,5 +1,7 @@
 #include <cstdio>
 
+#include "bench/backends/nccl.hpp"
+#include "bench/backends/nccl_features.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/cli/question.hpp"
 #include "bench/cli/rdma_options.hpp"
@@ -46,6 +48,10 @@ ExitCode explain(const std::string& name) {
     std::fputs(timing_explained(), stdout);
     return ExitCode::pass;
   }
+  if (name == "nccl") {
+    std::fputs(nccl_explained(nccl_version()).c_str(), stdout);
+    return ExitCode::pass;
+  }
   if (name == "verdict") {
     std::fputs(verdict_explained(), stdout);
     return ExitCode::pass;
@@ -56,7 +62,7 @@ ExitCode explain(const std::string& name) {
   }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known{"rdma", "timing", "thresholds", "verdict"};
+    std::vector<std::string> known{"rdma", "timing", "thresholds", "verdict", "nccl"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -88,13 +94,15 @@ ExitCode explain(const std::string& name) {
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand("explain",
-                                         "what a check, a collective, a GPU test, rdma, timing, thresholds "
-                                         "or a verdict is: why it matters, where it reads, "
+                                         "what a check, a collective, a GPU test, rdma, nccl, timing, "
+                                         "thresholds or a verdict is: why it matters, where it reads, "
                                          "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
-  command->add_option("name", *name, "a check, a collective, a GPU test, rdma, timing, thresholds or verdict")
+  command
+      ->add_option("name", *name,
+                   "a check, a collective, a GPU test, rdma, nccl, timing, thresholds or verdict")
       ->required()
-      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|timing|thresholds|verdict");
+      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|nccl|timing|thresholds|verdict");
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

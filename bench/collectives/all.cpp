@@ -7,6 +7,8 @@ namespace mlc {
   _(allgather)             \
   _(reducescatter)         \
   _(alltoall)              \
+  _(alltoallv)             \
+  _(hypercube)             \
   _(broadcast)             \
   _(reduce)                \
   _(gather_to_root)        \

@@ -26,6 +26,7 @@ namespace {
 // dependent (4 KiB aliasing).
 constexpr std::uint64_t guard = 6144;
 constexpr std::uint8_t guard_byte = 0xa5;
+constexpr std::uint64_t widest = 8;  // bytes of an element
 // Verification leaves the caches cold, which large messages feel for some iterations: a few are not timed,
 // and a window has enough of them that its median does not see the rest (sampling.cpp).
 constexpr int untimed_after_check = 2;
@@ -83,10 +84,16 @@ void Runner::prepare(const std::vector<Cell>& cells) {
   cells_ = cells.size();
   capacity_ = largest_buffer(cells, control.rank(), control.size());
   pulse_.enter("allocating 2 x " + bytes_text(capacity_));
+  capacity_ += static_cast<std::uint64_t>(options_.unaligned) * widest;
   send_ = communicator_.memory().allocate(capacity_);
   recv_ = communicator_.memory().allocate(capacity_ + 2 * guard);
   communicator_.memory().set(send_.get(), capacity_, 0);
   communicator_.memory().set(recv_.get(), capacity_ + 2 * guard, guard_byte);
+}
+
+// Bytes before the receive buffer of a cell.
+std::uint64_t Runner::front_of(const Cell& cell) const {
+  return guard + static_cast<std::uint64_t>(options_.unaligned * width_of(cell.dtype));
 }
 
 Runner::Buffers Runner::buffers_for(const Cell& cell) const {
@@ -96,27 +103,29 @@ Runner::Buffers Runner::buffers_for(const Cell& cell) const {
   Buffers buffers;
   buffers.layout = cell.collective->layout(shape);
   buffers.received = cell.collective->received(shape);
-  std::byte* const whole = recv_.get() + guard;
+  std::byte* const whole = recv_.get() + front_of(cell);
   const bool in_place = cell.placement == Placement::in_place;
-  buffers.call = {.send = in_place ? whole + buffers.layout.send_at * width : send_.get(),
-                  .recv = in_place ? whole + buffers.layout.recv_at * width : whole,
-                  .count = cell.count,
-                  .dtype = cell.dtype,
-                  .redop = cell.redop,
-                  .root = cell.root,
-                  .in_place = in_place};
+  buffers.call = {
+      .send = in_place ? whole + buffers.layout.send_at * width : send_.get() + (front_of(cell) - guard),
+      .recv = in_place ? whole + buffers.layout.recv_at * width : whole,
+      .count = cell.count,
+      .dtype = cell.dtype,
+      .redop = cell.redop,
+      .root = cell.root,
+      .in_place = in_place};
   return buffers;
 }
 
-// Fresh data, the receive buffer poisoned, the guard zones behind it renewed (an earlier, larger cell wrote
-// there).
+// Fresh data, the receive buffer poisoned, the guard zones renewed where an earlier cell wrote: behind it a
+// larger one, and before it one of narrower elements.
 void Runner::fill(const Cell& cell, const Buffers& buffers) {
   Memory& memory = communicator_.memory();
   const auto width = static_cast<std::uint64_t>(width_of(cell.dtype));
   const bool in_place = cell.placement == Placement::in_place;
   const std::uint64_t elements = in_place ? buffers.layout.whole : buffers.layout.recv;
-  std::byte* const whole = recv_.get() + guard;
+  std::byte* const whole = recv_.get() + front_of(cell);
   ++iteration_;
+  if (options_.unaligned > 0) memory.set(recv_.get(), front_of(cell), guard_byte);
   memory.set(whole, elements * width, poison_byte);
   memory.set(whole + elements * width, guard, guard_byte);
   if (buffers.layout.send > 0)
@@ -151,8 +160,8 @@ void Runner::verify(const Cell& cell, const Buffers& buffers, Wrong& wrong) {
   const bool in_place = cell.placement == Placement::in_place;
   const std::uint64_t elements = in_place ? buffers.layout.whole : buffers.layout.recv;
   const std::uint64_t outside =
-      memory.count_other_than(recv_.get(), guard, guard_byte) +
-      memory.count_other_than(recv_.get() + guard + elements * width, guard, guard_byte);
+      memory.count_other_than(recv_.get(), front_of(cell), guard_byte) +
+      memory.count_other_than(recv_.get() + front_of(cell) + elements * width, guard, guard_byte);
   if (outside > 0) wrong.note(outside, elements, 0, 0, "bytes outside the receive buffer were overwritten");
 }
 

@@ -45,6 +45,7 @@ struct RunnerOptions {
   double max_seconds_question = 20;
   Timing timing = Timing::slowest;
   std::uint64_t seed = 1;
+  int unaligned = 0;  // both buffers begin so many elements behind a page's border
   std::optional<Fault> fault;
 };
 
@@ -81,6 +82,7 @@ class Runner {
     std::byte* recv() const { return static_cast<std::byte*>(call.recv); }
   };
   struct Wrong;  // what a rank found
+  std::uint64_t front_of(const Cell& cell) const;
   Buffers buffers_for(const Cell& cell) const;
   void fill(const Cell& cell, const Buffers& buffers);
   void verify(const Cell& cell, const Buffers& buffers, Wrong& wrong);

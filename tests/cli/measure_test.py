@@ -4,7 +4,7 @@ import csv, io, pty, select
 from program import *
 
 BACKENDS = ["loopback"] + (["mpi"] if HAS_MPI else [])
-COLLECTIVES = "allreduce allgather reducescatter alltoall broadcast reduce gather scatter sendrecv".split()
+COLLECTIVES = "allreduce allgather reducescatter alltoall alltoallv broadcast reduce gather scatter sendrecv".split()
 
 
 def through_terminal(*args, send=None, env=None):

@@ -14,7 +14,7 @@ def rank_of(process, rank):
 
 class Processes(RunningRanks):
     def test_every_collective_is_measured_and_right(self):
-        for collective in ("allreduce", "allgather", "reducescatter", "alltoall", "broadcast", "reduce", "gather", "scatter", "sendrecv"):
+        for collective in ("allreduce", "allgather", "reducescatter", "alltoall", "alltoallv", "broadcast", "reduce", "gather", "scatter", "sendrecv"):
             with self.subTest(collective=collective):
                 path = self.path(collective + ".json")
                 done = run(collective, "--backend", "shm", "--ranks", "3", "--sizes", "64,4K,1M", "-n", "5", "--launches", "1", "--output", path)

@@ -229,7 +229,7 @@ class Run(unittest.TestCase):
             done = self.go(*arguments)
             self.assertEqual(done.returncode, 64, done.err)
             self.assertIn(words, done.err)
-        self.assertEqual(self.steps_of("--steps", "nccl-4-all*"), ["smoke", "nccl-4-allreduce", "nccl-4-allgather", "nccl-4-alltoall"])
+        self.assertEqual(self.steps_of("--steps", "nccl-4-all*"), ["smoke", "nccl-4-allreduce", "nccl-4-allgather", "nccl-4-alltoall", "nccl-4-alltoallv"])
 
 
 class Discovery(unittest.TestCase):

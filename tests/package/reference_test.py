@@ -5,7 +5,7 @@ import gzip, os, pty, re, select, shutil, subprocess, time, unittest
 from shipped import BENCH, BUILD, Case, output
 
 REFERENCE = f"{BUILD}/reference"
-COLLECTIVES = "allgather allreduce alltoall broadcast gather reduce reducescatter scatter sendrecv".split()
+COLLECTIVES = "allgather allreduce alltoall alltoallv broadcast gather hypercube reduce reducescatter scatter sendrecv".split()
 # A command line up to where Tab is pressed, and what has to be among that which is offered; "!" is what must not be.
 OFFERS = [
     (["mlc-bench", ""], ["allreduce", "validate", "burnin", "admit", "!--format"]),

@@ -23,12 +23,47 @@ TEST_P(EveryCollective, IsRightOverLoopbackForAllDtypesOpsAndPlacements) {
     least = std::min(least, checked);
   });
   EXPECT_THAT(failures, testing::IsEmpty());
-  // 3 reducing collectives x 12 dtypes x 5 ops and 6 others x 12, 4 counts, two placements but for two of the
-  // others.
-  EXPECT_EQ(least, 4u * 12 * (3 * 5 * 2 + 4 * 2 + 2));
+  // 3 reducing collectives x 12 dtypes x 5 ops and 7 others x 12, 4 counts, two placements but for three of
+  // the others; one more where the number of ranks is a power of two.
+  const bool power_of_two = (GetParam() & (GetParam() - 1)) == 0;
+  EXPECT_EQ(least, 4u * 12 * (3 * 5 * 2 + 4 * 2 + 3 + (power_of_two ? 2 : 0)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, EveryCollective, testing::Values(1, 2, 3, 4, 7));
+INSTANTIATE_TEST_SUITE_P(Ranks, EveryCollective, testing::Values(1, 2, 3, 4, 7, 8));
+
+// Chunks that differ, and the sums that make busbw that of equal ones.
+TEST(Alltoallv, EveryRankSendsAndReceivesTheSameInUnequalChunks) {
+  const Collective& alltoallv = *find_collective("alltoallv");
+  for (int ranks = 1; ranks <= 9; ++ranks)
+    for (std::uint64_t count : {1u, 3u, 37u, 1021u})
+      for (int rank = 0; rank < ranks; ++rank) {
+        const Shape shape{rank, ranks, 0, count};
+        const auto all = count * static_cast<std::uint64_t>(ranks);
+        EXPECT_EQ(alltoallv.layout(shape).send, all);
+        EXPECT_EQ(alltoallv.layout(shape).recv, all);
+        std::uint64_t sum = 0, least = UINT64_MAX, most = 0;
+        for (const Segment& segment : alltoallv.received(shape)) {
+          EXPECT_EQ(segment.offset, sum);
+          sum += segment.count;
+          least = std::min(least, segment.count), most = std::max(most, segment.count);
+          if (segment.source == static_cast<std::uint32_t>(rank)) {
+            EXPECT_EQ(segment.count, count);
+          }
+        }
+        EXPECT_EQ(sum, all);
+        if (ranks > 2) {
+          EXPECT_LT(least, count);
+          EXPECT_GT(most, count);
+        }
+      }
+}
+
+TEST(Hypercube, GoesWithPowersOfTwoAlone) {
+  for (int ranks : {1, 2, 4, 8, 1024})
+    EXPECT_EQ(find_collective("hypercube")->refuses(ranks), "");
+  for (int ranks : {3, 6, 7, 12})
+    EXPECT_EQ(find_collective("hypercube")->refuses(ranks), "needs a power of two");
+}
 
 // A rank whose operation silently does nothing must be seen: the test of the test.
 TEST(EveryCollectiveCheck, SeesAnOperationThatDoesNothing) {
@@ -50,6 +85,8 @@ TEST(Collective, BusFactorsAreThePublishedOnes) {
   EXPECT_DOUBLE_EQ(factor("allgather", 8), 0.875);
   EXPECT_DOUBLE_EQ(factor("reducescatter", 8), 0.875);
   EXPECT_DOUBLE_EQ(factor("alltoall", 4), 0.75);
+  EXPECT_DOUBLE_EQ(factor("alltoallv", 4), 0.75);
+  EXPECT_DOUBLE_EQ(factor("hypercube", 8), 0.875);
   EXPECT_DOUBLE_EQ(factor("gather", 4), 0.75);
   EXPECT_DOUBLE_EQ(factor("scatter", 4), 0.75);
   for (const char* name : {"broadcast", "reduce", "sendrecv"})

@@ -4,7 +4,7 @@ import re
 from program import *
 
 PROGRAM = [os.environ.get("MLC_EMULATED_PROGRAM") or os.path.join(os.environ["MLC_BUILD"], "tests/gpu/emulation/mlc-bench-emulated")]
-COLLECTIVES = ("allreduce", "allgather", "reducescatter", "alltoall", "broadcast", "reduce", "gather", "scatter", "sendrecv")
+COLLECTIVES = ("allreduce", "allgather", "reducescatter", "alltoall", "alltoallv", "hypercube", "broadcast", "reduce", "gather", "scatter", "sendrecv")
 TYPES = "int8,uint8,int32,uint32,int64,uint64,half,bfloat16,float,double,f8e4m3,f8e5m2"
 
 
@@ -48,6 +48,12 @@ class Collectives(Case):
             for collective in ("allreduce", "alltoall"):
                 with self.subTest(arguments=arguments, collective=collective):
                     self.check(self.series(collective, "--sizes", "96,64K", "-n", "3", *arguments, ranks=2), 2)
+
+    def test_flags_of_nccl_tests(self):
+        for arguments in (["-R", "2"], ["-R", "1", "-G", "7"], ["-m", "4"], ["-m", "3", "-G", "1"], ["-x", "2", "-R", "2"], ["-u", "3"], ["-K", "5", "-z", "0"]):
+            for collective in ("allreduce", "hypercube"):
+                with self.subTest(arguments=arguments, collective=collective):
+                    self.check(self.series(collective, "--sizes", "96,4K", "-n", "2", *arguments, ranks=2), 4)
 
     def test_one_to_eight_ranks(self):
         for ranks in (1, 2, 5, 8):

@@ -1,0 +1,76 @@
+// A communicator of NCCL's, from its making to its end: what may wait for a peer is waited for with a
+// deadline.
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <string>
+#include <thread>
+
+#include "bench/backends/nccl_library.hpp"
+#include "bench/handles/error.hpp"
+
+namespace mlc {
+
+// Not blocking, every call may return ncclInProgress and is then polled, so that a peer that never comes ends
+// in an error after the deadline and not in a hang. Blocking is what training has: without it, each operation
+// costs a thread of NCCL's own. What hangs in a blocking call is the watch's to end.
+class NcclComm {
+ public:
+  explicit NcclComm(double timeout_s) : timeout_s_(timeout_s) {}
+  NcclComm(const NcclComm&) = delete;
+  ~NcclComm() {
+    if (comm_ == nullptr) return;
+    // Finalising waits for the peers; while an error is being thrown they may be gone, and abort is the way
+    // out.
+    if (std::uncaught_exceptions() == 0 && nccl().finalize(comm_) != ncclSystemError) {
+      ncclResult_t state = ncclInProgress;
+      const auto start = std::chrono::steady_clock::now();
+      while (nccl().async_error(comm_, &state) == ncclSuccess && state == ncclInProgress &&
+             std::chrono::steady_clock::now() - start < std::chrono::seconds(10))
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      (void)nccl().destroy(comm_);
+    } else {
+      (void)nccl().abort(comm_);
+    }
+  }
+
+  void initialise(int ranks, int rank, const ncclUniqueId& id, bool blocking) {
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = blocking ? 1 : 0;
+    settle(nccl().init(&comm_, ranks, id, rank, &config), "ncclCommInitRankConfig");
+  }
+
+  ncclComm_t get() const { return comm_; }
+
+  // Waits until the communicator has taken what was asked of it.
+  void settle(ncclResult_t result, const char* call) {
+    const auto start = std::chrono::steady_clock::now();
+    while (result == ncclInProgress) {
+      if (std::chrono::steady_clock::now() - start > std::chrono::duration<double>(timeout_s_))
+        fail(ncclInProgress, call);
+      if (nccl().async_error(comm_, &result) != ncclSuccess) fail(ncclInternalError, call);
+    }
+    if (result != ncclSuccess) fail(result, call);
+  }
+
+  // An error that a peer or the network caused after the call had returned.
+  void check_async(const char* call) {
+    ncclResult_t state = ncclSuccess;
+    if (nccl().async_error(comm_, &state) != ncclSuccess || (state != ncclSuccess && state != ncclInProgress))
+      fail(state, call);
+  }
+
+ private:
+  [[noreturn]] void fail(ncclResult_t result, const char* call) const {
+    const char* last = nccl().last_error(comm_);
+    throw BackendError(
+        std::string("nccl: ") + call + ": " +
+        (result == ncclInProgress ? "no answer within the deadline" : nccl().error_string(result)) +
+        (last != nullptr && *last != '\0' ? std::string("; ") + last : ""));
+  }
+  double timeout_s_;
+  ncclComm_t comm_ = nullptr;
+};
+
+}  // namespace mlc
