@@ -312,8 +312,8 @@ TEST(Bond, IsKnownByItsOwnNameAndItsMembers) {
 TEST(Inet6, SubnetsKnowRailsToo) {
   auto one = rail(0), other = rail(1);
   one.addresses.clear(), other.addresses.clear();
-  one.addresses6 = {*parse_prefix6("2001:db8:a::15/64")},
-  other.addresses6 = {*parse_prefix6("2001:db8:b::15/64")};
+  one.addresses6 = {*parse_ip_prefix("2001:db8:a::15/64")},
+  other.addresses6 = {*parse_ip_prefix("2001:db8:b::15/64")};
   const auto inputs = inputs_of({one, other});
   const auto expected = expecting("{select: [{subnet: '2001:db8:b::/64'}, {subnet: '2001:db8:a::/64'}]}");
   EXPECT_THAT(chosen(select_rails(inputs, &expected), inputs), ElementsAre("0 mlx5_1", "1 mlx5_0"));
@@ -330,9 +330,9 @@ TEST(Inet6, ProcIsReadLineByLine) {
   EXPECT_FALSE(addresses[0].duplicate);
   EXPECT_TRUE(addresses[1].duplicate);
   EXPECT_TRUE(addresses[1].prefix.address.link_local());
-  EXPECT_TRUE(parse_prefix6("2001:db8::/33")->contains(*parse_ipv6("2001:db8:7fff::1")));
-  EXPECT_FALSE(parse_prefix6("2001:db8::/33")->contains(*parse_ipv6("2001:db8:8000::1")));
-  EXPECT_EQ(to_string(parse_prefix6("2001:db8:ffff::1/33")->network()), "2001:db8:8000::/33");
+  EXPECT_TRUE(parse_ip_prefix("2001:db8::/33")->contains(*parse_ip("2001:db8:7fff::1")));
+  EXPECT_FALSE(parse_ip_prefix("2001:db8::/33")->contains(*parse_ip("2001:db8:8000::1")));
+  EXPECT_EQ(to_string(parse_ip_prefix("2001:db8:ffff::1/33")->network()), "2001:db8:8000::/33");
 }
 
 TEST(RailOf, TakesTheSitesAddressFirstAndLinkLocalOnesAside) {

@@ -8,7 +8,7 @@ namespace {
 struct Network {
   std::string name;
   std::vector<Prefix> prefixes, link_local;
-  std::vector<Prefix6> prefixes6;
+  std::vector<IpPrefix> prefixes6;
   const RailExpectation* site = nullptr;
   bool rail = true;
 };

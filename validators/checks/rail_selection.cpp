@@ -70,11 +70,10 @@ bool fits(const RailSelector& selector, const RailCandidate& candidate, bool pod
          (selector.network.empty() || has(candidate.networks, selector.network));
 }
 
-bool link_local(const Prefix& prefix) { return parse_prefix("169.254.0.0/16")->contains(prefix.address); }
-
 bool has_own_network(const RailCandidate& candidate) {
-  return !candidate.addresses6.empty() ||
-         std::ranges::any_of(candidate.addresses, [](const Prefix& one) { return !link_local(one); });
+  return !candidate.addresses6.empty() || std::ranges::any_of(candidate.addresses, [](const IpPrefix& one) {
+    return !one.address.link_local();
+  });
 }
 
 class Selecting {

@@ -25,8 +25,8 @@ struct RailCandidate {
   bool vf = false, soft = false;
   LinkLayer link_layer = LinkLayer::unknown;
   std::optional<Link> link;
-  std::vector<Prefix> addresses;    // with host bits
-  std::vector<Prefix6> addresses6;  // without fe80::
+  std::vector<Prefix> addresses;     // with host bits
+  std::vector<IpPrefix> addresses6;  // without fe80::
   std::uint64_t vendor = 0, model = 0;
   std::optional<int> numa;
   std::vector<int> gpus;               // in PCI order, those behind a common bridge

@@ -19,6 +19,13 @@ std::string Rail::name() const {
   return "rail " + std::to_string(index) + " (" + (netdev.empty() ? rdma : netdev) + ")";
 }
 
+std::optional<Ipv4> Rail::meets(const std::vector<Ipv4>& peer) const {
+  if (static_cast<std::size_t>(index) >= peer.size()) return std::nullopt;
+  const Ipv4 there = peer[static_cast<std::size_t>(index)];
+  const auto own = [&](const Prefix& address) { return address.address == there; };
+  return std::ranges::any_of(addresses, own) ? std::nullopt : std::optional(there);
+}
+
 std::vector<std::string> Rail::ports() const { return members.empty() ? std::vector{netdev} : members; }
 
 namespace {
@@ -67,9 +74,9 @@ Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const
             .addresses6 = candidate.addresses6};
   if (expected && static_cast<std::size_t>(index) < expected->sites.size())
     rail.site = &expected->sites[static_cast<std::size_t>(index)];
-  static const Prefix rfc3927 = *parse_prefix("169.254.0.0/16");
   for (const auto& address : candidate.addresses)
-    (rfc3927.contains(address.address) && !in_site(rail.site, address) ? rail.link_local : rail.addresses)
+    (IpAddress(address.address).link_local() && !in_site(rail.site, address) ? rail.link_local
+                                                                             : rail.addresses)
         .push_back(address);
   std::ranges::stable_partition(rail.addresses, [&](const Prefix& one) { return in_site(rail.site, one); });
   if (rail.site) {

@@ -24,10 +24,12 @@ struct Rail {
   std::optional<Link> link;               // as this namespace sees it
   std::vector<Prefix> addresses;          // with host bits; the site's first, without link-local ones
   std::vector<Prefix> link_local;         // 169.254.0.0/16 (RFC 3927): given by nobody
-  std::vector<Prefix6> addresses6;        // without fe80::
+  std::vector<IpPrefix> addresses6;       // without fe80::
   const RailExpectation* site = nullptr;  // of the policy; borrowed
   std::optional<Ipv4> gateway;            // that the site has for this node
   std::string name() const;               // "rail 2 (ens3f0)"
+  // Of a peer's rail addresses the one to meet here. Empty: the peer has no such rail, or is this very node.
+  std::optional<Ipv4> meets(const std::vector<Ipv4>& peer) const;
   bool infiniband() const { return link_layer == LinkLayer::infiniband; }
   std::vector<std::string> ports() const;  // the interfaces of its hardware: itself, or the bond's members
 };

@@ -11,7 +11,7 @@ namespace {
 struct Table {
   std::string subject, rdma, netdev;
   std::vector<Prefix> addresses;
-  std::vector<Prefix6> addresses6;
+  std::vector<IpPrefix> addresses6;
   Read<std::vector<Gid>> gids;
 };
 
@@ -22,14 +22,14 @@ bool is_own(const Table& table, const Gid& gid) {
   if (four || !table.addresses.empty())
     return four &&
            std::ranges::any_of(table.addresses, [&](const Prefix& one) { return one.address == *four; });
-  const auto six = parse_ipv6(gid.gid);
+  const auto six = parse_ip(gid.gid);
   return six &&
-         std::ranges::any_of(table.addresses6, [&](const Prefix6& one) { return one.address == *six; });
+         std::ranges::any_of(table.addresses6, [&](const IpPrefix& one) { return one.address == *six; });
 }
 
 std::string shown(const Gid& gid) {
   if (const auto four = mapped_ipv4(gid.gid)) return to_string(*four);
-  const auto six = parse_ipv6(gid.gid);
+  const auto six = parse_ip(gid.gid);
   return six ? to_string(*six) : gid.gid;
 }
 

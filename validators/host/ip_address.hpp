@@ -24,6 +24,8 @@ struct IpAddress {
   IpAddress(Ipv4 address) : bits(address.bits) {}  // implicit: an IPv4 address is an address
   IpAddress(IpFamily of, IpBits number) : family(of), bits(number) {}
   auto operator<=>(const IpAddress&) const = default;
+  // 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291).
+  bool link_local() const { return family == IpFamily::v4 ? bits >> 16 == 0xa9fe : bits >> 118 == 0x3fa; }
 };
 
 struct IpPrefix {
@@ -41,6 +43,7 @@ struct IpPrefix {
   IpAddress last() const { return {family(), address.bits | host_mask()}; }
   bool contains(const IpAddress& other) const;
   bool contains(const IpPrefix& other) const { return length <= other.length && contains(other.address); }
+  IpPrefix network() const { return {first(), length}; }
   bool overlaps(const IpPrefix& other) const { return contains(other) || other.contains(*this); }
 };
 

@@ -54,7 +54,7 @@ RailSelector read_selector(YamlMap map) {
   selector.models = pci_ids(map, "model");
   for (const auto& text : one_or_more(map, "subnet")) {
     const auto four = parse_prefix(text);
-    const auto six = parse_prefix6(text);
+    const auto six = parse_ip_prefix(text);
     if (four && four->network() == *four)
       selector.subnets.push_back(*four);
     else if (six && six->network() == *six)

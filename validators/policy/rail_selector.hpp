@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "validators/host/inet6.hpp"
-#include "validators/host/ipv4.hpp"
+#include "validators/host/ip_address.hpp"
 #include "validators/policy/yaml_reader.hpp"
 
 namespace mlc {
@@ -17,7 +16,7 @@ struct RailSelector {
   std::vector<std::string> pci;                  // shell patterns of the NIC's address; of a VF, its PF's
   std::vector<std::uint64_t> vendors, models;    // PCI IDs: 0x15b3, 0x1021
   std::vector<Prefix> subnets;
-  std::vector<Prefix6> subnets6;
+  std::vector<IpPrefix> subnets6;
   std::vector<int> numa;
   bool near_any_gpu = false;  // shares a PCIe bridge with a GPU
   std::vector<int> gpus;      // with one of these, counted in PCI order
