@@ -1,7 +1,5 @@
 #include "bench/rdma/lane.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -10,8 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "bench/engine/mismatch.hpp"
-#include "bench/stats/histogram.hpp"
+#include "bench/rdma/lane_idle.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/numa.hpp"
 
@@ -20,11 +17,6 @@ namespace mlc::rdma {
 namespace {
 
 constexpr std::uint64_t cycled_bytes = 64 << 10;
-constexpr int latency_iterations = 1000;
-
-double now_s() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::uint64_t id_of(std::size_t pair, std::uint64_t low) {
   return static_cast<std::uint64_t>(pair) << 32 | low;
@@ -40,28 +32,6 @@ Layout layout_of(const Plan& plan, std::uint64_t message_bytes) {
         std::clamp<std::uint64_t>(cycled_bytes / layout.stride, 1, static_cast<std::uint64_t>(plan.depth)));
   return layout;
 }
-
-// What a thread does while nothing has completed. Spinning is right where each rail has a core; where threads
-// share cores, it takes the time that the other ends, or soft RoCE itself, need.
-class Lane::Idle {
- public:
-  explicit Idle(Wait wait) : wait_(wait) {}
-  void reset() { count_ = 0; }
-  // True now and then: time to look at the clock.
-  bool once(Completions& completions) {
-    ++count_;
-    if (wait_ == Wait::event && count_ > 4) {
-      completions.wait(20);
-      return true;
-    }
-    if (wait_ != Wait::spin && count_ > 4) ::sched_yield();
-    return count_ % 256 == 0;
-  }
-
- private:
-  Wait wait_;
-  std::uint64_t count_ = 0;
-};
 
 Lane::Lane(Device& device, RailMemory& memory, int gid_index, LaneSettings settings)
     : memory_(memory),
@@ -143,83 +113,6 @@ void Lane::connect(const LaneAddress& peer) {
     for (int k = 0; k < receives_; ++k)
       post_receive(i);
   }
-}
-
-std::byte* Lane::sink(std::size_t pair, std::uint64_t slot) const {
-  return memory_.sink() + (pair * static_cast<std::uint64_t>(layout_.slots) + slot) * layout_.stride;
-}
-
-const std::byte* Lane::source(std::size_t pair, std::uint64_t slot) const {
-  return memory_.source() + (pair * static_cast<std::uint64_t>(layout_.slots) + slot) * layout_.stride;
-}
-
-// Words where they fit, which say more of what is wrong with them; else bytes. The last byte of a write that
-// is waited for in memory counts the iterations.
-std::uint64_t Lane::element_count() const {
-  if (s_.plan.mode == Mode::latency) return s_.plan.verb == Verb::write ? s_.bytes - 1 : s_.bytes;
-  return s_.bytes % 8 == 0 ? s_.bytes / 8 : s_.bytes;
-}
-
-DataSpec Lane::data_of(std::uint32_t source_end, std::size_t pair, std::uint64_t slot) const {
-  const bool words = s_.plan.mode != Mode::latency && s_.bytes % 8 == 0;
-  return {.dtype = words ? Dtype::uint64 : Dtype::uint8,
-          .op = pattern::Op::copy,
-          .recipe = {.seed = s_.plan.seed, .iteration = 1, .ranks = 2},
-          .source = source_end,
-          .index = (pair * static_cast<std::uint64_t>(layout_.slots) + slot) * element_count()};
-}
-
-void Lane::prepare_data(std::uint32_t source_end) {
-  Memory& access = memory_.access();
-  const std::uint64_t used = layout_.bytes(static_cast<int>(pairs_.size()));
-  for (std::size_t pair = 0; pair < pairs_.size(); ++pair)
-    for (int slot = 0; slot < layout_.slots; ++slot)
-      access.fill(const_cast<std::byte*>(source(pair, static_cast<std::uint64_t>(slot))), element_count(),
-                  data_of(source_end, pair, static_cast<std::uint64_t>(slot)));
-  access.set(memory_.sink(), used, s_.plan.mode == Mode::latency ? 0 : poison_byte);
-  if (s_.plan.mode == Mode::latency && s_.plan.verb == Verb::write)
-    access.set(memory_.source() + s_.bytes - 1, 1, 0);
-}
-
-LaneCheck Lane::verify(std::uint32_t source_end) {
-  LaneCheck check;
-  // Reads are received by the end that initiates; writes and sends by the other.
-  const bool reads = s_.plan.verb == Verb::read;
-  const bool has_data = reads ? s_.initiates : s_.receives || s_.plan.mode == Mode::latency;
-  if (!has_data || !s_.plan.check || !failure_.empty()) return check;
-  Memory& access = memory_.access();
-  if (s_.fault && s_.fault->kind == Fault::Kind::flip && s_.fault->index < s_.bytes) {
-    access.flip_bit(sink(0, 0), s_.fault->index * 8 + static_cast<std::uint64_t>(s_.fault->bit));
-    s_.fault_record->planted = true;
-  }
-  check.wrong = 0;
-  for (std::size_t pair = 0; pair < pairs_.size(); ++pair) {
-    // Slots that no message was sent to say nothing.
-    const std::uint64_t messages = reads                          ? pairs_[pair].completed
-                                   : pair < expected_each_.size() ? expected_each_[pair]
-                                                                  : 0;
-    const auto slots = std::min(messages, static_cast<std::uint64_t>(layout_.slots));
-    for (std::uint64_t slot = 0; slot < slots; ++slot) {
-      const DataSpec spec = data_of(source_end, pair, slot);
-      const VerifyResult found = access.verify(sink(pair, slot), element_count(), spec);
-      if (found.wrong == 0) continue;
-      if (*check.wrong == 0) {
-        DataSpec at = spec;
-        at.index += found.first;
-        check.first_wrong = "queue pair " + std::to_string(pair) + ", message slot " + std::to_string(slot) +
-                            ", byte " +
-                            std::to_string(found.first * static_cast<std::uint64_t>(width_of(spec.dtype))) +
-                            ": expected " + value_and_bits(spec.dtype, found.expected) + ", got " +
-                            value_and_bits(spec.dtype, found.actual) + ": " +
-                            likely_kind({.spec = at,
-                                         .expected = found.expected,
-                                         .actual = found.actual,
-                                         .wrong_in_stretch = found.wrong});
-      }
-      *check.wrong += found.wrong;
-    }
-  }
-  return check;
 }
 
 void Lane::expect(std::vector<std::uint64_t> messages) {
@@ -398,132 +291,6 @@ void Lane::bandwidth(CellState& state) {
                                          std::to_string(expected_.load()) + " messages came");
   }
   throw std::runtime_error("given up: the other end is gone");
-}
-
-void Lane::finish_timing(std::vector<double> samples_us) {
-  const auto found = latencies_of(samples_us);
-  report_.latency_us = found.percentiles_us, report_.edges_us = found.edges_us, report_.counts = found.counts;
-  report_.windows = samples_us.size(), report_.stop = "fixed";
-}
-
-namespace {
-
-// Iterations of a latency cell: untimed first, to fill caches and translation tables.
-struct Rounds {
-  int timed, warm;
-  explicit Rounds(const Plan& plan)
-      : timed(plan.iterations.value_or(latency_iterations)), warm(std::clamp(timed / 10, 1, 100)) {}
-  int all() const { return timed + warm; }
-};
-
-// Throws when nothing has moved for too long, or nobody is there any more.
-class Deadline {
- public:
-  Deadline(const CellState& state, double timeout_s)
-      : state_(state), timeout_s_(timeout_s), since_(now_s()) {}
-  void moved(double now) { since_ = now; }
-  void look() const {
-    if (state_.abandon) throw std::runtime_error("given up: the other end is gone");
-    if (now_s() - since_ > timeout_s_)
-      throw std::runtime_error("no answer for " + shortest(timeout_s_) + " s");
-  }
-
- private:
-  const CellState& state_;
-  double timeout_s_, since_;
-};
-
-}  // namespace
-
-// Both ends write into each other's memory and wait for the last byte of what comes: half of there and back,
-// as perftest measures it.
-void Lane::ping_pong_by_memory(CellState& state) {
-  const Rounds rounds(s_.plan);
-  Deadline deadline(state, s_.plan.timeout_s);
-  Idle idle(s_.wait == Wait::event ? Wait::yield : s_.wait);  // memory makes no event
-  PairState& pair = pairs_.front();
-  auto& mark = reinterpret_cast<unsigned char*>(memory_.source())[s_.bytes - 1];
-  const volatile auto* arrived =
-      reinterpret_cast<const volatile unsigned char*>(memory_.sink()) + s_.bytes - 1;
-  std::vector<double> samples;
-  samples.reserve(static_cast<std::size_t>(rounds.timed));
-  const auto send = [&](int round) {
-    while (pair.posted - pair.completed >= static_cast<std::uint64_t>(std::max(1, s_.plan.depth / 2)))
-      if (take(0) == 0 && idle.once(*completions_)) deadline.look();
-    mark = static_cast<unsigned char>(round + 1);
-    std::atomic_thread_fence(std::memory_order_release);
-    maybe_fail(1);
-    post_one(pair, Verb::write, 0, inline_ > 0);
-  };
-  const auto await = [&](int round) {
-    idle.reset();
-    while (*arrived != static_cast<unsigned char>(round + 1))
-      if (idle.once(*completions_)) (void)take(0), deadline.look();
-    std::atomic_thread_fence(std::memory_order_acquire);
-  };
-  for (int round = 0; round < rounds.all(); ++round) {
-    const double start = now_s();
-    if (s_.initiates) send(round);
-    await(round);
-    if (!s_.initiates) send(round);
-    const double end = now_s();
-    if (s_.initiates && round >= rounds.warm) samples.push_back((end - start) * 1e6 / 2);
-    deadline.moved(end);
-    progress_.fetch_add(1, std::memory_order_relaxed);
-  }
-  while (pair.completed < pair.posted)
-    if (take(0) == 0 && idle.once(*completions_)) deadline.look();
-  if (s_.initiates) finish_timing(std::move(samples));
-}
-
-void Lane::ping_pong_by_sends(CellState& state) {
-  const Rounds rounds(s_.plan);
-  Deadline deadline(state, s_.plan.timeout_s);
-  Idle idle(s_.wait);
-  PairState& pair = pairs_.front();
-  std::vector<double> samples;
-  samples.reserve(static_cast<std::size_t>(rounds.timed));
-  const auto await = [&](auto&& arrived) {
-    idle.reset();
-    while (!arrived())
-      if (take(0) == 0 && idle.once(*completions_)) deadline.look();
-  };
-  for (int round = 0; round < rounds.all(); ++round) {
-    const double start = now_s();
-    const auto came = [&] { return received_ > static_cast<std::uint64_t>(round); };
-    if (!s_.initiates) await(came);
-    await([&] { return pair.posted - pair.completed < static_cast<std::uint64_t>(s_.plan.depth); });
-    maybe_fail(1);
-    post_one(pair, Verb::send, 0, inline_ > 0);
-    if (s_.initiates) await(came);
-    const double end = now_s();
-    if (s_.initiates && round >= rounds.warm) samples.push_back((end - start) * 1e6 / 2);
-    deadline.moved(end);
-  }
-  await([&] { return pair.completed == pair.posted; });
-  if (s_.initiates) finish_timing(std::move(samples));
-}
-
-// A read is there and back by itself.
-void Lane::read_by_read(CellState& state) {
-  const Rounds rounds(s_.plan);
-  Deadline deadline(state, s_.plan.timeout_s);
-  Idle idle(s_.wait);
-  PairState& pair = pairs_.front();
-  std::vector<double> samples;
-  samples.reserve(static_cast<std::size_t>(rounds.timed));
-  for (int round = 0; round < rounds.all(); ++round) {
-    const double start = now_s();
-    maybe_fail(1);
-    post_one(pair, Verb::read, 0, false);
-    idle.reset();
-    while (pair.completed < pair.posted)
-      if (take(0) == 0 && idle.once(*completions_)) deadline.look();
-    const double end = now_s();
-    if (round >= rounds.warm) samples.push_back((end - start) * 1e6);
-    deadline.moved(end);
-  }
-  finish_timing(std::move(samples));
 }
 
 void Lane::run(CellState& state) noexcept {
