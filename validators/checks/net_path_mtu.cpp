@@ -59,8 +59,7 @@ extern const Check net_path_mtu{
             std::vector<Ipv4> targets;
             if (rail.gateway) targets.push_back(*rail.gateway);
             for (const auto& peer : node->peers)
-              if (static_cast<std::size_t>(rail.index) < peer.size())
-                targets.push_back(peer[static_cast<std::size_t>(rail.index)]);
+              if (const auto there = rail.meets(peer)) targets.push_back(*there);
             if (targets.empty() || rail.addresses.empty()) continue;
             // What RDMA will use; an interface may be larger than it needs.
             const int bytes =

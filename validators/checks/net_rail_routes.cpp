@@ -59,16 +59,14 @@ std::vector<RouteDemand> demands_of(const Rail& rail, const NodeExpectation* nod
   }
   if (node)
     for (const auto& peer : node->peers)
-      if (static_cast<std::size_t>(rail.index) < peer.size())
-        add({peer[static_cast<std::size_t>(rail.index)], 32}, "peer");
+      if (const auto there = rail.meets(peer)) add({*there, 32}, "peer");
   return demands;
 }
 
 bool knows_destinations(const Rail& rail, const NodeExpectation* node) {
   return (rail.site && !rail.site->destinations.empty()) ||
-         (node && std::ranges::any_of(node->peers, [&](const auto& peer) {
-            return static_cast<std::size_t>(rail.index) < peer.size();
-          }));
+         (node &&
+          std::ranges::any_of(node->peers, [&](const auto& peer) { return rail.meets(peer).has_value(); }));
 }
 
 // RDMA's lookup (drivers/infiniband/core/addr.c) has source and device and neither mark nor tos; sockets that

@@ -68,12 +68,8 @@ extern const Check net_reachability{
             if (node->probe_gateways && rail.gateway)
               targets.push_back({rail.name(), "gateway " + to_string(*rail.gateway), *rail.gateway, {}, {}});
             for (const auto& peer : node->peers)
-              if (static_cast<std::size_t>(rail.index) < peer.size())
-                targets.push_back({rail.name(),
-                                   "peer " + to_string(peer[static_cast<std::size_t>(rail.index)]),
-                                   peer[static_cast<std::size_t>(rail.index)],
-                                   {},
-                                   {}});
+              if (const auto there = rail.meets(peer))
+                targets.push_back({rail.name(), "peer " + to_string(*there), *there, {}, {}});
             for (auto& target : targets) {
               target.echo = host.echo(rail.netdev, rail.addresses.front().address, target.address,
                                       84);  // as ping sends
