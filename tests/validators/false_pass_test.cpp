@@ -85,11 +85,15 @@ TEST(FalsePass, ATimeoutIsUnknownAndTheOthersGoOn) {
   EXPECT_NE(findings[0].observed.find("did not finish"), std::string::npos);
   EXPECT_EQ(findings[1].status, Status::pass);
   EXPECT_EQ(decision(findings, policy), Decision::inconclusive);
+  EXPECT_TRUE(checks_left_running());
   {
     const std::lock_guard lock(mutex);
     release = true;
   }
   released.notify_all();
+  for (int i = 0; i < 1000 && checks_left_running(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_FALSE(checks_left_running());
 }
 
 // Another exited 0 when it aborted, and one lost the exit code of the program it had started.

@@ -1,6 +1,7 @@
 #include "validators/checks/validate.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -13,6 +14,9 @@
 namespace mlc {
 
 namespace {
+
+std::atomic<int> checks_running{0};
+
 
 using Clock = std::chrono::steady_clock;
 
@@ -90,6 +94,8 @@ void require_known_checks(const Policy& policy, std::span<const Check* const> ta
   }
 }
 
+bool checks_left_running() { return checks_running > 0; }
+
 std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& policy,
                               std::span<const Check* const> checks) {
   const NodeExpectation expected = policy.node.value_or(NodeExpectation{});
@@ -119,7 +125,9 @@ std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& po
       const std::lock_guard lock(running->mutex);
       running->results[i] = std::move(findings);
       running->changed.notify_all();
+      --checks_running;
     };
+    ++checks_running;
     try {
       std::thread(work).detach();
     } catch (const std::system_error&) {

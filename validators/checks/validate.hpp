@@ -29,6 +29,10 @@ std::vector<const Check*> select_checks(std::span<const std::string> names,
 std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& policy,
                               std::span<const Check* const> checks);
 
+// Checks that were left behind still run. They may use whatever exit() takes down, so a program that ends
+// meanwhile leaves by std::_Exit.
+bool checks_left_running();
+
 // The names in `policy.node` that are no check: a typing error there must not silently skip or ask nothing.
 void require_known_checks(const Policy& policy, std::span<const Check* const> table);  // throws PolicyError
 
