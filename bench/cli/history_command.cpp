@@ -95,8 +95,8 @@ void add_history_command(CLI::App& program, Invocation& invocation) {
   arguments->output.formats = {"text", "json", "html"};
   arguments->output.add_to(*command);
   command->footer(
-      "Exits 0 if all is steady, 1 if something is worse than before or than its peers, 2 if no run could be "
-      "read.");
+      "Exits 0 if all is steady, 1 if something is worse than before or than its peers, 2 if fewer than two "
+      "runs could be read.");
   auto* import =
       command->add_subcommand("import", "adds reports to a store: one SQLite file, safe under two writers");
   import->add_option("store", arguments->store, "the file; it is made if it is not there")

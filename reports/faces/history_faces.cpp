@@ -134,7 +134,9 @@ std::string to_text(const HistoryResult& result, const HistoryTextOptions& optio
       (decision == Decision::pass ? style.green("PASS") + "  nothing is worse than before or than its peers"
        : decision == Decision::fail
            ? style.red("FAIL") + "  suspicions only: mlc-bench burnin decides about a node"
-           : style.yellow("INCONCLUSIVE") + "  no run could be read") +
+           : style.yellow("INCONCLUSIVE") + (result.runs == 0
+                                                 ? "  no run could be read"
+                                                 : "  one run, and nothing to compare it with")) +
       "\n";
   return out;
 }

@@ -422,7 +422,7 @@ HistoryResult analyse(const History& history, const HistoryOptions& options) {
 }
 
 Decision decide(const HistoryResult& result) {
-  if (result.tracks == 0) return Decision::inconclusive;
+  if (result.tracks == 0 || result.runs < 2) return Decision::inconclusive;
   const bool worse = std::any_of(result.events.begin(), result.events.end(),
                                  [](const HistoryEvent& event) { return event.worse && event.recent; });
   return worse || !result.alarms.empty() || !result.outliers.empty() ? Decision::fail : Decision::pass;

@@ -158,6 +158,7 @@ TEST(History, ARunIsCountedOnce) {
   EXPECT_TRUE(history.add(run));
   EXPECT_FALSE(history.add(run));
   EXPECT_EQ(history.runs(), 1u);
+  EXPECT_EQ(decide(analyse(history)), Decision::inconclusive) << "one run has nothing to be compared with";
 }
 
 TEST(History, TakesReadingsOutOfAReport) {
