@@ -16,6 +16,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/fabric_stage.hpp"
 #include "bench/cli/measuring_options.hpp"
+#include "bench/cli/named_policy.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -284,7 +285,7 @@ ExitCode run_in_group(const BurninOptions& options, const Policy& policy, Report
 ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& arguments) {
   options.output.check();
   options.kubernetes.check();
-  const Policy policy = load_policy(options.policy);
+  const Policy policy = named_policy(options.policy);
   if (options.health + options.passive + options.fabric.fabric > 1)
     throw UsageError("--health, --passive and --fabric exclude each other", "mlc-bench burnin --help");
   options.fabric.check();

@@ -5,6 +5,7 @@
 
 #include "bench/backends/backends.hpp"
 #include "bench/backends/nccl.hpp"
+#include "bench/cli/named_policy.hpp"
 #include "bench/cli/typed_values.hpp"
 #include "reports/record/text.hpp"
 
@@ -247,26 +248,10 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
     throw UsageError("the shm backend is memory of one node; it cannot use other hosts",
                      "take --backend mpi");
   request.processes = launcher_is_processes(o.launcher, request.backend, elsewhere);
-  request.policy = load_policy(o.policy);
+  request.policy = named_policy(o.policy);
   request.admission = o.measuring.admission;
   runner.max_seconds = o.measuring.longest_s().value_or(runner.max_seconds);
   runner.max_seconds_question = o.measuring.longest_question_s(request.policy.confidence);
-  for (const auto& threshold : request.policy.thresholds) {
-    if (find_collective(threshold.collective) == nullptr)
-      throw PolicyError(request.policy.name + ": a threshold names the collective '" +
-                        printable(threshold.collective) + "', which does not exist");
-    if (threshold.placement == to_string(Placement::out_of_place) &&
-        one_buffer_only(threshold.backend, threshold.collective))
-      throw PolicyError(request.policy.name + ": a threshold asks for " + threshold.collective +
-                        " out of place, but " + threshold.backend +
-                        " has one buffer for it: leave 'placement' away, or ask for in_place");
-    if (!threshold.dtype.empty() && !parse_dtype(threshold.dtype))
-      throw PolicyError(request.policy.name + ": a threshold names the dtype '" + printable(threshold.dtype) +
-                        "', which does not exist");
-    if (!threshold.redop.empty() && !parse_redop(threshold.redop))
-      throw PolicyError(request.policy.name + ": a threshold names the op '" + printable(threshold.redop) +
-                        "', which does not exist");
-  }
   if (runner.timing != Timing::slowest &&
       std::ranges::any_of(request.policy.thresholds,
                           [&](const auto& threshold) { return threshold.collective == o.collective->name; }))

@@ -9,6 +9,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/machine_lack.hpp"
 #include "bench/cli/measuring_options.hpp"
+#include "bench/cli/named_policy.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -77,7 +78,7 @@ GpuRequest request_of(const GpuOptions& options) {
   GpuRequest request;
   request.tests = tests_of(options);
   request.gpus = split(options.gpus);
-  request.policy = load_policy(options.policy);
+  request.policy = named_policy(options.policy);
   request.expected = request.policy.gpu.value_or(GpuExpectation{});
   // A GPU that could not be tested keeps a burn-in from being a pass, whatever else the policy lets go.
   request.policy.unknown_blocks = true;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/backends/memory.hpp"
+#include "bench/cli/named_policy.hpp"
 #include "bench/cli/typed_values.hpp"
 #include "bench/ranks/tcp_control.hpp"
 #include "bench/rdma/rail_memory.hpp"
@@ -237,7 +238,7 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
         o.listen.empty() ? rdma::default_port : number_from<int>("--listen", o.listen, 1, 65535, "");
   if (!o.connect.empty()) read_peer(o.connect, request);
   request.loopback = o.loopback;
-  request.policy = load_policy(o.policy);
+  request.policy = named_policy(o.policy);
   judge_by(request.policy, o.measuring.admission, request);
   plan.seconds_question = o.measuring.longest_question_s(request.policy.confidence);
   o.output.check();

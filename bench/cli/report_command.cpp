@@ -4,6 +4,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/cli/measuring_options.hpp"
+#include "bench/cli/named_policy.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
 #include "reports/record/text.hpp"
@@ -20,7 +21,7 @@ void decide_anew(Report& report, const std::string& named) {
   const auto& held = report.figures.policy;
   Policy policy;
   if (!named.empty())
-    policy = load_policy(named);
+    policy = named_policy(named);
   else if (held && !held->text.empty())
     policy = read_policy(held->text, "the report's policy");
   else

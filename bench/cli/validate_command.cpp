@@ -8,6 +8,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/cli/measuring_options.hpp"
+#include "bench/cli/named_policy.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
@@ -51,7 +52,7 @@ std::vector<Ipv4> read_peer(const std::string& text) {
 }
 
 Policy read_policy_of(const ValidateOptions& options) {
-  Policy policy = load_policy(options.policy);
+  Policy policy = named_policy(options.policy);
   require_known_checks(policy, all_checks());
   if (!options.peers.empty() && !policy.node) policy.node.emplace();
   for (const auto& peer : options.peers)
@@ -130,7 +131,7 @@ ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& a
 }
 
 ExitCode run_capture(const std::string& directory, const std::string& policy_name) {
-  const Policy policy = load_policy(policy_name);
+  const Policy policy = named_policy(policy_name);
   std::error_code error;
   if (std::filesystem::exists(directory, error) &&
       (!std::filesystem::is_directory(directory, error) || !std::filesystem::is_empty(directory, error)))

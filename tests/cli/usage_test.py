@@ -81,6 +81,17 @@ class Usage(Case):
         policy = self.write("p.yaml", "policy: x\nthresholds: [{collective: allredcue, busbw_at_least: 1 GB/s}]\n")
         self.assertEqual(run("allreduce", "--backend", "loopback", "--policy", policy).code, 64)
 
+    def test_no_command_takes_a_policy_that_names_what_does_not_exist(self):
+        for text, says in (("thresholds: [{collective: allreduec, busbw_at_least: 1 GB/s}]", "did you mean 'allreduce'"),
+                           ("thresholds: [{collective: allreduce, dtype: float33, busbw_at_least: 1 GB/s}]", "float33"),
+                           ("admit: {tiers: [{tier: full, collective: alltoal, size: 1M, busbw_gb_s: 1}]}", "did you mean 'alltoall'")):
+            policy = self.write("p.yaml", f"policy: p\n{text}\nburnin: {{stages: [{{stage: v, command: [validate]}}]}}\n")
+            for command in (["validate"], ["burnin", "--state", self.path("state")], ["gpu"], ["rdma", "write", "--loopback"],
+                            ["admit", "--node", "n", "--begin"], ["allreduce", "--backend", "loopback"]):
+                done = run(*command, "--policy", policy)
+                self.assertEqual(done.code, 64, (command, done))
+                self.assertIn(says, done.err, command)
+
     def test_an_unreadable_policy(self):
         self.assertEqual(run("allreduce", "--backend", "loopback", "--policy", self.path("none.yaml")).code, 64)
 
