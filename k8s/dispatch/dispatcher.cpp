@@ -2,6 +2,7 @@
 
 #include "k8s/admission/admission.hpp"
 #include "k8s/dispatch/job_object.hpp"
+#include "k8s/dispatch/managed_fields.hpp"
 #include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
@@ -66,12 +67,13 @@ bool Dispatcher::pages(const std::string& path, int page, const std::string& acc
                         .content_type = {},
                         .body = {}};
     request.accept = accept;
-    const HttpResponse response = api_.send(request);
+    HttpResponse response = api_.send(request);
     if (response.status == 410) return false;
     if (response.status < 200 || response.status >= 300)
       throw ApiError("GET " + path + ": " + said(response),
                      "is there a namespace " + policy_.dispatch.job_namespace + " (dispatch.namespace)?");
     if (response.date && !now_) now_ = response.date;
+    empty_managed_fields(response.body);
     const auto answer = read_json(response.body);
     if (!answer.is_object() || !answer.contains("items") || !answer["items"].is_array())
       throw std::runtime_error("the API server's answer to GET " + path + " is no list");

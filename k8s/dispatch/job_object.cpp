@@ -124,13 +124,10 @@ Json job_object(const nlohmann::json& cron_job, const CreateJob& job, const Disp
       !cron_job.at(template_at).at(pod_at).contains("containers"))
     throw std::runtime_error("the CronJob for " + to_string(job.kind) + " holds no Job to make");
   Json made = Json::parse(cron_job.at(template_at).dump());
-  Json object{{"apiVersion", "batch/v1"}, {"kind", "Job"}, {"metadata", {{"name", job.name}}}};
-  Json& metadata = object["metadata"];
-  metadata["namespace"] = policy.job_namespace;
-  Json& labels = metadata["labels"] =
-      made.contains("metadata") ? made["metadata"].value("labels", Json::object()) : Json::object();
-  Json& annotations = metadata["annotations"] =
-      made.contains("metadata") ? made["metadata"].value("annotations", Json::object()) : Json::object();
+  // What is added to an ordered object moves its other members: no reference is kept over an insertion.
+  const Json given = made.value("metadata", Json::object());
+  Json labels = given.value("labels", Json::object()),
+       annotations = given.value("annotations", Json::object());
   labels["app.kubernetes.io/managed-by"] = "mlc-bench-dispatch";
   labels[kind_label] = to_string(job.kind);
   if (!policy.queue.empty()) labels["kueue.x-k8s.io/queue-name"] = policy.queue;
@@ -139,17 +136,24 @@ Json job_object(const nlohmann::json& cron_job, const CreateJob& job, const Disp
     labels[node_label] = job.members.front().name;
   if (!job.members.empty()) annotations[members_annotation] = members_text(job);
 
-  Json& spec = object["spec"] = made["spec"];
+  Json spec = made["spec"];
   if (job.kind == JobKind::fabric)
     spec["completionMode"] = "Indexed", spec["completions"] = job.pods, spec["parallelism"] = job.pods;
   if (job.kind == JobKind::ipam) spec["ttlSecondsAfterFinished"] = static_cast<int>(2 * ipam_every_s);
-  Json& pod = spec["template"]["spec"];
   if (!job.members.empty())
     object_at(object_at(spec["template"], "metadata"), "annotations")[members_annotation] = members_text(job);
+  Json& pod = spec["template"]["spec"];
   hold_to_nodes(pod, job);
   set_environment(pod, "PODS", std::to_string(job.pods));
   set_environment(pod, "RUN_ID", job.run_id.empty() ? job.name : job.run_id);
-  return object;
+  return {{"apiVersion", "batch/v1"},
+          {"kind", "Job"},
+          {"metadata",
+           {{"name", job.name},
+            {"namespace", policy.job_namespace},
+            {"labels", labels},
+            {"annotations", annotations}}},
+          {"spec", spec}};
 }
 
 }  // namespace mlc

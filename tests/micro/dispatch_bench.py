@@ -109,7 +109,7 @@ def main():
     count, rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000, int(sys.argv[2]) if len(sys.argv) > 2 else 20
     cluster = Cluster(count)
     url = serve(cluster)
-    seconds, memory, requests = [], [], []
+    seconds, cpu, memory, requests = [], [], [], []
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as policy:
         policy.write(POLICY)
         policy.flush()
@@ -124,7 +124,7 @@ def main():
             if status:
                 sys.exit(f"exit {status}\n{out.decode()}")
             if number >= 5:
-                seconds.append(time.monotonic() - began), memory.append(usage.ru_maxrss / 1024), requests.append(len(cluster.requests))
+                seconds.append(time.monotonic() - began), cpu.append(usage.ru_utime + usage.ru_stime), memory.append(usage.ru_maxrss / 1024), requests.append(len(cluster.requests))
             cluster.minute()
     kinds = {}
     for method, path in cluster.requests:
@@ -132,7 +132,7 @@ def main():
         kinds[kind] = kinds.get(kind, 0) + 1
     page = sum(map(len, cluster.text)) / 1e6
     print(f"nodes {count}, metadata {page:.0f} MB, {rounds} rounds")
-    print(f"a round takes {sorted(seconds)[len(seconds) // 2]:.2f} s (longest {max(seconds):.2f} s), {max(memory):.0f} MB")
+    print(f"a round takes {sorted(seconds)[len(seconds) // 2]:.2f} s (longest {max(seconds):.2f} s), of a processor {sorted(cpu)[len(cpu) // 2]:.2f} s; {max(memory):.0f} MB")
     print(f"requests a minute {sum(requests) / len(requests):.1f} (most {max(requests)}); the last: {kinds}")
 
 

@@ -113,6 +113,19 @@ TEST(JobObject, WaitsInTheQueueOfThePolicyAndAStrangersTemplateIsRefused) {
         << odd;
 }
 
+TEST(JobObject, IsMadeOfATemplateThatSaysLittle) {
+  for (const JobKind kind :
+       {JobKind::burnin, JobKind::health, JobKind::passive, JobKind::fabric, JobKind::ipam}) {
+    const auto of = nlohmann::json::parse(
+        R"({"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[{"name":"mlc-bench"}]}}}}}})");
+    const auto made = job_object(of, job_of(kind), {});
+    EXPECT_EQ(made["metadata"]["labels"][kind_label], to_string(kind));
+    const auto& environment = made["spec"]["template"]["spec"]["containers"][0]["env"];
+    ASSERT_EQ(environment.size(), 2u);
+    EXPECT_EQ(environment[0].dump(), R"({"name":"RUN_ID","value":"run"})");
+  }
+}
+
 TEST(JobObject, ANameThatIsTooLongForALabelIsLeftOut) {
   CreateJob job = job_of(JobKind::burnin);
   job.members[0].name = std::string(64, 'n');
