@@ -140,7 +140,11 @@ void CollectiveOptions::add_to(CLI::App& c) {
     c.add_option_function<std::string>(
          names,
          [&value, most, flag](const std::string& text) {
-           value = text.empty() ? 1 : number_from<int>(flag, text, 0, most, "");
+           try {
+             value = text.empty() ? 1 : number_from<int>(flag, text, 0, most, "");
+           } catch (const UsageError& error) {  // while it reads, CLI11 lets only its own errors pass
+             throw CLI::ValidationError(error.what(), CLI::ExitCodes::ValidationError);
+           }
          },
          about)
         ->group("Ranks")
