@@ -15,8 +15,6 @@ namespace mlc {
 
 namespace {
 
-constexpr double request_timeout_s = 15;
-
 double seconds_of(const std::string& option, const std::string& text) {
   const auto seconds = parse_seconds(text);
   if (!seconds) throw UsageError(option + " '" + printable(text) + "' is no time", "write 30, 30s or 2m");
@@ -59,16 +57,14 @@ Published with_publisher(const KubernetesOptions& options, const AdmitPolicy& po
   const auto endpoint = endpoint_of(options);
   if (!endpoint && options.publish) throw no_cluster();
   std::unique_ptr<Transport> transport;
-  if (endpoint)
-    transport = make_transport(*endpoint,
-                               std::min(request_timeout_s, seconds_of("--api-timeout", options.timeout) / 3));
+  if (endpoint) transport = make_transport(*endpoint, seconds_of("--api-timeout", options.timeout));
   if (!options.publish) {
     if (!endpoint) std::fputs("no cluster is named: shown as for a node that has just joined\n", stderr);
     transport = std::make_unique<Rehearsal>(std::move(transport), taints_of(policy), show);
   }
   ApiClient api(
       *transport, [&] { return endpoint ? token_of(*endpoint) : std::string(); },
-      {.total_s = seconds_of("--api-timeout", options.timeout)}, steady_timekeeper());
+      {.total_s = seconds_of("--api-patience", options.patience)}, steady_timekeeper());
   Publisher publisher(api, policy,
                       {.settle_s = options.publish ? seconds_of("--settle", options.settle) : 0,
                        .now = [] { return std::time(nullptr); }});
@@ -100,7 +96,12 @@ void KubernetesOptions::add_connection_to(CLI::App& command, const std::string& 
   command.add_option("--token-file", token_file, "with --server: the token, read anew for each request")
       ->group("Kubernetes")
       ->type_name("FILE");
-  command.add_option("--api-timeout", timeout, "give the API server up after this long (default 120 s)")
+  command.add_option("--api-timeout", timeout, "give one request up after this long (default 15 s)")
+      ->group("Kubernetes")
+      ->type_name("TIME");
+  command
+      .add_option("--api-patience", patience,
+                  "give the API server up after this long without an answer (default 120 s)")
       ->group("Kubernetes")
       ->type_name("TIME");
 }
@@ -115,7 +116,8 @@ void KubernetesOptions::add_to(CLI::App& command) {
 }
 
 void KubernetesOptions::check() const {
-  (void)seconds_of("--api-timeout", timeout), (void)seconds_of("--settle", settle);
+  (void)seconds_of("--api-timeout", timeout), (void)seconds_of("--api-patience", patience),
+      (void)seconds_of("--settle", settle);
   if (!server.empty() && !kubeconfig.empty())
     throw UsageError("--server and --kubeconfig both name a cluster", "give one of them");
   if (server.empty() && (!ca_file.empty() || !token_file.empty()))
@@ -126,10 +128,10 @@ void with_api(const KubernetesOptions& options, const std::function<void(ApiClie
   options.check();
   const auto endpoint = endpoint_of(options);
   if (!endpoint) throw no_cluster();
-  const double timeout_s = seconds_of("--api-timeout", options.timeout);
-  const auto transport = make_transport(*endpoint, std::min(request_timeout_s, timeout_s / 3));
+  const auto transport = make_transport(*endpoint, seconds_of("--api-timeout", options.timeout));
   ApiClient api(
-      *transport, [&] { return token_of(*endpoint); }, {.total_s = timeout_s}, steady_timekeeper());
+      *transport, [&] { return token_of(*endpoint); },
+      {.total_s = seconds_of("--api-patience", options.patience)}, steady_timekeeper());
   use(api);
 }
 
@@ -145,7 +147,9 @@ Published publish_to_fleet(const KubernetesOptions& options, const AdmitPolicy& 
                            const Decide& decide) {
   return with_publisher(options, policy, [&](Publisher& publisher) {
     Published all;
-    for (const auto& view : publisher.fleet()) {
+    const auto fleet = publisher.fleet();
+    publisher.tell_fleet_size(fleet.size());
+    for (const auto& view : fleet) {
       if (!decide(view).changes) continue;  // most nodes: one look at the list is enough
       for (const auto& note : publisher.publish(view.name, decide).notes)
         all.notes.push_back(view.name + ": " + note);

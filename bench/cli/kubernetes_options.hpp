@@ -15,7 +15,7 @@ namespace mlc {
 struct KubernetesOptions {
   bool publish = false;  // else a dry run
   std::string kubeconfig, context, server, ca_file, token_file;
-  std::string timeout = "120", settle = "5";
+  std::string timeout = "15", patience = "120", settle = "5";
 
   void add_to(CLI::App& command);
   // Without what belongs to writing to a node. `about`: what --publish sends.

@@ -331,7 +331,9 @@ Admission admission_of(const Report& report, const Policy& policy, const NodeVie
   admission.condition.type = policy.admit.condition;
   admission.annotations[run_annotation] = bounded(report.run.id, 253);
   admission.annotations[boot_annotation] = bounded(one.boot(), 64);
-  if (kind == RunKind::passive && admission.condition.reason == "Admitted") return admission;
+  // Twice a day on every node, and half of an admission: the condition says it, and events are for what is
+  // new.
+  if (admission.all_it_can) return admission;
   admission.event = {
       .warning = admission.condition.status == "False" || report.verdict.decision != Decision::pass,
       .reason = admission.condition.reason,

@@ -192,6 +192,7 @@ HttpRequest set_conditions(const NodeView& node, const std::vector<NodeCondition
 
 HttpRequest set_metadata(const NodeView& node, const Edits& labels, const Edits& annotations) {
   Json metadata{{"uid", node.uid}};
+  if (!node.resource_version.empty()) metadata["resourceVersion"] = node.resource_version;
   if (!labels.empty()) metadata["labels"] = edited(labels);
   if (!annotations.empty()) metadata["annotations"] = edited(annotations);
   return {"PATCH", path_of(node), "application/merge-patch+json", dumped({{"metadata", metadata}})};

@@ -55,6 +55,7 @@ HttpRequest add_taint(const NodeView& node, const Taint& taint);
 // since, the answer is 409 and another look is needed.
 HttpRequest set_conditions(const NodeView& node, const std::vector<NodeCondition>& conditions,
                            std::time_t now);
+// Refused with 409 where the node has changed since it was read, if the view says which version that was.
 HttpRequest set_metadata(const NodeView& node, const Edits& labels, const Edits& annotations);
 
 struct EventText {

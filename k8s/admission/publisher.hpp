@@ -5,6 +5,7 @@
 
 #include <ctime>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,15 +34,21 @@ class Publisher {
   // `decide` is asked anew after each look at the node. Order: the condition first where a node is opened, so
   // that no open node is without it.
   Published publish(const std::string& name, const Decide& decide);
-  // Every node of the fleet, in pages.
+  // Every node of the fleet, in pages. A list that has become too old to be continued is begun anew.
   std::vector<NodeView> fleet();
+  // For the quarantine of nodes that fail, which list nothing.
+  void tell_fleet_size(std::size_t nodes);
 
  private:
   Admission condition(const std::string& name, const Decide& decide);
   void drop(const std::string& name, const Taint& taint, Published& done);
-  void quarantine(const std::string& name, Published& done);
+  bool quarantine(const std::string& name, Published& done);
   bool reserve(const std::string& name, std::string& why);
-  void metadata(const std::string& name, const Edits& labels, const Edits& annotations);
+  HttpResponse send(const HttpRequest& request);
+  std::time_t now() const;
+  // False where another run has written the condition meanwhile: then that one's words stand.
+  bool metadata(const std::string& name, const Edits& labels, const Edits& annotations,
+                const NodeCondition& only_while);
   // One read and one write, until nobody came in between. `change` returns no request when nothing is left to
   // do.
   bool change(const std::string& name,
@@ -50,6 +57,8 @@ class Publisher {
   ApiClient& api_;
   AdmitPolicy policy_;
   Options options_;
+  std::optional<std::time_t> server_now_;  // as of the last answer
+  std::optional<NodeView> known_;          // the node as the last write left it: no need to ask again
 };
 
 }  // namespace mlc

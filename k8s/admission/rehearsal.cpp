@@ -66,6 +66,7 @@ HttpResponse Rehearsal::send(const HttpRequest& request, const std::string& toke
       found->second.merge_patch(body);
     else if (request.content_type == "application/json-patch+json")
       found->second = found->second.patch(without_null_tests(body));
+    return {.status = 200, .body = found->second.dump()};
   }
   return {.status = 200, .body = "{}"};
 }

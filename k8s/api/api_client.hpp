@@ -16,7 +16,8 @@ struct ApiError : std::runtime_error {
 };
 
 struct Patience {
-  double total_s = 120;       // from the first request on, over all of them
+  // Without an answer, or in a race that others win each time; a slow server that answers is waited for.
+  double total_s = 120;
   double first_wait_s = 0.2;  // doubled with each try
   double most_wait_s = 10;
 };
@@ -44,13 +45,21 @@ class ApiClient {
 
  private:
   double wait_of(int attempt) const;
-  void pause(double seconds, const std::string& why);
+  void pause(double since_s, double seconds, const std::string& why);
 
   Transport& transport_;
   std::function<std::string()> token_;
   Patience patience_;
   Timekeeper clock_;
-  double deadline_s_;
+  double rounds_began_s_ = 0;
 };
+
+// Of a 409 or 422: others were faster (a conflict, a failed test of a JSON Patch, an entry that is there
+// already), so that another look helps. False where the cluster forbids it or finds it invalid, and would
+// again.
+bool is_lost_race(const HttpResponse& response);
+
+// ": " and the message of the server's Status; empty where it has none.
+std::string said_by(const HttpResponse& response);
 
 }  // namespace mlc

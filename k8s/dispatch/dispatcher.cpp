@@ -1,6 +1,7 @@
 #include "k8s/dispatch/dispatcher.hpp"
 
 #include "k8s/admission/admission.hpp"
+#include "k8s/admission/quarantine_ledger.hpp"
 #include "k8s/dispatch/job_object.hpp"
 #include "k8s/dispatch/managed_fields.hpp"
 #include "reports/record/json_reader.hpp"
@@ -134,6 +135,7 @@ Fleet Dispatcher::look() {
     fleet.no_reboots = error.what();
   }
   fleet.now = now_.value_or(clock_());
+  fleet_size_ = fleet.nodes.size();
   return fleet;
 }
 
@@ -153,6 +155,12 @@ void Dispatcher::send(const HttpRequest& request, const std::string& what, Dispa
 
 Dispatched Dispatcher::carry_out(const Round& round) {
   Dispatched done;
+  if (policy_.admit.quarantine) try {
+      tell_fleet_size(api_, *policy_.admit.quarantine, fleet_size_);
+    } catch (const ApiError& error) {
+      done.refusals.push_back("size of the fleet, of which a share may be quarantined: " +
+                              std::string(error.what()));
+    }
   for (const auto& patch : round.node_patches) {
     NodeView node;
     node.name = patch.name, node.uid = patch.uid;

@@ -42,6 +42,7 @@ class Dispatcher {
   std::function<std::time_t()> clock_;
   std::optional<std::time_t> now_;
   std::map<JobKind, nlohmann::json> cron_jobs_;
+  std::size_t fleet_size_ = 0;
 };
 
 }  // namespace mlc

@@ -33,9 +33,9 @@ class Input(Case):
                     "published": lambda path: ["admit", "--node", "n", "--report", path],
                     "kubeconfig": lambda path: ["admit", "--node", "n", "--report", report, "--kubeconfig", path],
                     "authority": lambda path: ["admit", "--node", "n", "--report", report, "--server", "https://127.0.0.1:1", "--ca", path,
-                                               "--api-timeout", "1"],
+                                               "--api-patience", "1"],
                     "token": lambda path: ["admit", "--node", "n", "--report", report, "--server", "https://127.0.0.1:1", "--token-file", path,
-                                           "--api-timeout", "1"],
+                                           "--api-patience", "1"],
                     "root": lambda path: ["validate", "--root", path]}
         for name, path in self.hostile().items():
             for what, command in commands.items():

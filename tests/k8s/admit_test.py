@@ -112,7 +112,7 @@ class Verdicts(ClusterCase):
             self.assertEqual(self.admit(node=name, report=a_report(node=name, age_s=age)).code, 0)
         self.api.nodes["gpu-c"]["metadata"]["annotations"]["mlc-bench.io/expires"] = utc(-5)
         self.api.nodes["gpu-d"]["status"]["nodeInfo"]["bootID"] = "boot-2"
-        ran = run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment())
+        ran = run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment(account="operator"))
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual({n: (self.api.condition(n) or {}).get("status") for n in self.api.nodes},
                          {"gpu-a": None, "gpu-b": "True", "gpu-c": "True", "gpu-d": "Unknown"})
@@ -122,8 +122,82 @@ class Verdicts(ClusterCase):
         self.assertEqual(self.api.condition("gpu-d")["reason"], "Rebooted")
         self.assertEqual(self.api.nodes["gpu-d"]["metadata"]["labels"]["mlc-bench.io/admission"], "pending")
         before = len(self.api.writes())
-        self.assertEqual(run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment()).code, 0)
+        self.assertEqual(run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment(account="operator")).code, 0)
         self.assertEqual(len(self.api.writes()), before, "what is said already is not said again")
+
+
+class Looks(ClusterCase):
+    """Stale is not bad, a look extends, and only a second failure is acted on."""
+
+    def metadata(self):
+        return self.api.nodes["gpu-a"]["metadata"]
+
+    def passive(self, run_id, **more):
+        return self.admit("--passive", report=a_report(plan="passive", run_id=run_id, **more))
+
+    def setUp(self):
+        super().setUp()
+        with open(self.policy, "w") as f:
+            f.write(POLICY.replace("admit:\n", "passive: {stages: [{stage: checks, command: [validate, rdma]}]}\nadmit:\n"))
+        with open(self.policy) as f:
+            text = f.read()
+        self.digest = digest(text)
+
+    def admit(self, *args, report=None, **more):
+        if report:
+            report["run"]["policy_digest"] = self.digest
+        return super().admit(*args, report=report, **more)
+
+    def refused(self):
+        return (self.api.condition("gpu-a", "MLClusterRefused") or {}).get("status")
+
+    def test_a_passive_look_extends_and_opens_nothing(self):
+        self.assertEqual(self.passive("p0").code, 0)
+        self.assertEqual(self.api.writes(), [], "it gives nothing")
+        self.admit(report=a_report(age_s=86400))
+        until = self.metadata()["annotations"]["mlc-bench.io/expires"]
+        self.api.nodes["gpu-a"]["spec"]["taints"].append(dict(STARTUP))
+        self.assertEqual(self.passive("p1").code, 0)
+        self.assertGreater(self.metadata()["annotations"]["mlc-bench.io/expires"], until)
+        self.assertIn("mlc-bench.io/looked-at", self.metadata()["annotations"])
+        self.assertIn(STARTUP["key"], self.api.taints("gpu-a"), "a look takes no taint away")
+
+    def test_two_failed_looks_take_it_away_and_one_does_not(self):
+        self.admit(report=a_report())
+        for _ in range(2):
+            self.assertEqual(self.passive("p1", decision="fail").code, 1)
+            self.assertEqual((self.api.condition("gpu-a")["status"], self.api.condition("gpu-a")["reason"]), ("True", "Suspected"))
+            self.assertEqual((self.metadata()["labels"]["mlc-bench.io/due"], self.refused()), ("true", None))
+        self.assertNotIn("mlc-bench.io/quarantine", self.api.taints("gpu-a"))
+        self.assertEqual(self.passive("p2", decision="fail").code, 1)
+        self.assertEqual((self.api.condition("gpu-a")["status"], self.refused()), ("False", "True"))
+        self.assertIn("mlc-bench.io/quarantine", self.api.taints("gpu-a"))
+        self.assertEqual(self.admit(report=a_report(run_id="after-repair")).code, 0)
+        self.assertEqual((self.api.condition("gpu-a")["status"], self.refused()), ("True", "False"))
+        self.assertNotIn("mlc-bench.io/suspected-at", self.metadata()["annotations"])
+
+    def test_what_remakes_nodes_acts_on_the_second_failure_only(self):
+        """By the condition that the shipped MachineHealthCheck names."""
+        with open(os.path.join(os.environ["MLC_SOURCE"], "k8s/manifests/cluster-api/machine-health-check.yaml")) as f:
+            acted_on = dict(re.findall(r"\{type: (MLCluster\w+), status: \"?(\w+)\"?,", f.read()))
+        self.assertTrue(acted_on)
+
+        def remade():
+            return any((self.api.condition("gpu-a", kind) or {}).get("status") == status for kind, status in acted_on.items())
+        self.admit("--begin", "--run-id", "r1")
+        self.assertFalse(remade(), "a run that hangs")
+        self.admit(report=a_report(decision="inconclusive", run_id="r1"))
+        self.assertFalse(remade())
+        self.admit(report=a_report(run_id="r2"))
+        self.metadata()["annotations"]["mlc-bench.io/expires"] = utc(-90 * 86400)
+        self.assertEqual(run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment(account="operator")).code, 0)
+        self.assertEqual(self.api.condition("gpu-a")["reason"], "DueForALook")
+        self.assertFalse(remade(), "stale is not bad")
+        for _ in range(2):
+            self.admit(report=a_report(decision="fail", run_id="r3"))
+            self.assertFalse(remade(), "one run, however often it is published")
+        self.admit(report=a_report(decision="fail", run_id="r4"))
+        self.assertTrue(remade())
 
 
 class Evidence(ClusterCase):
@@ -223,6 +297,23 @@ class DryRun(ClusterCase):
             self.api.log.clear()
             self.api.add_node("gpu-a", [FOREIGN, STARTUP])
 
+    def test_of_a_refused_node_shows_what_opens_it(self):
+        self.assertEqual(self.admit(report=a_report(decision="fail")).code, 1)
+        self.assertIn("mlc-bench.io/quarantine", self.api.taints("gpu-a"))
+        taints, self.api.log[:] = list(self.api.taints("gpu-a")), []
+        again = a_report(run_id="after-repair")
+        for report, code in ((again, 0), (a_report(decision="fail", run_id="still-bad"), 1), (a_report(decision="inconclusive", run_id="odd"), 2)):
+            dry = self.admit(report=report, publish=False)
+            self.assertEqual(dry.code, code, dry)
+            self.assertIn("dry run: nothing was sent", dry.err)
+            self.assertNotIn("internal", dry.err)
+        self.assertEqual((self.api.writes(), self.api.taints("gpu-a")), ([], taints))
+        dry = self.admit(report=again, publish=False)
+        self.assertEqual(dry.out.count('"op": "remove"'), 2, "the startup taint and the quarantine")
+        self.assertEqual(self.admit(report=again).code, 0)
+        self.assertEqual(self.requests_of(dry.out), [entry for entry in self.api.log if entry[0] != "GET"])
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+
     def test_without_a_cluster_it_is_a_node_that_has_just_joined(self):
         ran = run("admit", "--node", "gpu-a", "--policy", self.policy, "--report", self.write("r.json", json.dumps(a_report())))
         self.assertEqual(ran.code, 0, ran)
@@ -256,7 +347,7 @@ class Faults(ClusterCase):
 
     def test_a_server_that_hangs_is_given_up(self):
         self.api.faults.append(lambda method, path: "hang")
-        ran = self.admit("--api-timeout", "3", report=a_report())
+        ran = self.admit("--api-timeout", "1", "--api-patience", "3", report=a_report())
         self.assertEqual(ran.code, 3, ran)
         self.assertLess(ran.seconds, 30)
         self.assertIn("gave up after 3 s", ran.err)
@@ -289,7 +380,7 @@ class Faults(ClusterCase):
         self.assertLess(ran.seconds, 10, "a certificate does not become right by asking again")
 
     def test_server_away_verdict_stays_and_the_next_run_brings_it(self):
-        gone = ["--server", "https://127.0.0.1:1", "--ca", self.api.path("ca.crt"), "--token-file", self.api.path("token"), "--api-timeout", "2"]
+        gone = ["--server", "https://127.0.0.1:1", "--ca", self.api.path("ca.crt"), "--token-file", self.api.path("token"), "--api-patience", "2"]
         for decision, code in (("pass", 3), ("fail", 1), ("inconclusive", 2)):
             with self.subTest(decision):
                 ran = self.admit(*gone, report=a_report(decision=decision, run_id=f"away-{decision}"))
@@ -381,6 +472,7 @@ class Races(ClusterCase):
         ran = self.admit(report=a_report())
         self.assertIn("another run", ran.err)
         self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
+        self.assertNotEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted", "a dispatcher reads labels")
 
     def test_a_node_made_anew_under_the_same_name_is_another(self):
         made = []
@@ -412,8 +504,8 @@ class Races(ClusterCase):
             self.api.add_node(name, [STARTUP])
             self.api.add_node(f"control-{name}", labels={})
         reports = {name: self.write(f"{name}.json", json.dumps(a_report(node=name, decision="fail"))) for name in names}
-        env = self.environment()
-        runs = [start("admit", *self.words(node=name), "--report", reports[name], env=env) for name in names]
+        self.admit_expire()  # somebody who lists the fleet has counted it
+        runs = [start("admit", *self.words(node=name), "--report", reports[name], env=self.environment(node=name)) for name in names]
         for one in runs:
             out, err = one.communicate(timeout=120)
             self.assertEqual(one.returncode, 1, err)
@@ -431,6 +523,10 @@ class Races(ClusterCase):
         rest = next(n for n in names if n not in quarantined)
         self.admit(node=rest, report=a_report(node=rest, decision="fail"))
         self.assertIn("mlc-bench.io/quarantine", self.api.taints(rest))
+
+    def admit_expire(self):
+        ran = run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment(account="operator"))
+        self.assertEqual(ran.code, 0, ran)
 
     def test_without_the_ledger_nothing_is_quarantined(self):
         self.api.configmaps.clear()

@@ -1,7 +1,12 @@
-"""A small Kubernetes API server for tests. It does what the real one does where it matters to a writer: optimistic locking,
-JSON Patch with failing tests, strategic merge of conditions by type, taints as one atomic list, bearer tokens that are
-rotated, TLS; and it can be told to misbehave. Everything asked of it is in `log`."""
-import copy, datetime, http.server, json, os, socket, ssl, subprocess, threading, time, urllib.parse
+"""A small Kubernetes API server for tests. It does what the real one does where it matters to a client: optimistic locking,
+JSON Patch with failing tests, strategic merge of conditions by type, taints as one atomic list, bearer tokens that are rotated,
+TLS, lists in pages that grow too old, metadata without the rest; with `enforce` it also refuses what RBAC, admission policies and
+Pod security refuse. And it can be told to misbehave. Everything asked of it is in `log`, by whom in `askers`."""
+import base64, copy, datetime, http.server, json, os, ssl, subprocess, threading, time, urllib.parse
+
+from access import Access, Account, violations
+from patches import Refused, invalid, merge_patch, patched  # noqa: F401 (merge_patch: for the servers of other tests)
+from list_selectors import matches_fields, matches_labels
 
 
 def certificates(directory):
@@ -18,79 +23,11 @@ def certificates(directory):
             "-out", "server.crt")
 
 
-class Refused(Exception):
-    def __init__(self, status, message):
-        super().__init__(message)
-        self.status = status
-
-
-def pointer(document, path, parent=False):
-    """(container, key) of a JSON pointer, or the value; KeyError where there is none."""
-    parts = [p.replace("~1", "/").replace("~0", "~") for p in path.split("/")[1:]]
-    at = document
-    for part in parts[:-1]:
-        at = at[int(part)] if isinstance(at, list) else at[part]
-    if parent:
-        return at, parts[-1]
-    return at[int(parts[-1])] if isinstance(at, list) else at[parts[-1]]
-
-
-def json_patch(document, operations):
-    """RFC 6902 as the API server has it: what fails is 422, and a missing path equals null in a test."""
-    document = copy.deepcopy(document)
-    for step in operations:
-        try:
-            if step["op"] == "test":
-                try:
-                    value = pointer(document, step["path"])
-                except (KeyError, IndexError):
-                    value = None
-                if value != step["value"]:
-                    raise Refused(422, f"the test of {step['path']} failed")
-                continue
-            at, key = pointer(document, step["path"], parent=True)
-            if step["op"] == "add":
-                if isinstance(at, list):
-                    at.insert(len(at) if key == "-" else int(key), step["value"])
-                else:
-                    at[key] = step["value"]
-            elif step["op"] == "remove":
-                del at[int(key) if isinstance(at, list) else key]
-            else:
-                raise Refused(422, f"operation {step['op']}")
-        except (KeyError, IndexError) as error:
-            raise Refused(422, f"{step['op']} {step['path']}: {error}")
-    return document
-
-
-def merge_patch(document, patch):
-    if not isinstance(patch, dict) or not isinstance(document, dict):
-        return patch
-    merged = dict(document)
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, dict):
-            merged[key] = merge_patch(merged.get(key, {}), value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def strategic_merge(node, patch):
-    """For a Node: conditions merge by type, everything else that is a list is replaced as a whole."""
-    conditions = copy.deepcopy(node.get("status", {}).get("conditions", []))
-    for wanted in patch.get("status", {}).get("conditions", []):
-        for one in conditions:
-            if one["type"] == wanted["type"]:
-                one.update(wanted)
-                break
-        else:
-            conditions.append(wanted)
-    merged = merge_patch(node, patch)
-    if "conditions" in patch.get("status", {}):
-        merged["status"]["conditions"] = conditions
-    return merged
+VERBS = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
+OPERATIONS = {"POST": "CREATE", "PATCH": "UPDATE", "PUT": "UPDATE", "DELETE": "DELETE"}
+KINDS = {"nodes": "Node", "configmaps": "ConfigMap", "jobs": "Job", "services": "Service", "pods": "Pod", "events": "Event", "ippools": "IPPool",
+         "jobsets": "JobSet", "overlappingrangeipreservations": "OverlappingRangeIPReservation"}
+METADATA_ONLY = "as=PartialObjectMetadata"
 
 
 class ApiServer:
@@ -98,8 +35,17 @@ class ApiServer:
 
     def __init__(self, directory, tls=True):
         self.directory, self.lock, self.log, self.version = directory, threading.RLock(), [], 100
+        self.askers = []          # of each entry of `log`: the account's name, "" where it is the operator
         self.nodes, self.configmaps, self.events = {}, {}, {}
+        self.objects = {}         # (resource, namespace, name): Jobs, Services, Pods and whatever else is namespaced
+        self.missing = {"jobsets"}  # resources whose definition is not installed
         self.token = "secret-token-of-the-test"
+        self.asking = None        # who asks just now
+        self.account = None       # whose token that is; None: an operator, who may do everything
+        self.accounts = {}        # more tokens
+        self.access = None        # see `enforce`
+        self.page_size = 2        # so that paging is exercised, however large a page is asked for
+        self.oldest = 0           # resource versions from which a list can be continued
         self.faults = []          # callables (method, path) -> None or a fault, asked in order; see `do`
         self.delay_s = 0
         self.date_offset_s = 0    # of this server's clock
@@ -184,6 +130,12 @@ class ApiServer:
         self.http.shutdown()
         self.http.server_close()
 
+    # What a test sets up and looks at.
+
+    def enforce(self, objects, account="mlc-bench", node=None):
+        """From now on only what these objects (of an overlay) grant and let through; the token of the test is that account's."""
+        self.access, self.account = Access(objects), Account(account, node=node)
+
     def path(self, name):
         return os.path.join(self.directory, name)
 
@@ -194,18 +146,31 @@ class ApiServer:
                 f.write(token + "\n")
         return self.path("token")
 
-    def kubeconfig(self, ca="ca.crt", **user):
-        with open(self.path("kubeconfig"), "w") as f:
+    def token_of(self, account, node=None, namespace="mlc-bench"):
+        """A file with a token of that service account, as a Pod on that node has it; of "operator", who may do everything."""
+        token = f"secret-token-of-{account}-{node}"
+        self.accounts[token] = None if account == "operator" else Account(account, namespace, node)
+        with open(self.path(f"token-{account}-{node}"), "w") as f:
+            f.write(token + "\n")
+        return self.path(f"token-{account}-{node}")
+
+    def kubeconfig(self, ca="ca.crt", account=None, node=None, **user):
+        """A kubeconfig with the token of the test, or of an account on a node."""
+        name = f"kubeconfig-{account}-{node}" if account else "kubeconfig"
+        if account:
+            user = {"tokenFile": os.path.basename(self.token_of(account, node))}
+        with open(self.path(name), "w") as f:
             json.dump({"apiVersion": "v1", "kind": "Config", "current-context": "t",
                        "contexts": [{"name": "t", "context": {"cluster": "c", "user": "u"}}],
                        "clusters": [{"name": "c", "cluster": {"server": self.url, "certificate-authority": ca}}],
                        "users": [{"name": "u", "user": user or {"tokenFile": "token"}}]}, f)
-        return self.path("kubeconfig")
+        return self.path(name)
 
     def add_node(self, name, taints=(), boot="boot-1", labels=None):
         self.nodes[name] = {
             "kind": "Node", "apiVersion": "v1",
-            "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": self.next_version(), "labels": {"mlc-bench.io/admission": "pending"} if labels is None else dict(labels), "annotations": {}},
+            "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": self.next_version(), "annotations": {},
+                         "labels": {"mlc-bench.io/admission": "pending"} if labels is None else dict(labels)},
             "spec": {}, "status": {"nodeInfo": {"bootID": boot}, "conditions": [
                 {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}
         if taints:
@@ -214,11 +179,28 @@ class ApiServer:
 
     def add_configmap(self, namespace, name):
         self.configmaps[(namespace, name)] = {"kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace, "resourceVersion": self.next_version()}}
+        return self.configmaps[(namespace, name)]
+
+    def add_object(self, resource, namespace, name, **parts):
+        metadata = {"name": name, "namespace": namespace, "uid": f"uid-{resource}-{name}-{self.version}", "creationTimestamp": self.now(),
+                    "resourceVersion": self.next_version(), **parts.pop("metadata", {})}
+        self.objects[(resource, namespace, name)] = {"kind": KINDS.get(resource, resource), "metadata": metadata, **parts}
+        return self.objects[(resource, namespace, name)]
+
+    def listed(self, resource):
+        return {name: one for (kind, _, name), one in self.objects.items() if kind == resource}
 
     def next_version(self):
         with self.lock:
             self.version += 1
             return str(self.version)
+
+    def now(self):
+        return datetime.datetime.fromtimestamp(int(time.time() + self.date_offset_s), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def forget_lists(self):
+        """As after a compaction: a list that was begun before can no longer be continued (410)."""
+        self.oldest = int(self.next_version())
 
     def condition(self, node, kind="MLClusterReady"):
         return next((c for c in self.nodes[node]["status"]["conditions"] if c["type"] == kind), None)
@@ -248,79 +230,156 @@ class ApiServer:
             return None
         self.faults.append(once)
 
+    # What is asked.
+
     def answer(self, method, url, headers, body):
         parts = urllib.parse.urlsplit(url)
+        bearer = (headers.get("Authorization") or "").removeprefix("Bearer ")
+        account = self.account if bearer == self.token else self.accounts.get(bearer)
         with self.lock:
             self.log.append((method, parts.path, headers.get("Content-Type", "")))
-        if self.token and headers.get("Authorization") != f"Bearer {self.token}":
+            self.askers.append(account.name if account else "")
+        if self.token and bearer != self.token and bearer not in self.accounts:
             return 401, {"kind": "Status", "code": 401, "message": "Unauthorized"}
         try:
             if method != "GET" and self.interfere:
                 self.interfere(self, method, parts.path)
             with self.lock:
-                return self.route(method, parts.path, urllib.parse.parse_qs(parts.query), headers.get("Content-Type", ""), body)
+                self.asking = account
+                self.authorize(method, parts.path)
+                status, answer = self.route(method, parts.path, urllib.parse.parse_qs(parts.query), headers.get("Content-Type", ""), body)
+            return status, self.negotiated(answer, headers.get("Accept") or "")
         except Refused as refused:
-            return refused.status, {"kind": "Status", "code": refused.status, "message": str(refused)}
+            return refused.status, refused.object()
+
+    @staticmethod
+    def negotiated(answer, accept):
+        """Only the metadata, where that is what was asked for."""
+        if METADATA_ONLY not in accept or not isinstance(answer, dict) or answer.get("kind") == "Status":
+            return answer
+        kinds = {"apiVersion": "meta.k8s.io/v1"}
+        if "items" in answer:
+            return {**kinds, "kind": "PartialObjectMetadataList", "metadata": answer["metadata"],
+                    "items": [{**kinds, "kind": "PartialObjectMetadata", "metadata": i["metadata"]} for i in answer["items"]]}
+        return {**kinds, "kind": "PartialObjectMetadata", "metadata": answer["metadata"]}
+
+    @staticmethod
+    def parsed(path):
+        """(group, resource, subresource, namespace, name) of a path; Refused where it is none."""
+        words = path.strip("/").split("/")
+        group, rest = ("", words[2:]) if words[0] == "api" else (words[1], words[3:]) if words[0] == "apis" and len(words) > 3 else ("", [])
+        namespace = ""
+        if rest[:1] == ["namespaces"] and len(rest) > 2:
+            namespace, rest = rest[1], rest[2:]
+        if not rest or len(rest) > 3:
+            raise Refused(404, f"the server could not find the requested resource ({path})", "NotFound")
+        return group, rest[0], rest[2] if len(rest) > 2 else "", namespace, rest[1] if len(rest) > 1 else ""
+
+    def authorize(self, method, path):
+        """By RBAC, of whoever is asking."""
+        if self.access and self.asking:
+            group, resource, sub, namespace, name = self.parsed(path)
+            verb = VERBS.get(method) or ("get" if name else "list")
+            self.access.authorize(self.asking, verb, group, resource + ("/" + sub if sub else ""), namespace, name)
+
+    def admit(self, operation, group, resource, new, old):
+        """By the ValidatingAdmissionPolicies."""
+        if self.access and self.asking:
+            self.access.admit(self.asking, operation, group, resource, new, old)
 
     def route(self, method, path, query, kind, body):
-        words = path.strip("/").split("/")
-        if words[:3] == ["api", "v1", "nodes"]:
-            if len(words) == 3 and method == "GET":
-                return 200, self.page(query)
-            name, status = words[3], words[4:] == ["status"]
-            if name not in self.nodes:
-                raise Refused(404, f'nodes "{name}" not found')
-            if method == "GET":
-                return 200, copy.deepcopy(self.nodes[name])
-            if method == "PATCH":
-                self.nodes[name] = self.patched_node(self.nodes[name], status, kind, json.loads(body))
-                return 200, copy.deepcopy(self.nodes[name])
-        if words[:3] == ["api", "v1", "namespaces"] and words[4:5] == ["configmaps"]:
-            key = (words[3], words[5])
-            if key not in self.configmaps:
-                raise Refused(404, f'configmaps "{words[5]}" not found')
-            if method == "GET":
-                return 200, copy.deepcopy(self.configmaps[key])
-            if method == "PATCH":
-                if kind != "application/json-patch+json":
-                    raise Refused(415, kind)
-                changed = json_patch(self.configmaps[key], json.loads(body))
-                changed["metadata"]["resourceVersion"] = self.next_version()
-                self.configmaps[key] = changed
-                return 200, copy.deepcopy(changed)
-        if method == "GET" and words[-1] in ("ippools", "overlappingrangeipreservations", "pods"):
-            return 200, {"kind": "List", "metadata": {}, "items": []}
-        if method == "POST" and path == "/apis/events.k8s.io/v1/namespaces/default/events":
-            return 201, self.create_event(json.loads(body))
-        raise Refused(405 if method in ("PUT", "DELETE") else 404, f"{method} {path}")
+        group, resource, sub, namespace, name = self.parsed(path)
+        if resource in self.missing:
+            raise Refused(404, "the server could not find the requested resource", "NotFound")
+        if method == "GET" and not name:
+            return 200, self.page(resource, namespace, query)
+        if method == "POST" and not name:
+            return self.create(group, resource, namespace, json.loads(body))
+        if resource not in KINDS:
+            raise Refused(404, f"{method} {path}", "NotFound")
+        if resource == "events" or method not in ("GET", "PATCH", "DELETE"):
+            raise Refused(405, f"{method} {path}", "MethodNotAllowed")
+        store, key = (self.nodes, name) if resource == "nodes" else (self.configmaps, (namespace, name)) if resource == "configmaps" \
+            else (self.objects, (resource, namespace, name))
+        if key not in store:
+            raise Refused(404, f'{resource} "{name}" not found', "NotFound")
+        if method == "GET":
+            return 200, copy.deepcopy(store[key])
+        return self.write(method, group, resource, sub, store, key, kind, json.loads(body or "{}"))
 
-    def page(self, query):
-        """In pages of two at the most, so that paging is exercised."""
-        names = sorted(self.nodes)
-        selector = query.get("labelSelector", [""])[0]
-        if selector:
-            key, equals, value = selector.partition("=")
-            labels = {n: self.nodes[n]["metadata"]["labels"] for n in names}
-            names = [n for n in names if key in labels[n] and (not equals or labels[n][key] == value)]
-        start = int(query.get("continue", ["0"])[0])
-        metadata = {"continue": str(start + 2)} if start + 2 < len(names) else {}
-        return {"kind": "NodeList", "metadata": metadata, "items": [copy.deepcopy(self.nodes[n]) for n in names[start:start + 2]]}
+    def write(self, method, group, resource, sub, store, key, kind, content):
+        old = store[key]
+        if method == "DELETE":
+            wanted = content.get("preconditions", {})
+            if wanted.get("uid", old["metadata"].get("uid")) != old["metadata"].get("uid"):
+                raise Refused(409, "the UID in the precondition does not match", "Conflict")
+            new = None
+        elif resource == "nodes":
+            new = self.patched_node(old, sub == "status", kind, content)
+        else:
+            new = patched(old, kind, content)
+        self.admit(OPERATIONS[method], group, resource + ("/" + sub if sub else ""), new, old)
+        if new is None:
+            del store[key]
+            return 200, {"kind": "Status", "status": "Success"}
+        if new != old:
+            new["metadata"]["resourceVersion"] = self.next_version()
+        store[key] = new
+        return 200, copy.deepcopy(new)
+
+    def create(self, group, resource, namespace, one):
+        if resource == "events":
+            if group != "events.k8s.io" or namespace != "default":
+                raise Refused(404, f"events of {group} in {namespace}", "NotFound")
+            return 201, self.create_event(one)
+        if resource in ("nodes", "configmaps") or resource not in KINDS:
+            raise Refused(405, f"nobody creates {resource} here", "MethodNotAllowed")
+        metadata = one["metadata"]
+        if metadata.get("namespace", namespace) != namespace:
+            raise Refused(400, "the namespace of the object does not match that of the request", "BadRequest")
+        name = metadata.get("name") or metadata.get("generateName", "") + f"{int(self.next_version()):05x}"
+        if not name or len(name) > 63:
+            raise invalid(f"{KINDS[resource]} is invalid: metadata.name", "FieldValueInvalid", "metadata.name")
+        if (resource, namespace, name) in self.objects:
+            raise Refused(409, f'{resource} "{name}" already exists', "AlreadyExists")
+        # The real one refuses the Pods that a Job makes; here the Job is refused, so that a test sees it.
+        pod = one.get("spec", {}) if resource == "pods" else one.get("spec", {}).get("template", {}).get("spec", {})
+        wrong = violations(self.access.level_of(namespace), pod) if self.access and pod else []
+        if wrong:
+            raise Refused(403, f'{resource} "{name}" is forbidden: violates PodSecurity: {"; ".join(wrong)}', "Forbidden")
+        self.admit("CREATE", group, resource, one, None)
+        made = self.add_object(resource, namespace, name, **{k: v for k, v in copy.deepcopy(one).items() if k not in ("metadata", "kind")})
+        made["metadata"].update({k: v for k, v in metadata.items() if k not in ("generateName", "namespace", "name")})
+        return 201, copy.deepcopy(made)
+
+    def page(self, resource, namespace, query):
+        """At most `page_size` objects, and from where to go on; what is left is counted where nothing is selected, as in etcd."""
+        if resource == "nodes":
+            every = dict(self.nodes)
+        elif resource == "configmaps":
+            every = {n: c for (ns, n), c in self.configmaps.items() if not namespace or ns == namespace}
+        else:
+            every = {(ns, n): o for (kind, ns, n), o in self.objects.items() if kind == resource and (not namespace or ns == namespace)}
+        labels, fields = query.get("labelSelector", [""])[0], query.get("fieldSelector", [""])[0]
+        chosen = [every[k] for k in sorted(every) if matches_labels(labels, every[k]["metadata"].get("labels")) and matches_fields(fields, every[k])]
+        start, version = 0, self.version
+        if token := query.get("continue", [""])[0]:
+            try:
+                version, start = json.loads(base64.urlsafe_b64decode(token))
+            except ValueError:
+                raise Refused(400, "continue key is not valid", "BadRequest") from None
+            if version < self.oldest:
+                raise Refused(410, "The provided continue parameter is too old to display a consistent list result.", "Expired")
+        size = min(int(query.get("limit", ["0"])[0]) or 1 << 30, self.page_size)
+        end, metadata = start + size, {"resourceVersion": str(version)}
+        if end < len(chosen):
+            metadata["continue"] = base64.urlsafe_b64encode(json.dumps([version, end]).encode()).decode()
+            if not labels and not fields:
+                metadata["remainingItemCount"] = len(chosen) - end
+        return {"kind": KINDS.get(resource, resource) + "List", "metadata": metadata, "items": copy.deepcopy(chosen[start:end])}
 
     def patched_node(self, node, status, kind, patch):
-        if kind == "application/json-patch+json":
-            changed = json_patch(node, patch)
-        else:
-            metadata = patch.get("metadata", {})
-            if metadata.get("uid", node["metadata"]["uid"]) != node["metadata"]["uid"]:
-                raise Refused(409, "the UID in the precondition does not match")
-            if metadata.get("resourceVersion", node["metadata"]["resourceVersion"]) != node["metadata"]["resourceVersion"]:
-                raise Refused(409, "the object has been modified")
-            if kind == "application/strategic-merge-patch+json":
-                changed = strategic_merge(node, patch)
-            elif kind == "application/merge-patch+json":
-                changed = merge_patch(node, patch)
-            else:
-                raise Refused(415, kind)
+        changed = patched(node, kind, patch)
         # A subresource changes only its own part.
         result = copy.deepcopy(node)
         if status:
@@ -328,25 +387,23 @@ class ApiServer:
         else:
             result["metadata"], result["spec"] = changed["metadata"], changed["spec"]
             if changed["status"] != node["status"]:
-                raise Refused(422, "status is changed through its subresource")
+                raise invalid("status is changed through its subresource", "FieldValueForbidden", "status")
         taints = result["spec"].get("taints", [])
         if len({(t["key"], t["effect"]) for t in taints}) != len(taints):
-            raise Refused(422, "spec.taints: Duplicate value")
+            raise invalid(f'Node "{node["metadata"]["name"]}" is invalid: metadata.taints: Duplicate value', "FieldValueDuplicate", "metadata.taints[1]")
         for name, value in result["metadata"].get("labels", {}).items():
             if len(value) > 63:
-                raise Refused(422, f"label {name}")
-        if result != node:
-            result["metadata"]["resourceVersion"] = self.next_version()
+                raise invalid(f"label {name}", "FieldValueInvalid", "metadata.labels")
         return result
 
     def create_event(self, event):
         wrong = [key for key in ("eventTime", "reportingController", "reportingInstance", "action", "reason") if not event.get(key)]
         if wrong or event["type"] not in ("Normal", "Warning") or len(event["note"].encode()) > 1024 or len(event["reason"]) > 128 \
                 or len(event["reportingInstance"]) > 128 or event["metadata"]["namespace"] != "default":
-            raise Refused(422, f"event: {wrong}")
+            raise invalid(f"event: {wrong}", "FieldValueInvalid", "note")
         datetime.datetime.strptime(event["eventTime"], "%Y-%m-%dT%H:%M:%S.%fZ")
         name = event["metadata"]["name"]
         if name in self.events:
-            raise Refused(409, f'events "{name}" already exists')
+            raise Refused(409, f'events "{name}" already exists', "AlreadyExists")
         self.events[name] = event
         return event

@@ -366,8 +366,8 @@ health:
     def test_the_api_server_is_away_and_comes_back(self):
         self.join()
         self.api.faults.append(lambda method, path: (503, {}))
-        self.assertEqual(self.burn_in("healthy", None, "--api-timeout", "1").code, 3, "a pass that the cluster does not know of")
-        self.assertEqual(self.burn_in("port-down", None, "--api-timeout", "1").code, 1)
+        self.assertEqual(self.burn_in("healthy", None, "--api-patience", "1").code, 3, "a pass that the cluster does not know of")
+        self.assertEqual(self.burn_in("port-down", None, "--api-patience", "1").code, 1)
         self.api.faults.clear()
         ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("port-down.yaml"), "--settle", "0", "--publish", env=self.environment())
         self.assertEqual(ran.code, 0, ran)

@@ -4,6 +4,7 @@ import datetime, hashlib, json, os, sys, tempfile, unittest
 
 sys.path.insert(0, os.path.join(os.environ["MLC_SOURCE"], "tests", "cli"))
 from program import BENCH, SOURCE, Case, clean_environment, report, run, start, wait_for  # noqa: F401 (for the tests)
+import access
 from api_server import ApiServer
 
 STARTUP = {"key": "mlc-bench.io/unvalidated", "effect": "NoSchedule"}
@@ -62,7 +63,9 @@ def a_series(busbw=95.0):
 
 
 class ClusterCase(Case):
-    """`self.api` with node gpu-a, tainted as Cluster API makes it, and a foreign taint beside."""
+    """`self.api` with node gpu-a, tainted as Cluster API makes it, and a foreign taint beside. What the overlay grants and
+    lets through is all that is granted, where the wheels for that are installed (access.py)."""
+    OVERLAY = "overlays/sakura-h100"
 
     def setUp(self):
         super().setUp()
@@ -72,10 +75,14 @@ class ClusterCase(Case):
         self.api.add_node("gpu-a", [FOREIGN, STARTUP])
         self.api.add_configmap("mlc-bench", "mlc-bench-quarantine")
         self.policy = self.write("policy.yaml", POLICY)
-        self.secrets = {self.api.token}
+        self.secrets = {self.api.token, "secret-token-of-"}
+        if not access.MISSING:
+            self.api.enforce(access.rendered(self.OVERLAY), node="gpu-a")
 
-    def environment(self, **more):
-        return clean_environment(KUBECONFIG=self.api.kubeconfig(), **more)
+    def environment(self, node="gpu-a", account="mlc-bench", **more):
+        """Of a Pod of that account on that node."""
+        own = (node, account) == ("gpu-a", "mlc-bench")
+        return clean_environment(KUBECONFIG=self.api.kubeconfig() if own else self.api.kubeconfig(account=account, node=node), **more)
 
     def words(self, *args, node="gpu-a", publish=True):
         words = ["--node", node, "--policy", self.policy, "--settle", "0", "--state", self.path("state"), *args]
@@ -85,7 +92,7 @@ class ClusterCase(Case):
         words = self.words(*args, node=node, publish=publish)
         if report is not None:
             words += ["--report", self.write(f"{node}.json", json.dumps(report))]
-        ran = run("admit", *words, env=env or self.environment())
+        ran = run("admit", *words, env=env or self.environment(node=node))
         self.no_secret(ran.out + ran.err)
         return ran
 

@@ -2,6 +2,7 @@
 import copy, json, os, re, signal, unittest
 
 from cluster import ClusterCase, POLICY, SOURCE, run, start
+from api_server import Refused
 from jobs_server import JobsServer
 
 DISPATCHED = POLICY + """passive:
@@ -173,11 +174,11 @@ class Faults(DispatchCase):
                     if left[0] == (-1 if not done else -2):
                         os.kill(process.pid, signal.SIGKILL)
                         process.wait()
-                        server.dead = True
+                        raise Refused(503, "it came from a process that was killed before it sent this")
                 self.api.interfere = interfere
                 process = start(*self.words(), env=self.environment())
                 process.communicate()
-                self.api.interfere, self.api.dead = None, False
+                self.api.interfere = None
                 self.assertEqual(self.settled(), expected, (kill, done))
 
     def test_two_at_once(self):
@@ -196,7 +197,7 @@ class Faults(DispatchCase):
         self.a_campaign()
         self.api.faults.append(lambda method, path: (503, {}))
         for _ in range(2):
-            ran = self.dispatch("--api-timeout", "1")
+            ran = self.dispatch("--api-patience", "1")
             self.assertEqual(ran.code, 3, ran)
             self.assertIn("503", ran.err)
             self.later(1800)
@@ -216,7 +217,7 @@ class Faults(DispatchCase):
                 seen[0] += method != "GET"
                 return "lost" if method != "GET" and seen[0] > after else None
             self.api.faults.append(fault)
-            self.assertEqual(self.dispatch("--api-timeout", "1").code, 3)
+            self.assertEqual(self.dispatch("--api-patience", "1").code, 3)
             self.api.faults.clear()
             self.assertEqual(self.settled(), expected)
 
@@ -304,6 +305,7 @@ class Rights(DispatchCase):
         granted = set()
         for groups, resources, names, verbs in re.findall(r"- apiGroups: \[(.*?)\]\n\s+resources: \[(.*?)\]\n(?:\s+resourceNames: \[(.*?)\].*\n)?\s+verbs: \[(.*?)\]", text):
             granted |= {(groups.strip('"'), resources, names, verb) for verb in verbs.split(", ")}
+        self.api.add_configmap("mlc-bench", "mlc-bench-quarantine")
         for i in range(2):
             self.api.add_node(f"gpu-{i}")
         self.api.add_node("old", labels={"mlc-bench.io/admission": "admitted"})["metadata"]["annotations"]["mlc-bench.io/tested-at"] = self.api.now(-90000)
@@ -315,9 +317,11 @@ class Rights(DispatchCase):
             words = path.strip("/").split("/")
             group, words = ("", words[2:]) if words[0] == "api" else (words[1], words[3:])
             words = words[2:] if words[0] == "namespaces" else words
-            verb = {"GET": "list", "PATCH": "patch", "POST": "create", "DELETE": "delete"}[method]
-            used.add((group, words[0], words[1] if words[0] == "cronjobs" and verb == "patch" else "", verb))
+            named = words[0] == "configmaps" or (words[0] == "cronjobs" and method == "PATCH")
+            verb = {"GET": "get" if words[0] == "configmaps" else "list", "PATCH": "patch", "POST": "create", "DELETE": "delete"}[method]
+            used.add((group, words[0], words[1] if named else "", verb))
         self.assertEqual(used, granted)
+        self.assertEqual(self.api.configmaps[("mlc-bench", "mlc-bench-quarantine")]["metadata"]["annotations"]["mlc-bench.io/fleet"], "3")
 
 
 if __name__ == "__main__":

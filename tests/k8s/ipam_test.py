@@ -192,7 +192,7 @@ class InAPod(FleetCase):
     def in_pod(self, said, code):
         env = clean_environment(KUBERNETES_SERVICE_HOST="127.0.0.1", KUBERNETES_SERVICE_PORT_HTTPS=str(self.api.port))
         ran = run("-ec", 'mount --bind "$0" /run; mount --bind "$1" /etc/ssl/certs; shift; exec "$@"', self.path("run"), self.system,
-                  BENCH, "ipam", "--again", "0", "--api-timeout", "3", program=[*MOUNTS, "sh"], env=env)
+                  BENCH, "ipam", "--again", "0", "--api-timeout", "3", "--api-patience", "3", program=[*MOUNTS, "sh"], env=env)
         self.assertNotIn(self.api.token, ran.out + ran.err)
         self.assertEqual(ran.code, code, ran)
         self.assertIn(said, ran.out + ran.err)

@@ -172,6 +172,24 @@ TEST(Fabric, LocalStagesHandOverAndOnlyTheFabricOpens) {
   EXPECT_FALSE(beginning_of("r", policy.admit, labelled("fabric"), RunKind::fabric).changes);
 }
 
+TEST(RunKinds, WhatAReportHasToShowFollowsFromThem) {
+  const Policy policy = with_fabric();
+  EXPECT_EQ(wanted_plan(policy, RunKind::burnin)->stages.size(), 1u);
+  const auto both = wanted_plan(policy, RunKind::fabric);
+  ASSERT_EQ(both->stages.size(), 2u) << "the local stages and the fabric's";
+  EXPECT_EQ(both->stages[0].name, "validate");
+  EXPECT_EQ(section_of(policy, RunKind::fabric)->stages.size(), 1u) << "but only these are run";
+  EXPECT_FALSE(wanted_plan(policy, RunKind::passive) || wanted_plan(policy, RunKind::health));
+  for (const RunKind kind : run_kinds)
+    EXPECT_EQ(parse_run_kind(to_string(kind)), kind);
+  EXPECT_FALSE(parse_run_kind("Burnin") || parse_run_kind(""));
+  const std::string text =
+      "policy: p\nburnin: {stages: [{stage: a, command: [validate]}]}\nfabric: {stages: [{stage: ";
+  EXPECT_NO_THROW((void)read_policy(text + "b, command: [validate]}]}\n", "p"));
+  EXPECT_THROW((void)read_policy(text + "a, command: [validate]}]}\n", "p"), PolicyError)
+      << "their reports become one";
+}
+
 TEST(Fabric, WhatIsUndecidedWaitsForAnotherOneOnlyWhereTheLocalStagesStand) {
   const Policy policy = with_fabric();
   Report one = report(Decision::inconclusive);

@@ -68,7 +68,7 @@ TEST(ApiClient, ReadsARotatedTokenAnewOnce) {
 }
 
 TEST(ApiClient, HandsBackWhatTheCallerUnderstands) {
-  for (int code : {200, 201, 404, 409, 422}) {
+  for (int code : {200, 201, 404, 409, 410, 422}) {
     Client c;
     EXPECT_EQ(c.send({status(code)}).status, code);
     EXPECT_EQ(c.transport.tokens.size(), 1u);
@@ -90,6 +90,58 @@ TEST(ApiClient, GivesUpAndNeverSaysTheToken) {
     }
     EXPECT_LE(c.now, 61);
   }
+}
+
+TEST(ApiClient, ASlowServerThatAnswersIsWaitedFor) {
+  Client c;
+  c.transport.answers = {status(200)};
+  for (int i = 0; i < 100; ++i) {
+    c.now += 30;  // that long took each answer
+    EXPECT_EQ(c.client.send({.method = "GET", .path = "/x", .content_type = {}, .body = {}}).status, 200);
+  }
+  EXPECT_THROW(c.send({status(503)}), ApiError) << "one that does not answer is given up";
+}
+
+TEST(ApiClient, ARaceThatOthersWinEachTimeIsGivenUp) {
+  Client c;
+  const auto race = [&] {
+    for (int round = 0; round < 100'000; ++round)
+      c.client.wait_before_round(round, "PATCH /x");
+  };
+  EXPECT_THROW(race(), ApiError);
+  EXPECT_LE(c.now, 61);
+  EXPECT_NO_THROW(c.client.wait_before_round(0, "another one")) << "which begins anew";
+}
+
+TEST(LostRace, IsToldFromWhatTheClusterForbids) {
+  const auto with = [](int code, const std::string& message, const std::string& causes = "[]") {
+    return status(code, R"({"kind": "Status", "message": ")" + message + R"(", "details": {"causes": )" +
+                            causes + "}}");
+  };
+  EXPECT_TRUE(is_lost_race(with(409, "the object has been modified")));
+  EXPECT_TRUE(is_lost_race(with(422, "the server rejected our request due to an error in our request")));
+  EXPECT_TRUE(is_lost_race(status(422, "<html>")));
+  EXPECT_TRUE(is_lost_race(
+      with(422, "Node is invalid", R"([{"reason": "FieldValueDuplicate", "field": "spec.taints[1]"}])")));
+  EXPECT_FALSE(is_lost_race(
+      with(422, "Node is invalid", R"([{"reason": "FieldValueInvalid", "field": "metadata.labels"}])")));
+  EXPECT_FALSE(is_lost_race(with(
+      422,
+      R"(nodes \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no)")));
+  EXPECT_FALSE(is_lost_race(with(422, R"(admission webhook \"w\" denied the request: no)")));
+  for (const int code : {200, 404, 500})
+    EXPECT_FALSE(is_lost_race(status(code))) << code;
+}
+
+TEST(Publisher, AListThatGrewTooOldIsBegunAnew) {
+  Client c;
+  const std::string first = R"({"items": [{"metadata": {"name": "a"}}], "metadata": {"continue": "x"}})",
+                    last = R"({"items": [{"metadata": {"name": "b"}}], "metadata": {}})";
+  Publisher publisher(c.client, {}, {.settle_s = 0, .now = [] { return std::time_t{0}; }});
+  c.transport.answers = {status(200, first), status(410), status(200, first), status(200, last)};
+  EXPECT_EQ(publisher.fleet().size(), 2u) << "and nothing is in it twice";
+  c.transport.answers = {status(410)};
+  EXPECT_THROW((void)publisher.fleet(), ApiError);
 }
 
 std::string why_no_list(const std::string& body) {
