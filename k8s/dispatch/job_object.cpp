@@ -123,7 +123,7 @@ Json job_object(const nlohmann::json& cron_job, const CreateJob& job, const Disp
   if (!cron_job.contains(template_at) || !cron_job.at(template_at).contains(pod_at) ||
       !cron_job.at(template_at).at(pod_at).contains("containers"))
     throw std::runtime_error("the CronJob for " + to_string(job.kind) + " holds no Job to make");
-  Json made = Json::parse(cron_job.at(template_at).dump());
+  Json made = cron_job.at(template_at);
   // What is added to an ordered object moves its other members: no reference is kept over an insertion.
   const Json given = made.value("metadata", Json::object());
   Json labels = given.value("labels", Json::object()),

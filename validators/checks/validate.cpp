@@ -17,7 +17,6 @@ namespace {
 
 std::atomic<int> checks_running{0};
 
-
 using Clock = std::chrono::steady_clock;
 
 std::string room_of(std::string_view check) { return std::string(check.substr(0, check.find('.'))); }

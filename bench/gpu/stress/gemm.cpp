@@ -67,7 +67,8 @@ void run(Burnin& node, double seconds) {
         const auto at = static_cast<std::size_t>(&card - cards.data());
         absent[at] = card.device->gemm_absent(type);
         if (!absent[at].empty()) return;
-        const GemmRun run = card.device->gemm(type, warm ? sizes::later_products : sizes::first_products, node.options().seed);
+        const GemmRun run = card.device->gemm(type, warm ? sizes::later_products : sizes::first_products,
+                                              node.options().seed);
         constexpr int n = GpuDevice::gemm_size;
         // The first burst runs at boost clocks that no soak holds.
         if (warm)
