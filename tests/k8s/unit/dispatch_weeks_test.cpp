@@ -105,7 +105,8 @@ class Weeks {
     std::optional<std::size_t> best;
     for (std::size_t i = 0; i < machines_.size(); ++i) {
       const FleetNode& node = cluster.fleet.nodes[i];
-      if (node.state != "admitted" || !free(i) || *node.tested > now() - day_s) continue;
+      if (node.state != "admitted" || !free(i) || *node.tested > now() - static_cast<std::time_t>(day_s))
+        continue;
       if (!best || *node.tested < *cluster.fleet.nodes[*best].tested) best = i;
     }
     if (best) begin(job, {*best});
