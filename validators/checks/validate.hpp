@@ -29,8 +29,8 @@ std::vector<const Check*> select_checks(std::span<const std::string> names,
 std::vector<Finding> validate(std::shared_ptr<const Host> host, const Policy& policy,
                               std::span<const Check* const> checks);
 
-// Checks that were left behind still run. They may use whatever exit() takes down, so a program that ends
-// meanwhile leaves by std::_Exit.
+// Checks that were left behind still run. They may use what the end of a program takes down, so one that
+// ends meanwhile must not tidy up (std::_Exit).
 bool checks_left_running();
 
 // The names in `policy.node` that are no check: a typing error there must not silently skip or ask nothing.
