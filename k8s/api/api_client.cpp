@@ -106,7 +106,7 @@ HttpResponse ApiClient::send(const HttpRequest& request) {
     std::string why;
     double wait_s = wait_of(attempt);
     try {
-      const HttpResponse response = transport_.send(request, token_());
+      HttpResponse response = transport_.send(request, token_());
       const int status = response.status;
       if ((status >= 200 && status < 300) || status == 404 || status == 409 || status == 410 || status == 422)
         return response;

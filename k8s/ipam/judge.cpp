@@ -69,8 +69,9 @@ void add_in_use(const Records& records, const std::map<Ipv4, std::vector<Claim>>
       if (!own.insert(address).second) troubles.push_back({Trouble::duplicate, address, {}, {pod, pod}});
       const auto known = pooled.find(address);
       const bool recorded =
-          known != pooled.end() &&
-          std::ranges::any_of(known->second, [&](const Claim& claim) { return claim.pod == pod; });
+          known != pooled.end() && std::ranges::any_of(known->second, [&, &name = pod](const Claim& claim) {
+            return claim.pod == name;
+          });
       if (recorded) continue;
       owners[address].push_back({pod, {}, false});
       if (known == pooled.end()) troubles.push_back({Trouble::unrecorded, address, {}, {pod}});
