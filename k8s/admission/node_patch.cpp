@@ -137,22 +137,30 @@ HttpRequest list_nodes(const std::string& selector, const std::string& from) {
   return {.method = "GET", .path = path, .content_type = {}, .body = {}};
 }
 
+namespace {
+
+// The same node, and that condition as it was read: another run may have found otherwise meanwhile.
+Json tests_of(const NodeView& node, const NodeCondition& only_while) {
+  const std::string condition = "/status/conditions/" + std::to_string(only_while.index);
+  return Json::array({{{"op", "test"}, {"path", "/metadata/uid"}, {"value", node.uid}},
+                      {{"op", "test"}, {"path", condition + "/type"}, {"value", only_while.type}},
+                      {{"op", "test"}, {"path", condition + "/status"}, {"value", only_while.status}}});
+}
+
+}  // namespace
+
 HttpRequest remove_taint(const NodeView& node, std::size_t index, const NodeCondition& only_while) {
   const Taint& taint = node.taints->at(index);
   const std::string at = "/spec/taints/" + std::to_string(index);
-  const std::string condition = "/status/conditions/" + std::to_string(only_while.index);
-  const Json patch =
-      Json::array({{{"op", "test"}, {"path", "/metadata/uid"}, {"value", node.uid}},
-                   {{"op", "test"}, {"path", condition + "/type"}, {"value", only_while.type}},
-                   {{"op", "test"}, {"path", condition + "/status"}, {"value", only_while.status}},
-                   {{"op", "test"}, {"path", at + "/key"}, {"value", taint.key}},
-                   {{"op", "test"}, {"path", at + "/effect"}, {"value", taint.effect}},
-                   {{"op", "remove"}, {"path", at}}});
+  Json patch = tests_of(node, only_while);
+  patch.push_back({{"op", "test"}, {"path", at + "/key"}, {"value", taint.key}});
+  patch.push_back({{"op", "test"}, {"path", at + "/effect"}, {"value", taint.effect}});
+  patch.push_back({{"op", "remove"}, {"path", at}});
   return {"PATCH", path_of(node), "application/json-patch+json", dumped(patch)};
 }
 
-HttpRequest add_taint(const NodeView& node, const Taint& taint) {
-  Json patch = Json::array({{{"op", "test"}, {"path", "/metadata/uid"}, {"value", node.uid}}});
+HttpRequest add_taint(const NodeView& node, const Taint& taint, const NodeCondition& only_while) {
+  Json patch = tests_of(node, only_while);
   if (node.taints) {
     // The list as it is when the patch arrives, not as it was read; one that is there already is refused with
     // 422.

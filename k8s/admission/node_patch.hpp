@@ -50,7 +50,7 @@ HttpRequest list_nodes(const std::string& selector,
                        const std::string& from);  // `from`: the answer's "continue"
 // Refused unless that condition still has its status: another run may have found otherwise meanwhile.
 HttpRequest remove_taint(const NodeView& node, std::size_t index, const NodeCondition& only_while);
-HttpRequest add_taint(const NodeView& node, const Taint& taint);
+HttpRequest add_taint(const NodeView& node, const Taint& taint, const NodeCondition& only_while);
 // lastTransitionTime moves only where the status does. Holds for the node as it was read: if it has changed
 // since, the answer is 409 and another look is needed.
 HttpRequest set_conditions(const NodeView& node, const std::vector<NodeCondition>& conditions,

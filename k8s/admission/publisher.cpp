@@ -210,7 +210,7 @@ bool Publisher::reserve(const std::string& name, std::string& why) {
 }
 
 // True where the time at which it was taken out is still to be written.
-bool Publisher::quarantine(const std::string& name, Published& done) {
+bool Publisher::quarantine(const std::string& name, const NodeCondition& only_while, Published& done) {
   const Taint& taint = policy_.quarantine->taint;
   if (!known_ || known_->name != name) known_ = node(name);
   if (known_->index_of(taint)) return !known_->annotations.contains(quarantined_annotation);
@@ -220,8 +220,8 @@ bool Publisher::quarantine(const std::string& name, Published& done) {
     return false;
   }
   const bool changed = change(name, [&](const NodeView& view) -> std::optional<HttpRequest> {
-    if (view.index_of(taint)) return std::nullopt;
-    return add_taint(view, taint);
+    if (view.index_of(taint) || !is_still(view, only_while)) return std::nullopt;
+    return add_taint(view, taint, view.conditions.at(only_while.type));
   });
   if (changed) done.notes.push_back("taint " + text_of(taint) + " added");
   return true;
@@ -243,7 +243,7 @@ Published Publisher::publish(const std::string& name, const Decide& decide) {
     if (policy_.quarantine) drop(name, policy_.quarantine->taint, done);
     annotations[quarantined_annotation] = std::nullopt;
   }
-  if (admission.quarantine && policy_.quarantine && quarantine(name, done))
+  if (admission.quarantine && policy_.quarantine && quarantine(name, admission.condition, done))
     annotations[quarantined_annotation] = rfc3339(now());
   if (!metadata(name, admission.labels, annotations, admission.condition)) {
     done.notes.push_back("labels and annotations stay: another run has set " + admission.condition.type +

@@ -47,7 +47,8 @@ class Access:
                                 for b in self.by_kind.get("ValidatingAdmissionPolicyBinding", []))]
 
     def of(self, kind, name, namespace=None):
-        return next((o for o in self.by_kind.get(kind, []) if o["metadata"]["name"] == name and (namespace is None or o["metadata"].get("namespace") == namespace)), None)
+        return next((o for o in self.by_kind.get(kind, [])
+                     if o["metadata"]["name"] == name and namespace in (None, o["metadata"].get("namespace"))), None)
 
     def rules(self, account, namespace):
         """Of the cluster, and of the namespace that is asked about."""
@@ -71,8 +72,8 @@ class Access:
     def authorize(self, account, verb, group, resource, namespace="", name=""):
         if not self.allows(account, verb, group, resource, namespace, name):
             where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-            raise Refused(403, f'{resource}{"." + group if group else ""} "{name}" is forbidden: User "{account.username}" cannot {verb} resource "{resource}" '
-                               f'in API group "{group}" {where}', "Forbidden")
+            raise Refused(403, f'{resource}{"." + group if group else ""} "{name}" is forbidden: User "{account.username}" '
+                               f'cannot {verb} resource "{resource}" in API group "{group}" {where}', "Forbidden")
 
     def admit(self, account, operation, group, resource, new, old):
         """Every ValidatingAdmissionPolicy that is bound, over an UPDATE, CREATE or DELETE."""
@@ -101,7 +102,8 @@ class Policy:
     def judge(self, user, operation, group, resource, new, old):
         if not any(operation in r["operations"] and group in r["apiGroups"] and resource in r["resources"] for r in self.rules):
             return
-        request = {"userInfo": user, "operation": operation, "name": (new or old)["metadata"].get("name", ""), "resource": {"group": group, "resource": resource}}
+        request = {"userInfo": user, "operation": operation, "name": (new or old)["metadata"].get("name", ""),
+                   "resource": {"group": group, "resource": resource}}
         activation = {"request": celpy.json_to_cel(request), "object": celpy.json_to_cel(new), "oldObject": celpy.json_to_cel(old)}
         if not all(self.holds(c, activation) for c in self.conditions):
             return
@@ -113,7 +115,8 @@ class Policy:
         for validation, program in self.validations:
             if not self.holds(program, activation):
                 said = validation.get("message", f"failed expression: {validation['expression']}")
-                message = f"{resource.split('/')[0]} \"{request['name']}\" is forbidden: ValidatingAdmissionPolicy '{self.name}' with binding '{self.name}' denied request: {said}"
+                message = f"{resource.split('/')[0]} \"{request['name']}\" is forbidden: ValidatingAdmissionPolicy '{self.name}' " \
+                          f"with binding '{self.name}' denied request: {said}"
                 reason = validation.get("reason", "Invalid")
                 raise Refused({"Invalid": 422, "Forbidden": 403, "Unauthorized": 401}[reason], message, reason, [{"message": message}])
 
@@ -126,7 +129,8 @@ class Policy:
 
 
 # Capabilities that "baseline" lets a container add (Pod Security Standards).
-BASELINE = {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
+BASELINE = {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID",
+            "SETPCAP", "SETUID", "SYS_CHROOT"}
 
 
 def violations(level, spec):

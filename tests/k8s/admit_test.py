@@ -474,6 +474,31 @@ class Races(ClusterCase):
         self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
         self.assertNotEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted", "a dispatcher reads labels")
 
+    def test_a_failure_that_another_run_overrules_quarantines_nothing(self):
+        def overrule(api, method, path):
+            if method == "PATCH" and path == "/api/v1/nodes/gpu-a":
+                api.condition("gpu-a").update(status="True", message="another run has passed")
+        self.api.interfere = overrule
+        ran = self.admit(report=a_report(decision="fail"))
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"], STARTUP["key"]], ran)
+        self.assertIn("another run", ran.err)
+        self.assertEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "pending", "its words are not written")
+
+    def test_labels_are_of_the_run_whose_verdict_stands(self):
+        """The other run comes after the taint is gone and before the labels are written."""
+        seen = []
+
+        def overrule(api, method, path):
+            seen.append(path)
+            if len(seen) == 3:
+                api.condition("gpu-a").update(status="False", message="another run has failed")
+                api.nodes["gpu-a"]["metadata"]["resourceVersion"] = api.next_version()
+        self.api.interfere = overrule
+        ran = self.admit(report=a_report())
+        self.assertEqual(len(seen), 3, seen)
+        self.assertIn("labels and annotations stay", ran.err)
+        self.assertEqual(self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"], "pending")
+
     def test_a_node_made_anew_under_the_same_name_is_another(self):
         made = []
 

@@ -20,7 +20,7 @@ struct Taint {
 // at once is the fabric, and tainting every node would not mend it.
 struct Quarantine {
   Taint taint{"mlc-bench.io/quarantine", "", "NoSchedule"};
-  double share_per_hour = 0.1;  // of the nodes that `fleet` selects, rounded down
+  double share_per_hour = 0.1;  // of the nodes that `fleet` selects, rounded down, and one at least
   std::string ledger_namespace = "mlc-bench",
               ledger = "mlc-bench-quarantine";  // the ConfigMap that counts them
 };

@@ -63,15 +63,18 @@ TEST(Taints, AreTakenAwayWithTestsAndAddedAtTheEnd) {
   EXPECT_EQ(patch[3]["value"], "mlc-bench.io/unvalidated");
   EXPECT_EQ(patch[5], json({{"op", "remove"}, {"path", "/spec/taints/1"}}));
 
-  const auto added = json::parse(add_taint(node, {"k", "v", "NoSchedule"}).body);
+  const auto added =
+      json::parse(add_taint(node, {"k", "v", "NoSchedule"}, node.conditions.at("MLClusterReady")).body);
   EXPECT_EQ(added.back(), json({{"op", "add"},
                                 {"path", "/spec/taints/-"},
                                 {"value", {{"key", "k"}, {"value", "v"}, {"effect", "NoSchedule"}}}}));
+  EXPECT_EQ(added[2]["path"], "/status/conditions/1/status") << "not where another run has found otherwise";
   NodeView bare = node;
   bare.taints.reset();
-  const auto first = json::parse(add_taint(bare, {"k", "", "NoSchedule"}).body);
-  EXPECT_EQ(first[1], json({{"op", "test"}, {"path", "/spec/taints"}, {"value", nullptr}}));
-  EXPECT_EQ(first[2]["value"], json::array({{{"key", "k"}, {"effect", "NoSchedule"}}}));
+  const auto first =
+      json::parse(add_taint(bare, {"k", "", "NoSchedule"}, bare.conditions.at("MLClusterReady")).body);
+  EXPECT_EQ(first[3], json({{"op", "test"}, {"path", "/spec/taints"}, {"value", nullptr}}));
+  EXPECT_EQ(first[4]["value"], json::array({{{"key", "k"}, {"effect", "NoSchedule"}}}));
 }
 
 TEST(Condition, ItsTransitionMovesOnlyWithItsStatus) {
