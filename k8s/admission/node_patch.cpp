@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "k8s/api/request_text.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 
@@ -43,30 +44,6 @@ Json edited(const Edits& edits) {
   for (const auto& [key, value] : edits)
     object[key] = value ? Json(*value) : Json(nullptr);
   return object;
-}
-
-std::string query_escaped(const std::string& text) {
-  std::string escaped;
-  for (const unsigned char c : text) {
-    if (std::isalnum(c) || std::string_view("-_.~").find(static_cast<char>(c)) != std::string_view::npos) {
-      escaped += static_cast<char>(c);
-      continue;
-    }
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    escaped += '%', escaped += digits[c >> 4], escaped += digits[c & 15];
-  }
-  return escaped;
-}
-
-// FNV-1a: a name that is the same for the same words.
-std::string hash_of(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const unsigned char c : text)
-    hash = (hash ^ c) * 1099511628211u;
-  std::string digits;
-  for (int i = 0; i < 16; ++i, hash >>= 4)
-    digits += "0123456789abcdef"[hash & 15];
-  return digits;
 }
 
 }  // namespace
@@ -211,7 +188,7 @@ HttpRequest create_event(const NodeView& node, const EventText& event, std::time
   const Json object{
       {"apiVersion", "events.k8s.io/v1"},
       {"kind", "Event"},
-      {"metadata", {{"name", "mlc-bench-" + hash_of(node.uid + event.key)}, {"namespace", "default"}}},
+      {"metadata", {{"name", "mlc-bench-" + name_hash(node.uid + event.key)}, {"namespace", "default"}}},
       {"eventTime", rfc3339_micro(now)},
       {"type", event.warning ? "Warning" : "Normal"},
       {"reason", event.reason},

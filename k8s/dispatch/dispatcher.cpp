@@ -2,6 +2,7 @@
 
 #include "k8s/admission/admission.hpp"
 #include "k8s/admission/quarantine_ledger.hpp"
+#include "k8s/api/request_text.hpp"
 #include "k8s/dispatch/job_object.hpp"
 #include "k8s/dispatch/managed_fields.hpp"
 #include "reports/record/json_reader.hpp"
@@ -21,18 +22,6 @@ constexpr const char* metadata_only =
 
 std::string dumped(const nlohmann::ordered_json& json) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-std::string query_escaped(const std::string& text) {
-  std::string escaped;
-  for (const unsigned char c : text) {
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    if (std::isalnum(c) || std::string_view("-_.~").find(static_cast<char>(c)) != std::string_view::npos)
-      escaped += static_cast<char>(c);
-    else
-      escaped += {'%', digits[c >> 4], digits[c & 15]};
-  }
-  return escaped;
 }
 
 std::string text_at(const nlohmann::json& object, const char* pointer) {

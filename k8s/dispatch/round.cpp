@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "k8s/admission/admission.hpp"
+#include "k8s/api/request_text.hpp"
 #include "k8s/dispatch/round_state.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
@@ -211,17 +212,6 @@ void RoundState::write_patches() {
     if (recorded_.contains(uid)) patch.annotations[attempts_annotation] = attempts_text(records_.at(uid));
     round.node_patches.push_back(std::move(patch));
   }
-}
-
-// FNV-1a.
-std::string name_hash(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;
-  for (const unsigned char c : text)
-    hash = (hash ^ c) * 1099511628211u;
-  std::string digits;
-  for (int i = 0; i < 16; ++i, hash >>= 4)
-    digits += "0123456789abcdef"[hash & 15];
-  return digits;
 }
 
 std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind) {

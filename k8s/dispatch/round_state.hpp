@@ -52,8 +52,6 @@ class RoundState {
   std::map<JobKind, int> unfinished_;
 };
 
-// The same for the same words.
-std::string name_hash(const std::string& text);
 // Names the run of a node's next Job: the same until a run has ended with an answer, so that one that was
 // killed goes on.
 std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind);

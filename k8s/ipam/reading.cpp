@@ -3,6 +3,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "k8s/api/request_text.hpp"
 #include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
@@ -19,19 +20,6 @@ constexpr std::size_t most_pages = 5000;
 constexpr std::size_t most_entries = 4'000'000;
 
 const char* const what_now = "is there a proxy between this machine and the API server?";
-
-std::string query_escaped(const std::string& text) {
-  std::string escaped;
-  for (const unsigned char c : text) {
-    if (std::isalnum(c) || std::string_view("-_.~").find(static_cast<char>(c)) != std::string_view::npos) {
-      escaped += static_cast<char>(c);
-      continue;
-    }
-    static constexpr std::string_view digits = "0123456789ABCDEF";
-    escaped += '%', escaped += digits[c >> 4], escaped += digits[c & 15];
-  }
-  return escaped;
-}
 
 HttpRequest get(const std::string& path, const std::string& accept = "application/json") {
   HttpRequest request;

@@ -333,20 +333,6 @@ Read<std::vector<std::string>> Host::arp_probe(const std::string& device, Ipv4 t
       [](const nlohmann::json& value) { return value.at("macs").get<std::vector<std::string>>(); });
 }
 
-Read<std::vector<Allocation>> Host::ip_pools() const {
-  const Answer answer = machine_->ask("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/ippools");
-  return answer.error != 0 ? no_answer<std::vector<Allocation>>(answer) : parse_ip_pools(answer.value);
-}
-Read<std::vector<Reservation>> Host::reservations() const {
-  const Answer answer =
-      machine_->ask("kubernetes", "/apis/whereabouts.cni.cncf.io/v1alpha1/overlappingrangeipreservations");
-  return answer.error != 0 ? no_answer<std::vector<Reservation>>(answer) : parse_reservations(answer.value);
-}
-Read<std::vector<PodAddresses>> Host::pods() const {
-  const Answer answer = machine_->ask("kubernetes", "/api/v1/pods");
-  return answer.error != 0 ? no_answer<std::vector<PodAddresses>>(answer) : parse_pods(answer.value);
-}
-
 std::shared_ptr<const Host> live_host() {
   return std::make_shared<const Host>(FileTree("/"), live_machine());
 }

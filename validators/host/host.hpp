@@ -17,7 +17,6 @@
 #include "validators/host/pci.hpp"
 #include "validators/host/pod.hpp"
 #include "validators/host/rdma_sysfs.hpp"
-#include "validators/host/whereabouts.hpp"
 
 namespace mlc {
 
@@ -97,10 +96,6 @@ class Host {
   Read<Echo> echo(const std::string& device, Ipv4 source, Ipv4 destination, int ip_bytes) const;
   Read<std::vector<std::string>> arp_probe(const std::string& device,
                                            Ipv4 target) const;  // MACs that answered
-
-  Read<std::vector<Allocation>> ip_pools() const;
-  Read<std::vector<Reservation>> reservations() const;
-  Read<std::vector<PodAddresses>> pods() const;
 
  private:
   template <class T>

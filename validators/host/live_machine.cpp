@@ -154,7 +154,6 @@ class LiveMachine : public Machine {
     if (kind == "icmp") return probe_icmp(key);
     if (kind == "arp") return probe_arp(key);
     if (kind == "kernel-log") return ask_kernel_log();
-    if (kind == "kubernetes") return ask_kubernetes(key);
     return failed(ENOSYS, kind);
   }
 };

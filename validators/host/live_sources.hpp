@@ -17,6 +17,5 @@ Answer register_memory(rdma::Verbs* verbs, std::uint64_t bytes);
 Answer probe_icmp(const std::string& key);  // "DEVICE SOURCE DESTINATION BYTES" -> {"replied", "local_error"}
 Answer probe_arp(const std::string& key);   // "DEVICE TARGET" -> {"macs": [...]}, sent from 0.0.0.0
 Answer ask_kernel_log();                    // lines of the NVIDIA and mlx5 drivers
-Answer ask_kubernetes(const std::string& path);  // a list from the API server, with the Pod's own account
 
 }  // namespace mlc

@@ -63,7 +63,6 @@ struct NodeExpectation {
   std::string podinfo = "/etc/podinfo";  // downward API volume
   double annotation_wait_s = 0;
   std::vector<std::string> resources;  // device-plugin variables that must be there: PCIDEVICE_MLC_IO_RAIL0
-  bool ipam = false;
 
   // Overlay
   std::string default_device;       // must carry the default route; empty: any device that is no rail
