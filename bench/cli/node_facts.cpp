@@ -14,8 +14,6 @@
 #include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
-extern char** environ;
-
 namespace mlc {
 
 namespace {

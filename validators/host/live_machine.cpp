@@ -15,8 +15,6 @@
 #include "validators/host/live_sources.hpp"
 #include "validators/host/netlink_socket.hpp"
 
-extern char** environ;
-
 namespace mlc {
 
 namespace {
