@@ -112,18 +112,26 @@ class BuiltMachine : public Machine {
     return {RTM_NEWLINK, payload.bytes()};
   }
 
+  static IpFamily family_of(const BuiltRoute& route) {
+    return route.destination ? route.destination->family() : IpFamily::v4;
+  }
+  // The header of every request of routes and rules begins with the family.
+  static IpFamily family_of(const NetlinkRequest& request) {
+    return request.payload.front() == AF_INET6 ? IpFamily::v6 : IpFamily::v4;
+  }
+
   static NetlinkMessage route_message(const BuiltRoute& route) {
     rtmsg header{};
-    header.rtm_family = AF_INET;
+    header.rtm_family = family_of(route) == IpFamily::v4 ? AF_INET : AF_INET6;
     header.rtm_table = static_cast<unsigned char>(route.table < 256 ? route.table : RT_TABLE_COMPAT);
     header.rtm_type = static_cast<unsigned char>(route.type);
     header.rtm_scope = route.gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
     header.rtm_dst_len = static_cast<unsigned char>(route.destination ? route.destination->length : 0);
     NetlinkPayload payload(header);
     payload.put_u32(RTA_TABLE, route.table);
-    if (route.destination) payload.put_ipv4(RTA_DST, route.destination->address);
+    if (route.destination) payload.put(RTA_DST, ip_bytes(route.destination->address));
     if (route.oif > 0) payload.put_u32(RTA_OIF, static_cast<std::uint32_t>(route.oif));
-    if (route.gateway) payload.put_ipv4(RTA_GATEWAY, *route.gateway);
+    if (route.gateway) payload.put(RTA_GATEWAY, ip_bytes(*route.gateway));
     if (route.mtu > 0) payload.nest(RTA_METRICS, NetlinkPayload().put_u32(RTAX_MTU, route.mtu));
     return {RTM_NEWROUTE, payload.bytes()};
   }
@@ -131,32 +139,36 @@ class BuiltMachine : public Machine {
   Answer lookup(const NetlinkRequest& request) const {
     rtmsg header;
     std::memcpy(&header, request.payload.data(), sizeof header);
-    Ipv4 destination;
-    std::optional<Ipv4> source;
+    IpAddress destination;
+    std::optional<IpAddress> source;
     int oif = 0;
     for_each_attribute(std::string_view(request.payload).substr(sizeof header),
                        [&](std::uint16_t type, std::string_view value) {
-                         std::uint32_t number = 0;
-                         std::memcpy(&number, value.data(), sizeof number);
-                         if (type == RTA_DST) destination = Ipv4{ntohl(number)};
-                         if (type == RTA_SRC) source = Ipv4{ntohl(number)};
-                         if (type == RTA_OIF) oif = static_cast<int>(number);
+                         if (type == RTA_DST) destination = ip_from_bytes(value).value();
+                         if (type == RTA_SRC) source = ip_from_bytes(value);
+                         if (type == RTA_OIF) std::memcpy(&oif, value.data(), sizeof oif);
                        });
     const BuiltRoute* best = nullptr;
     // The rule of the source decides, where there is one; marks are of other packets.
     unsigned table = RT_TABLE_MAIN;
     for (const auto& rule : rules)
       if (rule.from && source && rule.from->contains(*source) && !rule.mark) table = rule.table;
-    for (const auto& route : routes) {
-      if (route.table != table || (route.destination && !route.destination->contains(destination))) continue;
-      if (oif > 0 && route.oif > 0 && route.oif != oif) continue;
-      if (!best || (route.destination ? route.destination->length : 0) >
-                       (best->destination ? best->destination->length : 0))
-        best = &route;
-    }
+    for (const unsigned id : {unsigned{RT_TABLE_LOCAL}, table})
+      for (const auto& route : routes) {
+        if (best && best->table != id) break;  // the local table comes first
+        if (route.table != id || family_of(route) != destination.family ||
+            (route.destination && !route.destination->contains(destination)) ||
+            (oif > 0 && route.oif > 0 && route.oif != oif))
+          continue;
+        if (!best || (route.destination ? route.destination->length : 0) >
+                         (best->destination ? best->destination->length : 0))
+          best = &route;
+      }
+    if (best && best->type == RTN_LOCAL) return messages({route_message(*best)});
     // The trap: bound to a device and without FIB_MATCH the kernel assumes that the destination is on link.
     if ((!best || best->type != RTN_UNICAST) && oif > 0 && (header.rtm_flags & RTM_F_FIB_MATCH) == 0)
-      return messages({route_message({Prefix{destination, 32}, oif, {}, RT_TABLE_MAIN, RTN_UNICAST, 0})});
+      return messages({route_message(
+          {IpPrefix{destination, width(destination.family)}, oif, {}, RT_TABLE_MAIN, RTN_UNICAST, 0})});
     if (!best || best->type != RTN_UNICAST) return {EHOSTUNREACH, "No route to host", nullptr};
     return messages({route_message(*best)});
   }
@@ -195,13 +207,18 @@ class BuiltMachine : public Machine {
         }
     } else if (request.type == RTM_GETROUTE && request.flags != 0) {
       for (const auto& route : routes)
-        all.push_back(route_message(route));
+        if (family_of(route) == family_of(request)) all.push_back(route_message(route));
     } else if (request.type == RTM_GETROUTE) {
       return lookup(request);
     } else if (request.type == RTM_GETRULE) {
       for (const auto& rule : rules) {
+        const auto& prefix = rule.from ? rule.from : rule.to;
+        // IPv6 has no table 'default' and no rule for it.
+        if (prefix ? prefix->family() != family_of(request)
+                   : family_of(request) == IpFamily::v6 && rule.table == RT_TABLE_DEFAULT)
+          continue;
         fib_rule_hdr header{};
-        header.family = AF_INET;
+        header.family = static_cast<unsigned char>(request.payload.front());
         header.action = static_cast<unsigned char>(rule.action);
         header.flags = rule.inverted ? FIB_RULE_INVERT : 0;
         header.table = static_cast<unsigned char>(rule.table < 256 ? rule.table : 0);
@@ -209,8 +226,8 @@ class BuiltMachine : public Machine {
         header.dst_len = static_cast<unsigned char>(rule.to ? rule.to->length : 0);
         NetlinkPayload payload(header);
         payload.put_u32(FRA_PRIORITY, rule.priority).put_u32(FRA_TABLE, rule.table);
-        if (rule.from) payload.put_ipv4(FRA_SRC, rule.from->address);
-        if (rule.to) payload.put_ipv4(FRA_DST, rule.to->address);
+        if (rule.from) payload.put(FRA_SRC, ip_bytes(rule.from->address));
+        if (rule.to) payload.put(FRA_DST, ip_bytes(rule.to->address));
         if (rule.mark) payload.put_u32(FRA_FWMARK, *rule.mark);
         all.push_back({RTM_NEWRULE, payload.bytes()});
       }

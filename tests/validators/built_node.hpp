@@ -18,17 +18,17 @@
 namespace mlc::test {
 
 struct BuiltRoute {
-  std::optional<Prefix> destination;  // empty: default
+  std::optional<IpPrefix> destination;  // empty: IPv4's default
   int oif = 0;
-  std::optional<Ipv4> gateway;
+  std::optional<IpAddress> gateway;
   unsigned table = 254, type = 1, mtu = 0;  // main, unicast
 };
 
 struct BuiltRule {
   unsigned priority = 0, table = 0;
-  std::optional<Prefix> from;
+  std::optional<IpPrefix> from;  // a rule without prefixes is of both families
   std::optional<unsigned> mark;
-  std::optional<Prefix> to;
+  std::optional<IpPrefix> to;
   unsigned action = 1;  // FR_ACT_TO_TBL
   bool inverted = false;
 };

@@ -381,9 +381,29 @@ std::vector<Case> all_cases() {
     node.rules.push_back({100, 101, prefix("10.10.0.21/32"), {}});
     node.routes.push_back({std::nullopt, 3, parse_ipv4("10.10.0.1"), 101});
   });
-  add("net.rules", "table of the rule is empty", Status::fail, "has no route", [](BuiltNode& node, Policy&) {
+  // The lookup goes on to the main table, which carries the rail.
+  add("net.rules", "table of the rule is empty", Status::warn, "has no route", [](BuiltNode& node, Policy&) {
     node.rules.push_back({100, 101, prefix("10.10.0.21/32"), {}});
   });
+  add("net.rules", "no route out of the rail anywhere", Status::fail, "has no route",
+      [](BuiltNode& node, Policy&) {
+        node.rules.push_back({100, 101, prefix("10.10.0.21/32"), {}});
+        std::erase_if(node.routes, [](const BuiltRoute& route) { return route.oif == 3; });
+      });
+  add("net.rules", "a rule takes a part of the rail's destination", Status::fail,
+      "sends 10.20.7.0-10.20.7.255", [](BuiltNode& node, Policy&) {
+        node.rules.push_back({50, 200, {}, {}, prefix("10.20.7.0/24")});
+        node.routes.push_back({std::nullopt, 2, parse_ipv4("192.168.10.1"), 200});
+      });
+  add("net.rules", "a rule refuses", Status::fail, "to nowhere", [](BuiltNode& node, Policy&) {
+    node.rules.push_back({.priority = 50, .to = prefix("10.20.7.0/24"), .action = FR_ACT_UNREACHABLE});
+  });
+  add("net.rules", "Pods' addresses have a rule before the rail's own", Status::pass, "",
+      [](BuiltNode& node, Policy&) {
+        node.rules.push_back({50, 254, {}, {}, prefix("10.244.0.0/16")});
+        node.rules.push_back({100, 101, prefix("10.10.0.21/32"), {}});
+        node.routes.push_back({std::nullopt, 3, parse_ipv4("10.10.0.1"), 101});
+      });
   add("net.rules", "Cilium's marked rule does not shadow", Status::pass, "", [](BuiltNode& node, Policy&) {
     node.rules.push_back({9, 200, {}, 0x200});
     node.routes.push_back({std::nullopt, 2, parse_ipv4("192.168.10.1"), 200});

@@ -256,6 +256,43 @@ TEST_F(Namespaces, SourceBasedRouting) {
   expect("net.rail-routes", Status::pass, "10.9.0.0/16 via 10.1.0.1 dev r0");
 }
 
+// wg-quick's way: the main table first, but for its default route, then the tunnel for all that is not its
+// own.
+TEST_F(Namespaces, ATunnelForWhatTheMainTableDoesNotHave) {
+  in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0");
+  in(here_, "route add default dev m0 table 51820");
+  in(here_, "rule add not fwmark 0xca6c table 51820 priority 100");
+  expect("net.rules", Status::fail, "answers before");
+  in(here_, "rule add table main suppress_prefixlength 0 priority 50");
+  expect("net.rules", Status::pass, "main table");
+  expect("net.default-route", Status::pass, "leaves by r0");
+}
+
+TEST_F(Namespaces, Ipv6Routes) {
+  // Without duplicate detection, whose seconds the addresses would be no source in.
+  for (const auto& [name, address] : {std::pair{here_, "2001:db8:1::15/64"}, {there_, "2001:db8:1::1/64"}})
+    in(name, std::string("address add ") + address + " dev r0 nodad");
+  policy_.node->sites = {{*parse_ip_prefix("2001:db8:1::/64"),
+                          parse_ip("2001:db8:1::1"),
+                          {*parse_ip_prefix("2001:db8:9::/48")}}};
+  std::filesystem::create_directories(root_ / "proc/net");
+  std::ofstream(root_ / "proc/net/if_inet6") << "20010db8000100000000000000000015 02 40 00 80 r0\n";
+  expect("net.rail-routes", Status::fail,
+         "2001:db8:9::-2001:db8:9:ffff:ffff:ffff:ffff:ffff no route matches");
+  in(here_, "route add 2001:db8:9::/48 via 2001:db8:1::1 dev r0");
+  for (const char* one : {"net.rail-routes", "net.default-route", "net.rules", "net.rail-prefixes"})
+    expect(one, Status::pass, "");
+  expect("net.rail-routes", Status::pass, "2001:db8:9::/48 via 2001:db8:1::1 dev r0");
+  in(here_, "route add unreachable 2001:db8:9:7::/64");
+  expect("net.rail-routes", Status::fail, "2001:db8:9:7::-2001:db8:9:7:ffff:ffff:ffff:ffff unreachable");
+  in(here_, "route delete unreachable 2001:db8:9:7::/64");
+  in(here_, "route add default dev m0 table 200");
+  in(here_, "-6 route add default dev m0 table 200");
+  in(here_, "-6 rule add from all lookup 200 priority 50");
+  expect("net.rules", Status::fail, "answers before");
+  expect("net.default-route", Status::fail, "default route out of m0");
+}
+
 TEST_F(Namespaces, ReversePathFilter) {
   for (const auto& [all, own, status] :
        {std::tuple{"0", "0", Status::pass}, std::tuple{"1", "0", Status::warn},

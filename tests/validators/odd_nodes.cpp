@@ -1,5 +1,7 @@
 #include "tests/validators/odd_nodes.hpp"
 
+#include <linux/rtnetlink.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -231,6 +233,11 @@ Node ipv6_only() {
              "\n";
     node->file(node->port(rail) + "gids/2", "2001:0db8:000" + letter + ":0000:0000:0000:0000:0015\n");
     node->file(node->port(rail) + "gids/3", "2001:0db8:000" + letter + ":0000:0000:0000:0000:0015\n");
+    const std::string own = "2001:db8:" + letter + ":";
+    const int index = node->rail_link(rail).index;
+    node->routes.push_back({*parse_ip_prefix(own + ":/64"), index, {}});
+    node->routes.push_back({*parse_ip_prefix(own + ":15/128"), index, {}, RT_TABLE_LOCAL, RTN_LOCAL});
+    node->routes.push_back({*parse_ip_prefix("2001:db8:1" + letter + "::/48"), index, parse_ip(own + ":1")});
   }
   node->file("/proc/net/if_inet6", inet6);
   return node;

@@ -201,6 +201,27 @@ TEST(Subnet, NumbersTheRailsAndLeavesTheRestOut) {
   EXPECT_THAT(none(selection, inputs), ElementsAre("mlx5_9 has an address of another network"));
 }
 
+TEST(Subnet, KnowsIpv6PrefixesAndMixesNoFamilies) {
+  auto inputs = inputs_of({rail(0), rail(1), storage()});
+  inputs.candidates[0].addresses.clear(), inputs.candidates[1].addresses.clear();
+  inputs.candidates[0].addresses6 = {*parse_ip_prefix("2001:db8:b::21/64")};
+  inputs.candidates[1].addresses6 = {*parse_ip_prefix("2001:db8:a::21/64")};
+  const auto expected = expecting(
+      "{count: 2, addresses: [{prefix: '2001:db8:a::/64', gateway: first}, {prefix: '2001:db8:b::/64', "
+      "gateway: '2001:db8:b::9', destinations: ['2001:db8:1::/48']}]}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_1", "1 mlx5_0"));
+  const Rail first = rail_of(inputs.candidates[1], 0, RailSource::subnet, &expected);
+  EXPECT_EQ(first.gateway, parse_ip("2001:db8:a::1"));
+  EXPECT_EQ(gateway4(first), std::nullopt);
+  EXPECT_EQ(first.own(), inputs.candidates[1].addresses6);
+  for (const char* mixed :
+       {"{prefix: '2001:db8:a::/64', gateway: 10.10.0.1}", "{prefix: 10.10.0.0/16, gateway: '2001:db8::1'}",
+        "{prefix: 10.10.0.0/16, destinations: ['2001:db8:1::/48']}", "{prefix: '2001:db8:a::5/64'}",
+        "{prefix: 10.10.0.0/16, gateway: last}"})
+    EXPECT_THROW(expecting("{count: 1, addresses: [" + std::string(mixed) + "]}"), PolicyError) << mixed;
+}
+
 TEST(Subnet, OneWithoutAnAddressIsAGuessAndOneOfAnotherNetworkIsNone) {
   auto inputs = four_and_storage();
   inputs.candidates[1].addresses = {*parse_prefix("169.254.7.7/16")};

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "validators/checks/check.hpp"
-#include "validators/checks/rails.hpp"
+#include "validators/checks/rail_routing.hpp"
 #include "validators/checks/route_coverage.hpp"
 
 namespace mlc::checks {
@@ -79,18 +79,14 @@ extern const Check net_default_route{
           CheckFindings findings("net.default-route");
           const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
-          const auto tables = host.fib();
-          if (!tables) {
-            findings.unknown("node", tables.why, "", "RTM_GETROUTE, RTM_GETRULE", "run on the node itself");
-            return findings.done();
-          }
-          DeviceNames names;
-          for (const auto& link : *host.links())
-            names[link.index] = link.name;
-          std::vector<IpPrefix> addresses;
-          for (const auto& address : *host.addresses())
-            addresses.push_back(address.prefix);
+          const auto names = device_names(host);
+          const auto addresses = node_addresses(host);
           for (const auto& rail : *rails) {
+            const auto tables = host.fib(rail.family());
+            if (!tables) {
+              findings.unknown("node", tables.why, "", "RTM_GETROUTE, RTM_GETRULE", "run on the node itself");
+              return findings.done();
+            }
             const bool carries = std::ranges::any_of(tables->routes, [&](const Route& route) {
               return route.is_default() && route.table == RT_TABLE_MAIN && route.oif == rail.link->index;
             });
@@ -99,12 +95,11 @@ extern const Check net_default_route{
                            "the default route on the ordinary network", "RTM_GETROUTE",
                            "remove 'gateway' from the rail's network attachment or netplan entry; give it "
                            "'routes' instead");
-            if (!rail.site || rail.addresses.empty()) continue;
-            std::vector<Prefix> destinations = rail.site->destinations;
+            if (!rail.site || rail.own().empty()) continue;
+            auto destinations = rail.site->destinations;
             destinations.push_back(rail.site->prefix);
             // With source-based routing the main table has no rail routes by design; the source decides.
-            FibFlow flow;
-            flow.source = rail.addresses.front().address;
+            const FibFlow flow = flow_from(rail, *host.links());
             for (const auto& destination : destinations)
               judge(findings,
                     {rail.name() + " to " + to_string(destination), destination.network(), rail.link->index,

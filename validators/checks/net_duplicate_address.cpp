@@ -65,7 +65,7 @@ extern const Check net_duplicate_address{
             findings.skip("rails", "the policy asks for no probes (node.probe.duplicates)", "policy");
             return findings.done();
           }
-          const auto rails = rails_up_or_say(host, policy, findings);
+          const auto rails = ipv4_rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& rail : *rails) {
             std::map<std::string, std::string> own_others;

@@ -53,11 +53,11 @@ extern const Check net_path_mtu{
             findings.skip("rails", "the policy asks for no probes (node.probe.path_mtu)", "policy");
             return findings.done();
           }
-          const auto rails = rails_up_or_say(host, policy, findings);
+          const auto rails = ipv4_rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& rail : *rails) {
             std::vector<Ipv4> targets;
-            if (rail.gateway) targets.push_back(*rail.gateway);
+            if (const auto gateway = gateway4(rail)) targets.push_back(*gateway);
             for (const auto& peer : node->peers)
               if (const auto there = rail.meets(peer)) targets.push_back(*there);
             if (targets.empty() || rail.addresses.empty()) continue;

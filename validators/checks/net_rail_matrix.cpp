@@ -73,7 +73,7 @@ extern const Check net_rail_matrix{
           }
           const auto all_rails = addressed_rails_or_say(host, policy, findings);
           if (!all_rails) return findings.done();
-          const auto rails = rails_up_or_say(host, policy, findings);
+          const auto rails = ipv4_rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           // What is down or missing has its finding already (rdma.port-state, pci.inventory).
           const auto wanted = static_cast<std::size_t>(expected_rails(policy).value_or(0));

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "validators/checks/check.hpp"
 #include "validators/checks/rails.hpp"
 
@@ -7,42 +9,38 @@ namespace {
 
 struct Network {
   std::string name;
-  std::vector<Prefix> prefixes, link_local;
-  std::vector<IpPrefix> prefixes6;
+  std::vector<IpPrefix> own, all;  // of the family it is judged by, and of both; with host bits
+  std::vector<Prefix> link_local;
+  IpFamily family = IpFamily::v4;
   const RailExpectation* site = nullptr;
   bool rail = true;
 };
 
 std::string clash_of(const Network& one, const Network& other) {
-  for (const auto& mine : one.prefixes)
-    for (const auto& theirs : other.prefixes)
-      if (mine.overlaps(theirs))
-        return to_string(mine.network()) + " overlaps " + to_string(theirs.network()) + " of " + other.name;
-  for (const auto& mine : one.prefixes6)
-    for (const auto& theirs : other.prefixes6)
+  for (const auto& mine : one.all)
+    for (const auto& theirs : other.all)
       if (mine.overlaps(theirs))
         return to_string(mine.network()) + " overlaps " + to_string(theirs.network()) + " of " + other.name;
   return {};
 }
 
 void judge(CheckFindings& findings, const std::vector<Network>& networks) {
-  const std::string source = "RTM_GETADDR";
+  const std::string source = "RTM_GETADDR, /proc/net/if_inet6";
   for (std::size_t i = 0; i < networks.size(); ++i) {
     const Network& one = networks[i];
     if (!one.rail) continue;
-    const bool only_six = one.prefixes.empty() && !one.prefixes6.empty();
-    if (one.prefixes.empty() && (one.site || !only_six)) {
+    if (one.own.empty()) {
       findings.fail(one.name,
                     !one.link_local.empty()
                         ? "only " + to_string(one.link_local.front()) + ", which nobody gave (RFC 3927)"
-                    : only_six ? "no IPv4 address, only " + to_string(one.prefixes6.front())
-                               : "no IPv4 address",
+                        : "no " + to_string(one.family) + " address" +
+                              (one.all.empty() ? "" : ", only " + to_string(one.all.front())),
                     one.site ? "an address in " + to_string(one.site->prefix) : "an address", source,
                     "give the rail its address: CNI and IPAM in a Pod, netplan on the host");
       continue;
     }
-    if (one.site && !one.site->prefix.contains(one.prefixes.front().address)) {
-      findings.fail(one.name, to_string(one.prefixes.front()), "an address in " + to_string(one.site->prefix),
+    if (one.site && !one.site->prefix.contains(one.own.front().address)) {
+      findings.fail(one.name, to_string(one.own.front()), "an address in " + to_string(one.site->prefix),
                     source,
                     "the rail is cabled or addressed as another one: compare cable and IPAM range with the "
                     "build sheet");
@@ -52,7 +50,7 @@ void judge(CheckFindings& findings, const std::vector<Network>& networks) {
     for (std::size_t j = 0; j < networks.size(); ++j)
       if (const auto text = i == j ? std::string() : clash_of(one, networks[j]); !text.empty()) clash = text;
     if (clash.empty())
-      findings.pass(one.name, only_six ? to_string(one.prefixes6.front()) : to_string(one.prefixes.front()),
+      findings.pass(one.name, to_string(one.own.front()),
                     one.site ? "inside " + to_string(one.site->prefix) : "a prefix of its own", source);
     else
       findings.fail(one.name, clash, "a prefix of its own", source,
@@ -76,17 +74,23 @@ extern const Check net_rail_prefixes{
           const auto rails = addressed_rails_or_say(host, policy, findings);
           if (!rails) return findings.done();
           std::vector<Network> networks;
-          for (const auto& rail : *rails)
-            networks.push_back(
-                {rail.name(), rail.addresses, rail.link_local, rail.addresses6, rail.site, true});
+          for (const auto& rail : *rails) {
+            Network one{rail.name(), rail.own(), rail.addresses6, rail.link_local, rail.family(),
+                        rail.site,   true};
+            one.all.insert(one.all.begin(), rail.addresses.begin(), rail.addresses.end());
+            networks.push_back(std::move(one));
+          }
+          const auto inet6 = parse_if_inet6(host.files().text("/proc/net/if_inet6").value);
           for (const auto& link : *host.links()) {
-            bool is_rail = link.loopback();
-            for (const auto& rail : *rails)
-              is_rail = is_rail || rail.netdev == link.name;
-            if (is_rail) continue;
-            Network other{link.name, {}, {}, {}, nullptr, false};
+            const bool is_rail =
+                std::ranges::any_of(*rails, [&](const Rail& rail) { return rail.netdev == link.name; });
+            if (is_rail || link.loopback()) continue;
+            Network other{.name = link.name, .rail = false};
             for (const auto& address : *host.addresses())
-              if (address.index == link.index) other.prefixes.push_back(address.prefix);
+              if (address.index == link.index) other.all.push_back(address.prefix);
+            for (const auto& address : inet6)
+              if (address.interface == link.name && !address.prefix.address.link_local())
+                other.all.push_back(address.prefix);
             networks.push_back(std::move(other));
           }
           judge(findings, networks);

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "validators/checks/check.hpp"
-#include "validators/checks/rails.hpp"
+#include "validators/checks/rail_routing.hpp"
 #include "validators/checks/route_coverage.hpp"
 
 namespace mlc::checks {
@@ -25,19 +25,19 @@ std::string expected_of(const RouteDemand& demand) {
 
 // What a rail must reach: its own subnets on link, all else through its gateway.
 std::vector<RouteDemand> demands_of(const Rail& rail, const NodeExpectation* node,
-                                    const std::vector<Address>& addresses) {
+                                    const std::vector<IpPrefix>& node_addresses) {
+  const int whole = width(rail.family());
   RouteDemand plain;
   plain.oif = rail.link->index;
   plain.device = rail.netdev;
-  plain.source = rail.addresses.front().address;
-  plain.own.assign(rail.addresses.begin(), rail.addresses.end());
-  for (const auto& address : addresses)
-    plain.node.push_back(address.prefix);
+  plain.own = rail.own();
+  plain.source = plain.own.front().address;
+  plain.node = node_addresses;
   plain.mtu = node ? static_cast<unsigned>(node->netdev_mtu.value_or(0)) : 0;
 
   std::vector<RouteDemand> demands;
   std::vector<IpPrefix> subnets;
-  const auto add = [&](const Prefix& within, const char* what) {
+  const auto add = [&](const IpPrefix& within, const char* what) {
     RouteDemand demand = plain;
     demand.within = within.network();
     demand.subject = rail.name() + " to " + to_string(demand.within) + " (" + what + ")";
@@ -46,20 +46,20 @@ std::vector<RouteDemand> demands_of(const Rail& rail, const NodeExpectation* nod
     if (!demand.on_link) demand.except = subnets, demand.gateway = rail.gateway;
     demands.push_back(std::move(demand));
   };
-  for (const auto& address : rail.addresses)
-    if (address.length < 32) {
+  for (const auto& address : plain.own)
+    if (address.length < whole) {
       subnets.push_back(address.network());
       add(address, "own prefix");
     }
   if (rail.site) {
     // The site's prefix may be wider than this node's own subnet: then the rest of it is behind the gateway.
-    if (rail.addresses.front().length > rail.site->prefix.length) add(rail.site->prefix, "rail");
+    if (plain.own.front().length > rail.site->prefix.length) add(rail.site->prefix, "rail");
     for (const auto& destination : rail.site->destinations)
       add(destination, "destination");
   }
   if (node)
     for (const auto& peer : node->peers)
-      if (const auto there = rail.meets(peer)) add({*there, 32}, "peer");
+      if (const auto there = rail.meets(peer)) add(Prefix{*there, 32}, "peer");
   return demands;
 }
 
@@ -67,19 +67,6 @@ bool knows_destinations(const Rail& rail, const NodeExpectation* node) {
   return (rail.site && !rail.site->destinations.empty()) ||
          (node &&
           std::ranges::any_of(node->peers, [&](const auto& peer) { return rail.meets(peer).has_value(); }));
-}
-
-// RDMA's lookup (drivers/infiniband/core/addr.c) has source and device and neither mark nor tos; sockets that
-// are bound to the rail add a protocol, ports and a user, which are any.
-FibFlow flow_of(const Rail& rail, const std::vector<Link>& links) {
-  FibFlow flow;
-  flow.source = rail.addresses.front().address;
-  flow.oif = rail.link->index;
-  flow.oif_name = rail.netdev;
-  for (const auto& link : links)
-    if (rail.link->master != 0 && link.index == rail.link->master && link.kind == "vrf")
-      flow.vrf_table = link.vrf_table.value_or(0), flow.vrf_name = link.name;
-  return flow;
 }
 
 std::string joined(const std::vector<std::string>& parts, const char* what) {
@@ -158,14 +145,16 @@ void report_without_tables(CheckFindings& findings, const Host& host, const Rout
 }
 
 void judge_rail(CheckFindings& findings, const Host& host, const Rail& rail, const NodeExpectation* node,
-                const Read<FibTables>& tables, const DeviceNames& names) {
-  if (rail.addresses.empty()) {
-    findings.fail(rail.name(), rail.netdev + " has no IPv4 address to send from", "an address", "RTM_GETADDR",
+                const DeviceNames& names) {
+  if (rail.own().empty()) {
+    findings.fail(rail.name(), rail.netdev + " has no " + to_string(rail.family()) + " address to send from",
+                  "an address", "RTM_GETADDR, /proc/net/if_inet6",
                   "give the rail its address: CNI and IPAM in a Pod, netplan on the host");
     return;
   }
-  const FibFlow flow = flow_of(rail, *host.links());
-  for (const auto& demand : demands_of(rail, node, *host.addresses())) {
+  const FibFlow flow = flow_bound_to(rail, *host.links());
+  const auto tables = host.fib(rail.family());
+  for (const auto& demand : demands_of(rail, node, node_addresses(host))) {
     if (!tables) {
       report_without_tables(findings, host, demand, tables.why);
       continue;
@@ -203,13 +192,10 @@ extern const Check net_rail_routes{
           const auto rails = rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           const auto* node = expectation(policy);
-          const auto tables = host.fib();
-          DeviceNames names;
-          for (const auto& link : *host.links())
-            names[link.index] = link.name;
+          const auto names = device_names(host);
           std::string unknown_to;
           for (const auto& rail : *rails) {
-            judge_rail(findings, host, rail, node, tables, names);
+            judge_rail(findings, host, rail, node, names);
             if (!knows_destinations(rail, node)) unknown_to += (unknown_to.empty() ? "" : ", ") + rail.name();
           }
           if (!unknown_to.empty())

@@ -56,7 +56,7 @@ extern const Check net_reachability{
             findings.skip("rails", "the policy asks for no probes (node.probe)", "policy");
             return findings.done();
           }
-          const auto rails = rails_up_or_say(host, policy, findings);
+          const auto rails = ipv4_rails_up_or_say(host, policy, findings);
           if (!rails) return findings.done();
           for (const auto& rail : *rails) {
             if (rail.addresses.empty()) {
@@ -65,8 +65,8 @@ extern const Check net_reachability{
               continue;
             }
             std::vector<Target> targets;
-            if (node->probe_gateways && rail.gateway)
-              targets.push_back({rail.name(), "gateway " + to_string(*rail.gateway), *rail.gateway, {}, {}});
+            if (const auto gateway = gateway4(rail); node->probe_gateways && gateway)
+              targets.push_back({rail.name(), "gateway " + to_string(*gateway), *gateway, {}, {}});
             for (const auto& peer : node->peers)
               if (const auto there = rail.meets(peer))
                 targets.push_back({rail.name(), "peer " + to_string(*there), *there, {}, {}});

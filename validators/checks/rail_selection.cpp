@@ -160,9 +160,11 @@ class Selecting {
     some = std::move(kept);
   }
   bool in_site(const RailCandidate& candidate, std::size_t site) const {
-    return std::ranges::any_of(candidate.addresses, [&](const Prefix& own) {
+    const auto inside = [&](const IpPrefix& own) {
       return expected_.sites[site].prefix.contains(own.address);
-    });
+    };
+    return std::ranges::any_of(candidate.addresses, inside) ||
+           std::ranges::any_of(candidate.addresses6, inside);
   }
   bool in_any_site(const RailCandidate& candidate) const {
     for (std::size_t site = 0; site < expected_.sites.size(); ++site)

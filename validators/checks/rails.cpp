@@ -20,17 +20,29 @@ std::string Rail::name() const {
 }
 
 std::optional<Ipv4> Rail::meets(const std::vector<Ipv4>& peer) const {
-  if (static_cast<std::size_t>(index) >= peer.size()) return std::nullopt;
+  // Peers are known by their IPv4 addresses.
+  if (family() != IpFamily::v4 || static_cast<std::size_t>(index) >= peer.size()) return std::nullopt;
   const Ipv4 there = peer[static_cast<std::size_t>(index)];
   const auto own = [&](const Prefix& address) { return address.address == there; };
   return std::ranges::any_of(addresses, own) ? std::nullopt : std::optional(there);
 }
 
+IpFamily Rail::family() const {
+  if (site) return site->prefix.family();
+  return addresses.empty() && !addresses6.empty() ? IpFamily::v6 : IpFamily::v4;
+}
+
+std::vector<IpPrefix> Rail::own() const {
+  return family() == IpFamily::v6 ? addresses6 : std::vector<IpPrefix>(addresses.begin(), addresses.end());
+}
+
+std::optional<Ipv4> gateway4(const Rail& rail) { return rail.gateway ? rail.gateway->v4() : std::nullopt; }
+
 std::vector<std::string> Rail::ports() const { return members.empty() ? std::vector{netdev} : members; }
 
 namespace {
 
-bool in_site(const RailExpectation* site, const Prefix& address) {
+bool in_site(const RailExpectation* site, const IpPrefix& address) {
   return site && site->prefix.contains(address.address);
 }
 
@@ -79,10 +91,12 @@ Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const
                                                                              : rail.addresses)
         .push_back(address);
   std::ranges::stable_partition(rail.addresses, [&](const Prefix& one) { return in_site(rail.site, one); });
+  std::ranges::stable_partition(rail.addresses6, [&](const auto& one) { return in_site(rail.site, one); });
   if (rail.site) {
     rail.gateway = rail.site->gateway;
-    if (rail.site->first_is_gateway && !rail.addresses.empty() && rail.addresses.front().length < 31)
-      rail.gateway = Ipv4{rail.addresses.front().network().address.bits + 1};
+    const auto own = rail.own();
+    if (rail.site->first_is_gateway && !own.empty() && own.front().length < width(rail.family()) - 1)
+      rail.gateway = IpAddress{rail.family(), own.front().first().bits + 1};
   }
   return rail;
 }
@@ -207,16 +221,26 @@ std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy&
     if (!linked)
       findings.unknown(rail.name(), "its link is down", "", "RTM_GETLINK of " + rail.netdev,
                        "see rdma.port-state first");
-    else if (rail.addresses.empty() && !rail.addresses6.empty())
-      findings.unknown(rail.name(),
-                       "has IPv6 alone (" + to_string(rail.addresses6.front()) + "); this is a check of IPv4",
-                       "", "RTM_GETADDR, /proc/net/if_inet6",
-                       "look by hand: ip -6 route show dev " + rail.netdev +
-                           "; where that is enough, leave the check out (node.skip)");
     else
       up.push_back(rail);
   }
   return up;
+}
+
+std::optional<std::vector<Rail>> ipv4_rails_up_or_say(const Host& host, const Policy& policy,
+                                                      CheckFindings& findings) {
+  auto rails = rails_up_or_say(host, policy, findings);
+  if (!rails) return rails;
+  const auto six_alone = [](const Rail& rail) { return rail.addresses.empty() && !rail.addresses6.empty(); };
+  for (const auto& rail : *rails)
+    if (six_alone(rail))
+      findings.unknown(rail.name(),
+                       "has IPv6 alone (" + to_string(rail.addresses6.front()) + "); this is a check of IPv4",
+                       "", "RTM_GETADDR, /proc/net/if_inet6",
+                       "ask by hand: ping -6 -I " + rail.netdev +
+                           " ADDRESS; where that is enough, leave the check out (node.skip)");
+  std::erase_if(*rails, six_alone);
+  return rails;
 }
 
 }  // namespace mlc

@@ -26,13 +26,18 @@ struct Rail {
   std::vector<Prefix> link_local;         // 169.254.0.0/16 (RFC 3927): given by nobody
   std::vector<IpPrefix> addresses6;       // without fe80::
   const RailExpectation* site = nullptr;  // of the policy; borrowed
-  std::optional<Ipv4> gateway;            // that the site has for this node
+  std::optional<IpAddress> gateway;       // that the site has for this node
   std::string name() const;               // "rail 2 (ens3f0)"
   // Of a peer's rail addresses the one to meet here. Empty: the peer has no such rail, or is this very node.
   std::optional<Ipv4> meets(const std::vector<Ipv4>& peer) const;
+  // What it is judged by: the site's family, else IPv4 (whose GIDs NCCL and rdma_cm take first), else IPv6.
+  IpFamily family() const;
+  std::vector<IpPrefix> own() const;  // its addresses of that family, with host bits; not link-local ones
   bool infiniband() const { return link_layer == LinkLayer::infiniband; }
   std::vector<std::string> ports() const;  // the interfaces of its hardware: itself, or the bond's members
 };
+
+std::optional<Ipv4> gateway4(const Rail& rail);  // for what asks by IPv4
 
 // Pure: a candidate as the rail it was found to be.
 Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const NodeExpectation* expected);
@@ -71,10 +76,14 @@ std::optional<std::vector<Rail>> addressed_rails_or_say(const Host& host, const 
 
 bool has_link(const Link& link);  // set up, and with a carrier as far as the kernel says
 
-// The same for checks of what needs IPv4 and a link, which a VF has not where its PF in sight has none: such
-// a rail is a failure of rdma.port-state, and unknown here.
+// The same for checks of what needs a link, which a VF has not where its PF in sight has none: such a rail is
+// a failure of rdma.port-state, and unknown here.
 std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy& policy,
                                                  CheckFindings& findings);
+
+// The same for checks that ask by ARP or ICMP of IPv4: a rail that has IPv6 alone is unknown.
+std::optional<std::vector<Rail>> ipv4_rails_up_or_say(const Host& host, const Policy& policy,
+                                                      CheckFindings& findings);
 
 // The physical NICs behind the rails: the PF itself, or the PF of a VF.
 struct RailNic {

@@ -39,6 +39,8 @@ std::optional<IpAddress> ip_from_bytes(std::string_view bytes) {
   return address;
 }
 
+std::string to_string(IpFamily family) { return family == IpFamily::v4 ? "IPv4" : "IPv6"; }
+
 std::string to_string(const IpAddress& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   const std::string bytes = ip_bytes(address);

@@ -24,6 +24,9 @@ struct IpAddress {
   IpAddress(Ipv4 address) : bits(address.bits) {}  // implicit: an IPv4 address is an address
   IpAddress(IpFamily of, IpBits number) : family(of), bits(number) {}
   auto operator<=>(const IpAddress&) const = default;
+  std::optional<Ipv4> v4() const {
+    return family == IpFamily::v4 ? std::optional(Ipv4{static_cast<std::uint32_t>(bits)}) : std::nullopt;
+  }
   // 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291).
   bool link_local() const { return family == IpFamily::v4 ? bits >> 16 == 0xa9fe : bits >> 118 == 0x3fa; }
 };
@@ -54,6 +57,7 @@ struct IpRange {
   bool contains(const IpAddress& one) const { return first <= one && one <= last; }
 };
 
+std::string to_string(IpFamily family);           // "IPv4", "IPv6"
 std::string to_string(const IpAddress& address);  // "10.10.0.21", "2001:db8::1"
 std::string to_string(const IpPrefix& prefix);    // "10.10.0.0/16"
 std::string to_string(const IpRange& range);      // "10.1.2.1-10.1.2.255"; one address alone is itself

@@ -38,11 +38,11 @@ std::optional<double> duration(YamlMap& map, std::string_view key) {
   return seconds;
 }
 
-Prefix prefix_of(const YamlMap& map, std::string_view key, const std::string& text) {
-  const auto prefix = parse_prefix(text);
+IpPrefix prefix_of(const YamlMap& map, std::string_view key, const std::string& text) {
+  const auto prefix = parse_ip_prefix(text);
   if (!prefix || prefix->network() != *prefix)
-    map.reject(key,
-               "'" + std::string(key) + "': '" + printable(text) + "' is no IPv4 prefix; write 10.10.0.0/16");
+    map.reject(key, "'" + std::string(key) + "': '" + printable(text) +
+                        "' is no prefix; write 10.10.0.0/16 or 2001:db8:a::/48");
   return *prefix;
 }
 
@@ -56,6 +56,30 @@ std::optional<unsigned> parse_hex(std::string_view digits) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
   return error == std::errc{} && end == digits.data() + digits.size() ? std::optional(value) : std::nullopt;
+}
+
+RailExpectation read_site(YamlMap& map) {
+  RailExpectation rail;
+  rail.prefix = prefix_of(map, "prefix", map.text("prefix"));
+  const auto of_the_family = [&](std::string_view key, const IpAddress& address, const std::string& text) {
+    if (address.family != rail.prefix.family())
+      map.reject(key, "'" + std::string(key) + "': '" + printable(text) +
+                          "' is not of the family of prefix " + to_string(rail.prefix));
+  };
+  const auto gateway = map.text_if("gateway");
+  rail.first_is_gateway = gateway == "first";
+  if (gateway && !rail.first_is_gateway) {
+    rail.gateway = parse_ip(*gateway);
+    if (!rail.gateway)
+      map.reject("gateway", "'gateway': '" + printable(*gateway) + "' is neither an IP address nor 'first'");
+    of_the_family("gateway", *rail.gateway, *gateway);
+  }
+  for (const auto& text : map.texts_if("destinations")) {
+    rail.destinations.push_back(prefix_of(map, "destinations", text));
+    of_the_family("destinations", rail.destinations.back().address, text);
+  }
+  map.finish();
+  return rail;
 }
 
 void read_rails(YamlMap map, NodeExpectation& node) {
@@ -90,17 +114,8 @@ void read_rails(YamlMap map, NodeExpectation& node) {
   }
   node.host_addresses = map.boolean_if("host_addresses");
   node.select = read_rail_selectors(map);
-  for (auto& entry : map.maps_if("addresses")) {
-    RailExpectation rail;
-    rail.prefix = prefix_of(entry, "prefix", entry.text("prefix"));
-    const auto gateway = entry.text_if("gateway");
-    rail.first_is_gateway = gateway == "first";
-    if (gateway && !rail.first_is_gateway) rail.gateway = address_of(entry, "gateway", *gateway);
-    for (const auto& text : entry.texts_if("destinations"))
-      rail.destinations.push_back(prefix_of(entry, "destinations", text));
-    entry.finish();
-    node.sites.push_back(std::move(rail));
-  }
+  for (auto& entry : map.maps_if("addresses"))
+    node.sites.push_back(read_site(entry));
   if (!node.sites.empty() && node.rails && static_cast<int>(node.sites.size()) != *node.rails)
     map.reject("addresses", "'addresses' lists " + std::to_string(node.sites.size()) +
                                 " rails, 'count' says " + std::to_string(*node.rails));

@@ -17,10 +17,11 @@ namespace mlc {
 
 // One rail of this site. Without `rails.select` a rail is known by its prefix.
 struct RailExpectation {
-  Prefix prefix;                     // the addresses of this node's side: 10.10.0.0/16
-  std::optional<Ipv4> gateway;       // next hop to the destinations; empty: on link
-  std::vector<Prefix> destinations;  // what must be reached through this rail besides its own prefix
-  bool first_is_gateway = false;     // the gateway is the first address of the node's own subnet on this rail
+  // All of one family.
+  IpPrefix prefix;                     // the addresses of this node's side: 10.10.0.0/16, 2001:db8:a::/48
+  std::optional<IpAddress> gateway;    // next hop to the destinations; empty: on link
+  std::vector<IpPrefix> destinations;  // what must be reached through this rail besides its own prefix
+  bool first_is_gateway = false;  // the gateway is the first address of the node's own subnet on this rail
 };
 
 struct NodeExpectation {
