@@ -157,6 +157,18 @@ TEST(Decide, ChecksUnderAPolicyThatAsksNothingAreNoPass) {
               testing::ElementsAre(HasSubstr("nothing was asked: policy idle")));
 }
 
+TEST(Decide, AGpusFigureThatFailedFailsWithoutItsFinding) {
+  Report r;
+  r.findings = {{.check = "burnin.hbm", .status = Status::pass}};
+  r.figures.gpu_results = {
+      {.gpu = 3, .test = "hbm", .metric = "copy", .unit = "GB/s", .value = 1200, .samples = 9}};
+  EXPECT_EQ(of(r, false), Decision::pass);
+  r.figures.gpu_results[0].status = Status::fail;
+  const Verdict verdict = decide(r, {});
+  EXPECT_EQ(verdict.decision, Decision::fail);
+  EXPECT_THAT(verdict.because, testing::ElementsAre("GPU 3: hbm copy 1200 GB/s failed"));
+}
+
 // What a report says of a series is held against the series' own figures and this policy's own bound.
 TEST(Decide, AThresholdIsRecomputed) {
   const Policy& policy = test::admitting_policy();
@@ -192,7 +204,9 @@ TEST(Decide, AThresholdIsRecomputed) {
       {"8 ranks; this ran over nccl, 1 nodes, 2 ranks", [](Series& s) { s.ranks = 2; }},
       {"this ran over nccl, 2 nodes", [](Series& s) { s.nodes = 2; }},
       {"not measured: allreduce 8 GiB", [](Series& s) { s.placement = "in_place"; }},
-      {"has no wire_gb_s", [](Series& s) { s.threshold->metric = "wire_gb_s"; }}};
+      {"has no wire_gb_s", [](Series& s) { s.threshold->metric = "wire_gb_s"; }},
+      {"has no wire_gb_s",  // on one node there is no wire
+       [](Series& s) { s.threshold->metric = "wire_gb_s", s.tuning = Tuning{.wire_gb_s = 470}; }}};
   for (const auto& [why, change] : lies) {
     const Verdict verdict = with(change);
     EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
@@ -286,6 +300,49 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
     EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
     EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
   }
+}
+
+// What a stage's command asks for is found however its options are written.
+TEST(Evidence, SeriesOfAnotherBackendDtypeOrSizeAreNotTheStages) {
+  using Words = std::vector<std::string>;
+  const auto because = [](const Words& command, const Series& series) {
+    Policy policy = test::admitting_policy();
+    policy.thresholds.clear();
+    auto plan = *policy.burnin;
+    plan.stages = {plan.stages[1]};
+    plan.stages[0].command = command, plan.stages[0].launches = 1;
+    policy.burnin = plan;
+    Report report = test::earned_report();
+    report.series = {series}, report.findings.clear();
+    report.stages = {{plan.stages[0].name, command, 1, Status::pass, "pass in 1 s"}};
+    auto wanted = test::wanted();
+    wanted.plan = plan;
+    return decide(report, policy, wanted).because;
+  };
+  const auto with = [](auto change) {
+    Series series = test::allreduce();
+    series.threshold.reset();
+    change(series);
+    return series;
+  };
+  const auto other_backend = with([](Series& s) { s.backend = "mpi"; });
+  const auto other_dtype = with([](Series& s) { s.dtype = "int8"; });
+  const auto smaller = with([](Series& s) { s.bytes = s.requested_bytes = 4096; });
+  for (const auto& [command, series] :
+       std::vector<std::pair<Words, Series>>{{{"allreduce", "--backend", "nccl"}, other_backend},
+                                             {{"allreduce", "--backend=nccl"}, other_backend},
+                                             {{"allreduce", "--backend", "nccl"}, other_dtype},
+                                             {{"allreduce", "--sizes=8G"}, smaller},
+                                             {{"allreduce", "-s8G"}, smaller},
+                                             {{"allreduce", "-b", "8G", "-e", "8G"}, smaller}})
+    EXPECT_THAT(because(command, series), Contains(HasSubstr("the report")))
+        << testing::PrintToString(command);
+  for (const auto& [command, series] :
+       std::vector<std::pair<Words, Series>>{{{"allreduce", "--backend=mpi"}, other_backend},
+                                             {{"allreduce", "-dint8"}, other_dtype},
+                                             {{"allreduce", "--sizes=4K"}, smaller}})
+    EXPECT_THAT(because(command, series), testing::Not(Contains(HasSubstr("the report"))))
+        << testing::PrintToString(command) << testing::PrintToString(because(command, series));
 }
 
 TEST(Evidence, AFailedFindingOrStageInsideFailsWhateverTheReportSays) {

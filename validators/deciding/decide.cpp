@@ -102,9 +102,9 @@ void decide_series(const Report& report, const Policy& policy, bool admission, R
       reasons.fail(name_of(series) + ": " + series.threshold->why, about);
     else if (said != Status::pass)
       doubt(series.threshold->why);
-    else if (const Threshold* asked =
-                 strictest_threshold(as_measured(series), policy, shape_of(series, report)))
-      doubt(not_shown_to_meet(series, *asked, policy.confidence, admission));
+    else if (const RunShape shape = shape_of(series, report);
+             const Threshold* asked = strictest_threshold(as_measured(series), policy, shape))
+      doubt(not_shown_to_meet(series, shape.nodes, *asked, policy.confidence, admission));
   }
 }
 
@@ -114,6 +114,19 @@ void decide_findings(const Report& report, const Policy& policy, Reasons& reason
     const About about{About::List::findings, i};
     if (finding.status == Status::fail) reasons.fail(name_of(finding), about);
     if (finding.status == Status::unknown && policy.unknown_blocks) reasons.doubt(name_of(finding), about);
+  }
+}
+
+// A GPU's figure that failed, whatever the findings say. Rails' figures are judged as findings alone: in the
+// fabric stage the fault may be the other node's.
+void decide_gpu_figures(const Report& report, Reasons& reasons) {
+  for (const auto& figure : report.figures.gpu_results) {
+    const bool told = std::ranges::any_of(report.findings, [&](const Finding& finding) {
+      return finding.status == Status::fail && finding.check == "burnin." + figure.test;
+    });
+    if (figure.status == Status::fail && !told)
+      reasons.fail("GPU " + std::to_string(figure.gpu) + ": " + figure.test + " " + figure.metric + " " +
+                   shortest(figure.value) + " " + figure.unit + " failed");
   }
 }
 
@@ -166,6 +179,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
   const bool admission = wanted.plan && admits(wanted.kind);
   decide_series(report, policy, admission, reasons);
   decide_findings(report, policy, reasons);
+  decide_gpu_figures(report, reasons);
   if (wanted.plan && reasons.failed.empty())
     for (const auto& stage : failed_stages(report, *wanted.plan))
       reasons.fail(stage);

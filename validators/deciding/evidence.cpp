@@ -26,11 +26,19 @@ bool is_command(const std::vector<std::string>& run, const std::vector<std::stri
   return std::ranges::equal(run, asked, is_word);
 }
 
-// The word after an option of a stage's command: "nccl" of --backend.
+// The value of an option in a stage's command, however it is written there: "--backend nccl",
+// "--backend=nccl",
+// "-d int8", "-dint8".
 std::optional<std::string> option_of(const BurninStage& stage,
                                      std::initializer_list<std::string_view> names) {
-  for (std::size_t i = 0; i + 1 < stage.command.size(); ++i)
-    if (std::ranges::find(names, stage.command[i]) != names.end()) return stage.command[i + 1];
+  for (std::size_t i = 0; i < stage.command.size(); ++i)
+    for (const auto name : names) {
+      const std::string& word = stage.command[i];
+      if (word == name && i + 1 < stage.command.size()) return stage.command[i + 1];
+      if (word == name || !word.starts_with(name)) continue;
+      if (word[name.size()] == '=') return word.substr(name.size() + 1);
+      if (!name.starts_with("--")) return word.substr(name.size());
+    }
   return std::nullopt;
 }
 
@@ -48,10 +56,12 @@ bool is_of(const Series& series, const BurninStage& stage) {
          (dtype || parse_dtype(series.dtype) == Dtype::float32);
 }
 
-// The sizes that a collective stage's command names and the launch has no series of.
+// The sizes that a collective stage's command names and the launch has no series of; of a range the first.
 std::vector<std::string> missing_sizes(const Report& report, const BurninStage& stage, int launch) {
   std::vector<std::string> missing;
-  for (const auto& text : split(option_of(stage, {"--sizes", "-s"}).value_or(""))) {
+  const auto listed = option_of(stage, {"-s", "--sizes"});
+  for (const auto& text :
+       split(listed ? *listed : option_of(stage, {"-b", "--minbytes", "--min-bytes"}).value_or(""))) {
     const auto size = parse_bytes(text);
     const bool there = std::ranges::any_of(report.series, [&](const Series& series) {
       return series.stage == stage.name && series.launch == launch && series.requested_bytes == size &&

@@ -14,10 +14,13 @@ namespace mlc {
 namespace {
 
 // The figure of the metric; empty where the report does not have it.
-std::optional<double> value_of(const Series& series, const std::string& metric) {
+std::optional<double> value_of(const Series& series, int nodes, const std::string& metric) {
   if (metric == "time_us") return series.time_us.p50;
   if (metric == "busbw_gb_s") return series.busbw_gb_s;
-  if (metric == "wire_gb_s" && series.tuning) return series.tuning->wire_gb_s;
+  // Bytes on the wire are judged where they are fewer than busbw counts, which is between two nodes.
+  if (metric == "wire_gb_s" && series.tuning && nodes > 1 &&
+      series.tuning->wire_gb_s.value_or(0) <= series.busbw_gb_s)
+    return series.tuning->wire_gb_s;
   return std::nullopt;
 }
 
@@ -64,8 +67,8 @@ std::string figure(double value) {
 
 }  // namespace
 
-std::string not_shown_to_meet(const Series& series, const Threshold& asked, const Confidence& confidence,
-                              bool admission) {
+std::string not_shown_to_meet(const Series& series, int nodes, const Threshold& asked,
+                              const Confidence& confidence, bool admission) {
   const bool by_time = asked.time_us.has_value();
   const double bound = by_time ? *asked.time_us : *asked.busbw_gb_s;
   if (!series.threshold) return "was not judged, and the policy asks for " + asked.asked;
@@ -73,7 +76,7 @@ std::string not_shown_to_meet(const Series& series, const Threshold& asked, cons
   if ((said.metric == "time_us") != by_time || std::fabs(said.bound - bound) > 1e-9 * std::fabs(bound))
     return "was judged against " + figure(said.bound) + " " + printable(said.metric, 40) +
            ", and the policy asks for " + asked.asked;
-  const auto value = value_of(series, said.metric);
+  const auto value = value_of(series, nodes, said.metric);
   if (!value || !(*value > 0) || !std::isfinite(*value))
     return "has no " + printable(said.metric, 40) + " to judge by";
   const double worst = by_time ? *value / worst_share(series) : *value * worst_share(series);

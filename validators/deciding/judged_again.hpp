@@ -10,8 +10,8 @@
 namespace mlc {
 
 // Why the series does not show that it meets `asked`, in words that follow its name; empty where it does.
-// `admission`: observed for as long as the policy asks of a burn-in.
-std::string not_shown_to_meet(const Series& series, const Threshold& asked, const Confidence& confidence,
-                              bool admission);
+// `nodes`: how many machines it ran on. `admission`: observed for as long as the policy asks of a burn-in.
+std::string not_shown_to_meet(const Series& series, int nodes, const Threshold& asked,
+                              const Confidence& confidence, bool admission);
 
 }  // namespace mlc
