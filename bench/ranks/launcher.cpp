@@ -85,10 +85,22 @@ void tell_launcher(std::optional<ExitCode> ended) {
 
 // After rank 0's last word: ending a large job takes mpirun a few seconds.
 constexpr std::chrono::seconds mpirun_may_linger{10};
+// The same after an interruption on this machine, where mpirun would wait for ranks that are gone: for
+// OMPI_MCA_odls_base_sigkill_timeout before SIGTERM and as long before SIGKILL.
+constexpr std::chrono::milliseconds mpirun_may_tidy{500};
+// A rank 0 that is told to stop and says nothing: mpirun ends it.
+constexpr std::chrono::seconds rank_may_take{3};
+
+std::optional<ExitCode> said_code(const ScratchDirectory& scratch, const RollCallServer& call) {
+  if (const std::string code = read_file(scratch.path() / "exit"); !code.empty())
+    return static_cast<ExitCode>(std::atoi(code.c_str()));
+  return told_code(call);
+}
 
 LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   const ScratchDirectory scratch;
   const std::string job = scratch.path().filename().string();
+  const bool local = request.hosts.empty() && request.hostfile.empty();
   RollCallServer started_call;
   started_call.expect({{.rank = 1, .node = "", .via = 1}});
   Children mpirun;
@@ -100,23 +112,36 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
                         // mpirun ends the others when a rank dies; five seconds are enough to say what was
                         // measured.
                         {"OMPI_MCA_odls_base_sigkill_timeout", "5"}};
+  // What it leaves where it is killed goes with our own.
+  if (local) environment.emplace_back("OMPI_MCA_orte_tmpdir_base", scratch.path().string());
   std::ranges::copy(request.environment, std::back_inserter(environment));
   mpirun.start(mpirun_command(request), environment);
 
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();
-  bool started = false, gave_up = false;
-  std::optional<std::chrono::steady_clock::time_point> said;  // when rank 0 was seen to have said all
+  bool started = false, gave_up = false, insisted = false;
+  // When this process was told to stop, and when rank 0 was seen to have said all.
+  std::optional<std::chrono::steady_clock::time_point> told_to_stop, said;
+  std::optional<ExitCode> code;  // what it said
   std::optional<ChildEnd> end;
   while (!(end = mpirun.ended())) {
     // While ranks measure, nothing is to be seen to often: the end of mpirun and signals wake us.
-    if (const int signal = mpirun.wait(started ? 0.5 : 0.05); signal > 0)
-      mpirun.signal(signal), result.interrupted = true;
+    if (const int signal = mpirun.wait(started && !said && !told_to_stop ? 0.5 : 0.05); signal > 0) {
+      // mpirun tells its ranks seconds later, and passes on nothing of what they say then. Rank 0 is told,
+      // says what was measured, and the others end with it.
+      if (told_to_stop || !local || !mpirun.signal_below(signal, "OMPI_COMM_WORLD_RANK=0"))
+        mpirun.signal(signal);
+      told_to_stop = std::chrono::steady_clock::now();
+    }
     (void)started_call.serve();
     // mpirun waits without end for a node that lost power; all has been said by then.
-    if (!said && (told_code(started_call) || ::access((scratch.path() / "exit").c_str(), F_OK) == 0))
-      said = std::chrono::steady_clock::now();
-    if (said && std::chrono::steady_clock::now() - *said > mpirun_may_linger) mpirun.signal(SIGKILL);
+    if (!said && (code = said_code(scratch, started_call))) said = std::chrono::steady_clock::now();
+    const auto since = [](const auto& then) {
+      return then ? std::chrono::steady_clock::now() - *then : std::chrono::seconds(0);
+    };
+    const bool short_cut = local && told_to_stop && said > told_to_stop && since(said) > mpirun_may_tidy;
+    if (short_cut || since(said) > mpirun_may_linger) mpirun.signal(SIGKILL);
+    if (!said && !insisted && since(told_to_stop) > rank_may_take) mpirun.signal(SIGTERM), insisted = true;
     if (started) continue;
     started = started_call.states().front().sequence >= has_started;
     if (!started &&
@@ -126,11 +151,9 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
     }
   }
   mpirun.end();
+  result.interrupted = told_to_stop.has_value();
   (void)started_call.serve();
-  if (const std::string code = read_file(scratch.path() / "exit"); !code.empty())
-    result.finished = true, result.code = static_cast<ExitCode>(std::atoi(code.c_str()));
-  else if (const auto told = told_code(started_call))
-    result.finished = true, result.code = *told;
+  if (const auto last = said_code(scratch, started_call)) result.finished = true, result.code = *last;
   result.what =
       gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s" : how_it_ended(*end);
   result.checkpoint = read_file(scratch.path() / "report.json");

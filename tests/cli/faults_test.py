@@ -128,6 +128,8 @@ class Faults(RunningRanks):
                 done = finish(process, began)
                 self.assertEqual(done.code, 130, done)
                 self.assertGreaterEqual(len(report(path)["series"]), 1)
+                # mpirun by itself takes five seconds to tell the ranks, and three to end after them.
+                self.assertLess(time.monotonic() - began, 7)
 
     def test_a_killed_launcher_leaves_an_honest_report_and_no_ranks(self):
         process, path = self.measuring("mpi")

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <system_error>
 
@@ -70,6 +71,25 @@ void end_orphans() {
   }
 }
 
+bool has_entry(pid_t pid, const std::string& entry) {
+  std::ifstream environment("/proc/" + std::to_string(pid) + "/environ");
+  for (std::string one; std::getline(environment, one, '\0');)
+    if (one == entry) return true;
+  return false;
+}
+
+bool signal_any_below(pid_t above, int number, const std::string& entry) {
+  bool any = false;
+  std::error_code ignored;  // what has ended meanwhile
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(above) + "/task", ignored)) {
+    std::ifstream children(task.path() / "children");
+    for (pid_t child = 0; children >> child;)
+      any |= has_entry(child, entry) ? ::kill(child, number) == 0 : signal_any_below(child, number, entry);
+  }
+  return any;
+}
+
 }  // namespace
 
 std::string ChildEnd::text() const {
@@ -114,6 +134,13 @@ std::optional<ChildEnd> Children::ended() {
 void Children::signal(int number) const {
   for (const pid_t pid : pids_)
     if (pid > 0) ::kill(pid, number);
+}
+
+bool Children::signal_below(int number, const std::string& entry) const {
+  bool any = false;
+  for (const pid_t pid : pids_)
+    if (pid > 0) any |= signal_any_below(pid, number, entry);
+  return any;
 }
 
 int Children::wait(double seconds) const {

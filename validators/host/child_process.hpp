@@ -36,6 +36,8 @@ class Children {
   bool any() const { return left_ > 0; }  // that has not ended
   std::optional<ChildEnd> ended();        // the next that has, told once
   void signal(int number) const;          // to all that are left
+  // To theirs whose environment has this entry ("NAME=value"). Returns whether there was one.
+  bool signal_below(int number, const std::string& entry) const;
 
   // Until a child has ended, this process is told to stop, or the time is over. Returns the signal that told
   // it, as it is passed on (SIGHUP as SIGTERM), or 0.
