@@ -1,8 +1,9 @@
 """A small Kubernetes API server for tests. It does what the real one does where it matters to a client: optimistic locking,
 JSON Patch with failing tests, strategic merge of conditions by type, taints as one atomic list, bearer tokens that are rotated,
 TLS, lists in pages that grow too old, metadata without the rest; with `enforce` it also refuses what RBAC, admission policies and
-Pod security refuse. And it can be told to misbehave. Everything asked of it is in `log`, by whom in `askers`."""
-import base64, copy, datetime, http.server, json, os, ssl, subprocess, threading, time, urllib.parse
+Pod security refuse. And it can be told to misbehave. Everything asked of it is in `log`, by whom in `askers`. It has no scheduler and
+no controllers: what those make of a Job is in controllers.py."""
+import base64, copy, datetime, http.server, json, os, re, ssl, subprocess, threading, time, urllib.parse
 
 from access import Access, Account, violations
 from patches import Refused, invalid, merge_patch, patched  # noqa: F401 (merge_patch: for the servers of other tests)
@@ -25,9 +26,10 @@ def certificates(directory):
 
 VERBS = {"POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
 OPERATIONS = {"POST": "CREATE", "PATCH": "UPDATE", "PUT": "UPDATE", "DELETE": "DELETE"}
-KINDS = {"nodes": "Node", "configmaps": "ConfigMap", "jobs": "Job", "services": "Service", "pods": "Pod", "events": "Event", "ippools": "IPPool",
+KINDS = {"nodes": "Node", "configmaps": "ConfigMap", "jobs": "Job", "cronjobs": "CronJob", "services": "Service", "pods": "Pod", "events": "Event", "ippools": "IPPool",
          "jobsets": "JobSet", "overlappingrangeipreservations": "OverlappingRangeIPReservation"}
 METADATA_ONLY = "as=PartialObjectMetadata"
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 class ApiServer:
@@ -36,6 +38,7 @@ class ApiServer:
     def __init__(self, directory, tls=True):
         self.directory, self.lock, self.log, self.version = directory, threading.RLock(), [], 100
         self.askers = []          # of each entry of `log`: the account's name, "" where it is the operator
+        self.accepts = []         # of each entry of `log`: which form of an answer was asked for
         self.nodes, self.configmaps, self.events = {}, {}, {}
         self.objects = {}         # (resource, namespace, name): Jobs, Services, Pods and whatever else is namespaced
         self.missing = {"jobsets"}  # resources whose definition is not installed
@@ -187,6 +190,36 @@ class ApiServer:
         self.objects[(resource, namespace, name)] = {"kind": KINDS.get(resource, resource), "metadata": metadata, **parts}
         return self.objects[(resource, namespace, name)]
 
+    def add_cronjob(self, one, namespace="mlc-bench"):
+        """As `kubectl apply` makes it of what is rendered."""
+        self.add_object("cronjobs", namespace, one["metadata"]["name"], apiVersion="batch/v1", spec=copy.deepcopy(one["spec"]),
+                        metadata={"labels": dict(one["metadata"].get("labels", {})), "annotations": {}})
+
+    def add_reboot(self, node, when):
+        """What the kubelet says when it comes up in another boot than before."""
+        self.add_object("events", "default", f"{node}.{self.next_version()}", reason="Rebooted", lastTimestamp=when,
+                        involvedObject={"kind": "Node", "name": node})
+
+    def remove(self, resource, name, namespace="mlc-bench"):
+        del self.objects[(resource, namespace, name)]
+
+    def change(self, resource, name, namespace="mlc-bench", **parts):
+        """By whoever may: a controller, or a hand."""
+        one = self.objects[(resource, namespace, name)]
+        one.update(parts)
+        one["metadata"]["resourceVersion"] = self.next_version()
+
+    @property
+    def jobs(self):
+        return self.listed("jobs")
+
+    def snapshot(self):
+        """All that is stored, and what time it is here."""
+        return copy.deepcopy((self.nodes, self.configmaps, self.events, self.objects, self.date_offset_s))
+
+    def restore(self, snapshot):
+        self.nodes, self.configmaps, self.events, self.objects, self.date_offset_s = copy.deepcopy(snapshot)
+
     def listed(self, resource):
         return {name: one for (kind, _, name), one in self.objects.items() if kind == resource}
 
@@ -195,8 +228,8 @@ class ApiServer:
             self.version += 1
             return str(self.version)
 
-    def now(self):
-        return datetime.datetime.fromtimestamp(int(time.time() + self.date_offset_s), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def now(self, more=0):
+        return datetime.datetime.fromtimestamp(int(time.time() + self.date_offset_s + more), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def forget_lists(self):
         """As after a compaction: a list that was begun before can no longer be continued (410)."""
@@ -239,6 +272,7 @@ class ApiServer:
         with self.lock:
             self.log.append((method, parts.path, headers.get("Content-Type", "")))
             self.askers.append(account.name if account else "")
+            self.accepts.append(headers.get("Accept") or "")
         if self.token and bearer != self.token and bearer not in self.accounts:
             return 401, {"kind": "Status", "code": 401, "message": "Unauthorized"}
         try:
@@ -310,9 +344,9 @@ class ApiServer:
     def write(self, method, group, resource, sub, store, key, kind, content):
         old = store[key]
         if method == "DELETE":
-            wanted = content.get("preconditions", {})
-            if wanted.get("uid", old["metadata"].get("uid")) != old["metadata"].get("uid"):
-                raise Refused(409, "the UID in the precondition does not match", "Conflict")
+            for what, wanted in content.get("preconditions", {}).items():
+                if old["metadata"].get(what) != wanted:
+                    raise Refused(409, f"the {what} in the precondition does not match", "Conflict")
             new = None
         elif resource == "nodes":
             new = self.patched_node(old, sub == "status", kind, content)
@@ -347,9 +381,14 @@ class ApiServer:
         wrong = violations(self.access.level_of(namespace), pod) if self.access and pod else []
         if wrong:
             raise Refused(403, f'{resource} "{name}" is forbidden: violates PodSecurity: {"; ".join(wrong)}', "Forbidden")
+        for label, value in metadata.get("labels", {}).items():
+            if not LABEL_VALUE.fullmatch(value):
+                raise invalid(f'{KINDS[resource]} "{name}" is invalid: metadata.labels: {label}', "FieldValueInvalid", "metadata.labels")
         self.admit("CREATE", group, resource, one, None)
         made = self.add_object(resource, namespace, name, **{k: v for k, v in copy.deepcopy(one).items() if k not in ("metadata", "kind")})
         made["metadata"].update({k: v for k, v in metadata.items() if k not in ("generateName", "namespace", "name")})
+        if resource == "jobs":  # its controller takes it up at once, unless a queue holds it
+            made["status"] = {} if made["spec"].get("suspend") else {"startTime": self.now()}
         return 201, copy.deepcopy(made)
 
     def page(self, resource, namespace, query):
@@ -360,6 +399,8 @@ class ApiServer:
             every = {n: c for (ns, n), c in self.configmaps.items() if not namespace or ns == namespace}
         else:
             every = {(ns, n): o for (kind, ns, n), o in self.objects.items() if kind == resource and (not namespace or ns == namespace)}
+        if resource == "events":  # those of events.k8s.io are the same ones, in other words
+            every.update({("default", n): {**e, "involvedObject": e["regarding"], "message": e["note"]} for n, e in self.events.items()})
         labels, fields = query.get("labelSelector", [""])[0], query.get("fieldSelector", [""])[0]
         chosen = [every[k] for k in sorted(every) if matches_labels(labels, every[k]["metadata"].get("labels")) and matches_fields(fields, every[k])]
         start, version = 0, self.version
@@ -405,5 +446,6 @@ class ApiServer:
         name = event["metadata"]["name"]
         if name in self.events:
             raise Refused(409, f'events "{name}" already exists', "AlreadyExists")
+        event["metadata"]["creationTimestamp"] = self.now()
         self.events[name] = event
         return event

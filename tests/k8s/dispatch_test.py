@@ -1,9 +1,11 @@
-"""`dispatch` against an API server that is slow, away, forgetful, or asked by two at once; and killed between any two requests."""
-import copy, json, os, re, signal, unittest
+"""`dispatch` against an API server that is slow, away, forgetful, or asked by two at once; and killed between any two requests. It has
+the account that ships, and that account's rights."""
+import json, os, re, signal, unittest
 
+import access
 from cluster import ClusterCase, POLICY, SOURCE, run, start
 from api_server import Refused
-from jobs_server import JobsServer
+from controllers import end
 
 DISPATCHED = POLICY + """passive:
   stages:
@@ -28,11 +30,11 @@ def template(kind):
 class DispatchCase(ClusterCase):
     def setUp(self):
         super().setUp()
-        os.mkdir(self.path("jobs-api"))
-        self.api = JobsServer(self.path("jobs-api")).__enter__()
-        self.addCleanup(self.api.__exit__)
+        self.api.nodes.clear()
+        if not access.MISSING:
+            self.api.enforce(access.rendered(self.OVERLAY), account="mlc-bench-dispatch")
         for kind in ("burnin", "health", "passive", "fabric"):
-            self.api.add_cronjob(f"mlc-{kind}", {"mlc-bench.io/template": kind}, template(kind))
+            self.api.add_cronjob({"metadata": {"name": f"mlc-{kind}", "labels": {"mlc-bench.io/template": kind}}, **template(kind)})
         self.policy = self.write("dispatch.yaml", DISPATCHED)
 
     def words(self, *more, publish=True):
@@ -67,9 +69,9 @@ class Rounds(DispatchCase):
         self.assertEqual(len(self.jobs()), 4, "at_once")
         self.assertIn("6 nodes: 6 pending", ran.out)
         self.assertIn("places (dispatch.at_once) are taken", ran.out)
-        before = copy.deepcopy(self.api.jobs)
+        before = self.api.snapshot()
         again = self.dispatch()
-        self.assertEqual(self.api.jobs, before)
+        self.assertEqual(self.api.snapshot(), before)
         self.assertIn("for its Pod to begin", again.out)
         self.assertIn("nothing to do", again.out)
         job = self.api.jobs[self.jobs()[0]]
@@ -89,8 +91,9 @@ class Rounds(DispatchCase):
     def test_nodes_are_asked_for_as_metadata(self):
         self.api.add_node("gpu-0")
         self.dispatch()
-        self.assertTrue(self.api.accepts)
-        for accept in self.api.accepts:
+        asked = [accept for (method, path, _), accept in zip(self.api.log, self.api.accepts) if (method, path) == ("GET", "/api/v1/nodes")]
+        self.assertTrue(asked)
+        for accept in asked:
             self.assertIn("as=PartialObjectMetadataList", accept)
 
     def test_from_pending_to_open_through_both_stages(self):
@@ -98,7 +101,7 @@ class Rounds(DispatchCase):
             self.api.add_node(f"gpu-{i}")
         self.dispatch()
         for name in self.jobs():
-            self.api.end(name)
+            end(self.api, name)
         for i in range(3):
             self.label(f"gpu-{i}", admission="fabric")
         self.dispatch()
@@ -106,7 +109,7 @@ class Rounds(DispatchCase):
         job = self.api.jobs[fabric]
         self.assertEqual((job["spec"]["completions"], job["spec"]["completionMode"]), (3, "Indexed"))
         self.assertEqual({m["name"] for m in json.loads(job["metadata"]["annotations"]["mlc-bench.io/members"])}, {"gpu-0", "gpu-1", "gpu-2"})
-        self.api.end(fabric)
+        end(self.api, fabric)
         for i in range(3):
             self.label(f"gpu-{i}", admission="admitted")
             self.api.nodes[f"gpu-{i}"]["metadata"]["annotations"].update({"mlc-bench.io/tested-at": self.api.now(), "mlc-bench.io/expires": self.api.now(604800)})
@@ -130,7 +133,8 @@ class Rounds(DispatchCase):
                 {"mlc-bench.io/tested-at": self.api.now(-60), "mlc-bench.io/expires": self.api.now(604800)})
         self.dispatch()
         self.assertEqual(self.jobs(), [])
-        self.api.reboots = [("gpu-0", self.api.now(-3600)), ("gpu-1", self.api.now()), ("gone", self.api.now())]
+        for node, when in (("gpu-0", self.api.now(-3600)), ("gpu-1", self.api.now()), ("gone", self.api.now())):
+            self.api.add_reboot(node, when)
         self.dispatch()
         passive, = self.jobs()
         self.assertEqual(self.api.jobs[passive]["metadata"]["labels"]["mlc-bench.io/node"], "gpu-1")
@@ -150,7 +154,7 @@ class Faults(DispatchCase):
             self.api.add_node(f"gpu-{i}")
         self.dispatch()
         first, second, *_ = self.jobs()
-        self.api.end(first, failed=True)
+        end(self.api, first, failed=True)
         for i in range(3, 6):
             self.label(f"gpu-{i}", admission="fabric")
         self.later(1000)
@@ -225,10 +229,11 @@ class Faults(DispatchCase):
         """Ours may be a day off, either way."""
         for offset in (-86400, 86400):
             self.api.date_offset_s = offset
-            self.api.jobs.clear()
+            for job in self.jobs():
+                self.api.remove("jobs", job)
             self.api.add_node("gpu-0")
             self.dispatch()
-            self.api.end(self.jobs()[0], failed=True)
+            end(self.api, self.jobs()[0], failed=True)
             self.dispatch()
             self.assertIn(f"again after {self.api.now(600)[:15]}", self.reason("gpu-0"))
             self.later(660)
@@ -254,7 +259,7 @@ class Faults(DispatchCase):
         self.api.add_node("gpu-0")
         self.dispatch()
         name, = self.jobs()
-        del self.api.jobs[name]
+        self.api.remove("jobs", name)
         self.dispatch()
         self.assertEqual(self.jobs(), [name], "deleted by hand: made again")
         self.label("gpu-0", admission="maybe")
@@ -266,7 +271,7 @@ class Faults(DispatchCase):
         self.api.add_node("gpu-0")["metadata"]["uid"] = "made-anew"
         self.dispatch()
         self.assertNotEqual(self.jobs(), [name])
-        self.api.end(self.jobs()[0])
+        end(self.api, self.jobs()[0])
         self.label("gpu-0", admission="fabric")
         self.write("dispatch.yaml", re.sub(r"fabric:\n  stages:\n.*\n", "", DISPATCHED))
         self.dispatch()
@@ -283,7 +288,8 @@ class Faults(DispatchCase):
         self.assertEqual(ran.code, 3, ran)
         self.assertIn("403", ran.err)
         self.api.faults.clear()
-        self.api.cronjobs.clear()
+        for name in self.api.listed("cronjobs"):
+            self.api.remove("cronjobs", name)
         self.assertIn("mlc-bench.io/template=burnin", self.reason("gpu-0"))
 
     def test_hostile_names_and_notes_stay_text(self):
