@@ -8,6 +8,7 @@ import base64, copy, datetime, http.server, json, os, re, ssl, subprocess, threa
 from access import Access, Account, violations
 from patches import Refused, invalid, merge_patch, patched  # noqa: F401 (merge_patch: for the servers of other tests)
 from list_selectors import matches_fields, matches_labels
+from pod_network import GATEWAY, within
 
 
 def certificates(directory):
@@ -18,7 +19,7 @@ def certificates(directory):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", f"{name}.key",
                 "-out", f"{name}.crt", "-subj", f"/CN={name}")
     with open(os.path.join(directory, "san"), "w") as f:
-        f.write("subjectAltName=IP:127.0.0.1")
+        f.write(f"subjectAltName=IP:127.0.0.1,IP:{GATEWAY}")
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=s")
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san",
             "-out", "server.crt")
@@ -33,9 +34,9 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 class ApiServer:
-    """`with ApiServer(directory) as api:`; directory gets ca.crt, token and a kubeconfig."""
+    """`with ApiServer(directory) as api:`; directory gets ca.crt, token and a kubeconfig. With a PodNetwork it listens there."""
 
-    def __init__(self, directory, tls=True):
+    def __init__(self, directory, tls=True, network=None):
         self.directory, self.lock, self.log, self.version = directory, threading.RLock(), [], 100
         self.askers = []          # of each entry of `log`: the account's name, "" where it is the operator
         self.accepts = []         # of each entry of `log`: which form of an answer was asked for
@@ -116,13 +117,14 @@ class ApiServer:
             def handle_error(self, request, address):
                 pass  # a client that goes away is a part of the tests
 
-        self.http = Server(("127.0.0.1", 0), Handler)
+        self.host = GATEWAY if network else "127.0.0.1"
+        self.http = within(network.nodes, lambda: Server((self.host, 0), Handler)) if network else Server((self.host, 0), Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(os.path.join(directory, "server.crt"), os.path.join(directory, "server.key"))
             self.http.socket = context.wrap_socket(self.http.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.http.server_address[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}:{self.port}"
         self.rotate(self.token)
 
     def __enter__(self):

@@ -2,18 +2,19 @@
 (kubelet.py), against the API server of the tests, which grants and lets through what that overlay does.
 
 What is replaced is the measuring, and nothing after it: no machine of these tests has GPUs, NCCL or rails. `validate` reads a captured
-tree (a node of 8 x H100 seen from inside a Pod, healthy or with one fault) in place of this machine; what the other stages would have
-measured is put into the node's state folder as the records of an attempt that was killed (recorded_stages.cpp, by the program's own
-classes), and the Pod goes on from there. Reading them, merging, deciding and publishing are the program's own, in the Pod."""
-import itertools, json, os, subprocess, tempfile, unittest
+tree in place of this machine; what the other stages would have measured is put into the node's state folder as the records of an
+attempt that was killed (measured.py), and the Pod goes on from there. Reading them, merging, deciding and publishing are the
+program's own, in the Pod."""
+import itertools, os, tempfile, unittest
 
 import access, kubelet
-from cluster import BENCH, FOREIGN, STARTUP, Case, ClusterCase, run, utc
+from cluster import FOREIGN, STARTUP, Case, ClusterCase, utc
 from ipam_test import FleetCase
 from manifests_test import MANIFESTS, needs_tools, overlay
 
 try:
     import yaml
+    from measured import policy_text, record, section, trees
 except ImportError:
     yaml = None
 
@@ -32,18 +33,8 @@ def held_to(api, objects, template):
     api.enforce(objects, account=template["spec"]["serviceAccountName"], node="gpu-a")
 
 
-def policy_text(objects):
-    text, = [o["data"]["policy.yaml"] for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"].startswith("mlc-bench-policy")]
-    return text
-
-
 def cron_jobs(objects):
     return {o["metadata"]["name"]: o["spec"]["jobTemplate"] for o in objects if o["kind"] == "CronJob"}
-
-
-def section(words):
-    """Which section of the policy a burn-in's command line runs."""
-    return next((w[2:] for w in words if w in ("--health", "--passive", "--fabric")), "burnin")
 
 
 def runs_of(objects):
@@ -120,20 +111,6 @@ class Capabilities(Case):
 class AsRendered(ClusterCase):
     """The local stages of a new node, from the Job that ships."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.trees = tempfile.TemporaryDirectory(prefix="mlc-trees-")
-        cls.addClassCleanup(cls.trees.cleanup)
-        for side, words in (("node", []), ("pod", ["pod"])):
-            os.mkdir(f"{cls.trees.name}/{side}")
-            write = [cls.tool("captured_trees"), f"{cls.trees.name}/{side}", *words]
-            made = subprocess.run(write, check=True, capture_output=True, text=True)
-        cls.faults = dict(line.split() for line in made.stdout.splitlines())
-
-    @staticmethod
-    def tool(name):
-        return os.path.join(os.environ["MLC_BUILD"], "tests", "k8s", name)
-
     def join(self, node="gpu-a"):
         with open("/proc/sys/kernel/random/boot_id") as f:
             self.api.add_node(node, [FOREIGN, STARTUP], boot=f.read().strip())
@@ -142,33 +119,9 @@ class AsRendered(ClusterCase):
         """The Pod of that template on gpu-a, when its stages have been measured."""
         template = cron_jobs(objects)[name]["spec"]["template"]
         directory = tempfile.mkdtemp(dir=self.path("."))
-        labels = {"batch.kubernetes.io/job-name": os.path.basename(directory).strip("_")}
         held_to(self.api, objects, template)
-        pod = kubelet.Pod(template, objects, self.api, "gpu-a", directory, labels=labels)
-        words = pod.words(template["spec"]["containers"][0])
-        run_id, = [w.split("=", 1)[1] for w in words if w.startswith("--run-id=")]
-        mount, = [m["name"] for m in template["spec"]["containers"][0]["volumeMounts"] if m["mountPath"] == "/var/lib/mlc-bench"]
-        state = pod.source(next(v for v in template["spec"]["volumes"] if v["name"] == mount), {})
-        policy = self.write("rendered.yaml", policy_text(objects))
-        # On a machine with other work a check may not end within the policy's 5 s; that is not what is tested.
-        side = "node" if template["spec"].get("hostNetwork") else "pod"
-        stages = yaml.safe_load(policy_text(objects))[section(words)]["stages"]
-        command = next(s["command"] for s in stages if s["command"][0] == "validate")
-        for _ in range(5):
-            checked = run(*command, "--root", f"{self.trees.name}/{side}/{tree}", "--policy", policy, "--format", "json")
-            if "did not finish within" not in checked.out:
-                break
-        self.assertEqual(checked.out[:1], "{", checked)
-        record = [self.tool("recorded_stages"), state, run_id, policy, section(words), BENCH, "gpu-a",
-                  self.write("validate.json", checked.out)]
-        made = subprocess.run(record + ([failing] if failing else []), capture_output=True, text=True)
-        self.assertEqual((made.returncode, made.stderr), (0, ""), made.stdout)
-        self.inconclusive = made.stdout
-        # The records say how long each launch took: the attempt that made them began before that.
-        with open(f"{state}/{run_id}/run.json") as f:
-            began = {**json.load(f), "started": utc(-3600)}
-        with open(f"{state}/{run_id}/run.json", "w") as f:
-            json.dump(began, f)
+        pod = kubelet.Pod(template, objects, self.api, "gpu-a", directory)
+        self.inconclusive = record(pod, policy_text(objects), tree, failing)
         return pod
 
     def admission(self):
@@ -188,8 +141,9 @@ class AsRendered(ClusterCase):
                 self.assertIn(FOREIGN["key"], self.api.taints("gpu-a"))
 
     def test_each_faulty_node_is_refused_and_says_why(self):
-        self.assertGreaterEqual(len(self.faults), 8)
-        for tree, check in self.faults.items():
+        _, faults = trees()
+        self.assertGreaterEqual(len(faults), 8)
+        for tree, check in faults.items():
             if tree == "healthy":
                 continue
             with self.subTest(tree):

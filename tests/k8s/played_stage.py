@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for `mlc-bench rdma` and the collectives between nodes: writes the report that a world with planted faults gives.
-MLC_TEST_WORLD: {"nodes": {name: {"boot": .., "machine": ..}}, "rails": N, "bad": [[node, rail or null, way]], "slow_s": S, "hang": [node]}."""
+MLC_TEST_WORLD: {"nodes": {name: {"boot": .., "machine": ..}}, "rails": N, "bad": [[node, rail or null, way]], "slow_s": S, "hang": [node],
+"busbw": {collective: [GB/s that is measured by 16 ranks in 31 s, and that is asked for]}}."""
 import datetime, hashlib, json, os, re, sys, time
 
 began = time.time()
@@ -47,18 +48,29 @@ if words[0] == "rdma":
 else:
     assert value("--hosts").count(",") == 1 and "--launches" in words, words
     bad = any(n in (me, peer) and r is None for n, r, w in world.get("bad", []))
-    size, us = 1 << 20, 50.0 if not bad else 5000.0
-    algbw = size / us / 1e3
+    long = "busbw" in world   # as the policies that ship ask for
+    size, ranks = (1 << 30, 16) if long else (1 << 20, 2)
+    factor = (2 if words[0] == "allreduce" else 1) * (ranks - 1) / ranks
+    busbw = world["busbw"][words[0]][0] if long else size / 50e3 * factor
+    algbw = busbw / factor / (100 if bad else 1)
+    us = size / algbw / 1e3
     series.append({"collective": words[0], "dtype": "float", "redop": "sum", "placement": "out_of_place", "bytes": size, "requested_bytes": size,
-                   "ranks": 2, "samples": 100, "time_us": {"min": us, "p50": us, "p95": us, "p99": us, "max": us}, "ci_us": [us, us], "cv": 0,
-                   "algbw_gb_s": algbw, "busbw_gb_s": algbw, "wrong": 7 if bad else 0, "stop": "fixed"})
+                   "ranks": ranks, "samples": 100, "time_us": {"min": us, "p50": us, "p95": us, "p99": us, "max": us}, "ci_us": [us, us], "cv": 0,
+                   "algbw_gb_s": algbw, "busbw_gb_s": algbw * factor, "wrong": 7 if bad else 0, "stop": "fixed"})
+    if long:
+        series[0].update(nodes=2, backend="nccl", samples=int(31e6 / us), stop="decided", observation={
+            "timed_s": 31, "wall_s": 31.5, "untimed": 0, "wall_busbw_gb_s": algbw * factor * 0.999, "longest_us": us * 1.03, "correlation_s": 0,
+            "block_s": 0.3, "blocks": 100, "blocks_reached": 0 if bad else 100, "slices": 20, "slices_reached": 0 if bad else 20, "end_share": 1,
+            "drift": 0, "drift_z": 0},
+            threshold={"metric": "busbw_gb_s", "bound": world["busbw"][words[0]][1], "status": "fail" if bad else "pass", "observe_s": 30,
+                       "why": "below the bound" if bad else "at least the bound"})
     failed += [f"{words[0]} 1 MiB: 7 wrong elements"] if bad else []
 
 nodes = [{"name": n, "kernel": "6.1", "os": "", "cpu": "", "cpus": 2, "versions": {}, "gpus": [], "ranks": [i], "boot_id": world["nodes"][n]["boot"],
           "machine_id": world["nodes"][n]["machine"]} for i, n in enumerate((me, peer))]
 report = {"schema": "mlc-bench/report/v1", "tool": {"version": "0.1.0", "built": {}},
-          "run": {"id": f"meeting-{os.getpid()}", "command": ["mlc-bench", *words], "started": utc(began), "duration_s": time.time() - began + 0.05, "ranks": 2,
-                  "nodes": 2, "backend": "mpi" if series else "verbs", "policy": "test",
+          "run": {"id": f"meeting-{os.getpid()}", "command": ["mlc-bench", *words], "started": utc(began), "duration_s": time.time() - began + 0.05,
+                  "ranks": series[0]["ranks"] if series else 2, "nodes": 2, "backend": series[0].get("backend", "mpi") if series else "verbs", "policy": "test",
                   "policy_digest": "sha256:" + hashlib.sha256(policy.encode()).hexdigest()},
           "environment": {"nodes": nodes, "variables": {}}, "series": series, "findings": findings,
           "figures": {"rails": rails} if rails else {}, "verdict": {"decision": "fail" if failed else "pass", "because": failed}, "errors": []}

@@ -1,0 +1,220 @@
+"""The whole way of new nodes, for every overlay as it is rendered: shut, the dispatcher's Job for the local stages, the fabric stage, open; or
+refused, with what is wrong named. The dispatcher and all Pods run with the command lines, accounts, volumes and capabilities that ship,
+each Pod in a network of its own (kubelet.py), against an API server that grants what the overlay grants. What is replaced is the
+measuring (measured.py, played_stage.py), the scheduler and the Job's controller (controllers.py)."""
+import json, os, re, shutil, subprocess, unittest
+
+import access, controllers, kubelet, pod_network
+from api_server import ApiServer
+from cluster import FOREIGN, SOURCE, STARTUP, Case
+from manifests_test import MANIFESTS, needs_tools, overlay, validate
+
+try:
+    import yaml
+    from measured import policy_text, record, section, tool, trees
+except ImportError:
+    yaml = None
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LACK = "needs root, for file systems and networks as Pods have them" if not (kubelet.POSSIBLE and pod_network.POSSIBLE) else \
+    f"pip install -r tests/k8s/requirements.txt: {access.MISSING}" if access.MISSING else ""
+OVERLAYS = sorted(os.listdir(f"{MANIFESTS}/overlays"))
+
+
+def key_files(directory):
+    """What docs/fabric.md tells an operator to make a Secret of."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{directory}/id_rsa"], check=True)
+    files = {}
+    for name, file in (("id_rsa", "id_rsa"), ("authorized_keys", "id_rsa.pub")):
+        with open(f"{directory}/{file}") as f:
+            files[name] = f.read()
+    return files
+
+
+class Story(Case):
+    def cluster(self, objects, nodes, **world):
+        """A cluster to which these objects were applied, and in which such nodes have come up, shut."""
+        self.objects, self.policy = objects, policy_text(objects)
+        self.network = self.enterContext(pod_network.PodNetwork())
+        os.mkdir(self.path("api"))
+        self.api = self.enterContext(ApiServer(self.path("api"), network=self.network))
+        self.api.enforce(objects)
+        self.api.token = "nobody-has-this-one"
+        for one in objects:
+            if one["kind"] == "CronJob":
+                self.api.add_cronjob(one)
+            if one["kind"] == "ConfigMap":
+                self.api.add_configmap("mlc-bench", one["metadata"]["name"])
+        self.identity = {n: {"boot": f"0000000{i}-0000-4000-8000-00000000000{i}", "machine": f"{i:032x}"} for i, n in enumerate(nodes, 1)}
+        for node in nodes:
+            made = self.api.add_node(node, [FOREIGN, STARTUP], boot=self.identity[node]["boot"],
+                                     labels={"mlc-bench.io/admission": "pending", "kubernetes.io/hostname": node})
+            made["status"]["nodeInfo"]["machineID"] = self.identity[node]["machine"]
+            made["metadata"]["creationTimestamp"] = self.api.now(-60)
+        self.world = {"nodes": self.identity, "rails": 4, "busbw": {"allreduce": [95, 90], "alltoall": [22, 20]}, **world}
+        self.secrets = {"mlc-fabric": key_files(self.directory.name)}
+        self.logs = {}
+
+    def pod(self, template, node, name, index=None, played=None):
+        """On that node, with the node's own disk, boot and token of the account that the template names."""
+        token = self.api.token_of(template["spec"]["serviceAccountName"], node)
+        # What is played is the fabric stage's measuring only.
+        preload = played and {"LD_PRELOAD": "/image/played/libother_stages.so", "MLC_TEST_STAGES": "/image/played/played_stage.py",
+                              "MLC_TEST_WORLD": "/image/played/world.json", "MLC_TEST_LOG": "/image/played/log",
+                              "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        pod = kubelet.Pod(template, self.objects, self.api, node, self.path(f"pods/{name}"), token=token, name=name, identity=self.identity.get(node),
+                          network=self.network, index=index, secrets=self.secrets, played=played, preload=preload,
+                          labels={"batch.kubernetes.io/job-name": name})
+        pod.host = self.path(f"disk-{node}")
+        return pod
+
+    def dispatch(self, code=0):
+        template, = [o["spec"]["jobTemplate"]["spec"]["template"] for o in self.objects
+                     if o["kind"] == "CronJob" and o["metadata"]["name"] == "mlc-dispatch"]
+        self.rounds = getattr(self, "rounds", 0) + 1
+        ran = self.pod(template, "control-plane", f"mlc-dispatch-{self.rounds}").run()
+        self.assertEqual(ran.code, code, ran)
+        for name, job in self.api.jobs.items():
+            validate([{**job, "apiVersion": "batch/v1"}])
+        return ran
+
+    def waiting(self, kind):
+        """Jobs of that kind that are not over."""
+        return {n: j for n, j in self.api.jobs.items() if j["metadata"]["labels"]["mlc-bench.io/kind"] == kind and "conditions" not in j.get("status", {})}
+
+    def run_local(self, name, tree="healthy", failing=None):
+        """The Job's Pod where the scheduler puts it, and its end; how often it was made anew is the template's say."""
+        job, codes = self.api.jobs[name], []
+        node, = controllers.places(self.api, job)
+        controllers.at_work(self.api, name)
+        while not codes or not controllers.settle(self.api, name, codes):
+            pod = self.pod(job["spec"]["template"], node, f"{name}-{len(codes)}")
+            said = record(pod, self.policy, tree, failing)
+            ran = pod.run()
+            codes.append(ran.code)
+            self.logs[f"{node} {name}"] = f"{said}{ran}"
+        return node, codes
+
+    def begin_fabric(self, name):
+        """The processes of its Pods, by node."""
+        job = self.api.jobs[name]
+        nodes = controllers.places(self.api, job)
+        self.assertEqual(len(nodes), job["spec"]["completions"], self.told())
+        controllers.at_work(self.api, name, len(nodes))
+        pods = {}
+        for index, node in enumerate(nodes):
+            played = None
+            if "busbw" in self.world:
+                played = self.path(f"played-{node}")
+                os.makedirs(played, exist_ok=True)
+                for file in (f"{os.environ['MLC_BUILD']}/tests/k8s/libother_stages.so", f"{HERE}/played_stage.py"):
+                    shutil.copy(file, played)
+                with open(f"{played}/world.json", "w") as f:
+                    json.dump(self.world, f)
+            pods[node] = self.pod(job["spec"]["template"], node, f"{name}-{index}", index=index, played=played)
+        processes = {}
+        for node, pod in pods.items():  # when all have their addresses
+            self.logs[f"{node} {name}"] = path = os.path.join(pod.played or self.directory.name, "log" if pod.played else f"log-{node}")
+            with open(path, "wb") as log:
+                processes[node] = pod.start(root=self.root(node, name), output=log)
+            self.addCleanup(lambda p=processes[node]: (p.kill(), p.wait()))
+        return processes
+
+    def root(self, node, name):
+        os.makedirs(self.path(f"root-{node}-{name}"))
+        return self.path(f"root-{node}-{name}")
+
+    def run_fabric(self, name):
+        """Exit codes by node, when its controller has seen them too."""
+        codes = {node: process.wait(timeout=150) for node, process in self.begin_fabric(name).items()}
+        controllers.settle(self.api, name, list(codes.values()))
+        return codes
+
+    def told(self):
+        said = [subprocess.run(["cat", log], capture_output=True, text=True).stdout if os.path.exists(log) else log for log in self.logs.values()]
+        return "\n".join(f"--- {name}\n{text}" for name, text in zip(self.logs, said))
+
+    def label(self, node):
+        return self.api.nodes[node]["metadata"]["labels"]["mlc-bench.io/admission"]
+
+    def is_open(self, node):
+        shut = STARTUP["key"] in self.api.taints(node)
+        good = (self.api.condition(node) or {}).get("status") == "True"
+        self.assertEqual((self.label(node) == "admitted", good), (not shut, not shut), f"{node}: {self.api.nodes[node]}\n{self.told()}")
+        return not shut
+
+    def cilium_is_ready(self):
+        for node in self.api.nodes.values():
+            node["spec"]["taints"] = [t for t in node["spec"]["taints"] if t != FOREIGN]
+
+    def through_local_stages(self, nodes):
+        """One Job for each node, held to it; and no place for it as long as the node has no network."""
+        self.dispatch()
+        jobs = self.waiting("burnin")
+        self.assertEqual(len(jobs), len(nodes))
+        for job in jobs.values():
+            self.assertEqual(controllers.places(self.api, job), [], "its taints and no others are tolerated")
+        self.cilium_is_ready()
+        done = {}
+        for name, job in jobs.items():
+            node, codes = self.run_local(name)
+            self.assertEqual(job["metadata"]["labels"]["mlc-bench.io/node"], node)
+            self.assertEqual(codes, [0], self.told())
+            done[node] = name
+        self.assertEqual(set(done), set(nodes))
+
+
+@needs_tools
+@unittest.skipIf(LACK, LACK)
+class AsShipped(Story):
+    def test_new_nodes_are_opened_when_all_is_measured(self):
+        for name in OVERLAYS:
+            with self.subTest(name):
+                objects = overlay(name)
+                self.directory.cleanup()
+                os.makedirs(self.directory.name)
+                nodes = ["gpu-a", "gpu-b", "gpu-c", "gpu-d"]
+                self.cluster(objects, nodes)
+                self.through_local_stages(nodes)
+                if "fabric" in yaml.safe_load(self.policy):
+                    self.assertEqual([self.is_open(n) for n in nodes], [False] * 4)
+                    self.dispatch()
+                    fabric, = self.waiting("fabric")
+                    self.assertEqual(self.run_fabric(fabric), dict.fromkeys(nodes, 0), self.told())
+                self.assertEqual([self.is_open(n) for n in nodes], [True] * 4)
+                ran = self.dispatch()
+                self.assertIn("4 nodes: 4 admitted", ran.out)
+                self.assertEqual((self.waiting("burnin"), self.waiting("fabric")), ({}, {}))
+
+    def test_one_key_more_measures_between_any_nodes(self):
+        """What docs/fabric.md says for policies without a fabric section, with sshd and mpirun as they are: nothing is played."""
+        with open(os.path.join(SOURCE, "docs/fabric.md")) as f:
+            more, = re.findall(r"```yaml\n# generic: .*?\n(.*?)```", f.read(), re.S)
+        objects = overlay("generic")
+        config = next(o for o in objects if o["kind"] == "ConfigMap" and "policy.yaml" in o.get("data", {}))
+        config["data"]["policy.yaml"] += more
+        self.cluster(objects, ["gpu-a", "gpu-b"])
+        del self.world["busbw"]
+        self.through_local_stages(["gpu-a", "gpu-b"])
+        self.assertEqual([self.label("gpu-a"), self.label("gpu-b")], ["fabric", "fabric"], self.told())
+        self.dispatch()
+        fabric, = self.waiting("fabric")
+        self.assertEqual(self.run_fabric(fabric), {"gpu-a": 0, "gpu-b": 0}, self.told())
+        self.assertEqual([self.is_open("gpu-a"), self.is_open("gpu-b")], [True, True])
+
+    def test_a_bad_rail_is_named_and_its_partners_open(self):
+        nodes = ["gpu-a", "gpu-b", "gpu-c", "gpu-d"]
+        self.cluster(overlay("sakura-h100"), nodes, bad=[["gpu-c", 2, "both"]])
+        self.through_local_stages(nodes)
+        self.dispatch()
+        fabric, = self.waiting("fabric")
+        self.assertEqual(self.run_fabric(fabric), {"gpu-a": 0, "gpu-b": 0, "gpu-c": 1, "gpu-d": 0}, self.told())
+        self.assertEqual([n for n in nodes if self.is_open(n)], ["gpu-a", "gpu-b", "gpu-d"])
+        self.assertEqual(self.label("gpu-c"), "refused")
+        self.assertEqual(self.api.condition("gpu-c")["status"], "False")
+        self.assertIn("rail 2", self.api.condition("gpu-c")["message"])
+        self.assertIn("gpu-c", self.dispatch().out)
+
+
+if __name__ == "__main__":
+    unittest.main()
