@@ -1,71 +1,101 @@
 #include "k8s/dispatch/managed_fields.hpp"
 
-#include <string_view>
+#include <algorithm>
 
 namespace mlc {
 
 namespace {
 
-// Past the string that begins at `at`; npos where it has no end.
-std::size_t past_string(std::string_view text, std::size_t at) {
-  for (std::size_t i = at + 1; i < text.size(); ++i) {
-    if (text[i] == '\\')
-      ++i;
-    else if (text[i] == '"')
-      return i + 1;
-  }
-  return std::string_view::npos;
-}
+constexpr std::string_view name = "managedFields";
 
-// Past the list that begins at `at`; npos where it has no end.
-std::size_t past_list(std::string_view text, std::size_t at) {
-  std::size_t depth = 0;
-  for (std::size_t i = at; i < text.size();) {
-    if (text[i] == '"') {
-      if ((i = past_string(text, i)) == text.npos) return i;
-      continue;
-    }
-    if (text[i] == '[' || text[i] == '{') ++depth;
-    if ((text[i] == ']' || text[i] == '}') && --depth == 0) return i + 1;
-    ++i;
-  }
-  return std::string_view::npos;
-}
-
-std::size_t past_blanks(std::string_view text, std::size_t at) {
-  const auto found = text.find_first_not_of(" \t\r\n", at);
-  return found == text.npos ? text.size() : found;
-}
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 }  // namespace
 
-void empty_managed_fields(std::string& json) {
-  static constexpr std::string_view key = "\"managedFields\"";
-  const std::string_view text = json;
-  std::string kept;
-  std::size_t from = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    if (text[i] != '"') {
-      ++i;
-      continue;
+std::size_t ManagedFieldsFilter::outside(std::string_view rest) {
+  const auto quote = rest.find('"');
+  if (quote == rest.npos) return rest.size();
+  at_ = At::string, is_name_ = true, matched_ = 0;
+  return quote + 1;
+}
+
+// Of a string, its end included.
+std::size_t ManagedFieldsFilter::in_string(std::string_view rest) {
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    if (escaped_) {
+      escaped_ = false;
+    } else if (rest[i] == '\\') {
+      escaped_ = true, is_name_ = false;
+    } else if (rest[i] == '"') {
+      if (at_ == At::list_string)
+        at_ = At::list;
+      else
+        at_ = is_name_ && matched_ == name.size() ? At::after_name : At::outside;
+      return i + 1;
+    } else if (is_name_) {
+      is_name_ = matched_ < name.size() && rest[i] == name[matched_];
+      ++matched_;
     }
-    const std::size_t end = past_string(text, i);
-    if (end == text.npos) return;
-    const bool named = text.substr(i, end - i) == key;
-    i = end;
-    if (!named) continue;
-    std::size_t value = past_blanks(text, i);
-    if (value >= text.size() || text[value] != ':') continue;
-    value = past_blanks(text, value + 1);
-    if (value >= text.size() || text[value] != '[') continue;
-    const std::size_t past = past_list(text, value);
-    if (past == text.npos) return;
-    kept.append(text.substr(from, value - from)).append("[]");
-    from = i = past;
   }
-  if (from == 0) return;
-  kept.append(text.substr(from));
-  json = std::move(kept);
+  return rest.size();
+}
+
+// Up to the bracket that ends it, which is not passed.
+std::size_t ManagedFieldsFilter::in_list(std::string_view rest) {
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    if (rest[i] == '"') {
+      at_ = At::list_string, is_name_ = false;
+      return i + 1;
+    }
+    if (rest[i] == '[' || rest[i] == '{') ++depth_;
+    if ((rest[i] == ']' || rest[i] == '}') && --depth_ == 0) {
+      at_ = At::outside;
+      return i;
+    }
+  }
+  return rest.size();
+}
+
+// The name, then a colon, then a list: else it was something else.
+std::size_t ManagedFieldsFilter::between(char next) {
+  if (is_blank(next)) return 1;
+  if (at_ == At::after_name && next == ':') {
+    at_ = At::after_colon;
+    return 1;
+  }
+  if (at_ == At::after_colon && next == '[') {
+    at_ = At::list, depth_ = 1;
+    return 1;
+  }
+  at_ = At::outside;
+  return 0;
+}
+
+void ManagedFieldsFilter::take(std::string_view piece, std::string& into) {
+  while (!piece.empty()) {
+    std::size_t length = 0;
+    bool kept = true;
+    switch (at_) {
+      case At::outside:
+        length = outside(piece);
+        break;
+      case At::string:
+        length = in_string(piece);
+        break;
+      case At::after_name:
+      case At::after_colon:
+        length = between(piece.front());
+        break;
+      case At::list:
+        length = in_list(piece), kept = false;
+        break;
+      case At::list_string:
+        length = in_string(piece), kept = false;
+        break;
+    }
+    if (kept) into.append(piece.substr(0, length));
+    piece.remove_prefix(length);
+  }
 }
 
 }  // namespace mlc

@@ -15,6 +15,10 @@ template <class Json>
 class BoundedBuilder final : public nlohmann::json_sax<Json> {
  public:
   BoundedBuilder(const JsonLimits& limits, std::size_t most_keys) : limits_(limits), most_keys_(most_keys) {}
+  // The elements of that member of the root are handed out, and not kept.
+  void hand_out(const std::string& list, const std::function<void(const Json&)>& each) {
+    list_ = &list, each_ = &each;
+  }
   Json take() { return std::move(root_); }
 
   bool null() override { return put(nullptr); }
@@ -59,17 +63,29 @@ class BoundedBuilder final : public nlohmann::json_sax<Json> {
   }
   bool put(Json value) {
     place(std::move(value));
+    hand_out_last();
     return true;
   }
   bool begin(Json empty) {
     if (open_.size() >= limits_.depth)
       throw JsonError("nested deeper than " + std::to_string(limits_.depth) + " levels");
+    const bool handed_out = each_ != nullptr && open_.size() == 1 && open_.front()->is_object() &&
+                            key_ == *list_ && empty.is_array();
     open_.push_back(&place(std::move(empty)));
+    if (handed_out) handed_out_ = open_.back();
     return true;
   }
   bool end() {
+    if (open_.back() == handed_out_) handed_out_ = nullptr;
     open_.pop_back();
+    hand_out_last();
     return true;
+  }
+  // An element of the list is whole.
+  void hand_out_last() {
+    if (handed_out_ == nullptr || open_.empty() || open_.back() != handed_out_) return;
+    (*each_)(handed_out_->back());
+    handed_out_->clear();
   }
 
   const JsonLimits& limits_;
@@ -78,14 +94,22 @@ class BoundedBuilder final : public nlohmann::json_sax<Json> {
   std::vector<Json*> open_;  // the last is where the next value goes; nothing is added to those before it
   std::string key_;
   std::size_t values_ = 0;
+  const std::string* list_ = nullptr;
+  const std::function<void(const Json&)>* each_ = nullptr;
+  Json* handed_out_ = nullptr;  // that list, while it is open
 };
+
+template <class Json>
+Json parsed(std::string_view text, BoundedBuilder<Json>& builder) {
+  Json::sax_parse(text, &builder);
+  return builder.take();
+}
 
 template <class Json>
 Json read(std::string_view text, const JsonLimits& limits, std::size_t most_keys) {
   if (text.size() > limits.bytes) throw JsonError("larger than " + bytes_text(limits.bytes));
   BoundedBuilder<Json> builder(limits, most_keys);
-  Json::sax_parse(text, &builder);
-  return builder.take();
+  return parsed(text, builder);
 }
 
 template <class Json>
@@ -114,6 +138,15 @@ nlohmann::json read_json(std::string_view text, const JsonLimits& limits) {
 
 nlohmann::ordered_json read_ordered_json(std::string_view text, const JsonLimits& limits) {
   return read<nlohmann::ordered_json>(text, limits, limits.ordered_keys);
+}
+
+nlohmann::json read_json_list(std::string_view text, const std::string& list,
+                              const std::function<void(const nlohmann::json&)>& each,
+                              const JsonLimits& limits) {
+  if (text.size() > limits.bytes) throw JsonError("larger than " + bytes_text(limits.bytes));
+  BoundedBuilder<nlohmann::json> builder(limits, limits.keys);
+  builder.hand_out(list, each);
+  return parsed(text, builder);
 }
 
 std::optional<nlohmann::json> read_json_if(std::string_view text, const JsonLimits& limits) {

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace mlc {
@@ -29,6 +31,12 @@ struct JsonLimits {
 // Throws JsonError.
 nlohmann::json read_json(std::string_view text, const JsonLimits& limits = {});
 nlohmann::ordered_json read_ordered_json(std::string_view text, const JsonLimits& limits = {});
+
+// An object of which one member is a long list: each of its elements is handed out as it is read, and then
+// let go. Returns the rest, with that list empty; where it throws, some elements have been handed out.
+nlohmann::json read_json_list(std::string_view text, const std::string& list,
+                              const std::function<void(const nlohmann::json&)>& each,
+                              const JsonLimits& limits = {});
 
 // Empty where read_json() would throw: for answers that are only looked at.
 std::optional<nlohmann::json> read_json_if(std::string_view text, const JsonLimits& limits = {});

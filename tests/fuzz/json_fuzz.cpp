@@ -15,5 +15,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const mlc::JsonError&) {
     if (value) std::abort();
   }
+  // The same where a list's elements are let go as they are read.
+  auto list = nlohmann::json::array();
+  try {
+    auto rest = mlc::read_json_list(text, "a", [&](const nlohmann::json& one) { list.push_back(one); });
+    if (!list.empty()) rest["a"] = std::move(list);
+    if (!value || rest != *value) std::abort();
+  } catch (const mlc::JsonError&) {
+    if (value) std::abort();
+  }
   return 0;
 }

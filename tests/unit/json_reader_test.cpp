@@ -57,6 +57,25 @@ TEST(JsonReader, WhatIsNoneSaysWhereOnOneLine) {
   }
 }
 
+// What was handed out, one behind the other, and what was left.
+std::string list_of(const std::string& text) {
+  std::string seen;
+  const auto rest =
+      read_json_list(text, "items", [&](const nlohmann::json& one) { seen += one.dump() + ";"; });
+  return seen + " " + rest.dump();
+}
+
+TEST(JsonReader, ElementsOfALongListAreHandedOutAndNotKept) {
+  EXPECT_EQ(list_of(R"({"a":1,"items":[{"items":[1,2]},3,[4],"x",null],"b":[5]})"),
+            R"({"items":[1,2]};3;[4];"x";null; {"a":1,"b":[5],"items":[]})");
+  EXPECT_EQ(list_of(R"({"items":[]})"), R"( {"items":[]})");
+  for (const std::string same : {R"({"items":{"a":[1]}})", R"({"a":{"items":[1]}})", R"([{"items":[1]}])",
+                                 "[1]", "3", R"({"items":3})"})
+    EXPECT_EQ(list_of(same), " " + nlohmann::json::parse(same).dump());
+  EXPECT_THROW(list_of(R"({"items":[1,)"), JsonError);
+  EXPECT_THROW(list_of(R"({"items":[1],"items":[2]})"), JsonError);
+}
+
 TEST(JsonReader, ANumberThatNoDoubleHoldsIsNone) { EXPECT_THAT(why("[1e999]"), HasSubstr("1e999")); }
 
 TEST(JsonReader, AKeyThatIsNoneIsNamedWithTheOneThatWasMeant) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace mlc {
 
@@ -40,10 +42,15 @@ std::string token_of(const Endpoint& endpoint);
 // account. Empty outside a Pod. Throws EndpointError where a part is missing.
 std::optional<Endpoint> in_cluster_endpoint();
 
+// Puts what is kept of the next piece of an answer behind what was kept so far.
+using BodyFilter = std::function<void(std::string_view piece, std::string& kept)>;
+
 struct HttpRequest {
   std::string method, path;  // path: from the slash on, with the query
   std::string content_type, body;
   std::string accept = "application/json";
+  // Asked for one with each try, so that an answer that broke off leaves nothing behind; empty: all is kept.
+  std::function<BodyFilter()> filter = {};
 };
 
 struct HttpResponse {

@@ -9,8 +9,10 @@ namespace mlc {
 
 namespace {
 
-constexpr std::size_t largest_answer_bytes = 64u
-                                             << 20;  // a list of every node of a large cluster is below it
+// A list of every node of a large cluster is below it.
+constexpr std::size_t largest_answer_bytes = 64u << 20;
+// Of what comes, where not all of it is kept.
+constexpr std::size_t largest_filtered_bytes = 256u << 20;
 
 struct CloseHandle {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -27,11 +29,23 @@ void check(CURLcode code, std::source_location at = std::source_location::curren
                              ":" + std::to_string(at.line()) + ")");
 }
 
+struct Collected {
+  std::string& body;
+  BodyFilter filter;
+  std::size_t came = 0;
+};
+
 std::size_t collect(char* bytes, std::size_t size, std::size_t count, void* into) {
-  auto& body = *static_cast<std::string*>(into);
-  if (body.size() + size * count > largest_answer_bytes) return 0;  // libcurl makes an error of it
-  body.append(bytes, size * count);
-  return size * count;
+  auto& answer = *static_cast<Collected*>(into);
+  const std::string_view piece(bytes, size * count);
+  answer.came += piece.size();
+  // 0: libcurl makes an error of it.
+  if (answer.came > (answer.filter ? largest_filtered_bytes : largest_answer_bytes)) return 0;
+  if (answer.filter)
+    answer.filter(piece, answer.body);
+  else
+    answer.body.append(piece);
+  return answer.body.size() > largest_answer_bytes ? 0 : piece.size();
 }
 
 // Other certificates will not come by asking again.
@@ -77,6 +91,7 @@ class CurlTransport : public Transport {
   HttpResponse send(const HttpRequest& request, const std::string& token) override {
     CURL* curl = handle_.get();
     HttpResponse response;
+    Collected answer{response.body, request.filter ? request.filter() : BodyFilter()};
     HeaderList headers;
     const auto add = [&](const std::string& header) {
       curl_slist* longer = curl_slist_append(headers.get(), header.c_str());
@@ -91,7 +106,7 @@ class CurlTransport : public Transport {
     const std::string url = endpoint_.server + request.path;
     check(curl_easy_setopt(curl, CURLOPT_URL, url.c_str()));
     check(curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get()));
-    check(curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body));
+    check(curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer));
     if (request.body.empty()) {
       check(curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L));
     } else {
