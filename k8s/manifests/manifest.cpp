@@ -96,6 +96,23 @@ Json launcher_template(const ManifestRequest& request, const std::vector<std::st
                                      {"resources", {{"requests", {{"cpu", "1"}, {"memory", "1Gi"}}}}}}})}}}};
 }
 
+// Every Pod has sshd; index 0 runs the command beside it, when all the others answer. What is waited for in a
+// shell that is process 1 would not be ended by a signal.
+constexpr const char* index_0_leads =
+    "[ \"$JOB_COMPLETION_INDEX\" = 0 ] || exec /usr/sbin/sshd -De -f \"$0\"\n"
+    "trap 'exit 130' TERM INT\n"
+    "/usr/sbin/sshd -De -f \"$0\" &\n"
+    "for host in $1; do until ssh -o ConnectTimeout=5 \"$host\" true; do sleep 1; done; done\n"
+    "shift\n"
+    "exec \"$@\"\n";
+
+std::string joined(const std::vector<std::string>& words, char between) {
+  std::string text;
+  for (const auto& word : words)
+    text += (text.empty() ? "" : std::string(1, between)) + word;
+  return text;
+}
+
 // The mount of the keys, for Pods that no operator gives them to.
 void add_keys(Json& pod, const ManifestRequest& request) {
   pod["spec"]["volumes"].push_back(
@@ -198,64 +215,52 @@ Objects mpi_job(const ManifestRequest& request) {
 }
 
 Objects indexed_job(const ManifestRequest& request) {
-  const Json service{{"apiVersion", "v1"},
-                     {"kind", "Service"},
-                     {"metadata", {{"name", request.name}, {"namespace", request.name_space}}},
-                     {"spec", {{"clusterIP", "None"}, {"selector", labels(request, "worker")}}}};
+  // Names come before readiness: index 0 is one of them, and waits for the others itself.
+  const Json service{
+      {"apiVersion", "v1"},
+      {"kind", "Service"},
+      {"metadata", {{"name", request.name}, {"namespace", request.name_space}}},
+      {"spec",
+       {{"clusterIP", "None"}, {"publishNotReadyAddresses", true}, {"selector", labels(request, "worker")}}}};
   Json worker = worker_template(request);
   worker["spec"]["subdomain"] = request.name;
   worker["spec"]["restartPolicy"] = "Never";
   add_keys(worker, request);
-  const Json workers{
-      {"apiVersion", "batch/v1"},
-      {"kind", "Job"},
-      {"metadata", object_metadata(request, request.name)},
-      {"spec",
-       {{"completionMode", "Indexed"},
-        {"completions", request.nodes},
-        {"parallelism", request.nodes},
-        {"backoffLimit", 0},
-        {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},  // sshd does not end by itself
-        {"ttlSecondsAfterFinished", 60},
-        {"template", worker}}}};
-  std::string hosts;
+  std::vector<std::string> hosts;
   for (int node = 0; node < request.nodes; ++node)
-    hosts += (node ? "," : "") + request.name + "-" + std::to_string(node) + "." + request.name;
-  std::vector<std::string> command{"mlc-bench"};
+    hosts.push_back(request.name + "-" + std::to_string(node) + "." + request.name);
+  std::vector<std::string> command{
+      "sh", "-c", index_0_leads, home(request) + "/.sshd_config", joined(hosts, ' '), "mlc-bench"};
   command.insert(command.end(), request.command.begin(), request.command.end());
-  for (const auto& word : {std::string("--hosts"), hosts, std::string("--ranks"),
+  for (const auto& word : {std::string("--hosts"), joined(hosts, ','), std::string("--ranks"),
                            std::to_string(request.nodes * slots(request))})
     command.push_back(word);
-  Json launcher = launcher_template(request, command);
-  launcher["spec"]["restartPolicy"] = "Never";
-  launcher["spec"]["volumes"] = Json::array();
-  launcher["spec"]["containers"][0]["volumeMounts"] = Json::array();
-  Json env = Json::array({{{"name", "OMPI_MCA_pml"}, {"value", "ob1"}},
-                          {{"name", "OMPI_MCA_btl"}, {"value", "tcp,self,vader"}},
-                          {{"name", "OMPI_MCA_btl_tcp_if_include"}, {"value", request.interface}},
-                          {{"name", "OMPI_MCA_oob_tcp_if_include"}, {"value", request.interface}}});
+  Json& container = worker["spec"]["containers"][0];
+  container["command"] = command;
+  container["env"] = Json::array({{{"name", "OMPI_MCA_pml"}, {"value", "ob1"}},
+                                  {{"name", "OMPI_MCA_btl"}, {"value", "tcp,self,vader"}},
+                                  {{"name", "OMPI_MCA_btl_tcp_if_include"}, {"value", request.interface}},
+                                  {{"name", "OMPI_MCA_oob_tcp_if_include"}, {"value", request.interface}}});
   for (const auto& variable : variables(request)) {
     const auto equals = variable.find('=');
-    env.push_back({{"name", variable.substr(0, equals)}, {"value", variable.substr(equals + 1)}});
+    container["env"].push_back(
+        {{"name", variable.substr(0, equals)}, {"value", variable.substr(equals + 1)}});
   }
-  launcher["spec"]["containers"][0]["env"] = env;
-  add_keys(launcher, request);
-  const Json launch{
-      {"apiVersion", "batch/v1"},
-      {"kind", "Job"},
-      {"metadata", {{"name", request.name + "-launcher"}, {"namespace", request.name_space}}},
-      {"spec",
-       // The workers' names come with their readiness: until then mpirun fails, and is tried again.
-       {{"backoffLimit", 6},
-        {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},
-        {"ttlSecondsAfterFinished", 3600},
-        {"podFailurePolicy",
-         {{"rules",
-           Json::array({{{"action", "FailJob"},
-                         {"onExitCodes",
-                          {{"containerName", "launcher"}, {"operator", "In"}, {"values", {1, 2, 64}}}}}})}}},
-        {"template", launcher}}}};
-  return {service, workers, launch};
+  const Json job{{"apiVersion", "batch/v1"},
+                 {"kind", "Job"},
+                 {"metadata", object_metadata(request, request.name)},
+                 {"spec",
+                  {{"completionMode", "Indexed"},
+                   {"completions", request.nodes},
+                   {"parallelism", request.nodes},
+                   // The end of index 0 is the end of all: of a success by the policy, of a failure since
+                   // nothing is tried again. So no Pod keeps its GPUs.
+                   {"backoffLimit", 0},
+                   {"successPolicy", {{"rules", Json::array({{{"succeededIndexes", "0"}}})}}},
+                   {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},
+                   {"ttlSecondsAfterFinished", 3600},
+                   {"template", worker}}}};
+  return {service, job};
 }
 
 std::string to_yaml(const Objects& objects) {

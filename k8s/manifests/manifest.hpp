@@ -24,8 +24,9 @@ using Objects = std::vector<nlohmann::ordered_json>;
 // Kubeflow's MPIJob v2beta1. The launcher starts when every worker's sshd answers.
 Objects mpi_job(const ManifestRequest& request);
 
-// Without an operator: a headless Service, workers as an Indexed Job, a launcher as a Job. The keys for ssh
-// are a Secret that has to be there: NAME-ssh with id_rsa, id_rsa.pub and authorized_keys.
+// Without an operator: a headless Service, and an Indexed Job of which index 0 starts the ranks on all; they
+// end with it (Kubernetes 1.31 on; before that, the others at the deadline). The keys for ssh are a Secret
+// that has to be there: NAME-ssh with id_rsa, id_rsa.pub and authorized_keys.
 Objects indexed_job(const ManifestRequest& request);
 
 // As a stream of YAML documents. Text that YAML could take for anything else is quoted.

@@ -67,6 +67,17 @@ def action_of(spec, code):
     return "Count"
 
 
+def outcome(spec, codes):
+    """Of an Indexed Job whose Pods have ended with these codes, by index, as yet: "Complete", "Failed", or "" as long as it goes on.
+    What has not ended by then is told to (SIGTERM, and after the grace SIGKILL)."""
+    if any(codes.values()) and spec.get("backoffLimit", 6) == 0 and "backoffLimitPerIndex" not in spec:
+        return "Failed"
+    done = {str(index) for index, code in codes.items() if code == 0}
+    if any(set(rule["succeededIndexes"].split(",")) <= done for rule in spec.get("successPolicy", {}).get("rules", [])):
+        return "Complete"
+    return "Complete" if len(done) == spec["completions"] else ""
+
+
 def settle(api, name, codes):
     """Its Pods have ended with these exit codes (of an Indexed Job one an index, else one a try). False where a Pod is made again."""
     spec = api.jobs[name]["spec"]

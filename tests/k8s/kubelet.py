@@ -1,7 +1,7 @@
 """What the kubelet and the runtime make of a Pod, as far as a process on this machine can have it: the command as it is written, its
 variables, its volumes at their places in a root that is read-only where the Pod says so, its user, its capabilities and no way to
-more, the token of its account, and with a PodNetwork a network of its own. Accounts and ssh are as the image has them. It is not a
-container: the processes and the devices are this machine's, and limits of memory and CPU are not set."""
+more, the token of its account, processes of its own that end with the first, and with a PodNetwork a network of its own. Accounts and
+ssh are as the image has them. It is not a container: the devices are this machine's, and limits of memory and CPU are not set."""
 import atexit, functools, os, re, shlex, shutil, subprocess, tempfile, time
 
 from cluster import BENCH, SOURCE, clean_environment
@@ -20,14 +20,16 @@ for entry in /*; do
   name=${entry#/}
   case "$name" in
     etc|var|tmp|run|mnt|root|home) mkdir "$0/$name" ;;
+    proc) mkdir "$0/proc"; mount -t proc proc "$0/proc" ;;
     *) if [ -L "$entry" ]; then cp -a "$entry" "$0/$name"
        elif [ -d "$entry" ]; then mkdir "$0/$name"; mount --rbind "$entry" "$0/$name"
-         case "$name" in proc|sys|dev) ;; *) mount -o remount,bind,ro "$0/$name" ;; esac
+         case "$name" in sys|dev) ;; *) mount -o remount,bind,ro "$0/$name" ;; esac
        fi ;;
   esac
 done
 mkdir "$0/.etc"; mount --bind /etc "$0/.etc"; mount -o remount,bind,ro "$0/.etc"
 for entry in /etc/* ; do name=${entry#/etc/}; ln -s "/.etc/$name" "$0/etc/$name"; done
+chmod 1777 "$0/tmp"
 mkdir "$0/var/lib" "$0/image" "$0/run/sshd"
 cp -a "$2/root/." "$0/root/"; cp -a "$2/home/." "$0/home/"
 rm -f "$0/etc/ssh" "$0/etc/passwd" "$0/etc/group" "$0/etc/hosts"
@@ -49,11 +51,25 @@ def image():
     atexit.register(shutil.rmtree, root)
     os.mkdir(f"{root}/etc")
     for file in ("passwd", "group"):
-        shutil.copy(f"/etc/{file}", f"{root}/etc/{file}")
+        with open(f"/etc/{file}") as f, open(f"{root}/etc/{file}", "w") as copy:
+            copy.writelines(line for line in f if line.split(":")[2] != "1000")  # which is mpiuser's there
     subprocess.run([f"{SOURCE}/k8s/image/configure", root], check=True)
     with open(f"{root}/etc/hosts", "w") as f:
         f.write("127.0.0.1 localhost\n")
     return root
+
+
+class Container(subprocess.Popen):
+    """Its first process is number 1 there, which a signal that it does not handle does not end; all others end with it."""
+
+    def send_signal(self, number):
+        if self.poll() is not None:
+            return
+        try:
+            with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
+                os.kill(int(f.read()), number)
+        except (OSError, ValueError):  # not begun yet, or over
+            super().send_signal(number)
 
 
 class Pod:
@@ -175,7 +191,8 @@ class Pod:
 
     def identity_mounts(self, root):
         """The program, which node it is on, and what it calls itself and the others."""
-        lines = self.bind(BENCH, f"{root}/image/mlc-bench")
+        # Where sessions of sshd look for it, as in the image.
+        lines = [f"mount -t tmpfs -o mode=755 none {shlex.quote(root)}/usr/local/bin", *self.bind(BENCH, f"{root}/usr/local/bin/mlc-bench")]
         if self.played:
             lines += self.bind(self.played, f"{root}/image/played")
         if self.identity:
@@ -221,10 +238,10 @@ class Pod:
         script = self.text_file("mounts", self.mounts(container, root, annotations or {}))
         privileges, read_only = self.privileges(container)
         ours = {k: v for k, v in clean_environment().items() if not k.startswith(("OMPI_", "KUBERNETES_"))}
-        env = {**ours, "PATH": "/image:" + os.environ["PATH"], **self.environment(container)}
+        env = {**ours, "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **self.environment(container)}
         preload = ["env", *(f"{k}={v}" for k, v in self.preload.items())] if self.preload else []
         enter = ["nsenter", "-n", "-t", str(self.holder)] if self.holder else []
-        return subprocess.Popen([*enter, "unshare", "-mu", "sh", "-c", ENTER, root, script, image(), "ro" if read_only else "rw", *privileges, *preload,
+        return Container([*enter, "unshare", "-mu", "--pid", "--fork", "sh", "-c", ENTER, root, script, image(), "ro" if read_only else "rw", *privileges, *preload,
                                  *self.words(container), *more], env=env, stdin=subprocess.DEVNULL, stdout=output or subprocess.PIPE,
                                 stderr=output or subprocess.PIPE)
 

@@ -141,11 +141,11 @@ class Containers(LabCase):
             self.assertGreater(rail["gbit_s"], 0, rail)
 
     def test_allreduce_over_ssh_between_pods(self):
-        """The Indexed Job of `mlc-bench manifest`: its workers with their rails, its launcher with eth0 alone, all three Pods."""
+        """The Indexed Job of `mlc-bench manifest`: Pods with their rails, of which index 0 starts the ranks."""
         made = subprocess.run([self.lab.bench, "manifest", "allreduce", "--kind", "indexed-job", "--nodes", "2", "--gpus", "0", "--sizes", "4K,64K", "-n", "5", "--timeout", "3min"],
                               capture_output=True, text=True, check=True).stdout
         import yaml
-        jobs = {o["metadata"]["name"]: o["spec"]["template"] for o in yaml.safe_load_all(made) if o and o["kind"] == "Job"}
+        template, = [o["spec"]["template"] for o in yaml.safe_load_all(made) if o and o["kind"] == "Job"]
         with tempfile.TemporaryDirectory() as directory:
             subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-N", "", "-f", f"{directory}/id_rsa"], check=True)
             shutil.copy(f"{directory}/id_rsa.pub", f"{directory}/authorized_keys")
@@ -155,16 +155,16 @@ class Containers(LabCase):
                     secrets["mlc-allreduce-ssh"][name] = f.read()
         both = self.healthy("node0", "node1")
         hosts = {pod.address: f"mlc-allreduce-{i}.mlc-allreduce mlc-allreduce-{i}" for i, pod in enumerate(both)}  # the Service's names
-        workers = [pod.beside(jobs["mlc-allreduce"], f"mlc-allreduce-{i}", secrets, hosts) for i, pod in enumerate(both)]
-        launcher = self.a_pod("node0", "mlc-allreduce-launcher", jobs["mlc-allreduce-launcher"], secrets=secrets, hosts=hosts, first=False).up()
-        self.addCleanup(launcher.down)
-        for worker in workers:
-            container = worker.spec["containers"][0]
-            process = worker.start(container)
-            self.addCleanup(process.communicate)
-            self.addCleanup(worker.kill)
-            self.lab.run(worker.node, f"until ss -tln | grep -q :{container['readinessProbe']['tcpSocket']['port']}; do sleep 0.1; done", timeout=60)
-        done = launcher.run(launcher.spec["containers"][0], timeout=240)
+        workers = []
+        for i, pod in enumerate(both):
+            own = copy.deepcopy(template)
+            own["spec"]["containers"][0]["env"].append({"name": "JOB_COMPLETION_INDEX", "value": str(i)})  # as the Job's controller does
+            workers.append(pod.beside(own, f"mlc-allreduce-{i}", secrets, hosts))
+        leader, other = workers
+        process = other.start(other.spec["containers"][0])
+        self.addCleanup(process.communicate)
+        self.addCleanup(other.kill)
+        done = leader.run(leader.spec["containers"][0], timeout=240)
         self.assertEqual(done.code, 0, done)
         self.assertIn("2 ranks · 2 nodes · mpi", done.out)
         self.assertIn("PASS", done.out)

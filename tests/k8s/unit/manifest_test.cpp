@@ -31,6 +31,8 @@ TEST(Manifest, WorkersAreAsManyAsNodes) {
   });
   ASSERT_NE(workers, objects.end());
   EXPECT_EQ((*workers)["spec"]["completions"], 3);
+  EXPECT_EQ(objects.size(), 2u) << "no launcher beside it";
+  EXPECT_EQ((*workers)["spec"]["successPolicy"]["rules"][0]["succeededIndexes"], "0");
 }
 
 TEST(Manifest, AQueueIsALabelAndNoQueueIsNone) {
