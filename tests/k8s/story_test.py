@@ -2,11 +2,11 @@
 refused, with what is wrong named. The dispatcher and all Pods run with the command lines, accounts, volumes and capabilities that ship,
 each Pod in a network of its own (kubelet.py), against an API server that grants what the overlay grants. What is replaced is the
 measuring (measured.py, played_stage.py), the scheduler and the Job's controller (controllers.py)."""
-import json, os, re, shutil, subprocess, unittest
+import glob, json, os, re, shutil, signal, subprocess, unittest
 
 import access, controllers, kubelet, pod_network
 from api_server import ApiServer
-from cluster import FOREIGN, SOURCE, STARTUP, Case
+from cluster import FOREIGN, SOURCE, STARTUP, Case, wait_for
 from manifests_test import MANIFESTS, needs_tools, overlay, validate
 
 try:
@@ -214,6 +214,70 @@ class AsShipped(Story):
         self.assertEqual(self.api.condition("gpu-c")["status"], "False")
         self.assertIn("rail 2", self.api.condition("gpu-c")["message"])
         self.assertIn("gpu-c", self.dispatch().out)
+
+    # A short burn-in that really measures, with something to be killed in.
+    SHORT = """policy: short
+unknown_blocks: false
+node: {host: {nofile: 1}}
+confidence: {observe: 3 s, stall: 20 s}
+thresholds:
+  - {collective: allreduce, min_size: 64K, busbw_at_least: 0.001 GB/s}
+burnin:
+  stages:
+    - {stage: validate, command: [validate, host.limits], limit: 2 min}
+    - {stage: first, command: [allreduce, --backend, loopback, --sizes, 64K, --launches, "1"], limit: 2 min}
+    - {stage: second, command: [allreduce, --backend, loopback, --sizes, 128K, --launches, "1"], limit: 2 min}
+admit: {valid_for: 24 h}
+"""
+
+    def begin_local(self, name):
+        """Its Pod, measuring for itself."""
+        node, = controllers.places(self.api, self.api.jobs[name])
+        controllers.at_work(self.api, name)
+        pod = self.pod(self.api.jobs[name]["spec"]["template"], node, name)
+        self.logs[name] = self.path(f"log-{name}")
+        with open(self.logs[name], "wb") as log:
+            process = pod.start(root=self.root(node, name), output=log)
+        self.addCleanup(lambda: (process.kill(), process.wait()))
+        run_id, = [e["value"] for e in self.api.jobs[name]["spec"]["template"]["spec"]["containers"][0]["env"] if e["name"] == "RUN_ID"]
+        return process, f"{pod.host}/var/lib/mlc-bench/{run_id}"
+
+    def killed_and_gone_on_with(self, number):
+        objects = overlay("generic")
+        config = next(o for o in objects if o["kind"] == "ConfigMap" and "policy.yaml" in o.get("data", {}))
+        config["data"]["policy.yaml"] = self.SHORT
+        self.cluster(objects, ["gpu-a"])
+        self.cilium_is_ready()
+        self.dispatch()
+        job, = self.waiting("burnin")
+        process, folder = self.begin_local(job)
+        wait_for(lambda: glob.glob(f"{folder}/second*.log"), timeout=60)
+        process.send_signal(number)
+        code = process.wait(timeout=self.api.jobs[job]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"])
+        controllers.end(self.api, job, True, "DeadlineExceeded")
+        self.assertFalse(self.is_open("gpu-a"))
+        first, = glob.glob(f"{folder}/first*.json")
+        measured = os.stat(first).st_mtime_ns
+        said = self.dispatch().out
+        self.assertRegex(said, r"gpu-a +pending +one Job gave no answer; again after", "nothing is tried at once")
+        self.assertEqual(self.waiting("burnin"), {})
+        self.api.date_offset_s += 660
+        self.dispatch()
+        after, = self.waiting("burnin")
+        self.assertNotEqual(after, job)
+        process, again = self.begin_local(after)
+        self.assertEqual(process.wait(timeout=120), 0, self.told())
+        self.assertEqual((again, os.stat(first).st_mtime_ns), (folder, measured), "what was measured is not measured anew")
+        controllers.end(self.api, after)
+        self.assertTrue(self.is_open("gpu-a"))
+        return code
+
+    def test_a_run_that_is_told_to_stop_is_gone_on_with(self):
+        """As at the Job's deadline, by preemption and by a drain."""
+        self.assertEqual(self.killed_and_gone_on_with(signal.SIGTERM), 130, self.told())
+
+    def test_a_run_that_is_killed_is_gone_on_with(self):
+        self.killed_and_gone_on_with(signal.SIGKILL)
 
 
 if __name__ == "__main__":
