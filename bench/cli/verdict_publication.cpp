@@ -1,5 +1,6 @@
 #include "bench/cli/verdict_publication.hpp"
 
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "reports/faces/terminal.hpp"
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
+#include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
 #include "validators/deciding/decide.hpp"
@@ -39,6 +41,17 @@ bool told(const std::function<Published()>& tell) {
   return false;
 }
 
+// When that was by the API server's clock; as it is where the two agree, or the server does not say.
+std::string by_the_servers_clock(const std::string& moment, const NodeView& view, const AdmitPolicy& policy) {
+  const auto at = parse_rfc3339(moment);
+  if (!at || !view.seen_at) return moment;
+  const double ahead_s = std::difftime(std::time(nullptr), *view.seen_at);
+  if (std::abs(ahead_s) <= policy.clock_skew_s) return moment;
+  std::fprintf(stderr, "warning: the clock of this node is %s %s that of the API server, which counts here\n",
+               time_text(std::abs(ahead_s) * 1e6).c_str(), ahead_s > 0 ? "ahead of" : "behind");
+  return rfc3339(*at - static_cast<std::time_t>(ahead_s));
+}
+
 }  // namespace
 
 std::string VerdictPublication::left_behind(RunKind of) const {
@@ -50,10 +63,11 @@ VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) con
   // Where no node can be asked for: what is decided without one, and opens none.
   sent.verdict =
       decide(report, policy, {.plan = wanted_plan(policy, as), .kind = as, .checks = check_names()});
-  const std::string said{to_string(report.verdict.decision)};
+  const std::string said{to_string(report.verdict.decision)}, started = report.run.started;
   sent.arrived = told([&] {
     return publish_to(kubernetes, policy.admit, node, [&](const NodeView& view) {
       require_report_of(report, view);
+      if (own_clock) report.run.started = by_the_servers_clock(started, view, policy.admit);
       Wanted wanted = wanted_of(policy, view, as, std::time(nullptr));
       wanted.version = MLC_VERSION, wanted.checks = check_names();
       sent.verdict = report.verdict = decide(report, policy, wanted);

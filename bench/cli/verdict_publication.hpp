@@ -16,6 +16,9 @@ struct VerdictPublication {
   std::string state;  // folder of what could not be published; empty: none
   Policy policy;
   KubernetesOptions kubernetes;
+  // The run's times are of this machine's clock, which may be wrong by a day: the cluster is told what they
+  // are by its own. Not of a report that somebody else brings.
+  bool own_clock = false;
 
   // Decides anew, under this policy. Says on stderr what was done. The verdict's exit code, also where the
   // cluster could not be told of a failure; 3 for a pass that the cluster does not know of, since the node is

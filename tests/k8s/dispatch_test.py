@@ -197,6 +197,52 @@ class Faults(DispatchCase):
                 self.assertEqual(one.returncode, 0, err)
             self.assertEqual(self.settled(), expected)
 
+    def test_slow_answers_are_waited_for(self):
+        """Each takes a third of the time-out, as 5 s of the 15 s do: the round takes long, and does all it would."""
+        self.a_campaign()
+        start_of_it = self.api.snapshot()
+        expected = self.settled()
+        self.api.restore(start_of_it)
+        self.api.delay_s = 0.3
+        ran = self.dispatch("--api-timeout", "1s", "--api-patience", "2s")
+        self.assertEqual(ran.code, 0, ran)
+        self.assertGreater(ran.seconds, 3, "longer than the patience, which is for a server that does not answer")
+        self.api.delay_s = 0
+        self.assertEqual(self.settled(), expected)
+        self.api.delay_s = 1.5
+        ran = self.dispatch("--api-timeout", "0.5s", "--api-patience", "1s")
+        self.assertEqual(ran.code, 3, ran)
+        self.assertIn("gave up", ran.err)
+
+    def test_a_policy_that_changes_in_mid_campaign_sends_nodes_back(self):
+        """What they showed alone goes with no fabric stage any more: after three without an answer their local stages are run anew."""
+        for i in range(3):
+            self.api.add_node(f"gpu-{i}")
+            self.label(f"gpu-{i}", admission="fabric")
+        for _ in range(3):
+            self.dispatch()
+            fabric, = [n for n, j in self.api.jobs.items() if "fabric" in n and "conditions" not in j["status"]]
+            end(self.api, fabric, failed=True, reason="FailedIndexes")
+            self.assertRegex(self.dispatch().out, r"gpu-0 .*(gave no answer; again after|its local stages are run anew)")
+            self.later(6 * 3600)
+        self.assertEqual({n["metadata"]["labels"]["mlc-bench.io/admission"] for n in self.api.nodes.values()}, {"pending"})
+        self.dispatch()
+        self.assertEqual(len([n for n, j in self.api.jobs.items() if "burnin" in n]), 3)
+
+    def test_each_node_that_waits_has_one_line_that_says_why(self):
+        self.a_campaign()
+        for i, state in enumerate(("refused", "maybe", "", "pending", "pending")):
+            self.api.add_node(f"more-{i}", labels={"mlc-bench.io/admission": state})
+        self.api.add_node("open", labels={"mlc-bench.io/admission": "admitted"})
+        for _ in range(3):
+            out = self.dispatch().out
+            table = re.split(r"why it waits\n", out)[1].split("\n  ")[0].splitlines()
+            lines = {line.split()[0]: line for line in table if line.strip() and not line.startswith("nothing")}
+            self.assertEqual(set(lines), {n for n in self.api.nodes if n != "open"}, out)
+            for line in lines.values():
+                self.assertRegex(line, r"  (its Job |all \d|waits for|needs|\w+ Job|refused; |the label |\d+ fabric Job|Job )")
+            self.later(400)
+
     def test_away_for_an_hour(self):
         self.a_campaign()
         self.api.faults.append(lambda method, path: (503, {}))

@@ -106,10 +106,10 @@ class Group(Case):
                 self.fail(f"{node} does not end:\n" + "\n".join(f"--- {n}\n{self.log(n)}" for n in self.pods))
         return codes
 
-    def all(self, **more):
+    def all(self, within=50, **more):
         for node in self.nodes:
             self.start(node, **more)
-        return self.ends()
+        return self.ends(within=within)
 
     def told(self):
         return "\n".join(f"--- {n}\n{self.log(n)}" for n in self.pods)
@@ -216,6 +216,15 @@ class Fabric(Group):
         self.assertEqual(codes.pop("gpu-e"), 130, self.told())
         self.assertEqual(set(codes.values()), {0}, self.told())
         self.assertEqual([path for _, path in self.api.writes() if "gpu-e" in path], [])
+
+    def test_a_member_that_hangs_stops_nobody_else(self):
+        """It keeps its node's meetings until the stage's limit, and half a minute more; the others then do without it."""
+        self.group(["gpu-a", "gpu-b", "gpu-c", "gpu-d", "gpu-e"], hang=["gpu-e"])
+        codes = self.all(within=200)
+        self.assertNotEqual(codes.pop("gpu-e"), 0, self.told())
+        self.assertEqual(set(codes.values()), {0}, self.told())
+        self.opened("gpu-a", "gpu-b", "gpu-c", "gpu-d")
+        self.not_opened("gpu-e")
 
     def test_a_member_that_never_comes_is_waited_for_and_then_not(self):
         self.group(["gpu-a", "gpu-b", "gpu-c", "gpu-d", "gpu-e"])

@@ -227,7 +227,7 @@ burnin:
     - {stage: validate, command: [validate, host.limits], limit: 2 min}
     - {stage: first, command: [allreduce, --backend, loopback, --sizes, 64K, --launches, "1"], limit: 2 min}
     - {stage: second, command: [allreduce, --backend, loopback, --sizes, 128K, --launches, "1"], limit: 2 min}
-admit: {valid_for: 24 h}
+admit: {valid_for: 168 h}
 """
 
     def begin_local(self, name):
@@ -242,7 +242,8 @@ admit: {valid_for: 24 h}
         run_id, = [e["value"] for e in self.api.jobs[name]["spec"]["template"]["spec"]["containers"][0]["env"] if e["name"] == "RUN_ID"]
         return process, f"{pod.host}/var/lib/mlc-bench/{run_id}"
 
-    def killed_and_gone_on_with(self, number):
+    def short(self):
+        """One new node, and its Job under the short policy."""
         objects = overlay("generic")
         config = next(o for o in objects if o["kind"] == "ConfigMap" and "policy.yaml" in o.get("data", {}))
         config["data"]["policy.yaml"] = self.SHORT
@@ -250,6 +251,10 @@ admit: {valid_for: 24 h}
         self.cilium_is_ready()
         self.dispatch()
         job, = self.waiting("burnin")
+        return job
+
+    def killed_and_gone_on_with(self, number):
+        job = self.short()
         process, folder = self.begin_local(job)
         wait_for(lambda: glob.glob(f"{folder}/second*.log"), timeout=60)
         process.send_signal(number)
@@ -278,6 +283,61 @@ admit: {valid_for: 24 h}
 
     def test_a_run_that_is_killed_is_gone_on_with(self):
         self.killed_and_gone_on_with(signal.SIGKILL)
+
+    def booted_anew(self, boot):
+        self.identity["gpu-a"]["boot"] = boot
+        self.api.nodes["gpu-a"]["status"]["nodeInfo"]["bootID"] = boot
+
+    def test_a_node_that_is_booted_in_mid_run_is_measured_anew(self):
+        job = self.short()
+        process, folder = self.begin_local(job)
+        wait_for(lambda: glob.glob(f"{folder}/second*.log"), timeout=60)
+        first, = glob.glob(f"{folder}/first*.json")
+        process.kill()
+        process.wait()
+        self.booted_anew("00000009-0000-4000-8000-000000000009")
+        node, = self.api.nodes
+        pod = self.pod(self.api.jobs[job]["spec"]["template"], node, f"{job}-again")  # podReplacementPolicy
+        ran = pod.run()
+        self.assertEqual(ran.code, 0, ran)
+        self.assertNotIn(first, glob.glob(f"{folder}/first*.json"), "of another boot nothing counts")
+        controllers.settle(self.api, job, [0])
+        self.assertTrue(self.is_open("gpu-a"))
+
+    def test_a_node_that_is_made_anew_in_mid_run_is_another(self):
+        """Its namesake must not be opened by what the one before it showed, and nothing waits for that one."""
+        job = self.short()
+        process, folder = self.begin_local(job)
+        wait_for(lambda: glob.glob(f"{folder}/second*.log"), timeout=60)
+        del self.api.nodes["gpu-a"]
+        made = self.api.add_node("gpu-a", [STARTUP], boot="00000007-0000-4000-8000-000000000007",
+                                 labels={"mlc-bench.io/admission": "pending", "kubernetes.io/hostname": "gpu-a"})
+        made["metadata"]["uid"] = "another"
+        self.assertNotEqual(process.wait(timeout=60), 0, self.told())
+        controllers.end(self.api, job, failed=True)
+        self.assertFalse(self.is_open("gpu-a"))
+        self.dispatch()
+        after, = self.waiting("burnin")
+        self.assertNotEqual(after, job, "named after its uid")
+
+    def test_a_clock_that_is_wrong_by_a_day(self):
+        """The node's: either way it is measured, said, and told by the server's clock, so that nobody takes its look for an old one."""
+        for ahead in (86400, -86400):
+            with self.subTest(ahead=ahead):
+                self.directory.cleanup()
+                os.makedirs(self.directory.name)
+                job = self.short()
+                self.api.date_offset_s = -ahead
+                process, _ = self.begin_local(job)
+                self.assertEqual(process.wait(timeout=100), 0, self.told())
+                self.assertRegex(self.told(), f"clock of this node is 86[34]\\d\\d.00 s {'ahead of' if ahead > 0 else 'behind'} that of the API server")
+                controllers.end(self.api, job)
+                self.assertTrue(self.is_open("gpu-a"))
+                tested = self.api.nodes["gpu-a"]["metadata"]["annotations"]["mlc-bench.io/tested-at"]
+                self.assertLess(self.api.now(-300), tested)
+                self.assertLessEqual(tested, self.api.now(60))
+                self.assertIn("1 node: 1 admitted", self.dispatch().out)
+                self.assertEqual(self.waiting("passive"), {}, "it was looked at just now")
 
 
 if __name__ == "__main__":
