@@ -14,7 +14,8 @@ namespace {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-std::string sample(const std::string& name, const Labels& labels, const std::string& value) {
+std::string sample_text(const std::string& name, const Labels& labels, const std::string& value) {
+  if (labels.empty()) return name + " " + value + "\n";
   std::string text = name + "{";
   for (std::size_t i = 0; i < labels.size(); ++i) {
     text += (i > 0 ? "," : "") + labels[i].first + "=\"";
@@ -31,18 +32,31 @@ std::string family(const std::string& name, const std::string& help) {
   return "# HELP " + name + " " + help + "\n# TYPE " + name + " gauge\n";
 }
 
+// A stage may be held several times, and several stages may measure the same.
+Labels with_stage(Labels labels, const std::string& stage, int launch) {
+  if (!stage.empty()) labels.emplace_back("stage", stage);
+  if (launch > 0) labels.emplace_back("launch", std::to_string(launch));
+  return labels;
+}
+
 Labels labels_of(const Series& s) {
-  return {{"collective", s.collective},
-          {"dtype", s.dtype},
-          {"redop", s.redop},
-          {"placement", s.placement},
-          {"size_bytes", std::to_string(s.bytes)},
-          {"ranks", std::to_string(s.ranks)}};
+  return with_stage({{"collective", s.collective},
+                     {"dtype", s.dtype},
+                     {"redop", s.redop},
+                     {"placement", s.placement},
+                     {"size_bytes", std::to_string(s.bytes)},
+                     {"ranks", std::to_string(s.ranks)}},
+                    s.stage, s.launch);
 }
 
 }  // namespace
 
 std::string to_prometheus(const Report& report) {
+  // A node has a file of each kind of run, and no sample may be in two of them.
+  const auto sample = [&](const std::string& name, Labels labels, const std::string& value) {
+    if (!report.run.plan.empty()) labels.emplace_back("plan", report.run.plan);
+    return sample_text(name, labels, value);
+  };
   std::string text = family("mlc_bench_verdict", "1 for the decision of the last run, 0 for the others");
   for (Decision decision : {Decision::pass, Decision::fail, Decision::inconclusive})
     text += sample("mlc_bench_verdict",
@@ -56,9 +70,9 @@ std::string to_prometheus(const Report& report) {
                   {"nodes", std::to_string(report.run.nodes)}},
                  "1");
   text += family("mlc_bench_run_duration_seconds", "how long the run took") +
-          "mlc_bench_run_duration_seconds " + shortest(report.run.duration_s) + "\n";
-  text += family("mlc_bench_run_errors", "things that the tool could not do") + "mlc_bench_run_errors " +
-          std::to_string(report.errors.size()) + "\n";
+          sample("mlc_bench_run_duration_seconds", {}, shortest(report.run.duration_s));
+  text += family("mlc_bench_run_errors", "things that the tool could not do") +
+          sample("mlc_bench_run_errors", {}, std::to_string(report.errors.size()));
 
   const std::vector<std::tuple<std::string, std::string, std::function<std::string(const Series&)>>> metrics{
       {"mlc_bench_collective_bus_bandwidth_bytes_per_second", "bus bandwidth at the median time",
@@ -117,7 +131,10 @@ std::string to_prometheus(const Report& report) {
     text += family(name, "1 for the status that a check found");
     for (const auto& f : report.findings)
       text += sample(
-          name, {{"check", f.check}, {"subject", f.subject}, {"status", std::string(to_string(f.status))}},
+          name,
+          with_stage(
+              {{"check", f.check}, {"subject", f.subject}, {"status", std::string(to_string(f.status))}},
+              f.stage, f.launch),
           "1");
   }
   return text;

@@ -195,6 +195,25 @@ class AsRendered(ClusterCase):
                 self.assertEqual(ran.code, 0, f"{self.inconclusive}{ran}")
                 self.assertEqual(self.admission(), "admitted")
 
+    def test_prometheus_gets_a_file_of_each_kind_of_run(self):
+        """In one folder of the node, and no sample twice, in one file or in two: node_exporter would drop them all."""
+        objects = overlay("sakura-h100")
+        self.join()
+        seen, files = [], {}
+        for name in ("mlc-burnin", "mlc-health", "mlc-passive"):
+            if name != "mlc-burnin":
+                self.api.nodes["gpu-a"]["metadata"]["labels"]["mlc-bench.io/admission"] = "admitted"
+            pod = self.pod(objects, name, "healthy")
+            self.assertIn(pod.run().code, (0, 2))
+            folder = pod.host + "/var/lib/node_exporter/textfile_collector"
+            file, = os.listdir(folder)
+            with open(f"{folder}/{file}") as f:
+                files[file] = [line.rsplit(" ", 1)[0] for line in f if not line.startswith("#")]
+            seen += files[file]
+        self.assertEqual(set(files), {f"mlc-bench-{k}.prom" for k in ("burnin", "health", "passive")})
+        self.assertEqual([s for s in seen if seen.count(s) > 1], [])
+        self.assertTrue(any('stage="allreduce",launch="3"' in s for s in files["mlc-bench-burnin.prom"]))
+
     def test_a_look_without_load_extends_and_doubts(self):
         for tree, code in (("healthy", 0), ("port-down", 1)):
             with self.subTest(tree):
