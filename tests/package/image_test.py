@@ -1,5 +1,5 @@
 """The image: built from its Containerfile by buildah, which takes neither a daemon nor a registry, on a base made by debootstrap;
-then what the manifests run in it is run in it, over networks of its own: sshd of two workers, a launcher, a burn-in."""
+then what the manifests run in it is run in it, over networks of its own: the two Pods of an Indexed Job, a burn-in."""
 import contextlib, json, os, shutil, subprocess, sys, unittest
 
 from shipped import BENCH, BUILD, CUDA, HERE, INSIDE, SOURCE, Case, a_root, output, package
@@ -63,15 +63,14 @@ class Image(Case):
             process.communicate()
 
     def ranks_over_ssh(self):
-        """`mlc-bench manifest`'s Job of workers and Job of the launcher, each in a container and a network of its own."""
+        """The Pods of `mlc-bench manifest`'s Indexed Job, each in a container and a network of its own."""
         made = output(BENCH, "manifest", "allreduce", "--kind", "indexed-job", "--nodes", "2", "--gpus", "0", "--rails", "0", "--sizes", "4K,1M", "-n", "5")
         import yaml  # there where the test is not skipped
         objects = [o for o in yaml.safe_load_all(made) if o]
-        jobs = {o["metadata"]["name"]: containers(o)[0] for o in objects if o["kind"] == "Job"}
-        worker, launcher = jobs["mlc-allreduce"], jobs["mlc-allreduce-launcher"]
-        self.assertEqual((worker["securityContext"]["runAsUser"], launcher["securityContext"]["runAsUser"]), (1000, 1000))
+        worker, = [containers(o)[0] for o in objects if o["kind"] == "Job"]
+        self.assertEqual(worker["securityContext"]["runAsUser"], 1000)
         # What the Service's names would lead to.
-        hosts = self.write("hosts", "127.0.0.1 localhost\n" + "".join(f"10.99.0.{i + 1} mlc-allreduce-{i}.mlc-allreduce w{i}\n" for i in range(2)) + "10.99.0.3 launcher\n")
+        hosts = self.write("hosts", "127.0.0.1 localhost\n" + "".join(f"10.99.0.{i + 1} mlc-allreduce-{i}.mlc-allreduce w{i}\n" for i in range(2)) + "10.99.0.3 other\n")
         for keys in ("keys", "others"):
             os.mkdir(self.path(keys))
             output("ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-N", "", "-f", self.path(f"{keys}/id_rsa"))
@@ -81,7 +80,7 @@ class Image(Case):
                     os.chown(path, 0, 1000)  # as a Secret with fsGroup 1000 and mode 0440
                     os.chmod(path, 0o750 if path == folder else 0o440)
         home = next(m["mountPath"] for m in worker["volumeMounts"] if m["name"] == "ssh")
-        within = self.networks("w0", "w1", "launcher")
+        within = self.networks("w0", "w1", "other")
         roots = {name: self.a_container() for name in within}
         for root in roots.values():
             shutil.copy(hosts, f"{root}/etc/hosts")
@@ -89,18 +88,16 @@ class Image(Case):
         def words(name, command, keys="keys"):
             named = ("sh", "-c", 'hostname "$0" && exec "$@"', name)
             return [*within[name], INSIDE, "--bind", f"{self.path(keys)}:{home}", roots[name], *named, *USER, *command]
-        with self.running(words("w0", worker["command"])) as first, self.running(words("w1", worker["command"])) as second:
-            for address in ("10.99.0.1", "10.99.0.2"):  # the readiness probe's port
-                probe = f"until (exec 3<>/dev/tcp/{address}/{worker['readinessProbe']['tcpSocket']['port']}) 2>/dev/null; do sleep 0.1; done"
-                output(*within["launcher"], "timeout", "60", "bash", "-c", probe)
-            said = subprocess.run(words("launcher", launcher["command"]), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+        def pod(index):
+            return words(f"w{index}", [f"JOB_COMPLETION_INDEX={index}", *worker["command"]])
+        with self.running(pod(1)) as second:
+            said = subprocess.run(pod(0), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
             self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
             self.assertIn("2 ranks · 1 node · mpi", said.stdout)  # two Pods of one machine are one node
             self.assertIn("PASS", said.stdout)
-            denied = subprocess.run(words("launcher", ["ssh", "-o", "BatchMode=yes", "w0", "true"], "others"), capture_output=True, text=True, timeout=60)
+            denied = subprocess.run(words("other", ["ssh", "-o", "BatchMode=yes", "w1", "true"], "others"), capture_output=True, text=True, timeout=60)
             self.assertIn("Permission denied", denied.stderr)
-            self.assertIsNone(first.poll())
-            self.assertIsNone(second.poll())
+            self.assertIsNone(second.poll(), "it ends by the Job's success policy")
 
     def burn_in(self):
         """The CronJob of the lab's overlay as it is rendered: `validate`, then ranks. Without a cluster nothing is published."""
