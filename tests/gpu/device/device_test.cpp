@@ -93,6 +93,32 @@ TEST_F(OnGpu, PlantedCorruptionIsFoundAtItsExactOffset) {
   }
 }
 
+TEST_F(OnGpu, CorruptionBehindTheLastWholeSliceIsFoundAtItsOffset) {
+  const auto buffer = memory->allocate(16'384);
+  for (auto spec : specs(random)) {
+    const auto width = static_cast<std::uint64_t>(width_of(spec.dtype)), slice = 16 / width;
+    if (spec.op != pattern::Op::copy || slice == 1) continue;
+    for (const std::uint64_t tail : {std::uint64_t{1}, slice - 1}) {
+      const std::uint64_t count = 100 * slice + tail;
+      spec.index = random() % 1000 * 16;  // what is before the tail goes by slices
+      memory->fill(buffer.get(), count, spec);
+      memory->flip_bit(buffer.get() + (count - 1) * width, 1);
+      const VerifyResult result = memory->verify(buffer.get(), count, spec);
+      EXPECT_EQ(result.wrong, 1u) << to_string(spec.dtype);
+      EXPECT_EQ(result.first, count - 1) << to_string(spec.dtype);
+    }
+  }
+}
+
+TEST_F(OnGpu, EveryBitOfASliceCounts) {
+  const auto buffer = memory->allocate(32);
+  for (unsigned bit = 0; bit < 128; ++bit) {
+    memory->set(buffer.get(), 32, 0xa5);
+    memory->flip_bit(buffer.get() + 16 + bit / 8, bit % 8);
+    EXPECT_EQ(memory->count_other_than(buffer.get(), 32, 0xa5), 1u) << bit;
+  }
+}
+
 TEST_F(OnGpu, BytesOtherThanThePoisonAreCounted) {
   const auto buffer = memory->allocate(10'000);
   for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{16}})
