@@ -234,7 +234,7 @@ class Nccl final : public Communicator {
       NcclComm roll_call(options.timeout_s);
       roll_call.initialise(control_->size(), control_->rank(), new_id(), false);
     }
-    comm_.initialise(control_->size(), control_->rank(), new_id(), true);
+    comm_.initialise(control_->size(), control_->rank(), new_id(), true, stream_.get());
     memory_ = make_cuda_memory(stream_.get(), [this](std::uint64_t bytes) { return allocate(bytes); });
   }
 
@@ -419,9 +419,10 @@ class Nccl final : public Communicator {
       comm_.settle(nccl().open_window(comm_.get(), at, bytes, &handle, symmetric), "ncclCommWindowRegister");
     else if (options_.registration == 1)
       comm_.settle(nccl().enroll(comm_.get(), at, bytes, &handle), "ncclCommRegister");
-    return {static_cast<std::byte*>(at), [comm = comm_.get(), handle, window](std::byte* p) {
-              if (handle != nullptr && window) (void)nccl().close_window(comm, handle);
-              if (handle != nullptr && !window) (void)nccl().withdraw(comm, handle);
+    return {static_cast<std::byte*>(at), [this, handle, window](std::byte* p) {
+              const bool known = handle != nullptr && comm_.get() != nullptr;
+              if (known && window) (void)nccl().close_window(comm_.get(), handle);
+              if (known && !window) (void)nccl().withdraw(comm_.get(), handle);
               (void)nccl().free(p);
             }};
   }

@@ -6,6 +6,7 @@
 #include <exception>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "bench/backends/nccl_library.hpp"
 #include "bench/handles/error.hpp"
@@ -35,13 +36,15 @@ class NcclComm {
     }
   }
 
-  void initialise(int ranks, int rank, const ncclUniqueId& id, bool blocking) {
+  // `work`: the stream of its operations.
+  void initialise(int ranks, int rank, const ncclUniqueId& id, bool blocking, cudaStream_t work = nullptr) {
+    work_ = work;
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = blocking ? 1 : 0;
     settle(nccl().init(&comm_, ranks, id, rank, &config), "ncclCommInitRankConfig");
   }
 
-  ncclComm_t get() const { return comm_; }
+  ncclComm_t get() const { return comm_; }  // null once it was aborted
 
   // Waits until the communicator has taken what was asked of it.
   void settle(ncclResult_t result, const char* call) {
@@ -62,14 +65,20 @@ class NcclComm {
   }
 
  private:
-  [[noreturn]] void fail(ncclResult_t result, const char* call) const {
+  // Aborts: what waits for a peer on the stream never ends otherwise, and memory that it works on cannot be
+  // freed before.
+  [[noreturn]] void fail(ncclResult_t result, const char* call) {
     const char* last = nccl().last_error(comm_);
-    throw BackendError(
+    const std::string what =
         std::string("nccl: ") + call + ": " +
         (result == ncclInProgress ? "no answer within the deadline" : nccl().error_string(result)) +
-        (last != nullptr && *last != '\0' ? std::string("; ") + last : ""));
+        (last != nullptr && *last != '\0' ? std::string("; ") + last : "");
+    (void)nccl().abort(std::exchange(comm_, nullptr));
+    if (work_ != nullptr) (void)cudaStreamSynchronize(work_);
+    throw BackendError(what);
   }
   double timeout_s_;
+  cudaStream_t work_ = nullptr;
   ncclComm_t comm_ = nullptr;
 };
 

@@ -12,6 +12,7 @@
 #include "bench/ranks/launcher.hpp"
 #include "bench/ranks/processes.hpp"
 #include "reports/faces/terminal.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -39,6 +40,14 @@ int inherited_segment() {
     throw BackendError("local: started as a rank without shared memory (" + std::string(segment_variable) +
                        ")");
   return std::atoi(text->c_str());
+}
+
+// What rank 0 came to, for who launched it: without it, a rank that ended for no result.
+void answer(ExitCode code) {
+  if (launch_directory().empty())
+    tell_launcher(code);
+  else
+    write_whole(launch_directory() + "/exit", std::to_string(static_cast<int>(code)));
 }
 
 }  // namespace
@@ -79,6 +88,7 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
       if (as.rank == 0 && launch_directory().empty()) tell_launcher(code);
     } catch (const UsageError&) {
       usage = std::current_exception();  // the same on all ranks: end in order
+      if (as.rank == 0) answer(ExitCode::usage);
     }
   } catch (const std::bad_alloc&) {
     watch.failed({.what = "out of memory",

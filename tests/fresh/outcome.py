@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -B
-"""What a run of the suite came to: what was skipped, with its reason, and the counts in the last line.
+"""What a run of the suite came to: what was skipped, with its reason, what was measured of the tests, and the counts in the last line.
 
 usage: tests/fresh/outcome.py [--allowed FILE] JUNIT...      the files that ctest --output-junit writes
 Exits 1 if a test failed, if none ran, or if one was skipped, or left out a part of itself, for a reason that is not in the list of
@@ -10,6 +10,8 @@ ALLOWED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "allowe
 # How each kind of test says why: Python's unittest (one line a method), GoogleTest (a line after the place), and our scripts.
 UNITTEST = re.compile(r"^\w.* \.\.\. .*\bskipped (?P<quote>['\"])(?P<reason>.*)(?P=quote)$", re.M)
 GOOGLETEST = re.compile(r"^\S.*:\d+: Skipped\n(?P<reason>[^\n]+)", re.M)
+# What a test says of the tests themselves.
+FIGURE = re.compile(r"^coverage: .*$", re.M)
 SCRIPT = re.compile(r"^skipped: (?P<reason>.*)$", re.M | re.I)
 
 
@@ -25,6 +27,10 @@ def read_allowed(path):
         if len(line) != 2:
             raise SystemExit(f"{path}: a pattern for the test and one for the reason: {line[0]}")
     return [(re.compile(test), re.compile(reason.strip())) for test, reason in lines]
+
+
+def figures(path):
+    return [line for case in ElementTree.parse(path).getroot().iter("testcase") for line in FIGURE.findall(case.findtext("system-out") or "")]
 
 
 def read_junit(path):
@@ -56,6 +62,8 @@ def main():
         print("not done:")
     for (name, how, reason), no in sorted(zip(left_out, refused)):
         print(f"  {name}{'' if how == 'skipped' else ' (a part of it)'}: {reason}{'   <-- not in tests/allowed_skips.txt' if no else ''}")
+    for line in dict.fromkeys(line for path in options.junit for line in figures(path)):
+        print(line)
     failed = [name for name, how, _ in tests if how == "failed"]
     if failed:
         print("failed: " + ", ".join(failed))

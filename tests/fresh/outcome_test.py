@@ -36,6 +36,10 @@ class Outcome(unittest.TestCase):
         junit = self.junit({"a": PASSES[0], "b": PASSES[0]})
         self.assertEqual(self.outcome([junit, junit])[:2], (0, ["4 passed, 0 failed, 0 skipped"]))
 
+    def test_the_share_of_lines_that_ran_is_shown(self):
+        junit = self.junit({"a": "echo 'coverage: 9 of 10 lines, 90 %'; echo 'no coverage: x'"})
+        self.assertEqual(self.outcome([junit])[:2], (0, ["coverage: 9 of 10 lines, 90 %", "1 passed, 0 failed, 0 skipped"]))
+
     def test_a_skip_needs_a_line_of_the_list_for_its_name_and_its_reason(self):
         junit = self.junit({"a": PASSES[0], "lab": SKIPS["script"]})
         code, lines, _ = self.outcome([junit], "# why\n^lab$ no lab\n")

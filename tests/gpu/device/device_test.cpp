@@ -2,8 +2,10 @@
 // exact place. Skipped where there is none. MLC_GPU_SMALL=1 takes sizes that compute-sanitizer gets through.
 #include "bench/gpu/device.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -63,13 +65,20 @@ TEST_F(OnGpu, FillsAreTheHostsForEveryFormatOperatorAndCount) {
   const std::uint64_t most = small() ? 5'000 : 1'000'000;
   const auto buffer = memory->allocate(most * 8 + 64);
   std::vector<std::byte> here(most * 8), there(most * 8);
-  for (const auto& spec : specs(random)) {
+  for (auto spec : specs(random)) {
+    // Half of them go by slices of 16 bytes; their counts leave a tail.
+    if (random() % 2 == 0) spec.index -= spec.index % 16;
     const std::uint64_t count = random() % most + 1;
     const auto width = static_cast<std::uint64_t>(width_of(spec.dtype));
     for (const std::uint64_t offset : {std::uint64_t{0}, width}) {  // aligned to 16 bytes, and not
+      memory->set(buffer.get(), most * 8 + 64, 0x5a);
       memory->fill(buffer.get() + offset, count, spec);
       check_cuda(cudaMemcpy(here.data(), buffer.get() + offset, count * width, cudaMemcpyDeviceToHost));
       fill(there.data(), count, spec);
+      std::array<std::byte, 16> behind{};
+      check_cuda(cudaMemcpy(behind.data(), buffer.get() + offset + count * width, behind.size(),
+                            cudaMemcpyDeviceToHost));
+      ASSERT_THAT(behind, ::testing::Each(std::byte{0x5a})) << to_string(spec.dtype) << " count " << count;
       ASSERT_EQ(std::memcmp(here.data(), there.data(), count * width), 0)
           << to_string(spec.dtype) << " op " << static_cast<int>(spec.op) << " count " << count << " offset "
           << offset;
@@ -90,6 +99,32 @@ TEST_F(OnGpu, PlantedCorruptionIsFoundAtItsExactOffset) {
     const VerifyResult result = memory->verify(buffer.get(), count, spec);
     EXPECT_EQ(result.wrong, 1u) << to_string(spec.dtype);
     EXPECT_EQ(result.first, wrong) << to_string(spec.dtype);
+  }
+}
+
+TEST_F(OnGpu, CorruptionBehindTheLastWholeSliceIsFoundAtItsOffset) {
+  const auto buffer = memory->allocate(16'384);
+  for (auto spec : specs(random)) {
+    const auto width = static_cast<std::uint64_t>(width_of(spec.dtype)), slice = 16 / width;
+    if (spec.op != pattern::Op::copy || slice == 1) continue;
+    for (const std::uint64_t tail : {std::uint64_t{1}, slice - 1}) {
+      const std::uint64_t count = 100 * slice + tail;
+      spec.index = random() % 1000 * 16;  // what is before the tail goes by slices
+      memory->fill(buffer.get(), count, spec);
+      memory->flip_bit(buffer.get() + (count - 1) * width, 1);
+      const VerifyResult result = memory->verify(buffer.get(), count, spec);
+      EXPECT_EQ(result.wrong, 1u) << to_string(spec.dtype);
+      EXPECT_EQ(result.first, count - 1) << to_string(spec.dtype);
+    }
+  }
+}
+
+TEST_F(OnGpu, EveryBitOfASliceCounts) {
+  const auto buffer = memory->allocate(32);
+  for (unsigned bit = 0; bit < 128; ++bit) {
+    memory->set(buffer.get(), 32, 0xa5);
+    memory->flip_bit(buffer.get() + 16 + bit / 8, bit % 8);
+    EXPECT_EQ(memory->count_other_than(buffer.get(), 32, 0xa5), 1u) << bit;
   }
 }
 
@@ -135,6 +170,33 @@ TEST_F(OnGpu, SweepsWriteTheHostsWordsAndFindTheFlippedOne) {
   EXPECT_EQ(error.again[2], error.got);
   (void)opened->sweep({spec.inverse(), memory::Step::check, true}, 1);
   EXPECT_EQ(opened->errors().wrong, 1u) << "what the sweep would have written was not written";
+}
+
+TEST_F(OnGpu, WordsAreNumberedThroughAllPieces) {
+  const auto opened = device();
+  std::uint64_t words = 0;
+  for (const Stretch& stretch : opened->memory()) {
+    EXPECT_EQ(stretch.first_word, words);
+    words += stretch.bytes / 8;
+  }
+}
+
+TEST_F(OnGpu, AGpuIsLookedAtAgainWhileAnotherIsSet) {
+  std::vector<std::unique_ptr<GpuDevice>> all;
+  const memory::Spec spec{memory::Pattern::random, 7, false};
+  for (const auto& one : find_gpus().gpus) {
+    all.push_back(open_gpu(one, 60));
+    all.back()->take_memory(std::uint64_t{1} << 30);
+    (void)all.back()->sweep({spec, memory::Step::write}, 0);
+    all.back()->flip_bit(4321, 7);
+    (void)all.back()->sweep({spec, memory::Step::check}, 0);
+  }
+  for (const auto& opened : all) {
+    opened->look_again();
+    ASSERT_EQ(opened->errors().wrong, 1u);
+    EXPECT_EQ(opened->errors().error[0].index, 4321u);
+    EXPECT_TRUE(opened->errors().error[0].reread);
+  }
 }
 
 TEST_F(OnGpu, EverySmComputesTheHostsTiles) {

@@ -93,8 +93,34 @@ class Burnin(Case):
         self.assertEqual(done.code, 0, done)
         self.assertIn("cannot reach", done.out)
 
+    def test_a_copy_that_is_not_its_source_is_found(self):
+        # A stuck bit in the half that is written.
+        loaded = self.findings("hbm", code=1, fault="stuck:gpu=0,byte=1100003,bit=5")
+        bad = [one for one in loaded["findings"] if one["status"] == "fail"]
+        self.assertEqual({one["check"] for one in bad}, {"burnin.hbm-copy"})
+        self.assertIn("GPU 0", bad[0]["subject"])
+
+    def test_without_products_the_steps_of_power_are_tiles(self):
+        broken = self.path("broken")
+        os.mkdir(broken)
+        with open(os.path.join(broken, "libcublasLt.so.13"), "w") as file:
+            file.write("no library")
+        env = clean_environment(LD_LIBRARY_PATH=broken, MLC_EMULATED_GPUS="1")
+        path = self.path("report.json")
+        done = run("gpu", "gemm", "pulse", "--policy", POLICY, "--output", path, env=env, program=PROGRAM)
+        self.assertEqual(done.code, 2, done)
+        found = {one["check"]: one for one in report(path)["findings"]}
+        self.assertEqual((found["burnin.gemm-bf16"]["status"], found["burnin.pulse"]["status"]), ("unknown", "pass"), found)
+        self.assertIn("cuBLASLt cannot be loaded", found["burnin.gemm-bf16"]["observed"])
+
+    def test_an_older_gpu_has_no_products_of_8_bits(self):
+        found = {one["check"]: one for one in self.findings("gemm", code=2, fault="old:gpu=0", gpus=1)["findings"]}
+        self.assertIn("compute capability 8.9", found["burnin.gemm-fp8"]["observed"])
+        self.assertEqual(found["burnin.gemm-bf16-repeats"]["status"], "pass")
+
     def test_no_driver_and_no_gpu_are_sentences(self):
-        for emulated, words in (({"gpus": 0}, "no GPU is visible"), ({"fault": "no-driver:gpu=0"}, "no NVIDIA driver")):
+        for emulated, words in (({"gpus": 0}, "no GPU is visible"), ({"fault": "no-driver:gpu=0"}, "no NVIDIA driver"),
+                                ({"fault": "old-driver:gpu=0"}, "the driver is too old: it supports CUDA 11.8")):
             done = gpu("hbm", **emulated)
             self.assertIn(words, done.err + done.out, done)
             self.assertNotEqual(done.code, 0)

@@ -40,8 +40,13 @@ class Collectives(Case):
     def test_every_operator_of_three_ranks(self):
         for collective in ("allreduce", "reducescatter", "reduce"):
             with self.subTest(collective=collective):
-                self.check(self.series(collective, "--sizes", "4104", "-d", "float,bfloat16,int32,f8e4m3", "-o", "all", "-n", "2",
-                                       ranks=3, seed=3), 20)
+                self.check(self.series(collective, "--sizes", "4104", "-d", "float,bfloat16,int32,uint64,f8e4m3", "-o", "all", "-n", "2",
+                                       ranks=3, seed=3), 24)
+
+    def test_another_root(self):
+        for collective in ("broadcast", "reduce", "gather", "scatter"):
+            with self.subTest(collective=collective):
+                self.check(self.series(collective, "--sizes", "4104", "-r", "1", "-n", "2", ranks=3), 1)
 
     def test_registered_buffers_and_graphs(self):
         for arguments in (["--register"], ["--graph"], ["--register", "--graph"]):
@@ -66,6 +71,10 @@ class Collectives(Case):
     def test_the_report_says_how_nccl_carried_it(self):
         series = self.series("allreduce", "--sizes", "64K", "-n", "3")
         self.assertEqual(series[0]["tuning"]["algorithm"], "Ring", series[0])
+
+    def test_warnings_of_nccl_are_in_the_report_once(self):
+        series = self.series("allreduce", "--sizes", "4K,64K", "-n", "3", fault="warns:rank=0")
+        self.assertEqual([one.get("warnings", []) for one in series], [["NCCL: a warning of rank 0"], [], [], []])
 
     def test_a_planted_flip_and_a_library_that_is_wrong_are_found(self):
         done = nccl("allreduce", "--sizes", "64K", "-n", "3", "--inject", "flip:rank=1,index=1000,bit=3")
@@ -113,3 +122,37 @@ class Trouble(Case):
     def test_more_ranks_than_gpus_are_refused(self):
         done = nccl("allreduce", "--sizes", "4K", ranks=3, gpus=2)
         self.assertNotEqual(done.code, 0, done)
+
+    @unittest.skipUnless(HAS_MPI, "MPI is not built in")
+    def test_ranks_of_a_launcher_that_would_share_a_gpu_are_named(self):
+        done = run("allreduce", "--backend", "nccl", "--sizes", "4K", "-n", "2", "--launches", "1", env=environment(gpus=1),
+                   program=[*MPIRUN, "--oversubscribe", "-n", "2", *PROGRAM])
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("ranks 0 and 1 would share one GPU", done.err)
+
+    def test_a_first_gpu_that_is_not_there_is_refused(self):
+        done = run("allreduce", "--backend", "nccl", "--launcher", "processes", "--ranks", "1", "--sizes", "4K", "-n", "2", "--launches", "1",
+                   env=environment(gpus=2) | {"NCCL_TESTS_DEVICE": "2"}, program=PROGRAM)
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("NCCL_TESTS_DEVICE=2, but GPUs 0 to 1 are visible here", done.err)
+
+    def test_what_nccl_itself_says_is_an_error_by_its_words(self):
+        for fault, words in (("breaks:rank=1,after=5", "remote process exited or there was a network error; socketProgress: Connection closed by remote peer"),
+                             ("fails:rank=1,after=5", "nccl: ncclAllReduce: unhandled system error")):
+            for more in ([], ["--register"]):
+                with self.subTest(fault=fault, more=more):
+                    done = nccl("allreduce", "--sizes", "4K,64K", "-n", "5", "-T", "20s", *more, ranks=2, fault=fault)
+                    self.assertEqual(done.code, 3, done)
+                    self.assertIn(words, done.err)
+                    self.assertNotIn("emulation:", done.err, done)
+                    self.assertLess(done.seconds, 40, done)
+
+    def test_older_gpus_and_an_older_nccl_refuse_what_they_lack(self):
+        for arguments, fault, code, words in ((["-d", "f8e4m3"], "old:gpu=0", 64, "compute capability 9.0 or newer; the oldest here is 8.x"),
+                                              (["-d", "f8e5m2"], "old-nccl:version=22304", 64, "NCCL 2.24.0 or newer; the oldest here is NCCL 2.23.4"),
+                                              (["-x", "1"], "old-nccl:version=22304", 3, "-x 1 needs NCCL 2.27.0"),
+                                              (["-x", "2"], "old-nccl:version=22705", 3, "-x 2 needs NCCL 2.28.0")):
+            with self.subTest(arguments=arguments):
+                done = nccl("allreduce", "--sizes", "4K", "-n", "2", *arguments, fault=fault)
+                self.assertEqual(done.code, code, done)
+                self.assertIn(words, " ".join(done.err.split()))

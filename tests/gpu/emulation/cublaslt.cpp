@@ -53,7 +53,8 @@ void multiply(const void* a, const void* b, void* d, const cublasLtMatrixLayoutO
       float sum = 0;
       for (std::size_t k = 0; k < n; ++k)
         sum += left[row * n + k] * right[column * n + k];
-      const auto bits = pattern::round_from<pattern::Bfloat16>(wrong && row + column == 0 ? sum + 1 : sum);
+      const auto bits =
+          pattern::round_from<pattern::Bfloat16>(wrong && row + 1 == n && column + 1 == n ? sum + 1 : sum);
       std::memcpy(static_cast<std::byte*>(d) + 2 * (column * n + row), &bits, sizeof bits);
     }
 }

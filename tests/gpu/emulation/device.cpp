@@ -83,6 +83,7 @@ using emulation::runtime_lock, emulation::settings;
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = settings().gpus;
+  if (settings().fault("old-driver", "gpu", 0) != nullptr) return cudaErrorInsufficientDriver;
   return settings().gpus > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaSetDevice(int device) {
@@ -107,7 +108,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* to, int device) {
     ++i;
   }
   to->totalGlobalMem = settings().memory_bytes;
-  to->major = 9, to->minor = 0;
+  to->major = settings().fault("old", "gpu", device) != nullptr ? 8 : 9, to->minor = 0;
   to->multiProcessorCount = settings().sms;
   to->l2CacheSize = 50 << 20, to->memoryBusWidth = 5120;
   return cudaSuccess;
@@ -134,6 +135,8 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = settings().fault("no-driver", "gpu", 0) != nullptr ? 0 : CUDART_VERSION;
+  *version = settings().fault("no-driver", "gpu", 0) != nullptr    ? 0
+             : settings().fault("old-driver", "gpu", 0) != nullptr ? 11'080
+                                                                   : CUDART_VERSION;
   return cudaSuccess;
 }

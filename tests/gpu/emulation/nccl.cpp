@@ -28,7 +28,7 @@ struct ncclComm {
   bool blocking = true, finalized = false;
   const char* gone = nullptr;  // "abort" or "destroy"
   enum class Doing { nothing, joining, calling, finalizing } doing = Doing::joining;
-  int polls = 0;
+  int polls = 0, taken = 0;
   std::vector<Part> parts;  // of the call that is being taken
   std::set<const void*> registered;
   std::string last_error;
@@ -125,12 +125,29 @@ void say_how(const Part& part, std::size_t bytes) {
   }
 }
 
+void warn(int rank) {
+  const char* const file = std::getenv("NCCL_DEBUG_FILE");
+  if (file == nullptr || settings().fault("warns", "rank", rank) == nullptr) return;
+  if (std::FILE* const to = std::fopen(file, "a")) {
+    std::fprintf(to, "\n[2026-11-29 08:00:00] emulated:%d:%d [0] init.cc:1 NCCL WARN a warning of rank %d\n",
+                 ::getpid(), ::getpid(), rank);
+    std::fclose(to);
+  }
+}
+
+bool is_over(const ncclComm& comm, const char* kind) {
+  const Fault* const fault = settings().fault(kind, "rank", comm.member->ranks.rank());
+  return fault != nullptr && comm.taken > fault->number("after");
+}
+
 ncclResult_t take(ncclComm& comm, std::vector<Part> parts) {
   for (const Part& part : parts) {
     (void)ranges_of(part, comm.member->ranks);
     say_how(part, part.count * width_of(part.type));
   }
   comm.parts = std::move(parts);
+  ++comm.taken;
+  if (is_over(comm, "fails")) return ncclSystemError;
   return begin(comm, ncclComm::Doing::calling);
 }
 
@@ -163,6 +180,7 @@ ncclResult_t make(ncclComm_t* to, const std::string& place, int ranks, int rank,
   }
   *to = comm;
   break_in_init(rank);
+  warn(rank);
   if (settings().fault("init-hangs", "rank", rank) == nullptr) comm->member->ranks.join();
   return begin(*comm, ncclComm::Doing::joining);
 }
@@ -176,7 +194,8 @@ void ncclResetDebugInit() {
 }
 
 ncclResult_t ncclGetVersion(int* version) {
-  *version = NCCL_VERSION_CODE;
+  const Fault* const old = settings().fault("old-nccl", "rank", 0);
+  *version = old != nullptr ? static_cast<int>(old->number("version")) : NCCL_VERSION_CODE;
   return ncclSuccess;
 }
 const char* ncclGetErrorString(ncclResult_t result) {
@@ -220,6 +239,10 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
   const std::lock_guard lock(runtime_lock());
   ncclComm& one = usable(comm, "ncclCommGetAsyncError");
   progress(one);
+  if (one.member->state == ncclSuccess && is_over(one, "breaks")) {
+    one.last_error = "socketProgress: Connection closed by remote peer";
+    one.member->state = ncclRemoteError;
+  }
   *state = one.member->state;
   return ncclSuccess;
 }
