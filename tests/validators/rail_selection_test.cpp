@@ -123,6 +123,17 @@ TEST(Selector, AMissingRailIsNamedAndAStorageNicDoesNotStandInForIt) {
   EXPECT_THAT(none(selection, inputs), testing::SizeIs(1));
 }
 
+// A maker is the storage NIC's too; the prefixes tell them apart, as they do without a selector.
+TEST(Selector, AMakerAloneTakesNoDeviceOfAnotherNetwork) {
+  auto inputs = four_and_storage();
+  inputs.candidates.erase(inputs.candidates.begin() + 2);
+  const auto expected = expecting("{count: 4, select: {vendor: 15b3}, " + four_prefixes + "}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_0", "1 mlx5_1", "3 mlx5_3"));
+  EXPECT_THAT(missing(selection), ElementsAre("rail 2 (10.12.0.0/16)"));
+  EXPECT_THAT(none(selection, inputs), ElementsAre("mlx5_9 has an address of another network"));
+}
+
 // As it was chosen before: by number and speed. Nothing here knows a rate.
 TEST(Selector, FourOfFiveAreTheNamedOnesOrNobody) {
   auto inputs = four_and_storage();

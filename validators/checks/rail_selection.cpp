@@ -150,6 +150,9 @@ class Selecting {
   Indices pool() const {
     return those([](const RailCandidate&) { return true; });
   }
+  Indices pool_of_other_networks() const {
+    return those([&](const RailCandidate& one) { return has_own_network(one) && !in_any_site(one); });
+  }
   // Keeps what `fit` says, if that leaves just as many as there are rails.
   void narrow(Indices& some, NoRail why, const std::function<bool(const RailCandidate&)>& fit) {
     Indices kept;
@@ -190,6 +193,12 @@ class Selecting {
   void by_one_selector() {
     const auto& selector = expected_.select.each.front();
     Indices fit = those([&](const RailCandidate& one) { return fits(selector, one, inputs_.pod_known); });
+    // What only a maker or a model is known of may be a storage NIC in a dead rail's place; beside a GPU, or
+    // at an address that the policy names, it is the rail with another's network.
+    if (!expected_.sites.empty() && selector.pci.empty() && !selector.near_gpu()) {
+      std::erase_if(fit, [&](std::size_t i) { return has_own_network(all_[i]) && !in_any_site(all_[i]); });
+      others(pool_of_other_networks(), NoRail::other_network);
+    }
     if (wanted_ > 0 && fit.size() > wanted_ && !expected_.sites.empty())
       narrow(fit, NoRail::other_network, [&](const RailCandidate& one) { return in_any_site(one); });
     if (wanted_ > 0 && fit.size() > wanted_) {
