@@ -150,7 +150,9 @@ class Burnin {
   }
 
   void launches(StageOutcome& outcome) {
-    const BurninStage& stage = outcome.stage;
+    // As it runs here: what was decided with another peer is of another question.
+    BurninStage stage = outcome.stage;
+    stage.command = outcome.command;
     double seconds = 0;
     for (int launch = 1; launch <= stage.launches; ++launch) {
       auto record = directory_.decided(stage, launch);
@@ -191,7 +193,8 @@ class Burnin {
 
   // Empty where there is no verdict; the outcome then says why.
   std::optional<LaunchRecord> measure(StageOutcome& outcome, int launch) {
-    const BurninStage& stage = outcome.stage;
+    BurninStage stage = outcome.stage;
+    stage.command = outcome.command;
     if (const double left = budget_s_ - elapsed_s(); left < stage.limit_s) {
       outcome.why = "did not fit: it may take " + time_text(stage.limit_s * 1e6) + " and of the budget of " +
                     time_text(budget_s_ * 1e6) + " there are " + time_text(std::max(left, 0.0) * 1e6) +

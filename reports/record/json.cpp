@@ -139,7 +139,20 @@ Json list_of(const std::vector<T>& values) {
 template <class T>
 void take(const Json& j, const char* key, T& out) {
   const auto at = j.find(key);
-  if (at != j.end() && !at->is_null()) at->get_to(out);
+  if (at == j.end() || at->is_null()) return;
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    const bool fits = at->is_number_unsigned()
+                          ? std::in_range<T>(at->template get<std::uint64_t>())
+                          : at->is_number_integer() && std::in_range<T>(at->template get<std::int64_t>());
+    if (!fits) throw ReportError(std::string("'") + key + "' is no whole number that this program can take");
+  }
+  at->get_to(out);
+}
+
+const Json& list_at(const Json& j, const char* key) {
+  const Json& list = j.at(key);
+  if (!list.is_array()) throw ReportError(std::string("'") + key + "' is no list");
+  return list;
 }
 
 template <class T>
@@ -325,12 +338,12 @@ Report report_from_json(std::string_view text) {
     take(run, "ranks", r.run.ranks), take(run, "nodes", r.run.nodes), take(run, "backend", r.run.backend),
         take(run, "policy", r.run.policy), take(run, "policy_digest", r.run.policy_digest),
         take(run, "plan", r.run.plan), take(run, "fault", r.run.fault);
-    for (const auto& node : environment.at("nodes"))
+    for (const auto& node : list_at(environment, "nodes"))
       r.environment.nodes.push_back(node_from(node));
     take(environment, "variables", r.environment.variables);
-    for (const auto& series : j.at("series"))
+    for (const auto& series : list_at(j, "series"))
       r.series.push_back(series_from(series));
-    for (const auto& finding : j.at("findings"))
+    for (const auto& finding : list_at(j, "findings"))
       r.findings.push_back(finding_from(finding));
     if (const auto stages = j.find("stages"); stages != j.end())
       for (const auto& stage : *stages)
@@ -346,7 +359,7 @@ Report report_from_json(std::string_view text) {
     if (!verdict.contains("unmeasured"))
       for (const auto& because : r.verdict.because)
         if (because.starts_with(once)) r.verdict.unmeasured.push_back(because.substr(once.size()));
-    for (const auto& error : j.at("errors"))
+    for (const auto& error : list_at(j, "errors"))
       r.errors.push_back(error_from(error));
     return r;
   } catch (const nlohmann::json::exception& error) {

@@ -108,6 +108,8 @@ Json parsed(std::string_view text, BoundedBuilder<Json>& builder) {
 template <class Json>
 Json read(std::string_view text, const JsonLimits& limits, std::size_t most_keys) {
   if (text.size() > limits.bytes) throw JsonError("larger than " + bytes_text(limits.bytes));
+  // The parser takes one for the end, and whatever follows for nothing.
+  if (text.find('\0') != text.npos) throw JsonError("a NUL byte, which no JSON has");
   BoundedBuilder<Json> builder(limits, most_keys);
   return parsed(text, builder);
 }

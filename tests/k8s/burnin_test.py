@@ -75,6 +75,16 @@ class Stages(BurninCase):
         self.assertEqual(self.stages()["far"]["status"], "pass", ran)
         self.assertIn("gpu-a,10.0.0.1,10.0.0.2", self.stages()["all"]["source"])
 
+    def test_what_was_decided_with_one_peer_is_not_of_another(self):
+        text = policy(f"stage: good, command: {QUICK}", 'stage: far, command: [validate, host, --peer, "{peer}"]')
+        stage_reports = lambda: sorted(name for name in os.listdir(self.path("state/p")) if name.startswith("far-") and name.endswith(".json"))
+        self.burnin(text, "--with-peers", "10.0.0.1", run_id="p")
+        first = stage_reports()
+        self.burnin(text, "--with-peers", "10.0.0.1", run_id="p")
+        self.assertEqual(stage_reports(), first, "the same question is not asked again")
+        self.burnin(text, "--with-peers", "10.0.0.9", run_id="p")
+        self.assertNotEqual(stage_reports(), first)
+
     def test_a_stage_that_takes_too_long_is_ended_with_all_its_ranks(self):
         ran = self.burnin(policy(f"stage: slow, command: {SLOW}, limit: 1 s", f"stage: good, command: {QUICK}"))
         self.assertEqual(ran.code, 2, ran)

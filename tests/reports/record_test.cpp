@@ -35,6 +35,24 @@ TEST(Figures, WhatIsNotFiniteIsNotMeasured) {
   EXPECT_TRUE(std::isnan(back.figures.gpu_traces[0].power_w[3]));
 }
 
+TEST(Report, NumbersThatDoNotFitAndListsThatAreNoneAreDamage) {
+  for (const auto& [pointer, value] :
+       std::vector<std::pair<const char*, nlohmann::json>>{{"/run/ranks", 4294967298},
+                                                           {"/run/nodes", 4294967297},
+                                                           {"/run/ranks", 2.5},
+                                                           {"/series/0/ranks", 4294967298},
+                                                           {"/series/0/samples", -1},
+                                                           {"/errors", nullptr},
+                                                           {"/errors", nlohmann::json::object()},
+                                                           {"/findings", nullptr},
+                                                           {"/series", "none"},
+                                                           {"/environment/nodes", 3}}) {
+    auto json = nlohmann::json::parse(to_json(test::sick_report()));
+    json[nlohmann::json::json_pointer(pointer)] = value;
+    EXPECT_THROW((void)report_from_json(json.dump()), ReportError) << pointer << " " << value;
+  }
+}
+
 TEST(Figures, AShapeThatContradictsItselfIsDamage) {
   const auto damaged = [](const char* pointer, nlohmann::json value) {
     auto json = nlohmann::json::parse(to_json(test::sick_report()));

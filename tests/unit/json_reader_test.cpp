@@ -76,6 +76,10 @@ TEST(JsonReader, ElementsOfALongListAreHandedOutAndNotKept) {
   EXPECT_THROW(list_of(R"({"items":[1],"items":[2]})"), JsonError);
 }
 
+TEST(JsonReader, WhatFollowsANulIsNotIgnored) {
+  EXPECT_THAT(why(std::string("{}\0{\"errors\": 1}", 17)), HasSubstr("NUL"));
+}
+
 TEST(JsonReader, ANumberThatNoDoubleHoldsIsNone) { EXPECT_THAT(why("[1e999]"), HasSubstr("1e999")); }
 
 TEST(JsonReader, AKeyThatIsNoneIsNamedWithTheOneThatWasMeant) {

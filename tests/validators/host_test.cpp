@@ -73,6 +73,16 @@ TEST(WholeFile, IsReadOnlyWhereItIsOne) {
   EXPECT_EQ(why_not_read(path("file"), {.bytes = 3}), "larger than 3 B");
 }
 
+TEST(WholeFile, APipeThatNobodyReadsIsNotWaitedFor) {
+  const ScratchDirectory scratch;
+  const std::string fifo = (scratch.path() / "fifo").string();
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(why_not_writable(fifo), "No such device or address");
+  EXPECT_THROW(write_whole(fifo, "x"), std::runtime_error);
+  const FileDescriptor reader(::open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  write_whole(fifo, "x");
+}
+
 TEST(WholeFile, APipeIsReadWhereItMayBeAndGivenUp) {
   const ScratchDirectory scratch;
   const std::string fifo = (scratch.path() / "fifo").string();

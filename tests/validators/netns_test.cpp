@@ -268,6 +268,21 @@ TEST_F(Namespaces, ATunnelForWhatTheMainTableDoesNotHave) {
   expect("net.default-route", Status::pass, "leaves by r0");
 }
 
+// 0.0.0.0 and multicast lie in these, and nobody sends there by a route.
+TEST_F(Namespaces, ADefaultRouteInTwoHalves) {
+  in(here_, "rule add from 10.1.0.21 lookup 100 priority 100");
+  for (const char* half : {"0.0.0.0/1", "128.0.0.0/1"})
+    in(here_, std::string("route add ") + half + " via 10.1.0.1 dev r0 table 100");
+  in(here_, "route add 10.1.0.0/24 dev r0 table 100");
+  expect("net.rules", Status::pass, "from 10.1.0.21/32");
+}
+
+TEST_F(Namespaces, TheRuleOfTheMainTableIsGone) {
+  in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0");
+  in(here_, "rule delete priority 32766");
+  expect("net.rules", Status::fail, "table main has a route for");
+}
+
 TEST_F(Namespaces, Ipv6Routes) {
   // Without duplicate detection, whose seconds the addresses would be no source in.
   for (const auto& [name, address] : {std::pair{here_, "2001:db8:1::15/64"}, {there_, "2001:db8:1::1/64"}})

@@ -56,6 +56,7 @@ Seen look(const FibTables& tables, const FibFlow& flow, int oif, const std::vect
     bool taken = false;
     for (const auto& part : fib_ranges(tables, flow, route.destination)) {
       const FibAnswer& answer = part.answer;
+      if (!ordinary_unicast(part.range.first)) continue;  // nobody sends there by a route
       if (answer.outcome == FibOutcome::unsure) {
         if (!unsure) unsure = to_string(part.range) + ": " + answer.why;
       } else if (answer.outcome == FibOutcome::route && leaves_by(answer, oif)) {
@@ -93,6 +94,16 @@ void say_shadowed(CheckFindings& findings, const Rail& rail, const Seen& seen, c
   const std::string range = to_string(seen.shadowed->range), way = whither(answer, names);
   const std::string first = answer.rule ? "rule '" + ip_rule_form(*answer.rule) + "'" : "no rule at all";
   const std::string source = to_string(rail.own().front().address);
+  if (answer.outcome == FibOutcome::nothing) {
+    const std::string table = table_name(seen.shadowed_table);
+    findings.fail(
+        rail.name(),
+        "table " + table + " has a route for " + range + ", and no lookup from " + source + " gets there",
+        "a rule that leads to table " + table, rules_source,
+        "ip rule show: is the rule that looks up table " + table +
+            " gone, or does it suppress the route? ip route show table all type throw");
+    return;
+  }
   if (own)
     findings.fail(
         rail.name(),

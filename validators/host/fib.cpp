@@ -247,6 +247,11 @@ std::vector<IpPrefix> special(IpFamily family) {
 
 }  // namespace
 
+bool ordinary_unicast(const IpAddress& address) {
+  return std::ranges::none_of(special(address.family),
+                              [&](const IpPrefix& one) { return one.contains(address); });
+}
+
 std::vector<FibRange> fib_ranges(const FibTables& tables, const FibFlow& flow, const IpPrefix& within) {
   const Lookup lookup(tables, flow, within);
   std::set<IpBits> starts = lookup.starts();

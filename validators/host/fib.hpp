@@ -60,6 +60,9 @@ struct FibRange {
   FibAnswer answer;
 };
 
+// What the kernel sends by its tables alone: no multicast, no broadcast to all, nothing link-local of IPv6.
+bool ordinary_unicast(const IpAddress& address);
+
 // Consecutive ranges that cover `within` exactly, each with one answer, neighbours with different ones.
 // Pointers lead into `tables`.
 std::vector<FibRange> fib_ranges(const FibTables& tables, const FibFlow& flow, const IpPrefix& within);

@@ -58,7 +58,7 @@ std::string why_not_writable(const std::string& path) {
   const bool replace = replaceable(path);
   const std::string tried = replace ? partial_of(path) : path;
   const FileDescriptor fd(
-      ::open(tried.c_str(), O_WRONLY | O_CLOEXEC | (replace ? O_CREAT | O_EXCL : 0), 0644));
+      ::open(tried.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | (replace ? O_CREAT | O_EXCL : 0), 0644));
   if (!fd) return std::strerror(errno);
   if (replace) ::unlink(tried.c_str());
   return {};
@@ -66,8 +66,9 @@ std::string why_not_writable(const std::string& path) {
 
 void write_whole(const std::string& path, const std::string& content) {
   if (!replaceable(path)) {
-    const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd) cannot_write(path);
+    // A pipe that nobody reads would hold us for ever; one that is read may take its time.
+    const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!fd || ::fcntl(fd.get(), F_SETFL, 0) != 0) cannot_write(path);
     write_all(fd.get(), content, path);
     return;
   }
