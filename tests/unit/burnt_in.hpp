@@ -38,6 +38,7 @@ inline Series allreduce(int launch = 1) {
   s.observation->wall_busbw_gb_s = 468, s.observation->longest_us = 34'000;
   s.observation->block_s = 0.3, s.observation->blocks = s.observation->blocks_reached = 100;
   s.observation->slices = s.observation->slices_reached = 20, s.observation->end_share = 1;
+  s.time_us.p99 += launch;  // no two launches are alike
   s.algbw_gb_s = static_cast<double>(s.bytes) / s.time_us.p50 / 1e3;
   s.busbw_gb_s = s.algbw_gb_s * 1.75;  // 469.8
   s.threshold = Judgement{

@@ -169,6 +169,16 @@ TEST(Decide, AGpusFigureThatFailedFailsWithoutItsFinding) {
   EXPECT_THAT(verdict.because, testing::ElementsAre("GPU 3: hbm copy 1200 GB/s failed"));
 }
 
+TEST(Decide, ChecksUnderAPolicyOfGpusAloneSayNothingWithoutAGpu) {
+  const Policy policy = read_policy("policy: gpus\ngpu: {ecc: true}\n", "t");
+  Report r;
+  r.findings = {{.check = "overlay.default-route", .status = Status::pass},
+                {.check = "gpu.ecc", .status = Status::skip}};
+  EXPECT_THAT(decide(r, policy).because, testing::ElementsAre(HasSubstr("nothing was asked: policy gpus")));
+  r.findings[1].status = Status::pass;
+  EXPECT_EQ(decide(r, policy).decision, Decision::pass);
+}
+
 // What a report says of a series is held against the series' own figures and this policy's own bound.
 TEST(Decide, AThresholdIsRecomputed) {
   const Policy& policy = test::admitting_policy();
@@ -204,6 +214,8 @@ TEST(Decide, AThresholdIsRecomputed) {
       {"8 ranks; this ran over nccl, 1 nodes, 2 ranks", [](Series& s) { s.ranks = 2; }},
       {"this ran over nccl, 2 nodes", [](Series& s) { s.nodes = 2; }},
       {"not measured: allreduce 8 GiB", [](Series& s) { s.placement = "in_place"; }},
+      {"has times that contradict", [](Series& s) { s.time_us.max = 1; }},
+      {"has times that contradict", [](Series& s) { s.time_us.mean = 1e6; }},
       {"has no wire_gb_s", [](Series& s) { s.threshold->metric = "wire_gb_s"; }},
       {"has no wire_gb_s",  // on one node there is no wire
        [](Series& s) { s.threshold->metric = "wire_gb_s", s.tuning = Tuning{.wire_gb_s = 470}; }}};
@@ -232,6 +244,10 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
        }},
       {"stage allreduce of policy test is not in the report", [](Report& r) { r.stages.pop_back(); }},
       {"launch 2 of 2: the report shows nothing", [](Report& r) { r.series.pop_back(); }},
+      {"launch 2 of 2: its series are another launch's",
+       [](Report& r) { r.series[1] = r.series[0], r.series[1].launch = 2; }},
+      {"has 1 launches, and the policy asks for 2", [](Report& r) { r.stages[1].launches = 1; }},
+      {"said to end with 'warn'", [](Report& r) { r.stages[1].status = Status::warn; }},
       {"the report shows nothing that it measured",
        [](Report& r) {
          for (auto& f : r.findings)
@@ -328,21 +344,63 @@ TEST(Evidence, SeriesOfAnotherBackendDtypeOrSizeAreNotTheStages) {
   const auto other_backend = with([](Series& s) { s.backend = "mpi"; });
   const auto other_dtype = with([](Series& s) { s.dtype = "int8"; });
   const auto smaller = with([](Series& s) { s.bytes = s.requested_bytes = 4096; });
-  for (const auto& [command, series] :
-       std::vector<std::pair<Words, Series>>{{{"allreduce", "--backend", "nccl"}, other_backend},
-                                             {{"allreduce", "--backend=nccl"}, other_backend},
-                                             {{"allreduce", "--backend", "nccl"}, other_dtype},
-                                             {{"allreduce", "--sizes=8G"}, smaller},
-                                             {{"allreduce", "-s8G"}, smaller},
-                                             {{"allreduce", "-b", "8G", "-e", "8G"}, smaller}})
+  for (const auto& [command, series] : std::vector<std::pair<Words, Series>>{
+           {{"allreduce", "--backend", "nccl"}, other_backend},
+           {{"allreduce", "--backend=nccl"}, other_backend},
+           {{"allreduce", "--backend", "nccl"}, other_dtype},
+           {{"allreduce", "--sizes=8G"}, smaller},
+           {{"allreduce", "-s8G"}, smaller},
+           {{"allreduce", "-o", "max"}, with([](Series&) {})},
+           {{"allreduce", "-b", "4G", "-e", "8G", "-f", "2"}, with([](Series&) {})},
+           {{"allreduce", "-b", "8G", "-e", "8G"}, smaller}})
     EXPECT_THAT(because(command, series), Contains(HasSubstr("the report")))
         << testing::PrintToString(command);
   for (const auto& [command, series] :
        std::vector<std::pair<Words, Series>>{{{"allreduce", "--backend=mpi"}, other_backend},
                                              {{"allreduce", "-dint8"}, other_dtype},
+                                             {{"allreduce", "-b4K", "-e5K"}, smaller},
+                                             {{"allreduce", "-o", "sum"}, with([](Series&) {})},
                                              {{"allreduce", "--sizes=4K"}, smaller}})
     EXPECT_THAT(because(command, series), testing::Not(Contains(HasSubstr("the report"))))
         << testing::PrintToString(command) << testing::PrintToString(because(command, series));
+}
+
+// A stage that names checks and rooms is whole with a finding of each.
+TEST(Evidence, AStageThatNamesChecksHasAFindingOfEach) {
+  Policy policy = test::admitting_policy();
+  auto plan = *policy.burnin;
+  plan.stages = {plan.stages[0]};
+  plan.stages[0].command = {"validate", "rdma", "host.limits", "--peer", "{peer}"};
+  policy.burnin = plan;
+  Report report = test::earned_report();
+  report.stages = {{"validate", {"validate", "rdma", "host.limits", "--peer", "gpu-b"}, 1, Status::pass, ""}};
+  auto wanted = test::wanted();
+  wanted.plan = plan, wanted.kind = RunKind::passive, report.run.plan = "passive";
+  wanted.checks = {"host.limits", "host.disks", "rdma.mtu", "rdma.flaps"};
+  const auto because = decide(report, policy, wanted).because;
+  EXPECT_THAT(because, Contains(HasSubstr("no finding of rdma.flaps")));
+  EXPECT_THAT(because, testing::Not(Contains(HasSubstr("host.disks"))));
+}
+
+// A policy asks for something, and what was run is something else.
+TEST(Evidence, ABurnInThatTestedNothingOfWhatItsPolicyAsksIsNoPass) {
+  const std::string stages =
+      "burnin:\n  stages:\n    - {stage: validate, command: [validate, host.limits]}\n";
+  for (const auto& [asks, why] : std::vector<std::pair<std::string, std::string>>{
+           {"thresholds:\n  - {collective: alltoall, backend: nccl, nodes: 2, busbw_at_least: 20 GB/s}\n",
+            "no threshold of the policy was judged"},
+           {"gpu: {ecc: true}\n", "no GPU was tested"},
+           {"node: {rails: {count: 4}}\n", "pci.inventory tested nothing"}}) {
+    const Policy policy = read_policy("policy: idle\n" + asks + stages, "t");
+    Report report = test::earned_report();
+    report.run.policy_digest = policy.digest, report.series.clear(), report.findings.resize(1);
+    report.stages = {{"validate", {"validate", "host.limits"}, 1, Status::pass, ""}};
+    auto wanted = test::wanted();
+    wanted.plan = policy.burnin;
+    const Verdict verdict = decide(report, policy, wanted);
+    EXPECT_EQ(verdict.decision, Decision::inconclusive) << asks;
+    EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
+  }
 }
 
 TEST(Evidence, AFailedFindingOrStageInsideFailsWhateverTheReportSays) {

@@ -55,6 +55,10 @@ std::string inconsistent(const Series& series) {
   const double algbw = static_cast<double>(series.bytes) / told / 1e3;
   if (series.bytes > 0 && std::fabs(algbw - series.algbw_gb_s) > 0.01 * algbw)
     return "says " + shortest(series.algbw_gb_s) + " GB/s, and its bytes and time make " + shortest(algbw);
+  const auto& t = series.time_us;
+  if (t.max > 0 && !(t.min <= t.p50 && t.p50 <= t.p95 && t.p95 <= t.p99 && t.p99 <= t.max && t.mean <= t.max))
+    return "has times that contradict each other (the median, the percentiles or the mean beyond the "
+           "extremes)";
   if (series.ranks < 1 || !parse_dtype(series.dtype)) return "is of no ranks or no dtype that there is";
   if (series.bytes > series.requested_bytes || 2 * series.bytes < series.requested_bytes)
     return "has " + bytes_text(series.bytes) + " where " + bytes_text(series.requested_bytes) +
@@ -166,6 +170,13 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
                   (wanted.plan ? " section, no 'thresholds')" : " section)"));
   if (of_a_node && !wanted.plan)
     reasons.doubt("nothing was asked: policy " + policy.name + " does not say what is run on a node");
+  // Checks are asked of the `node` section; those of GPUs read the `gpu` section too.
+  const bool of_gpus = std::ranges::any_of(report.findings, [](const Finding& finding) {
+    return tested(finding.status) &&
+           (finding.check.starts_with("gpu.") || finding.check.starts_with("burnin."));
+  });
+  if (!of_a_node && checks_alone && !policy.node && policy.gpu && !of_gpus)
+    reasons.doubt("nothing was asked: policy " + policy.name + " asks of GPUs alone, and none was tested");
   const bool anything_tested =
       std::ranges::any_of(report.findings, [](const Finding& finding) { return tested(finding.status); });
   if (reasons.failed.empty() && reasons.undecided.empty() && report.series.empty() && !anything_tested)
@@ -197,6 +208,9 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
   if (reasons.failed.empty())
     for (const auto& stage : missing_stages(report, policy, wanted))
       reasons.doubt(stage);
+  if (reasons.failed.empty() && wanted.plan && wanted.kind == RunKind::burnin)
+    for (const auto& what : never_tested(report, policy))
+      reasons.doubt(what);
   decide_whether_anything(report, policy, wanted, reasons);
 
   const auto unproven = missing_provenance(report, policy, wanted);

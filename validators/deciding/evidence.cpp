@@ -50,18 +50,47 @@ bool is_collective(const Report& report, const Policy& policy, const std::string
 // Could this series be of this stage's command?
 bool is_of(const Series& series, const BurninStage& stage) {
   const auto backend = option_of(stage, {"--backend"}),
-             dtype = option_of(stage, {"-d", "--dtype", "--datatype"});
+             dtype = option_of(stage, {"-d", "--dtype", "--datatype"}),
+             redop = option_of(stage, {"-o", "--op"});
+  // One name; lists and "all" are of several, and any will do.
+  const auto asked_dtype = dtype ? parse_dtype(*dtype) : std::optional(Dtype::float32);
+  const auto asked_redop = redop ? parse_redop(*redop) : std::optional(Redop::sum);
   return series.collective == stage.command.front() &&
          (!backend || *backend == "auto" || series.backend == *backend) &&
-         (dtype || parse_dtype(series.dtype) == Dtype::float32);
+         (!asked_dtype || parse_dtype(series.dtype) == asked_dtype) &&
+         (!asked_redop || series.redop.empty() || parse_redop(series.redop) == asked_redop);
 }
 
-// The sizes that a collective stage's command names and the launch has no series of; of a range the first.
+// The sizes that a collective stage's command names; of a range all, as the sweep has them. Empty: the
+// policy's own, or the program's.
+std::vector<std::string> sizes_of(const BurninStage& stage) {
+  if (const auto listed = option_of(stage, {"-s", "--sizes"})) return split(*listed);
+  const auto begin = option_of(stage, {"-b", "--minbytes", "--min-bytes"});
+  if (!begin) return {};
+  const auto number = [&](std::initializer_list<std::string_view> names) {
+    const auto text = option_of(stage, names);
+    return text ? parse_bytes(*text) : std::nullopt;
+  };
+  const auto least = parse_bytes(*begin), most = number({"-e", "--maxbytes", "--max-bytes"});
+  if (!least || !most || *least == 0) return {*begin};
+  const auto step = number({"-i", "--stepbytes"});
+  const auto factor = option_of(stage, {"-f", "--stepfactor"}) ? number({"-f", "--stepfactor"})
+                                                               : std::optional<std::uint64_t>(4);
+  if (!step && factor.value_or(0) < 2) return {*begin};  // no whole number
+  std::vector<std::string> sizes;
+  constexpr std::size_t most_sizes = 10'000;
+  for (std::uint64_t size = *least, next = 0; size <= *most && sizes.size() < most_sizes; size = next) {
+    sizes.push_back(std::to_string(size));
+    next = step ? size + *step : size * *factor;
+    if (next <= size) break;
+  }
+  return sizes;
+}
+
+// Those that the launch has no series of.
 std::vector<std::string> missing_sizes(const Report& report, const BurninStage& stage, int launch) {
   std::vector<std::string> missing;
-  const auto listed = option_of(stage, {"-s", "--sizes"});
-  for (const auto& text :
-       split(listed ? *listed : option_of(stage, {"-b", "--minbytes", "--min-bytes"}).value_or(""))) {
+  for (const auto& text : sizes_of(stage)) {
     const auto size = parse_bytes(text);
     const bool there = std::ranges::any_of(report.series, [&](const Series& series) {
       return series.stage == stage.name && series.launch == launch && series.requested_bytes == size &&
@@ -72,21 +101,43 @@ std::vector<std::string> missing_sizes(const Report& report, const BurninStage& 
   return missing;
 }
 
-// A check by its name or its room, as `validate` takes them; what `gpu` and `rdma` find.
+// Does a `validate` stage name checks? One that names none runs all.
+bool names_some(const BurninStage& stage) {
+  return stage.command.size() > 1 && !stage.command[1].starts_with('-');
+}
+
+// A check by its name or its room, as `validate` takes them.
+bool names_check(const BurninStage& stage, const std::string& check) {
+  for (std::size_t i = 1; i < stage.command.size() && !stage.command[i].starts_with('-'); ++i)
+    if (check == stage.command[i] || check.starts_with(stage.command[i] + ".")) return true;
+  return !names_some(stage);
+}
+
+// What a stage finds: checks, and what `gpu` and `rdma` say.
 bool is_of(const Finding& finding, const BurninStage& stage) {
   const std::string& command = stage.command.front();
   if (command == "gpu") return finding.check.starts_with("burnin.");
   if (command == "rdma") return finding.check.starts_with("rdma.");
-  if (command != "validate") return true;
-  bool named = false;
-  for (std::size_t i = 1; i < stage.command.size() && !stage.command[i].starts_with('-'); ++i) {
-    named = true;
-    if (finding.check == stage.command[i] || finding.check.starts_with(stage.command[i] + ".")) return true;
-  }
-  return !named;
+  return command != "validate" || names_check(stage, finding.check);
 }
 
 // What one launch of a stage left: the stage's own finding says how it ended, and shows nothing.
+// One launch's series given out for another's.
+bool repeats(const Report& report, const BurninStage& stage, int launch) {
+  const auto same = [](const Series& a, const Series& b) {
+    return a.collective == b.collective && a.requested_bytes == b.requested_bytes &&
+           a.placement == b.placement && a.dtype == b.dtype && a.redop == b.redop && a.samples == b.samples &&
+           a.time_us == b.time_us && a.observation == b.observation;
+  };
+  return std::ranges::any_of(report.series, [&](const Series& one) {
+    return one.stage == stage.name && one.launch == launch && one.samples > 1 &&
+           std::ranges::any_of(report.series, [&](const Series& other) {
+             return other.stage == stage.name && other.launch > 0 && other.launch < launch &&
+                    same(one, other);
+           });
+  });
+}
+
 struct Left {
   bool tested = false, series = false;
   std::set<std::string> checks, tested_checks;
@@ -130,6 +181,15 @@ void check_stage(const Report& report, const Policy& policy, const Wanted& wante
     missing.push_back(name + ": " + record->why);
     return;
   }
+  if (record->status == Status::warn) {
+    missing.push_back(name + " is said to end with 'warn', which no stage does");
+    return;
+  }
+  if (record->status == Status::pass && record->launches < stage.launches) {
+    missing.push_back(name + " has " + std::to_string(record->launches) +
+                      " launches, and the policy asks for " + std::to_string(stage.launches));
+    return;
+  }
   if (!is_command(record->command, stage.command)) {
     missing.push_back(name + " ran '" + join(record->command, " ") + "', and the policy says '" +
                       join(stage.command, " ") + "'");
@@ -147,9 +207,12 @@ void check_stage(const Report& report, const Policy& policy, const Wanted& wante
                         " as it was asked for");
     else if (const auto sizes = missing_sizes(report, stage, launch); left.series && !sizes.empty())
       missing.push_back(which + ": the report has no series of " + join(sizes, ", "));
-    if (stage.command.size() > 1 || stage.command.front() != "validate") continue;
+    if (repeats(report, stage, launch)) missing.push_back(which + ": its series are another launch's");
+    if (stage.command.front() != "validate") continue;
     for (const auto& check : wanted.checks)
-      if (!left.checks.contains(check)) missing.push_back(which + ": no finding of " + check);
+      if (names_check(stage, check) && !left.checks.contains(check))
+        missing.push_back(which + ": no finding of " + check);
+    if (names_some(stage)) continue;
     for (const auto& check : always_tested(policy))
       if (std::ranges::find(wanted.checks, check) != wanted.checks.end() &&
           !left.tested_checks.contains(check))
@@ -222,6 +285,31 @@ bool asks_of_a_node(const Policy& policy, const BurninPlan* plan) {
                                return stage.command.front() == "rdma";
                              });
   return policy.node || policy.gpu || (plan && !policy.thresholds.empty()) || (policy.rdma && rails_are_run);
+}
+
+std::vector<std::string> never_tested(const Report& report, const Policy& policy) {
+  std::vector<std::string> missing;
+  const auto any = [&](auto fits) {
+    return std::ranges::any_of(report.findings, [&](const Finding& finding) {
+      return tested(finding.status) && !finding.stage.empty() && fits(finding);
+    });
+  };
+  const auto starts = [&](const char* with) {
+    return any([&](const Finding& finding) { return finding.check.starts_with(with); });
+  };
+  for (const auto& check : always_tested(policy))
+    if (!any([&](const Finding& finding) { return finding.check == check; }))
+      missing.push_back(check + " tested nothing, and the policy asks for what it tests");
+  if (policy.gpu && !starts("burnin.") && !starts("gpu."))
+    missing.emplace_back("no GPU was tested, and the policy has a 'gpu' section");
+  const bool of_thresholds_alone = !policy.node && !policy.gpu && !policy.thresholds.empty();
+  const bool judged =
+      std::ranges::any_of(report.series, [](const auto& s) { return s.threshold.has_value(); });
+  if (of_thresholds_alone && !judged && !starts("rdma."))
+    missing.emplace_back("no threshold of the policy was judged, and it asks for nothing else");
+  if (policy.rdma && !policy.node && !policy.gpu && policy.thresholds.empty() && !starts("rdma."))
+    missing.emplace_back("no rail was tested, and the policy asks for nothing else");
+  return missing;
 }
 
 std::vector<std::string> failed_stages(const Report& report, const BurninPlan& plan) {

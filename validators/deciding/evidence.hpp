@@ -21,6 +21,9 @@ std::vector<std::string> missing_stages(const Report& report, const Policy& poli
 // The required stages of the plan that ran and failed, in words.
 std::vector<std::string> failed_stages(const Report& report, const BurninPlan& plan);
 
+// What the policy asks of a node and nothing in a whole burn-in tested.
+std::vector<std::string> never_tested(const Report& report, const Policy& policy);
+
 // Does the policy ask anything of a node? One that does not can pass none.
 // `plan` may be null.
 bool asks_of_a_node(const Policy& policy, const BurninPlan* plan);
