@@ -321,7 +321,8 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
 
   const std::string run_id = report.run.id;
   block_signals();
-  const VerdictPublication publication{options.admit_node, kind, options.state, policy, options.kubernetes, true};
+  const VerdictPublication publication{options.admit_node, kind, options.state, policy,
+                                       options.kubernetes, true};
   if (options.fabric.fabric) return run_in_group(options, policy, std::move(report), publication);
   const bool admit = !options.admit_node.empty();
   Burnin burnin(options, policy, *plan, std::move(report), budget_s);
