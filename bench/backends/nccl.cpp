@@ -309,7 +309,7 @@ class Nccl final : public Communicator {
     const bool speaks = log_.speak(true);
     operation();
     if (!speaks) return std::nullopt;
-    const auto tuning = last_tuning(log_.text());
+    auto tuning = last_tuning(log_.text());
     (void)log_.speak(false);
     return tuning;
   }
