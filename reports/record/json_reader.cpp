@@ -100,18 +100,18 @@ class BoundedBuilder final : public nlohmann::json_sax<Json> {
 };
 
 template <class Json>
-Json parsed(std::string_view text, BoundedBuilder<Json>& builder) {
+Json parsed(std::string_view text, const JsonLimits& limits, BoundedBuilder<Json>& builder) {
+  if (text.size() > limits.bytes) throw JsonError("larger than " + bytes_text(limits.bytes));
+  // The parser takes one for the end, and whatever follows for nothing.
+  if (text.find('\0') != text.npos) throw JsonError("a NUL byte, which no JSON has");
   Json::sax_parse(text, &builder);
   return builder.take();
 }
 
 template <class Json>
 Json read(std::string_view text, const JsonLimits& limits, std::size_t most_keys) {
-  if (text.size() > limits.bytes) throw JsonError("larger than " + bytes_text(limits.bytes));
-  // The parser takes one for the end, and whatever follows for nothing.
-  if (text.find('\0') != text.npos) throw JsonError("a NUL byte, which no JSON has");
   BoundedBuilder<Json> builder(limits, most_keys);
-  return parsed(text, builder);
+  return parsed(text, limits, builder);
 }
 
 template <class Json>
@@ -145,10 +145,9 @@ nlohmann::ordered_json read_ordered_json(std::string_view text, const JsonLimits
 nlohmann::json read_json_list(std::string_view text, const std::string& list,
                               const std::function<void(const nlohmann::json&)>& each,
                               const JsonLimits& limits) {
-  if (text.size() > limits.bytes) throw JsonError("larger than " + bytes_text(limits.bytes));
   BoundedBuilder<nlohmann::json> builder(limits, limits.keys);
   builder.hand_out(list, each);
-  return parsed(text, builder);
+  return parsed(text, limits, builder);
 }
 
 std::optional<nlohmann::json> read_json_if(std::string_view text, const JsonLimits& limits) {
