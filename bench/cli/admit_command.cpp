@@ -68,9 +68,9 @@ void add_admit_command(CLI::App& program, Invocation& invocation) {
              "whose 'admit' section says which condition, taints and tiers (default local)");
   command->add_flag("--begin", options->begin, "a run begins: the condition becomes Unknown");
   command->add_option("--run-id", options->run_id, "with --begin: the run's name")->type_name("ID");
-  command->add_flag(
-      "--expire", options->expire,
-      "a True whose time is over, or of an earlier boot, becomes Unknown; without --node on the whole fleet");
+  command->add_flag("--expire", options->expire,
+                    "a True whose time is over is due for a look, one of an earlier boot becomes Unknown; "
+                    "without --node on the whole fleet");
   command->add_flag("--health", options->health,
                     "the report is of a light run: it renews or takes away, but cannot admit");
   command->add_flag("--passive", options->passive,

@@ -286,6 +286,13 @@ ExitCode run_in_group(const BurninOptions& options, const Policy& policy, Report
 }
 
 ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& arguments) {
+  // A file for Prometheus must not decide whether a node comes in.
+  if (const std::string& file = options.output.output; !options.admit_node.empty() && file != "-")
+    if (const std::string why = why_not_writable(file); !why.empty()) {
+      std::fprintf(stderr, "no report is left in %s (%s); the run goes on, and its verdict is published\n",
+                   printable(file).c_str(), why.c_str());
+      options.output.output = "-";
+    }
   options.output.check();
   options.kubernetes.check();
   const Policy policy = named_policy(options.policy);

@@ -126,6 +126,7 @@ Fleet Dispatcher::look() {
     fleet.no_reboots = error.what();
   }
   fleet.now = now_.value_or(clock_());
+  distrust_times_ahead(fleet, policy_.admit);
   fleet_size_ = fleet.nodes.size();
   return fleet;
 }
@@ -152,10 +153,20 @@ Dispatched Dispatcher::carry_out(const Round& round) {
       done.refusals.push_back("size of the fleet, of which a share may be quarantined: " +
                               std::string(error.what()));
     }
+  bool last_was_refused = false;
   for (const auto& patch : round.node_patches) {
     NodeView node;
     node.name = patch.name, node.uid = patch.uid;
-    send(set_metadata(node, patch.labels, patch.annotations), "note on node " + patch.name, done);
+    const std::string what = "note on node " + patch.name;
+    try {
+      send(set_metadata(node, patch.labels, patch.annotations), what, done);
+      last_was_refused = false;
+    } catch (const ApiError& error) {
+      // One node that a webhook guards must not stop the others; of two in a row the API server is the cause.
+      if (last_was_refused) throw;
+      last_was_refused = true;
+      done.refusals.push_back(what + ": " + error.what());
+    }
   }
   for (const auto& patch : round.template_patches) {
     const std::string name = text_at(cron_jobs_.at(patch.kind), "/metadata/name"),

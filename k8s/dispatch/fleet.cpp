@@ -60,6 +60,17 @@ const JobMember* DispatchJob::member(const std::string& of) const {
   return found == members.end() ? nullptr : &*found;
 }
 
+void distrust_times_ahead(Fleet& fleet, const AdmitPolicy& policy) {
+  const std::time_t latest = fleet.now + static_cast<std::time_t>(policy.clock_skew_s),
+                    longest = latest +
+                              static_cast<std::time_t>(std::max(policy.valid_for_s, policy.extended_for_s));
+  for (auto& node : fleet.nodes) {
+    for (auto* time : {&node.tested, &node.looked, &node.suspected})
+      if (*time && **time > latest) time->reset();
+    if (node.expires && *node.expires > longest) node.expires = fleet.now;
+  }
+}
+
 FleetNode read_fleet_node(const Json& item) {
   const Json& metadata = metadata_of(item, "node");
   const Json &labels = part(metadata, "labels"), &annotations = part(metadata, "annotations");
@@ -100,7 +111,9 @@ std::optional<DispatchJob> read_job(const Json& item) {
       const std::string type = text(condition, "type");
       if ((type != "Complete" && type != "Failed") || text(condition, "status") != "True") continue;
       job.finished = moment(condition, "lastTransitionTime").value_or(job.created);
-      // The templates fail a Job by its Pod failure policy where the command said 1 (refused) or 64.
+      // The templates fail a Job by its Pod failure policy where the command ended by itself without a pass:
+      // 1 (refused) or 64, and of a health run with anything; a Pod that was disrupted is another rule's, and
+      // first.
       job.answered = type == "Complete" || text(condition, "reason") == "PodFailurePolicy";
     }
   return job;

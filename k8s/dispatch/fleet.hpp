@@ -70,6 +70,10 @@ struct Fleet {
   std::string no_reboots;  // why they are not known
 };
 
+// Of a time that lies ahead nothing is known: an annotation that was edited or damaged must not keep a node
+// from being looked at. A pass is good for no longer than the policy gives.
+void distrust_times_ahead(Fleet& fleet, const AdmitPolicy& policy);
+
 // One item of a PartialObjectMetadataList, a Job, a CronJob. Throws std::runtime_error where it is none.
 FleetNode read_fleet_node(const nlohmann::json& item);
 // Empty for a Job that is none of ours.

@@ -194,6 +194,7 @@ class ApiServer:
 
     def add_cronjob(self, one, namespace="mlc-bench"):
         """As `kubectl apply` makes it of what is rendered."""
+        self.valid_indexes(one["metadata"]["name"], one["spec"]["jobTemplate"]["spec"])
         self.add_object("cronjobs", namespace, one["metadata"]["name"], apiVersion="batch/v1", spec=copy.deepcopy(one["spec"]),
                         metadata={"labels": dict(one["metadata"].get("labels", {})), "annotations": {}})
 
@@ -386,12 +387,23 @@ class ApiServer:
         for label, value in metadata.get("labels", {}).items():
             if not LABEL_VALUE.fullmatch(value):
                 raise invalid(f'{KINDS[resource]} "{name}" is invalid: metadata.labels: {label}', "FieldValueInvalid", "metadata.labels")
+        if resource == "jobs":
+            self.valid_indexes(name, one.get("spec", {}))
         self.admit("CREATE", group, resource, one, None)
         made = self.add_object(resource, namespace, name, **{k: v for k, v in copy.deepcopy(one).items() if k not in ("metadata", "kind")})
         made["metadata"].update({k: v for k, v in metadata.items() if k not in ("generateName", "namespace", "name")})
         if resource == "jobs":  # its controller takes it up at once, unless a queue holds it
             made["status"] = {} if made["spec"].get("suspend") else {"startTime": self.now()}
         return 201, copy.deepcopy(made)
+
+    @staticmethod
+    def valid_indexes(name, spec):
+        """As pkg/apis/batch/validation has it for Jobs that count failures by index."""
+        most, completions, by_index = (spec.get(key) for key in ("maxFailedIndexes", "completions", "backoffLimitPerIndex"))
+        if by_index is not None and spec.get("completionMode") != "Indexed":
+            raise invalid(f'Job "{name}" is invalid: spec.backoffLimitPerIndex: Invalid value: {by_index}: requires indexed completion mode', "FieldValueInvalid", "spec.backoffLimitPerIndex")
+        if most is not None and (by_index is None or (completions is not None and most > completions)):
+            raise invalid(f'Job "{name}" is invalid: spec.maxFailedIndexes: Invalid value: {most}: must be less than or equal to completions', "FieldValueInvalid", "spec.maxFailedIndexes")
 
     def page(self, resource, namespace, query):
         """At most `page_size` objects, and from where to go on; what is left is counted where nothing is selected, as in etcd."""

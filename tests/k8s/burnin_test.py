@@ -85,6 +85,14 @@ class Stages(BurninCase):
         self.burnin(text, "--with-peers", "10.0.0.9", run_id="p")
         self.assertNotEqual(stage_reports(), first)
 
+    def test_a_file_that_cannot_be_written_decides_nothing_about_a_node(self):
+        path = self.write("p.yaml", policy(f"stage: good, command: {QUICK}"))
+        words = ["burnin", "--policy", path, "--state", self.path("state"), "--run-id", "w", "--output", self.path("nosuch/x.prom")]
+        self.assertEqual(run(*words).code, 64, "typed by hand it is told before anything is measured")
+        ran = run(*words, "--admit", "gpu-a", env=clean_environment(NODE_NAME="gpu-a"))
+        self.assertIn("good: pass", ran.err)
+        self.assertIn("no report is left in", ran.err)
+
     def test_a_stage_that_takes_too_long_is_ended_with_all_its_ranks(self):
         ran = self.burnin(policy(f"stage: slow, command: {SLOW}, limit: 1 s", f"stage: good, command: {QUICK}"))
         self.assertEqual(ran.code, 2, ran)

@@ -323,6 +323,17 @@ class Faults(DispatchCase):
         self.dispatch()
         self.assertEqual(len(self.jobs()), 2, "a policy without a fabric stage: the local stages decide")
 
+    def test_one_node_that_may_not_be_written_stops_nobody_else(self):
+        for name in ("adm", "gpu-0", "gpu-1"):
+            self.api.add_node(name)
+        self.label("adm", admission="admitted")
+        self.api.nodes["adm"]["metadata"]["annotations"].update({"mlc-bench.io/tested-at": self.api.now(-700000), "mlc-bench.io/expires": self.api.now(-60)})
+        self.api.faults.append(lambda method, path: (403, {}) if (method, path) == ("PATCH", "/api/v1/nodes/adm") else None)
+        ran = self.dispatch()
+        self.assertEqual(ran.code, 3, ran)
+        self.assertIn("refused: note on node adm", ran.err)
+        self.assertEqual(len([name for name in self.jobs() if name.startswith("mlc-burnin-")]), 2)
+
     def test_what_is_refused_is_said(self):
         self.api.add_node("gpu-0")
         self.api.faults.append(lambda method, path: (422, {}) if method == "POST" else None)

@@ -51,6 +51,23 @@ TEST(Dispatch, ANodeMadeAnewUnderTheSameNameIsAnotherOne) {
   EXPECT_EQ(round.deletions[0].name, name);
 }
 
+TEST(Dispatch, TimesThatLieAheadKeepNoNodeFromItsLooks) {
+  const AdmitPolicy policy;
+  Fleet fleet;
+  fleet.now = 1'000'000'000;
+  const std::time_t far = fleet.now + 80 * 365 * 86'400l;
+  FleetNode odd, sound;
+  odd.tested = odd.looked = odd.suspected = odd.expires = far;
+  sound.tested = sound.looked = fleet.now + 60;  // another's clock
+  sound.expires = fleet.now + static_cast<std::time_t>(policy.valid_for_s);
+  fleet.nodes = {odd, sound};
+  distrust_times_ahead(fleet, policy);
+  EXPECT_FALSE(fleet.nodes[0].tested || fleet.nodes[0].looked || fleet.nodes[0].suspected);
+  EXPECT_EQ(fleet.nodes[0].expires, fleet.now) << "its time is over, and it is due for a look";
+  EXPECT_EQ(fleet.nodes[1].tested, sound.tested);
+  EXPECT_EQ(fleet.nodes[1].expires, sound.expires);
+}
+
 TEST(Dispatch, NoMoreAtOnceThanThePolicySays) {
   DispatchedCluster cluster;
   cluster.policy.dispatch.at_once = 3;
