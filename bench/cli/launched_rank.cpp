@@ -79,6 +79,8 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
   ExitCode code = ExitCode::tool;
   try {
     const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi();
+    if (const auto directory = launch_directory(); as.rank == 0 && !directory.empty())
+      write_whole(directory + "/" + initialised_file, "");
     auto control = session->make_control();
     check_world(as, control->size());
     watch.pulse().enter("roll call");

@@ -91,6 +91,10 @@ constexpr std::chrono::milliseconds mpirun_may_tidy{500};
 // A rank 0 that is told to stop and says nothing: mpirun ends it.
 constexpr std::chrono::seconds rank_may_take{3};
 
+bool is_there(const ScratchDirectory& scratch, const char* file) {
+  return ::access((scratch.path() / file).c_str(), F_OK) == 0;
+}
+
 std::optional<ExitCode> said_code(const ScratchDirectory& scratch, const RollCallServer& call) {
   if (const std::string code = read_file(scratch.path() / "exit"); !code.empty())
     return static_cast<ExitCode>(std::atoi(code.c_str()));
@@ -119,7 +123,7 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
 
   LaunchResult result;
   const auto start = std::chrono::steady_clock::now();
-  bool started = false, gave_up = false, insisted = false;
+  bool started = false, gave_up = false, told_rank = false;
   // When this process was told to stop, and when rank 0 was seen to have said all.
   std::optional<std::chrono::steady_clock::time_point> told_to_stop, said;
   std::optional<ExitCode> code;  // what it said
@@ -129,8 +133,11 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
     if (const int signal = mpirun.wait(started && !said && !told_to_stop ? 0.5 : 0.05); signal > 0) {
       // mpirun tells its ranks seconds later, and passes on nothing of what they say then. Rank 0 is told,
       // says what was measured, and the others end with it.
-      if (told_to_stop || !local || !mpirun.signal_below(signal, "OMPI_COMM_WORLD_RANK=0"))
-        mpirun.signal(signal);
+      // Before it has its MPI, mpirun is the one that clears away what MPI_Init leaves in /dev/shm.
+      told_rank = !told_to_stop && local && is_there(scratch, initialised_file) &&
+                  mpirun.signal_below(signal, "OMPI_COMM_WORLD_RANK=0");
+      // Where rank 0 has said all, mpirun is at its end, and dumps its stack if it is told to hurry.
+      if (!told_rank && (!said || told_to_stop)) mpirun.signal(signal);
       told_to_stop = std::chrono::steady_clock::now();
     }
     (void)started_call.serve();
@@ -139,9 +146,9 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
     const auto since = [](const auto& then) {
       return then ? std::chrono::steady_clock::now() - *then : std::chrono::seconds(0);
     };
-    const bool short_cut = local && told_to_stop && said > told_to_stop && since(said) > mpirun_may_tidy;
+    const bool short_cut = told_rank && said > told_to_stop && since(said) > mpirun_may_tidy;
     if (short_cut || since(said) > mpirun_may_linger) mpirun.signal(SIGKILL);
-    if (!said && !insisted && since(told_to_stop) > rank_may_take) mpirun.signal(SIGTERM), insisted = true;
+    if (told_rank && !said && since(told_to_stop) > rank_may_take) mpirun.signal(SIGTERM), told_rank = false;
     if (started) continue;
     started = started_call.states().front().sequence >= has_started;
     if (!started &&

@@ -33,8 +33,9 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request);
 // What the launched ranks find in their environment, and leave behind for the launcher.
 inline constexpr const char* job_variable = "MLC_JOB";  // the job's name, for presence
 inline constexpr const char* directory_variable =
-    "MLC_LAUNCH_DIR";                                       // rank 0 keeps report.json and exit there
-inline constexpr const char* ranks_variable = "MLC_RANKS";  // how many there must be
+    "MLC_LAUNCH_DIR";                                           // rank 0 keeps report.json and exit there
+inline constexpr const char* initialised_file = "initialised";  // there: rank 0 has come through MPI_Init
+inline constexpr const char* ranks_variable = "MLC_RANKS";      // how many there must be
 inline constexpr const char* launcher_variable =
     "MLC_LAUNCHER";  // where rank 0 tells the launcher that it has started and how it ended
 inline constexpr const char* terminal_variable = "MLC_TERMINAL";  // "colour,live" of the launcher's terminal

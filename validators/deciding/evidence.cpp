@@ -121,13 +121,12 @@ bool is_of(const Finding& finding, const BurninStage& stage) {
   return command != "validate" || names_check(stage, finding.check);
 }
 
-// What one launch of a stage left: the stage's own finding says how it ended, and shows nothing.
 // One launch's series given out for another's.
 bool repeats(const Report& report, const BurninStage& stage, int launch) {
   const auto same = [](const Series& a, const Series& b) {
     return a.collective == b.collective && a.requested_bytes == b.requested_bytes &&
            a.placement == b.placement && a.dtype == b.dtype && a.redop == b.redop && a.samples == b.samples &&
-           a.time_us == b.time_us && a.observation == b.observation;
+           a.time_us == b.time_us;
   };
   return std::ranges::any_of(report.series, [&](const Series& one) {
     return one.stage == stage.name && one.launch == launch && one.samples > 1 &&
@@ -138,6 +137,7 @@ bool repeats(const Report& report, const BurninStage& stage, int launch) {
   });
 }
 
+// What one launch of a stage left: the stage's own finding says how it ended, and shows nothing.
 struct Left {
   bool tested = false, series = false;
   std::set<std::string> checks, tested_checks;
@@ -287,7 +287,7 @@ bool asks_of_a_node(const Policy& policy, const BurninPlan* plan) {
   return policy.node || policy.gpu || (plan && !policy.thresholds.empty()) || (policy.rdma && rails_are_run);
 }
 
-std::vector<std::string> never_tested(const Report& report, const Policy& policy) {
+std::vector<std::string> never_tested(const Report& report, const Policy& policy, const BurninPlan& plan) {
   std::vector<std::string> missing;
   const auto any = [&](auto fits) {
     return std::ranges::any_of(report.findings, [&](const Finding& finding) {
@@ -307,8 +307,15 @@ std::vector<std::string> never_tested(const Report& report, const Policy& policy
       std::ranges::any_of(report.series, [](const auto& s) { return s.threshold.has_value(); });
   if (of_thresholds_alone && !judged && !starts("rdma."))
     missing.emplace_back("no threshold of the policy was judged, and it asks for nothing else");
-  if (policy.rdma && !policy.node && !policy.gpu && policy.thresholds.empty() && !starts("rdma."))
-    missing.emplace_back("no rail was tested, and the policy asks for nothing else");
+  if (policy.rdma && !starts("rdma."))
+    missing.emplace_back("no rail was tested, and the policy has an 'rdma' section");
+  // Of what the section asks only some is always tested; all of it is when all checks are run.
+  const bool all_checks = std::ranges::any_of(plan.stages, [](const BurninStage& stage) {
+    return stage.required && stage.command.front() == "validate" && !names_some(stage);
+  });
+  if (policy.node && !all_checks)
+    missing.emplace_back(
+        "no required stage runs all checks ('validate'), and the policy has a 'node' section");
   return missing;
 }
 
