@@ -164,7 +164,7 @@ class Denied(ClusterCase):
 
     def test_a_policy_with_taints_of_others_is_told(self):
         self.policy = self.write("other.yaml", "policy: test\nnode: {host: {nofile: 1}}\n"
-                                 "burnin: {stages: [{stage: checks, command: [validate, rdma]}]}\n"
+                                 "burnin: {stages: [{stage: checks, command: [validate, rdma.port-state]}]}\n"
                                  "admit: {startup_taint: 'node.cilium.io/agent-not-ready:NoExecute'}\n")
         with open(self.policy) as f:
             report = a_report()

@@ -138,7 +138,7 @@ class Looks(ClusterCase):
     def setUp(self):
         super().setUp()
         with open(self.policy, "w") as f:
-            f.write(POLICY.replace("admit:\n", "passive: {stages: [{stage: checks, command: [validate, rdma]}]}\nadmit:\n"))
+            f.write(POLICY.replace("admit:\n", "passive: {stages: [{stage: checks, command: [validate, rdma.port-state]}]}\nadmit:\n"))
         with open(self.policy) as f:
             text = f.read()
         self.digest = digest(text)
@@ -263,7 +263,7 @@ class Evidence(ClusterCase):
         self.assertEqual(self.admit(report=report).code, 0)
 
     def test_a_policy_that_asks_nothing_opens_nothing(self):
-        self.policy = self.write("idle.yaml", "policy: idle\nunknown_blocks: false\nburnin: {stages: [{stage: checks, command: [validate, rdma]}]}\n")
+        self.policy = self.write("idle.yaml", "policy: idle\nunknown_blocks: false\nburnin: {stages: [{stage: checks, command: [validate, rdma.port-state]}]}\n")
         report = a_report()
         with open(self.policy) as f:
             report["run"]["policy_digest"] = digest(f.read())

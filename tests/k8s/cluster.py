@@ -13,11 +13,11 @@ POLICY = """policy: test
 node: {host: {nofile: 1}}
 burnin:
   stages:
-    - {stage: checks, command: [validate, rdma]}
+    - {stage: checks, command: [validate, rdma.port-state]}
     - {stage: allreduce, command: [allreduce, --sizes, 1G], required: false}
 health:
   stages:
-    - {stage: checks, command: [validate, rdma]}
+    - {stage: checks, command: [validate, rdma.port-state]}
 admit:
   quarantine: {share_per_hour: 0.1}
   valid_for: 168 h
@@ -50,7 +50,7 @@ def a_report(node="gpu-a", decision="pass", findings=(), series=(), boot="boot-1
             "run": {"id": run_id, "command": ["mlc-bench", "burnin"], "started": utc(-age_s), "duration_s": 30, "ranks": 1, "nodes": 1, "backend": "", "policy": "test",
                     "policy_digest": digest(POLICY), "plan": plan},
             "environment": {"nodes": [machine], "variables": {}}, "series": list(series), "findings": findings,
-            "stages": [{"stage": "checks", "command": ["validate", "rdma"], "launches": 1, "status": {"inconclusive": "unknown"}.get(decision, decision), "why": "in 1 s"}],
+            "stages": [{"stage": "checks", "command": ["validate", "rdma.port-state"], "launches": 1, "status": {"inconclusive": "unknown"}.get(decision, decision), "why": "in 1 s"}],
             "verdict": {"decision": decision, "because": because}, "errors": []}
 
 

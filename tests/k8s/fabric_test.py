@@ -16,7 +16,7 @@ rdma: {share_of_ceiling: 0.95}
 dispatch: {partners: %d}
 burnin:
   stages:
-    - {stage: checks, command: [validate, rdma]}
+    - {stage: checks, command: [validate, rdma.port-state]}
 fabric:
   budget: 10 min
   stages:
@@ -293,7 +293,7 @@ thresholds:
   - {collective: allreduce, min_size: 64K, busbw_at_least: 0.001 GB/s}
 burnin:
   stages:
-    - {stage: checks, command: [validate, rdma]}
+    - {stage: checks, command: [validate, rdma.port-state]}
 fabric:
   stages:
     - {stage: fabric-allreduce, command: [allreduce, --backend, mpi, --hosts, "{nodes}", --sizes, 64K, --placement, out], limit: 60 s}

@@ -390,7 +390,6 @@ TEST(Evidence, ABurnInThatTestedNothingOfWhatItsPolicyAsksIsNoPass) {
            {"thresholds:\n  - {collective: alltoall, backend: nccl, nodes: 2, busbw_at_least: 20 GB/s}\n",
             "no threshold of the policy was judged"},
            {"gpu: {ecc: true}\n", "no GPU was tested"},
-           {"node: {host: {disks: 4}}\n", "no required stage runs all checks"},
            {"rdma: {share_of_siblings: 0.9}\nnode: {host: {disks: 4}}\n", "no rail was tested"},
            {"node: {rails: {count: 4}}\n", "pci.inventory tested nothing"}}) {
     const Policy policy = read_policy("policy: idle\n" + asks + stages, "t");

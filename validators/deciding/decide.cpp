@@ -209,7 +209,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
     for (const auto& stage : missing_stages(report, policy, wanted))
       reasons.doubt(stage);
   if (reasons.failed.empty() && wanted.plan && wanted.kind == RunKind::burnin)
-    for (const auto& what : never_tested(report, policy, *wanted.plan))
+    for (const auto& what : never_tested(report, policy))
       reasons.doubt(what);
   decide_whether_anything(report, policy, wanted, reasons);
 
