@@ -149,10 +149,15 @@ class Burnin {
            (report.verdict.because.empty() ? "the stage does not say why" : report.verdict.because.front());
   }
 
-  void launches(StageOutcome& outcome) {
-    // As it runs here: what was decided with another peer is of another question.
+  // With the peers that it met: what was decided with others is of another question.
+  static BurninStage as_run(const StageOutcome& outcome) {
     BurninStage stage = outcome.stage;
     stage.command = outcome.command;
+    return stage;
+  }
+
+  void launches(StageOutcome& outcome) {
+    const BurninStage stage = as_run(outcome);
     double seconds = 0;
     for (int launch = 1; launch <= stage.launches; ++launch) {
       auto record = directory_.decided(stage, launch);
@@ -193,8 +198,7 @@ class Burnin {
 
   // Empty where there is no verdict; the outcome then says why.
   std::optional<LaunchRecord> measure(StageOutcome& outcome, int launch) {
-    BurninStage stage = outcome.stage;
-    stage.command = outcome.command;
+    const BurninStage stage = as_run(outcome);
     if (const double left = budget_s_ - elapsed_s(); left < stage.limit_s) {
       outcome.why = "did not fit: it may take " + time_text(stage.limit_s * 1e6) + " and of the budget of " +
                     time_text(budget_s_ * 1e6) + " there are " + time_text(std::max(left, 0.0) * 1e6) +

@@ -80,10 +80,11 @@ bool has_entry(pid_t pid, const std::string& entry) {
 
 bool signal_any_below(pid_t above, int number, const std::string& entry) {
   bool any = false;
-  std::error_code ignored;  // what has ended meanwhile
-  for (const auto& task :
-       std::filesystem::directory_iterator("/proc/" + std::to_string(above) + "/task", ignored)) {
-    std::ifstream children(task.path() / "children");
+  std::error_code ended;  // it may end while it is looked at: a plain loop would throw
+  const std::filesystem::directory_iterator last;
+  for (std::filesystem::directory_iterator task("/proc/" + std::to_string(above) + "/task", ended);
+       !ended && task != last; task.increment(ended)) {
+    std::ifstream children(task->path() / "children");
     for (pid_t child = 0; children >> child;)
       any |= has_entry(child, entry) ? ::kill(child, number) == 0 : signal_any_below(child, number, entry);
   }
