@@ -26,6 +26,7 @@ ExitCode explain_check(const Check& check) {
   part("why", check.why);
   part("reads", check.reads);
   part("fix", check.fix);
+  if (!check.keys.empty()) part("keys", "of a policy's `node`: " + std::string(check.keys));
   return ExitCode::pass;
 }
 

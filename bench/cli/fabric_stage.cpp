@@ -314,7 +314,7 @@ FabricResult take_part_in_fabric_stage(const FabricRequest& request, Report repo
   report.run.duration_s = lasted;
   report.verdict = decide(
       report, policy,
-      {.plan = wanted_plan(policy, RunKind::fabric), .kind = RunKind::fabric, .checks = check_names()});
+      {.plan = wanted_plan(policy, RunKind::fabric), .kind = RunKind::fabric, .checks = known_checks()});
   write_whole(directory.report_file(), to_json(report));
   return {std::move(report), end.interrupted, self.member.witness};
 }

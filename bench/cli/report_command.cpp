@@ -36,7 +36,7 @@ void decide_anew(Report& report, const std::string& named) {
   const RunKind kind = parse_run_kind(report.run.plan).value_or(RunKind::burnin);
   const Verdict verdict = decide(
       report, policy,
-      {.plan = of_a_node ? wanted_plan(policy, kind) : std::nullopt, .kind = kind, .checks = check_names()});
+      {.plan = of_a_node ? wanted_plan(policy, kind) : std::nullopt, .kind = kind, .checks = known_checks()});
   if (verdict.decision != report.verdict.decision)
     std::fprintf(stderr, "the report says %s; under policy %s what it shows is %s%s\n",
                  std::string(to_string(report.verdict.decision)).c_str(), printable(policy.name).c_str(),

@@ -62,14 +62,14 @@ VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) con
   Sent sent;
   // Where no node can be asked for: what is decided without one, and opens none.
   sent.verdict =
-      decide(report, policy, {.plan = wanted_plan(policy, as), .kind = as, .checks = check_names()});
+      decide(report, policy, {.plan = wanted_plan(policy, as), .kind = as, .checks = known_checks()});
   const std::string said{to_string(report.verdict.decision)}, started = report.run.started;
   sent.arrived = told([&] {
     return publish_to(kubernetes, policy.admit, node, [&](const NodeView& view) {
       require_report_of(report, view);
       if (own_clock) report.run.started = by_the_servers_clock(started, view, policy.admit);
       Wanted wanted = wanted_of(policy, view, as, std::time(nullptr));
-      wanted.version = MLC_VERSION, wanted.checks = check_names();
+      wanted.version = MLC_VERSION, wanted.checks = known_checks();
       sent.verdict = report.verdict = decide(report, policy, wanted);
       sent.admission = admission_of(report, policy, view, as, *wanted.now);
       return sent.admission;

@@ -7,11 +7,11 @@
 
 namespace mlc {
 
-// At commas; empty parts are left out.
-inline std::vector<std::string> split(const std::string& list) {
+// Empty parts are left out.
+inline std::vector<std::string> split(const std::string& list, char separator = ',') {
   std::vector<std::string> parts;
   for (std::size_t at = 0; at <= list.size();) {
-    const std::size_t end = std::min(list.find(',', at), list.size());
+    const std::size_t end = std::min(list.find(separator, at), list.size());
     if (end > at) parts.push_back(list.substr(at, end - at));
     at = end + 1;
   }

@@ -127,7 +127,11 @@ class Enforcement(Asking):
                                  ("", {"spec": {"providerID": "x"}}, MERGE), ("", [{"op": "remove", "path": "/spec/taints/0"}], JSON_PATCH),
                                  ("/status", {"status": {"conditions": [foreign]}}, STRATEGIC),
                                  ("/status", {"status": {"capacity": {"nvidia.com/gpu": "99"}}}, STRATEGIC),
-                                 ("/status", {"status": {"nodeInfo": {"bootID": "another"}}}, STRATEGIC)):
+                                 ("/status", {"status": {"nodeInfo": {"bootID": "another"}}}, STRATEGIC),
+                                 ("", {"spec": {"podCIDR": "10.9.0.0/24"}}, MERGE), ("", {"spec": {"configSource": {"configMap": {}}}}, MERGE),
+                                 ("/status", {"status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 1}}}}, MERGE),
+                                 *(("/status", {"status": {key: [{"name": "x"}]}}, MERGE) for key in ("images", "volumesInUse", "volumesAttached", "runtimeHandlers")),
+                                 *(("/status", {"status": {key: value}}, MERGE) for key, value in (("phase", "Running"), ("config", {"error": "x"}), ("features", {"a": True})))):
             with self.subTest(path=path, body=body):
                 code, said = self.patch(NODES + "/gpu-a" + path, body, kind)
                 self.assertEqual(code, 422, said)
@@ -163,7 +167,7 @@ class Denied(ClusterCase):
         self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
 
     def test_a_policy_with_taints_of_others_is_told(self):
-        self.policy = self.write("other.yaml", "policy: test\nnode: {host: {nofile: 1}}\n"
+        self.policy = self.write("other.yaml", "policy: test\nnode: {rails: {rate_gbit_s: 200}}\n"
                                  "burnin: {stages: [{stage: checks, command: [validate, rdma.port-state]}]}\n"
                                  "admit: {startup_taint: 'node.cilium.io/agent-not-ready:NoExecute'}\n")
         with open(self.policy) as f:
@@ -196,6 +200,8 @@ class Costs(ClusterCase):
             report["run"].update(plan="fabric", id="fabric-1")
             report["stages"].append({"stage": "pairs", "command": ["rdma", "write"], "launches": 1, "status": "pass", "why": "in 1 s"})
             report["findings"].append({**finding("rdma.bandwidth", "pass"), "stage": "pairs"})
+            report["figures"] = {"rails": [{"node": "gpu-a", "rail": 0, "device": "mlx5_0", "peer": "gpu-b", "operation": "write", "bytes": 65536,
+                                            "gbit_s": 195, "ci_gbit_s": [194, 196], "status": "pass"}]}
             self.assertEqual(self.admit("--fabric", report=report).code, 0)
         self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
         self.assertEqual(self.api.condition("gpu-a")["status"], "True")

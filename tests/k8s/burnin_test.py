@@ -5,7 +5,8 @@ from cluster import BENCH, FOREIGN, SOURCE, STARTUP, Case, ClusterCase, clean_en
 
 QUICK = "[allreduce, --backend, loopback, --sizes, 4K, -n, 5]"
 WRONG = '[allreduce, --backend, loopback, --sizes, 4K, -n, 5, --inject, "flip:rank=1,index=7,bit=3"]'
-LIMITS = "node: {host: {nofile: 1}}\n"  # a check that passes everywhere
+LIMITS = "node: {host: {nofile: 1}}\n"  # a check that passes everywhere,
+CHECKS = "stage: checks, command: [validate, host.limits]"  # and has to be run for a pass
 SLOW = '[allreduce, --backend, loopback, --sizes, 4K, -n, "100000000"]'
 
 
@@ -57,7 +58,7 @@ class Stages(BurninCase):
             self.assertEqual(self.stages()["good"]["status"], "pass")
 
     def test_what_is_not_required_does_not_keep_a_node_out(self):
-        ran = self.burnin(policy("stage: odd, command: [nosuch], required: false", f"stage: good, command: {QUICK}"))
+        ran = self.burnin(policy("stage: odd, command: [nosuch], required: false", CHECKS, f"stage: good, command: {QUICK}"))
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["odd"]["status"], "unknown")
 
@@ -67,7 +68,7 @@ class Stages(BurninCase):
 
     def test_peers(self):
         text = policy(f"stage: good, command: {QUICK}", 'stage: far, command: [validate, host, --peer, "{peer}"], required: false',
-                      'stage: all, command: [nosuch, "{nodes}"], required: false')
+                      'stage: all, command: [nosuch, "{nodes}"], required: false', CHECKS)
         ran = self.burnin(text)
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["far"]["status"], "skip")
@@ -101,14 +102,14 @@ class Stages(BurninCase):
         self.assertEqual(self.running(), [])
 
     def test_what_does_not_fit_the_budget_is_unknown(self):
-        ran = self.burnin(policy(f"stage: good, command: {QUICK}, limit: 30 s", f"stage: long, command: {QUICK}, limit: 40 s", budget="40 s"))
+        text = policy(f"{CHECKS}, limit: 30 s", f"stage: good, command: {QUICK}, limit: 30 s", f"stage: long, command: {QUICK}, limit: 40 s", budget="40 s")
+        ran = self.burnin(text)
         self.assertEqual(ran.code, 2, ran)
         self.assertEqual(self.stages()["good"]["status"], "pass")
         self.assertEqual(self.stages()["long"]["status"], "unknown")
         self.assertIn("did not fit", self.stages()["long"]["observed"])
         self.assertTrue(any("did not fit" in b for b in self.result()["verdict"]["because"]))
-        self.assertEqual(self.burnin(policy(f"stage: good, command: {QUICK}, limit: 30 s", f"stage: long, command: {QUICK}, limit: 40 s", budget="40 s"),
-                                     "--budget", "2m").code, 0)
+        self.assertEqual(self.burnin(text, "--budget", "2m").code, 0)
 
     def running(self):
         found = []
@@ -228,14 +229,14 @@ class Resuming(BurninCase):
 
     def test_a_mark_is_no_way_out_of_the_folder(self):
         self.assertEqual(self.burnin(policy(f"stage: one, command: {WRONG}")).code, 1)
-        self.assertEqual(self.burnin(policy(f"stage: one, command: {QUICK}"), run_id="good").code, 0)
+        self.assertEqual(self.burnin(policy(f"stage: one, command: {QUICK}", CHECKS), run_id="good").code, 0)
         passed = [n for n in os.listdir(self.path("state/good")) if n.startswith("one-1.") and n.endswith(".json")][0]
         for name in (f"../good/{passed}", os.path.join(self.path("state/good"), passed), "report.json"):
             self.write("state/r/one-1.done", json.dumps({"code": 0, "seconds": 0.1, "report": name}))
             self.assertEqual(self.burnin(policy(f"stage: one, command: {WRONG}")).code, 1, name)
 
     def test_a_state_folder_that_others_can_write_is_refused(self):
-        text = policy(f"stage: one, command: {QUICK}")
+        text = policy(f"stage: one, command: {QUICK}", CHECKS)
         self.assertEqual(self.burnin(text).code, 0)
         for folder, mode in (("state/r", 0o777), ("state", 0o775)):
             os.chmod(self.path(folder), mode)

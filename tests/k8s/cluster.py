@@ -10,7 +10,7 @@ from api_server import ApiServer
 STARTUP = {"key": "mlc-bench.io/unvalidated", "effect": "NoSchedule"}
 FOREIGN = {"key": "node.cilium.io/agent-not-ready", "value": "true", "effect": "NoExecute"}
 POLICY = """policy: test
-node: {host: {nofile: 1}}
+node: {rails: {rate_gbit_s: 200}}   # what rdma.port-state judges
 burnin:
   stages:
     - {stage: checks, command: [validate, rdma.port-state]}

@@ -11,7 +11,7 @@ MOUNTS = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
 AS_NODE = 'mount --bind "$1" /proc/sys/kernel/random/boot_id; mount --bind "$2" /etc/machine-id; shift 2; exec "$@"'
 POLICY = """policy: test
 target: {rails: 2, rail_gbit_s: 200, mtu: 4096}
-node: {host: {nofile: 1}}
+node: {rails: {rate_gbit_s: 200}}
 rdma: {share_of_ceiling: 0.95}
 dispatch: {partners: %d}
 burnin:
@@ -286,7 +286,7 @@ class Fabric(Group):
 
 
 REAL = """policy: real
-node: {host: {nofile: 1}}
+node: {rails: {rate_gbit_s: 200}}
 dispatch: {partners: 1}
 confidence: {observe: 200 ms}
 thresholds:

@@ -68,7 +68,7 @@ inline Report earned_report() {
 
 inline Wanted wanted() {
   return {.plan = admitting_policy().burnin,
-          .checks = {"host.limits", "rdma.mtu"},
+          .checks = {{"host.limits", {"host.nofile"}}, {"rdma.mtu", {}}},
           .node = NodeIdentity{"gpu-7", "boot-1", "machine-1"},
           .version = version,
           .now = began + 700,

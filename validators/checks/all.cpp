@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "reports/record/split.hpp"
+
 namespace mlc {
 
 // In the order of a screen: from the bus outwards, then what runs on it.
@@ -79,11 +81,11 @@ std::span<const Check* const> all_checks() {
   return table;
 }
 
-std::vector<std::string> check_names() {
-  std::vector<std::string> names;
+std::vector<KnownCheck> known_checks() {
+  std::vector<KnownCheck> known;
   for (const Check* check : all_checks())
-    names.emplace_back(check->name);
-  return names;
+    known.push_back({std::string(check->name), split(std::string(check->keys), ' ')});
+  return known;
 }
 
 }  // namespace mlc

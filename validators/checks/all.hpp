@@ -2,14 +2,14 @@
 #pragma once
 
 #include <span>
-#include <string>
 #include <vector>
 
 #include "validators/checks/check.hpp"
+#include "validators/policy/known_check.hpp"
 
 namespace mlc {
 
 std::span<const Check* const> all_checks();
-std::vector<std::string> check_names();
+std::vector<KnownCheck> known_checks();
 
 }  // namespace mlc

@@ -18,6 +18,7 @@ struct Check {
   std::string_view why;      // what goes wrong in training when it is not
   std::string_view reads;    // where the facts come from
   std::string_view fix;      // how to mend it
+  std::string_view keys;     // of the policy's `node` section, that it judges: "rails.count rails.board"
   std::vector<Finding> (*run)(const Host& host, const Policy& policy) = nullptr;
 };
 

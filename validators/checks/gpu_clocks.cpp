@@ -70,6 +70,7 @@ extern const Check gpu_clocks{
     .why = "A clock lock that somebody forgot makes a node slow for weeks; nothing reports it.",
     .reads = "NVML: maximum SM clock, application clock",
     .fix = "nvidia-smi -rgc; nvidia-smi -rac.",
+    .keys = "gpus.sm_clock_max",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -97,6 +98,7 @@ extern const Check gpu_persistence{
         "Without persistence the driver unloads between jobs: slow starts, and clock and ECC settings lost.",
     .reads = "NVML: persistence mode",
     .fix = "systemctl enable --now nvidia-persistenced.",
+    .keys = "gpus.persistence",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);

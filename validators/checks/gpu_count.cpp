@@ -12,6 +12,7 @@ extern const Check gpu_count{
     .why = "A node with seven GPUs takes the job and hangs it at the first collective.",
     .reads = "NVML, /sys/bus/pci/devices, NVIDIA_VISIBLE_DEVICES",
     .fix = "nvidia-smi -L against lspci -d 10de:; a GPU off the bus needs a power cycle (AC), then an RMA.",
+    .keys = "gpus.count gpus.product",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("gpu.count");

@@ -25,6 +25,7 @@ extern const Check gpu_pcie_link{
     .why = "A GPU at x8 copies and sends over GPUDirect at half speed; replays announce a failing riser.",
     .reads = "NVML: PCIe link width and generation, replay counter",
     .fix = "Reboot, reseat, replace.",
+    .keys = "gpus.link_width",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -61,6 +62,7 @@ extern const Check gpu_nvlink{
         "all-reduce.",
     .reads = "NVML: NVLink state and error counters",
     .fix = "nvidia-smi nvlink -s; restart nvidia-fabricmanager; reboot; then the baseboard.",
+    .keys = "gpus.nvlinks",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -101,6 +103,7 @@ extern const Check gpu_fabric{
         "NVLink SHARP is off.",
     .reads = "NVML: GPU fabric info",
     .fix = "systemctl status nvidia-fabricmanager; its version must equal the driver's.",
+    .keys = "gpus.fabric",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);

@@ -11,6 +11,7 @@ extern const Check gpu_ecc{
         "wrong gradient.",
     .reads = "NVML: ECC mode, volatile ECC totals",
     .fix = "nvidia-smi -r (or reboot) retires the page; repeated errors are an RMA.",
+    .keys = "gpus.ecc",
     .run =
         [](const Host& host, const Policy& policy) {
           const bool asked = expectation(policy) && expectation(policy)->ecc;

@@ -31,6 +31,7 @@ extern const Check gpu_driver{
         "process starts.",
     .reads = "NVML, /proc/driver/nvidia/version",
     .fix = "Reboot after a driver update; pin the version in the playbook (see image.drift).",
+    .keys = "gpus.driver",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("gpu.driver");

@@ -14,6 +14,7 @@ extern const Check host_clock{
         "complains.",
     .reads = "adjtimex",
     .fix = "chronyc tracking; systemctl enable --now chrony.",
+    .keys = "host.clock_offset",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.clock");

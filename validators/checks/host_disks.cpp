@@ -96,6 +96,7 @@ extern const Check host_disks{
         "checkpoints slow down on this node alone.",
     .reads = "/sys/class/nvme/*/{state,model}, /sys/block/*/{size,ro}",
     .fix = "nvme list, nvme smart-log; reseat, then replace.",
+    .keys = "host.disks host.disk_size",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.disks");
@@ -139,6 +140,7 @@ extern const Check host_mounts{
         "disk until the node goes away.",
     .reads = "/proc/self/mounts",
     .fix = "systemctl status of the mount unit; /etc/fstab; mount -a.",
+    .keys = "host.mounts",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.mounts");

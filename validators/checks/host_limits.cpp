@@ -12,6 +12,7 @@ extern const Check host_limits{
         "connection, no memory to register.",
     .reads = "getrlimit",
     .fix = "LimitMEMLOCK=infinity and LimitNOFILE in containerd's unit; limits.d on the host.",
+    .keys = "host.memlock host.nofile",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.limits");

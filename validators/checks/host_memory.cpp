@@ -32,6 +32,7 @@ extern const Check host_shm{
         "error.",
     .reads = "statfs /dev/shm",
     .fix = "Mount an emptyDir with medium: Memory at /dev/shm in the Pod.",
+    .keys = "host.shm",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.shm");
@@ -66,6 +67,7 @@ extern const Check host_huge_pages{
         "memory from the job.",
     .reads = "/proc/meminfo",
     .fix = "vm.nr_hugepages in sysctl.d, or hugepages= on the kernel command line.",
+    .keys = "host.huge_pages",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.huge-pages");

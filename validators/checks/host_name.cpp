@@ -12,6 +12,7 @@ extern const Check host_name{
         "all, hangs the start.",
     .reads = "uname, getaddrinfo, RTM_GETADDR",
     .fix = "/etc/hosts, /etc/resolv.conf; kubectl -n kube-system get pods for the cluster's DNS.",
+    .keys = "host.hostname_resolves host.resolve",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("host.name");

@@ -48,6 +48,7 @@ extern const Check image_drift{
     .fix =
         "Pin versions in the playbook; write the lock with: mlc-bench validate --write-lock FILE on an "
         "accepted node.",
+    .keys = "lock",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("image.drift");

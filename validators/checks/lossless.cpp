@@ -139,6 +139,7 @@ extern const Check lossless_pfc{
         "falls by half or more under load.",
     .reads = "RTM_GETDCB (DCB_CMD_IEEE_GET) of each PF",
     .fix = "mlnx_qos -i IF --trust dscp --pfc 0,0,0,1,0,0,0,0, on the host and on the switch.",
+    .keys = "lossless.pfc_priorities",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -169,6 +170,7 @@ extern const Check lossless_dscp{
         "protects an empty queue.",
     .reads = "RTM_GETDCB APP table, /sys/class/net/IF/qos/trust",
     .fix = "mlnx_qos -i IF --trust dscp --dscp2prio set,26,3.",
+    .keys = "lossless.dscp lossless.priority",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -195,6 +197,7 @@ extern const Check lossless_ecn{
         "wrong.",
     .reads = "/sys/class/net/IF/ecn/{roce_rp,roce_np}/enable/PRIORITY (vendor driver)",
     .fix = "Enable roce_rp and roce_np for the RoCE priority at boot.",
+    .keys = "lossless.ecn",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);

@@ -57,6 +57,7 @@ extern const Check net_duplicate_address{
         "nodes at once. Whereabouts does not probe before it hands out an address.",
     .reads = "an ARP probe with sender 0.0.0.0 (RFC 5227) on each rail",
     .fix = "Delete the later Pod; mlc-bench ipam names it and what else is wrong in the pools.",
+    .keys = "probe.duplicates",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.duplicate-address");

@@ -45,6 +45,7 @@ extern const Check net_path_mtu{
         "come up, the first transfer hangs.",
     .reads = "ICMP echo with DF of the full interface MTU, bound to the rail",
     .fix = "MTU 9216 on every switch port of the rail, the same MTU on all hosts.",
+    .keys = "probe.path_mtu",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.path-mtu");

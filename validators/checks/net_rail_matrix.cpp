@@ -63,6 +63,7 @@ extern const Check net_rail_matrix{
         "between rails that connection times out.",
     .reads = "ICMP echo from every rail to every rail of each peer (validate --peer, or node.probe.peers)",
     .fix = "Routes between rails, or NCCL_CROSS_NIC=0 with PXN on a rail-only fabric.",
+    .keys = "rails.cross_rail probe.peers",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.rail-matrix");

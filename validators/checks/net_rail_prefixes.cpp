@@ -68,6 +68,7 @@ extern const Check net_rail_prefixes{
         "With two rails in one prefix the kernel sends both through the first; half the interconnect idles.",
     .reads = "RTM_GETADDR, /proc/net/if_inet6",
     .fix = "One subnet per rail in IPAM or netplan.",
+    .keys = "rails.addresses rails.host_addresses",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.rail-prefixes");

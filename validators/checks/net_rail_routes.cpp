@@ -186,6 +186,7 @@ extern const Check net_rail_routes{
         "or sbr in a Pod. The destinations are the policy's: node.rails.addresses, each with prefix, gateway "
         "and "
         "destinations; without them the answer is unknown.",
+    .keys = "rails.addresses",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.rail-routes");

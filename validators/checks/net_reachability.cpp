@@ -48,6 +48,7 @@ extern const Check net_reachability{
         "connection.",
     .reads = "ICMP echo bound to the rail (SO_BINDTODEVICE) from its own address, RTM_GETNEIGH",
     .fix = "Check VLAN and cabling of the rail's switch port; routes with net.rail-routes.",
+    .keys = "probe.gateways probe.peers",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("net.reachability");

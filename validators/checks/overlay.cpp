@@ -101,6 +101,7 @@ extern const Check overlay_default_route{
         "interconnect, or training over the ordinary network.",
     .reads = "RTM_GETROUTE",
     .fix = "One default route, on the ordinary network; 'routes' instead of 'gateway' for rails.",
+    .keys = "overlay.default_device",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -118,6 +119,7 @@ extern const Check overlay_mtu{
         "RTM_GETLINK of the VXLAN device and of the default route's, RTM_GETROUTE for Cilium's route MTU; in "
         "a Pod its own default route",
     .fix = "Cilium's MTU: underlay minus 50.",
+    .keys = "overlay.vxlan_device overlay.underlay_mtu overlay.overhead",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("overlay.mtu");

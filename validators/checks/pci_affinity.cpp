@@ -111,6 +111,7 @@ extern const Check pci_affinity{
     .fix =
         "Put the NIC into the slot of the build sheet; nvidia-smi topo -m must show PIX or PXB between a NIC "
         "and its GPUs.",
+    .keys = "rails.gpus_per_nic",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pci.affinity");

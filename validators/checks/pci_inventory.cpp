@@ -149,6 +149,7 @@ extern const Check pci_inventory{
     .fix =
         "lspci -d 15b3: and dmesg | grep mlx5_core; reseat or power-cycle (AC) a NIC that left the bus; "
         "mlxfwmanager -u for firmware.",
+    .keys = "rails.count rails.board rails.firmware rails.select",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pci.inventory");

@@ -109,6 +109,7 @@ extern const Check pci_link{
         "every GPU behind it. Bandwidth tests show it late and blame the network.",
     .reads = "/sys/bus/pci/devices/*/{current,max}_link_{speed,width} at every hop up to the root port",
     .fix = "Reboot, reseat, replace: in that order. The finding names the two ends of the link.",
+    .keys = "rails.link_gt_s rails.link_width gpus.link_gt_s gpus.link_width",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pci.link");

@@ -49,6 +49,7 @@ extern const Check pci_max_read_request{
     .fix =
         "setpci -s BDF CAP_EXP+8.w shows it; set bits 14:12 to 5 (4096) at boot, for example by the NIC "
         "configuration operator.",
+    .keys = "rails.max_read_request",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -74,6 +75,7 @@ extern const Check pci_relaxed_ordering{
         "receives at half its rate.",
     .reads = "/sys/bus/pci/devices/*/config: Device Control bit 4",
     .fix = "Enable relaxed ordering for the slot in firmware setup; mlxconfig -d BDF query PCI_WR_ORDERING.",
+    .keys = "rails.relaxed_ordering",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);

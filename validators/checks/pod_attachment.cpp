@@ -120,6 +120,7 @@ extern const Check pod_attachment{
     .fix =
         "One device-plugin resource per rail; rdma-cni after sriov-cni; delete the Pod after a broken "
         "attach.",
+    .keys = "pod.attachments",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pod.attachment");

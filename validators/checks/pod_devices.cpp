@@ -68,6 +68,7 @@ extern const Check pod_devices{
         "the mounted verbs file belongs to another rail.",
     .reads = "PCIDEVICE_* in the environment, the PCI devices behind the interfaces",
     .fix = "One resource per rail (mlc.io/rail0 ...), each named by its network attachment.",
+    .keys = "pod.resources",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pod.devices");

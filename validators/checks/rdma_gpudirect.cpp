@@ -73,6 +73,7 @@ extern const Check rdma_gpudirect{
         "ibv_reg_dmabuf_mr as NCCL probes it, /sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, "
         "/proc/driver/nvidia/version",
     .fix = "Open kernel modules of the NVIDIA driver on a kernel with dmabuf, or modprobe nvidia-peermem.",
+    .keys = "rails.gpudirect",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("rdma.gpudirect");

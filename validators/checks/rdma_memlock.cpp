@@ -38,6 +38,7 @@ extern const Check rdma_memlock{
         "allocate memory' hours into scheduling.",
     .reads = "a registration of real memory (ibv_reg_mr; mlock without an RDMA device), getrlimit",
     .fix = "LimitMEMLOCK=infinity for containerd, IPC_LOCK for the container.",
+    .keys = "rails.register",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("rdma.memlock");

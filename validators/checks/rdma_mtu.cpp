@@ -87,6 +87,7 @@ extern const Check rdma_mtu{
         "packets: the rail stays below its rate.",
     .reads = "RTM_GETLINK, ibv_query_port where libibverbs is there",
     .fix = "Set the MTU on PF, VF, CNI and switch alike.",
+    .keys = "rails.active_mtu rails.netdev_mtu",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("rdma.mtu");

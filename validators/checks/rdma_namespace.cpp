@@ -70,6 +70,7 @@ extern const Check rdma_namespace{
         "not have: every queue pair fails.",
     .reads = "RDMA netlink (netns mode), /dev/infiniband, /sys/class/infiniband_verbs, /sys/class/infiniband",
     .fix = "rdma-cni after sriov-cni, one device-plugin resource per rail; ib_core netns_mode at boot.",
+    .keys = "rails.netns",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("rdma.namespace");

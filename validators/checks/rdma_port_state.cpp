@@ -223,6 +223,7 @@ extern const Check rdma_port_state{
         "/sys/class/net/*/speed",
     .fix =
         "mlxlink -d DEVICE -m -c; clean or replace cable and optics; check FEC and speed on the switch port.",
+    .keys = "rails.link_layer rails.pkey rails.rate_gbit_s",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("rdma.port-state");

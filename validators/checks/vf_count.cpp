@@ -77,6 +77,7 @@ extern const Check vf_count{
     .fix =
         "SriovNetworkNodePolicy numVfs; NUM_OF_VFS in the NIC firmware; restart the device plugin, which "
         "counts once at start.",
+    .keys = "vfs.per_pf",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("vf.count");

@@ -32,6 +32,7 @@ extern const Check vf_eswitch_mode{
         "no such rules they are islands.",
     .reads = "devlink (generic netlink), DEVLINK_CMD_ESWITCH_GET",
     .fix = "devlink dev eswitch set pci/BDF mode legacy; eSwitchMode in the SriovNetworkNodePolicy.",
+    .keys = "vfs.eswitch",
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("vf.eswitch-mode");

@@ -111,6 +111,7 @@ extern const Check vf_trust{
         "traffic is dropped in the NIC.",
     .reads = reads,
     .fix = attachment_fix,
+    .keys = "vfs.trust",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -132,6 +133,7 @@ extern const Check vf_spoof_check{
         "With spoof checking on, packets of a VF whose MAC the PF did not set are dropped without an error.",
     .reads = reads,
     .fix = attachment_fix,
+    .keys = "vfs.spoof_check",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -175,6 +177,7 @@ extern const Check vf_vlan{
     .why = "A VLAN left on a VF after a failed detach tags the next Pod's traffic into nowhere.",
     .reads = reads,
     .fix = attachment_fix,
+    .keys = "vfs.vlan",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -193,6 +196,7 @@ extern const Check vf_rate{
     .why = "A forgotten max_tx_rate makes one rail slow on one node: nothing is broken, everything waits.",
     .reads = reads,
     .fix = attachment_fix,
+    .keys = "vfs.max_rate",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);
@@ -213,6 +217,7 @@ extern const Check vf_mac{
         "with one MAC take each other's packets.",
     .reads = reads,
     .fix = "ip link set PF vf N mac ADDRESS, then unbind and bind the VF, so that its GUID follows.",
+    .keys = "vfs.mac",
     .run =
         [](const Host& host, const Policy& policy) {
           const auto* node = expectation(policy);

@@ -175,7 +175,7 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
     return tested(finding.status) &&
            (finding.check.starts_with("gpu.") || finding.check.starts_with("burnin."));
   });
-  if (!of_a_node && checks_alone && !policy.node && policy.gpu && !of_gpus)
+  if (!of_a_node && checks_alone && !asks(policy.node) && policy.gpu && !of_gpus)
     reasons.doubt("nothing was asked: policy " + policy.name + " asks of GPUs alone, and none was tested");
   const bool anything_tested =
       std::ranges::any_of(report.findings, [](const Finding& finding) { return tested(finding.status); });
@@ -209,7 +209,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
     for (const auto& stage : missing_stages(report, policy, wanted))
       reasons.doubt(stage);
   if (reasons.failed.empty() && wanted.plan && wanted.kind == RunKind::burnin)
-    for (const auto& what : never_tested(report, policy))
+    for (const auto& what : never_tested(report, policy, wanted))
       reasons.doubt(what);
   decide_whether_anything(report, policy, wanted, reasons);
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reports/record/report.hpp"
+#include "validators/policy/known_check.hpp"
 #include "validators/policy/policy.hpp"
 #include "validators/policy/run_kind.hpp"
 
@@ -23,8 +24,9 @@ struct Wanted {
   // run of one command.
   std::optional<BurninPlan> plan;
   RunKind kind = RunKind::burnin;  // that the plan is of
-  // The names of all checks: a stage that is `validate` and nothing more must have a finding of each.
-  std::vector<std::string> checks;
+  // All there are. A stage that is `validate` and nothing more must have a finding of each, and a burn-in one
+  // of each that judges what the policy asks.
+  std::vector<KnownCheck> checks;
   // Of a report that comes from elsewhere.
   std::optional<NodeIdentity> node;
   std::string version;             // of this program: another one may have measured otherwise

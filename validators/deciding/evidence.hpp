@@ -22,7 +22,7 @@ std::vector<std::string> missing_stages(const Report& report, const Policy& poli
 std::vector<std::string> failed_stages(const Report& report, const BurninPlan& plan);
 
 // What the policy asks of a node and nothing in a whole burn-in tested.
-std::vector<std::string> never_tested(const Report& report, const Policy& policy);
+std::vector<std::string> never_tested(const Report& report, const Policy& policy, const Wanted& wanted);
 
 // Does the policy ask anything of a node? One that does not can pass none.
 // `plan` may be null.

@@ -231,6 +231,25 @@ void read_probe(YamlMap map, NodeExpectation& node) {
   map.finish();
 }
 
+// Of a section that was read already, and so has only keys that are known.
+std::set<std::string> asked_keys(const YAML::Node& section) {
+  static const std::set<std::string> how{
+      "skip",     "deadline",    "deadlines",           "host.skip",
+      "pod.skip", "pod.podinfo", "pod.annotation_wait", "rails.counters_over"};
+  std::set<std::string> keys;
+  for (const auto& entry : section) {
+    const std::string name = entry.first.Scalar();
+    if (!entry.second.IsMap())
+      keys.insert(name);
+    else if (!how.contains(name))
+      for (const auto& inner : entry.second)
+        keys.insert(name + "." + inner.first.Scalar());
+  }
+  for (const auto& key : how)
+    keys.erase(key);
+  return keys;
+}
+
 }  // namespace
 
 NodeExpectation read_node_expectation(YamlMap map) {
@@ -251,6 +270,7 @@ NodeExpectation read_node_expectation(YamlMap map) {
     for (const auto& [check, value] : deadlines->entries())
       if (const auto seconds = duration(*deadlines, check)) node.deadlines_s[check] = *seconds;
   map.finish();
+  node.keys = asked_keys(map.node());
   return node;
 }
 

@@ -25,6 +25,10 @@ struct RailExpectation {
 };
 
 struct NodeExpectation {
+  // What is asked, by its place in the YAML: "rails.count", "lock". How it is asked (skip, deadlines, ...)
+  // is not among them.
+  std::set<std::string> keys;
+
   // NICs and rails
   std::optional<int> rails;
   std::optional<double> rail_gbit_s;
@@ -102,6 +106,9 @@ struct NodeExpectation {
   double deadline_s = 5;
   std::map<std::string, double> deadlines_s;  // per check
 };
+
+// Is anything asked, or only said how?
+inline bool asks(const std::optional<NodeExpectation>& node) { return node && !node->keys.empty(); }
 
 // The policy says which devices its rails are; then nothing that was only guessed satisfies it.
 inline bool names_rails(const NodeExpectation& node) {

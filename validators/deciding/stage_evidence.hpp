@@ -1,0 +1,18 @@
+// Whether a report shows of one stage what the policy has it run. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "validators/deciding/decide.hpp"
+
+namespace mlc {
+
+// What the policy asks of a node that no machine can skip.
+std::vector<std::string> always_tested(const Policy& policy);
+
+// A sentence for each thing that the stage should have left in the report and did not.
+std::vector<std::string> missing_of(const Report& report, const Policy& policy, const Wanted& wanted,
+                                    const BurninStage& stage);
+
+}  // namespace mlc
