@@ -65,9 +65,15 @@ std::optional<NodeCondition> cleared(const AdmitPolicy& policy, const NodeView& 
   if (status.empty()) return std::nullopt;
   return NodeCondition{.type = type,
                        .status = "False",
-                       .reason = "Admitted",
-                       .message = "a run has passed",
+                       .reason = "Passed",
+                       .message = "a run of the kind that found the failure has passed",
                        .last_transition = {}};
+}
+
+Edits no_doubt() {
+  return {{suspected_annotation, std::nullopt},
+          {suspected_by_annotation, std::nullopt},
+          {suspected_in_annotation, std::nullopt}};
 }
 
 std::string tier_of(const Report& report, const AdmitPolicy& policy) {
@@ -118,6 +124,7 @@ struct Case {
 
   std::string no_business() const;
   bool local_stages_stand() const;
+  bool doubted_in_fabric() const;
   bool confirmed() const;
   std::string message(std::string said, const std::string& until) const;
   std::string faults() const;
@@ -165,6 +172,10 @@ bool Case::local_stages_stand() const {
   });
 }
 
+bool Case::doubted_in_fabric() const {
+  return policy.fabric && annotation_of(node, suspected_in_annotation) == to_string(RunKind::fabric);
+}
+
 // By another run than this one, however often this one is published.
 bool Case::confirmed() const {
   const std::string by = annotation_of(node, suspected_by_annotation);
@@ -203,7 +214,11 @@ Admission Case::passed() const {
     admission.annotations[expires_annotation] = std::nullopt;
     return admission;
   }
-  admission.annotations = {{suspected_annotation, std::nullopt}, {suspected_by_annotation, std::nullopt}};
+  const bool doubt_stays = kind != RunKind::fabric && doubted_in_fabric();
+  if (!doubt_stays) {
+    admission.annotations = no_doubt();
+    admission.refused = cleared(policy.admit, node);
+  }
   if (kind == RunKind::burnin && policy.fabric) {
     admission.all_it_can = true;
     admission.condition.status = "Unknown", admission.condition.reason = "FabricStagePending";
@@ -211,7 +226,7 @@ Admission Case::passed() const {
         counts_of(report) + ", policy " + report.run.policy + "; bandwidth to other nodes is measured next",
         "");
     admission.labels[admission_label] = "fabric";
-    admission.annotations = {{expires_annotation, std::nullopt}};
+    admission.annotations[expires_annotation] = std::nullopt;
     return admission;
   }
   admission.open = true;
@@ -225,7 +240,6 @@ Admission Case::passed() const {
   }
   admission.annotations[expires_annotation] = until;
   admission.annotations[tested_annotation] = rfc3339(ended());
-  admission.refused = cleared(policy.admit, node);
   return admission;
 }
 
@@ -245,9 +259,8 @@ Admission Case::extended() const {
                   : counts_of(report) + " without load, policy " + report.run.policy,
               rfc3339(longest));
   admission.labels[due_label] = due ? std::optional<std::string>("true") : std::nullopt;
-  admission.annotations = {{looked_annotation, rfc3339(ended())},
-                           {suspected_annotation, std::nullopt},
-                           {suspected_by_annotation, std::nullopt}};
+  if (!doubted_in_fabric()) admission.annotations = no_doubt();
+  admission.annotations[looked_annotation] = rfc3339(ended());
   if (longest > 0) admission.annotations[expires_annotation] = rfc3339(longest);
   return admission;
 }
@@ -259,6 +272,7 @@ Admission Case::failed() const {
     admission.annotations[suspected_annotation] = rfc3339(now);
     admission.annotations[suspected_by_annotation] = bounded(report.run.id, 253);
   }
+  if (!doubted_in_fabric()) admission.annotations[suspected_in_annotation] = std::string(to_string(kind));
   if (kind == RunKind::passive) admission.annotations[looked_annotation] = rfc3339(ended());
   if (kind == RunKind::passive && !sure) {
     // It was taken beside somebody's work: doubt, and the run under load comes next.
@@ -322,6 +336,8 @@ Wanted wanted_of(const Policy& policy, const NodeView& node, RunKind kind, std::
 Admission admission_of(const Report& report, const Policy& policy, const NodeView& node, RunKind kind,
                        std::time_t now) {
   const Case one{report, policy, node, kind, now};
+  if (!admits(kind))
+    if (auto corrected = label_corrected(policy.admit, node); corrected.changes) return corrected;
   if (const std::string why = one.no_business(); !why.empty()) return left_alone(why);
   // Found by the node itself: a view of metadata does not show it.
   if (!admits(kind) && one.rebooted()) return expiry_of(policy.admit, node, now);

@@ -26,6 +26,9 @@ inline constexpr const char* looked_annotation = "mlc-bench.io/looked-at";  // t
 inline constexpr const char* suspected_annotation =
     "mlc-bench.io/suspected-at";  // a first failure, by that run
 inline constexpr const char* suspected_by_annotation = "mlc-bench.io/suspected-by";
+// The kind of run that failed. "fabric" stays until a fabric stage passes: no local run can tell that what it
+// found is mended.
+inline constexpr const char* suspected_in_annotation = "mlc-bench.io/suspected-in";
 inline constexpr const char* quarantined_annotation = "mlc-bench.io/quarantined-at";
 
 // Of what remakes nodes or shuts them for good: True only where a second run has found a failure too.

@@ -51,6 +51,25 @@ std::string refused_condition(const AdmitPolicy& policy) {
   return (type.ends_with(ready) ? type.substr(0, type.size() - ready.size()) : type) + "Refused";
 }
 
+Admission label_corrected(const AdmitPolicy& policy, const NodeView& node) {
+  const std::string status = status_of(node, policy.condition);
+  if (status == "True" || label_of(node, admission_label) != "admitted")
+    return left_alone("the label says what the condition says");
+  Admission admission;
+  admission.all_it_can = true;
+  if (status.empty())
+    admission.condition = {.type = policy.condition,
+                           .status = "Unknown",
+                           .reason = "NotAdmitted",
+                           .message = "labelled admitted, and no run has admitted it",
+                           .last_transition = {}};
+  else
+    admission.condition = node.conditions.at(policy.condition);
+  admission.labels = {{admission_label, status == "False" ? "refused" : "pending"},
+                      {due_label, std::nullopt}};
+  return admission;
+}
+
 Admission beginning_of(const std::string& run_id, const AdmitPolicy& policy, const NodeView& node,
                        RunKind kind) {
   if (kind != RunKind::burnin)
@@ -65,6 +84,15 @@ Admission beginning_of(const std::string& run_id, const AdmitPolicy& policy, con
                            {boot_annotation, bounded(node.boot_id, 64)},
                            {expires_annotation, std::nullopt}};
   admission.labels = {{admission_label, "pending"}, {due_label, std::nullopt}};
+  // Mended, an operator says. What remakes nodes must wait for what this run finds; a failure is confirmed
+  // then, since who found the first is still known.
+  if (const std::string refused = refused_condition(policy);
+      label_of(node, admission_label) == "pending" && status_of(node, refused) == "True")
+    admission.refused = NodeCondition{.type = refused,
+                                      .status = "False",
+                                      .reason = "TestedAgain",
+                                      .message = "labelled pending since a second run has found a failure",
+                                      .last_transition = {}};
   return admission;
 }
 

@@ -14,4 +14,8 @@ std::string status_of(const NodeView& node, const std::string& condition);
 std::string label_of(const NodeView& node, const char* key);
 std::string annotation_of(const NodeView& node, const char* key);
 
+// The label says "admitted" and the condition does not: it was edited. The condition stays, the label follows
+// it. Changes nothing otherwise.
+Admission label_corrected(const AdmitPolicy& policy, const NodeView& node);
+
 }  // namespace mlc

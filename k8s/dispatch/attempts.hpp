@@ -21,7 +21,7 @@ std::string to_string(JobKind kind);
 std::optional<JobKind> job_kind_of(const std::string& text);
 
 struct Attempts {
-  int misses = 0;                    // Jobs in a row that gave no answer, or a refusal
+  int misses = 0;                    // Jobs in a row without a verdict, or of the local stages with a refusal
   int next = 0;                      // number of the next try; a Job of a lower number is accounted for
   std::optional<std::time_t> after;  // not before
   bool refused = false;  // the last one refused the node: "pending" since then is an operator's word

@@ -33,8 +33,9 @@ std::vector<const FleetNode*> ready_nodes(RoundState& state) {
       state.wait(node, lack);
     else if (record.after && *record.after > state.now &&
              static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s)
-      state.wait(node, std::to_string(record.misses) + " fabric Job(s) gave no answer; again after " +
-                           rfc3339(*record.after));
+      state.wait(node,
+                 (record.misses == 1 ? "one fabric Job" : std::to_string(record.misses) + " fabric Jobs") +
+                     " in a row without a verdict; again after " + rfc3339(*record.after));
     else
       ready.push_back(&node);
   }

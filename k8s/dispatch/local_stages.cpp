@@ -48,7 +48,7 @@ void back_to_local(RoundState& state, const FleetNode& node) {
   local.after = state.now + static_cast<std::time_t>(back_off_s(state.policy.dispatch, local.misses));
   state.set_record(node, JobKind::burnin, local, "the local stages run anew after " + rfc3339(*local.after));
   state.set_record(node, JobKind::fabric, {.next = fabric.next},
-                   std::to_string(fabric.misses) + " fabric stages gave no answer");
+                   std::to_string(fabric.misses) + " fabric Jobs in a row without a verdict");
   state.label(node, admission_label, "pending", "back to the local stages");
 }
 
@@ -58,8 +58,8 @@ std::string tried_text(const FleetNode& node, const Attempts& record, std::time_
     return "refused; tested again after " + rfc3339(until) +
            ", or at once when repaired: kubectl label node " + node.name + " --overwrite " + admission_label +
            "=pending";
-  return times + " gave no answer; again after " + rfc3339(until) + ", or at once: kubectl annotate node " +
-         node.name + " " + attempts_annotation + "-";
+  return times + " without a verdict; again after " + rfc3339(until) +
+         ", or at once: kubectl annotate node " + node.name + " " + attempts_annotation + "-";
 }
 
 // Empty where it may begin.
@@ -83,12 +83,14 @@ void plan_local_stages(RoundState& state) {
         state.record(node, JobKind::fabric).misses >= fabric_misses_at_most &&
         state.at_work(node) == nullptr) {
       back_to_local(state, node);
-      state.wait(node, "its fabric stages gave no answer: its local stages are run anew");
+      state.wait(node, "its fabric Jobs came to no verdict: its local stages are run anew");
     } else if (is_local(state, node)) {
       if (const auto why = hindrance(state, node); !why.empty())
         state.wait(node, why);
       else
         line.push_back(&node);
+    } else if (node.state == "admitted" && !node.expires && !node.tested) {
+      state.wait(node, "labelled admitted, and no run has said so: a passive look corrects the label");
     } else if (node.state != "admitted" && node.state != "fabric") {
       state.wait(node, "the label " + std::string(admission_label) + " says '" + printable(node.state, 70) +
                            "', which is none of pending, fabric, admitted, refused; kubectl label node " +

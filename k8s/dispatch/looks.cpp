@@ -27,11 +27,13 @@ void mark_nodes(RoundState& state) {
           ++marks;
     else if (!over && !doubted && !node.due.empty())
       state.label(node, due_label, std::nullopt, "no longer due"), ++marks;
-    if (!node.tested) continue;
+    if (!node.tested && node.tested_hour.empty()) continue;
     const std::string hour =
-        std::to_string(static_cast<long long>(*node.tested / static_cast<std::time_t>(hour_s)));
+        std::to_string(static_cast<long long>(node.tested.value_or(0) / static_cast<std::time_t>(hour_s)));
     if (node.tested_hour != hour)
-      state.label(node, tested_hour_label, hour, "last active run " + rfc3339(*node.tested)), ++marks;
+      state.label(node, tested_hour_label, hour,
+                  node.tested ? "last active run " + rfc3339(*node.tested) : "no active run is known"),
+          ++marks;
   }
 }
 

@@ -168,8 +168,15 @@ void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time
   Attempts record = this->record(node, kind);
   // Of a time that lies ahead nothing is known: an edited or damaged Job must not lock a node out.
   at = std::min(at, now);
-  ++record.misses, record.next = std::max(record.next, number + 1);
+  record.next = std::max(record.next, number + 1);
   record.refused = node.state == "refused";
+  if (kind == JobKind::fabric && record.refused) {
+    // An answer. Before the next fabric stage come the local ones, and those wait as their own record says.
+    set_record(node, kind, {.next = record.next, .refused = true, .answers = record.answers + 1},
+               "refused by its fabric stage");
+    return;
+  }
+  ++record.misses;
   if (answered || record.refused) ++record.answers;
   record.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
   set_record(node, kind, record,

@@ -223,7 +223,7 @@ class Faults(DispatchCase):
             self.dispatch()
             fabric, = [n for n, j in self.api.jobs.items() if "fabric" in n and "conditions" not in j["status"]]
             end(self.api, fabric, failed=True, reason="FailedIndexes")
-            self.assertRegex(self.dispatch().out, r"gpu-0 .*(gave no answer; again after|its local stages are run anew)")
+            self.assertRegex(self.dispatch().out, r"gpu-0 .*(without a verdict; again after|its local stages are run anew)")
             self.later(6 * 3600)
         self.assertEqual({n["metadata"]["labels"]["mlc-bench.io/admission"] for n in self.api.nodes.values()}, {"pending"})
         self.dispatch()

@@ -244,8 +244,17 @@ TEST(Passive, ALookExtendsAPassUpToTheLimitAndOpensNothing) {
   EXPECT_EQ(look.condition.status, "True") << "stale is not bad";
   EXPECT_EQ(look.condition.reason, "DueForALook");
   EXPECT_EQ(look.labels.at(due_label), "true");
-  for (const char* status : {"", "Unknown", "False"})
-    EXPECT_FALSE(looked(Decision::pass, node(status)).changes) << status;
+  for (const char* status : {"", "Unknown", "False"}) {
+    NodeView shut = node(status);
+    EXPECT_FALSE(looked(Decision::pass, shut).changes) << status;
+    shut.labels[admission_label] = "admitted";  // by hand
+    for (const auto decision : {Decision::pass, Decision::fail, Decision::inconclusive}) {
+      const auto corrected = looked(decision, shut);
+      EXPECT_EQ(corrected.labels.at(admission_label), *status == 'F' ? "refused" : "pending");
+      EXPECT_EQ(corrected.condition.status, *status == 'F' ? "False" : "Unknown");
+      EXPECT_FALSE(corrected.open);
+    }
+  }
   EXPECT_FALSE(looked(Decision::inconclusive, admitted(ended, ended + 10)).changes);
   EXPECT_FALSE(looked(Decision::fail, node("Unknown")).changes) << "nothing to take";
 }
@@ -317,6 +326,54 @@ TEST(Confirmation, AFailureUnderLoadIsFalseAtOnceAndRefusedAfterASecondOne) {
   view = after(run(Decision::pass, view, "four"), view);
   EXPECT_EQ(status_of(view, "MLClusterRefused"), "False");
   EXPECT_FALSE(view.annotations.contains(suspected_annotation));
+}
+
+// A node that was mended must not be remade while it waits for others to meet.
+TEST(Confirmation, IsTakenBackByARunOfTheKindThatFailed) {
+  Policy policy;
+  policy.fabric.emplace();
+  const auto run = [&](Decision decision, const NodeView& view, const std::string& id, RunKind kind) {
+    Report one = report(decision);
+    one.run.id = id;
+    return after(admission_of(one, policy, view, kind, began + 700), view);
+  };
+  const auto refused = [](const NodeView& view) { return status_of(view, "MLClusterRefused"); };
+  NodeView view = run(Decision::fail, node("Unknown"), "one", RunKind::burnin);
+  view = run(Decision::fail, view, "two", RunKind::burnin);
+  EXPECT_EQ(refused(view), "True");
+  NodeView mended = run(Decision::pass, view, "three", RunKind::burnin);
+  EXPECT_EQ(refused(mended), "False");
+  EXPECT_EQ(mended.labels.at(admission_label), "fabric");
+  EXPECT_FALSE(mended.annotations.contains(suspected_by_annotation));
+  // What others have found of it, it cannot take back alone.
+  view = run(Decision::fail, mended, "four", RunKind::fabric);
+  EXPECT_EQ(refused(view), "False");
+  view = run(Decision::fail, view, "five", RunKind::burnin);
+  EXPECT_EQ(refused(view), "True");
+  view = run(Decision::pass, view, "six", RunKind::burnin);
+  EXPECT_EQ(refused(view), "True");
+  EXPECT_EQ(refused(run(Decision::fail, view, "seven", RunKind::fabric)), "True");
+  view = run(Decision::pass, view, "eight", RunKind::fabric);
+  EXPECT_EQ(refused(view), "False");
+  EXPECT_EQ(status_of(view, "MLClusterReady"), "True");
+  EXPECT_FALSE(view.annotations.contains(suspected_in_annotation));
+}
+
+TEST(Confirmation, WaitsForTheRunThatFollowsAnOperatorsWord) {
+  NodeView view = node("False");
+  view.conditions["MLClusterRefused"] = {.type = "MLClusterRefused", .status = "True"};
+  view.labels[admission_label] = "refused";
+  view.annotations[suspected_by_annotation] = "one";
+  EXPECT_FALSE(beginning_of("three", {}, view, RunKind::burnin).refused) << "tested again by the dispatcher";
+  view.labels[admission_label] = "pending";
+  const auto begun = beginning_of("three", {}, view, RunKind::burnin);
+  ASSERT_TRUE(begun.refused);
+  EXPECT_EQ(begun.refused->status, "False");
+  view = after(begun, view);
+  Report still = report(Decision::fail);
+  still.run.id = "three";
+  EXPECT_EQ(admission_of(still, {}, view, RunKind::burnin, began + 700).refused->status, "True")
+      << "who found the first failure is still known";
 }
 
 TEST(Expiry, OfMetadataAloneTheLabelStandsForTheCondition) {
