@@ -54,7 +54,10 @@ std::vector<Ipv4> read_peer(const std::string& text) {
 Policy read_policy_of(const ValidateOptions& options) {
   Policy policy = named_policy(options.policy);
   require_known_checks(policy, all_checks());
-  if (!options.peers.empty() && !policy.node) policy.node.emplace();
+  if (!options.peers.empty()) {
+    if (!policy.node) policy.node.emplace();
+    policy.node->keys.insert("probe.peers");
+  }
   for (const auto& peer : options.peers)
     policy.node->peers.push_back(read_peer(peer));
   return policy;

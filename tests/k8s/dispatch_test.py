@@ -234,13 +234,15 @@ class Faults(DispatchCase):
         for i, state in enumerate(("refused", "maybe", "", "pending", "pending")):
             self.api.add_node(f"more-{i}", labels={"mlc-bench.io/admission": state})
         self.api.add_node("open", labels={"mlc-bench.io/admission": "admitted"})
+        self.api.nodes["open"]["metadata"]["annotations"]["mlc-bench.io/tested-at"] = "2026-01-01T00:00:00Z"
+        self.api.add_node("by-hand", labels={"mlc-bench.io/admission": "admitted"})
         for _ in range(3):
             out = self.dispatch().out
             table = re.split(r"why it waits\n", out)[1].split("\n  ")[0].splitlines()
             lines = {line.split()[0]: line for line in table if line.strip() and not line.startswith("nothing")}
             self.assertEqual(set(lines), {n for n in self.api.nodes if n != "open"}, out)
             for line in lines.values():
-                self.assertRegex(line, r"  (its Job |all \d|waits for|needs|\w+ Job|refused; |the label |\d+ fabric Job|Job )")
+                self.assertRegex(line, r"  (its Job |all \d|waits for|needs|\w+ Job|labelled admitted|refused; |the label |\d+ fabric Job|Job )")
             self.later(400)
 
     def test_away_for_an_hour(self):

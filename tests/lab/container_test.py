@@ -1,5 +1,5 @@
 """Pods on the lab's nodes: containers of crun with networks of CNI, as the manifests ask for them; what is planted is found from inside."""
-import copy, json, os, shutil, subprocess, sys, tempfile, threading, unittest
+import copy, functools, json, os, shutil, subprocess, sys, tempfile, threading, unittest
 
 import cases
 import image
@@ -30,6 +30,19 @@ def why_no_containers():
 
 def pod_addresses(node):
     return ",".join(f"10.1{rail}.{node.removeprefix('node')}.20" for rail in range(4))
+
+
+@functools.cache
+def a_key():
+    """What is in the Secret of a group: {file: text}."""
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-N", "", "-f", f"{directory}/id_rsa"], check=True)
+        shutil.copy(f"{directory}/id_rsa.pub", f"{directory}/authorized_keys")
+        files = {}
+        for name in os.listdir(directory):
+            with open(os.path.join(directory, name)) as f:
+                files[name] = f.read()
+        return files
 
 
 def at_once(*actions):
@@ -146,13 +159,7 @@ class Containers(LabCase):
                               capture_output=True, text=True, check=True).stdout
         import yaml
         template, = [o["spec"]["template"] for o in yaml.safe_load_all(made) if o and o["kind"] == "Job"]
-        with tempfile.TemporaryDirectory() as directory:
-            subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "521", "-N", "", "-f", f"{directory}/id_rsa"], check=True)
-            shutil.copy(f"{directory}/id_rsa.pub", f"{directory}/authorized_keys")
-            secrets = {"mlc-allreduce-ssh": {}}
-            for name in os.listdir(directory):
-                with open(os.path.join(directory, name)) as f:
-                    secrets["mlc-allreduce-ssh"][name] = f.read()
+        secrets = {"mlc-allreduce-ssh": a_key()}
         both = self.healthy("node0", "node1")
         hosts = {pod.address: f"mlc-allreduce-{i}.mlc-allreduce mlc-allreduce-{i}" for i, pod in enumerate(both)}  # the Service's names
         workers = []
@@ -169,27 +176,84 @@ class Containers(LabCase):
         self.assertIn("2 ranks · 2 nodes · mpi", done.out)
         self.assertIn("PASS", done.out)
 
-    def test_burn_in_opens_both_nodes(self):
-        """The CronJob's container as it is rendered, its account and all, against an API server here that the nodes reach through ssh."""
-        both = self.healthy("node0", "node1")
+    def an_api_server(self):
+        """It runs here, and the nodes reach it through ssh. Their Pods have the account that the manifests give them."""
         directory = tempfile.mkdtemp(prefix="mlc-lab-api-")
         self.addCleanup(shutil.rmtree, directory)
-        with api_server.ApiServer(directory) as api:
-            api.add_configmap("mlc-bench", "mlc-bench-quarantine")
-            with open(api.path("ca.crt")) as f:
-                account = {"ca.crt": f.read(), "token": api.token, "namespace": "mlc-bench"}
-            for pod in both:
-                boot = self.lab.run(pod.node, "cat /proc/sys/kernel/random/boot_id").out.strip()
-                api.add_node(pod.node, [FOREIGN, STARTUP], boot=boot)
-                forward = f"127.0.0.1:{api.port}:127.0.0.1:{api.port}"
-                subprocess.run(self.lab.ssh(pod.node, "-O", "forward", "-R", forward), check=True, capture_output=True, timeout=60)
-                self.addCleanup(subprocess.run, self.lab.ssh(pod.node, "-O", "cancel", "-R", forward), capture_output=True, timeout=60)
-                pod.service, pod.account = ("127.0.0.1", api.port), account
-            for pod, done in zip(both, at_once(*[lambda pod=pod: pod.run(self.container, timeout=300) for pod in both])):
-                self.assertEqual(done.code, 0, done)
-                self.assertEqual(api.taints(pod.node), [FOREIGN["key"]], done)
-                self.assertEqual(api.condition(pod.node)["status"], "True")
-                self.assertEqual(api.nodes[pod.node]["metadata"]["labels"]["mlc-bench.io/admission"], "admitted")
+        api = api_server.ApiServer(directory).__enter__()
+        self.addCleanup(api.__exit__)
+        api.add_configmap("mlc-bench", "mlc-bench-quarantine")
+        with open(api.path("ca.crt")) as f:
+            self.account = {"ca.crt": f.read(), "token": api.token, "namespace": "mlc-bench"}
+        for node in self.lab.nodes[:2]:
+            boot = self.lab.run(node, "cat /proc/sys/kernel/random/boot_id").out.strip()
+            api.add_node(node, [FOREIGN, STARTUP], boot=boot)
+            forward = f"127.0.0.1:{api.port}:127.0.0.1:{api.port}"
+            subprocess.run(self.lab.ssh(node, "-O", "forward", "-R", forward), check=True, capture_output=True, timeout=60)
+            self.addCleanup(subprocess.run, self.lab.ssh(node, "-O", "cancel", "-R", forward), capture_output=True, timeout=60)
+        return api
+
+    def may_publish(self, pod, api):
+        pod.service, pod.account = ("127.0.0.1", api.port), self.account
+        return pod
+
+    def admission(self, api, node):
+        return api.nodes[node]["metadata"]["labels"]["mlc-bench.io/admission"]
+
+    def fabric_pods(self, both, api):
+        """The Pods of the group that the dispatcher makes of the manifest's template, over these rails."""
+        template, = [copy.deepcopy(o["spec"]["jobTemplate"]["spec"]["template"]) for o in self.objects
+                     if o["kind"] == "CronJob" and o["metadata"]["name"] == "mlc-fabric"]
+        container = template["spec"]["containers"][0]
+        env = {one["name"]: one for one in container["env"]}
+        env["PODS"]["value"] = "2"
+        hosts = {pod.address: f"mlc-fabric-{i}.mlc-fabric mlc-fabric-{i}" for i, pod in enumerate(both)}  # the Service's names
+        members = json.dumps([{"name": pod.node, "uid": f"uid-{pod.node}", "try": 0} for pod in both])
+        made = []
+        for i, pod in enumerate(both):
+            own = copy.deepcopy(template)
+            own["spec"]["containers"][0]["env"].append({"name": "JOB_COMPLETION_INDEX", "value": str(i)})  # as the Job's controller does
+            made.append(pod.beside(own, f"mlc-fabric-{i}", {"mlc-fabric": a_key()}, hosts))
+            made[-1].annotations = {**pod.annotations, "mlc-bench.io/members": members}
+            self.may_publish(made[-1], api)
+        return made
+
+    def test_from_tainted_to_open_over_the_rails(self):
+        """Each container as it is rendered: the local stages hand both nodes over, and meeting each other over four rails opens them."""
+        both = self.healthy("node0", "node1")
+        api = self.an_api_server()
+        for pod in both:
+            self.may_publish(pod, api)
+        for pod, done in zip(both, at_once(*[lambda pod=pod: pod.run(self.container, timeout=300) for pod in both])):
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(self.admission(api, pod.node), "fabric", done)
+            self.assertIn(STARTUP["key"], api.taints(pod.node), "nobody has measured its way to others")
+        group = self.fabric_pods(both, api)
+        for pod, done in zip(both, at_once(*[lambda one=one: one.run(one.spec["containers"][0], timeout=480) for one in group])):
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(api.taints(pod.node), [FOREIGN["key"]], done)
+            self.assertEqual(api.condition(pod.node)["status"], "True")
+            self.assertEqual(self.admission(api, pod.node), "admitted")
+        said = json.loads(self.lab.run("node0", "cat $(ls -t /var/lib/mlc-bench/*/report.json | head -1)").out)
+        rails = {(one["node"], one["rail"], one["peer"]) for one in said["figures"]["rails"]}
+        self.assertEqual(rails, {(a, rail, b) for a, b in (("node0", "node1"), ("node1", "node0")) for rail in range(4)})
+
+    def test_wrong_vf_refuses_the_node_and_names_the_rail(self):
+        pod = self.another_pod("refused", definitions=self.exchanged())
+        api = self.an_api_server()
+        done = self.may_publish(pod, api).run(self.container, timeout=300)
+        self.assertEqual(done.code, 1, done)
+        self.assertEqual(self.admission(api, "node0"), "refused")
+        self.assertIn(STARTUP["key"], api.taints("node0"))
+        self.assertIn("rail 2 (net3)", api.condition("node0")["message"])
+
+    def exchanged(self):
+        """The resourceName annotations of two networks, exchanged: each interface has the other rail's VF under its addresses."""
+        networks = copy.deepcopy(self.networks)
+        key = "k8s.v1.cni.cncf.io/resourceName"
+        second, third = (next(o for o in networks if o["metadata"]["name"] == name)["metadata"]["annotations"] for name in ("rail2", "rail3"))
+        second[key], third[key] = third[key], second[key]
+        return networks
 
     def another_pod(self, name, **more):
         """On node0, in place of the healthy one."""
@@ -209,12 +273,7 @@ class Containers(LabCase):
         self.assertEqual(found[1]["observed"], "3 attachments")
 
     def test_wrong_vfs_are_named(self):
-        """The resourceName annotations of two networks, exchanged: each interface has the other rail's VF under its addresses."""
-        networks = copy.deepcopy(self.networks)
-        key = "k8s.v1.cni.cncf.io/resourceName"
-        second, third = (next(o for o in networks if o["metadata"]["name"] == name)["metadata"]["annotations"] for name in ("rail2", "rail3"))
-        second[key], third[key] = third[key], second[key]
-        found = self.look(self.another_pod("exchanged", definitions=networks))
+        found = self.look(self.another_pod("exchanged", definitions=self.exchanged()))
         self.assertEqual({f["subject"] for f in found}, {"rail 2 (net3)", "rail 3 (net4)"}, shown(found))
         self.assertEqual({f["check"] for f in found}, {"net.reachability", "net.path-mtu", "net.rail-matrix"}, shown(found))
         for subject, gateway in (("rail 2 (net3)", "10.12.0.1"), ("rail 3 (net4)", "10.13.0.1")):

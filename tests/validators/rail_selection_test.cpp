@@ -78,6 +78,11 @@ bool all_from(const RailSelection& selection, RailSource source) {
 
 const std::vector<std::string> the_four{"0 mlx5_0", "1 mlx5_1", "2 mlx5_2", "3 mlx5_3"};
 
+TEST(RailSelectors, OneDeviceIsNotTwoRails) {
+  EXPECT_THROW(expecting("{select: [{device: mlx5_0}, {device: mlx5_1}, {device: mlx5_0}]}"), PolicyError);
+  EXPECT_NO_THROW(expecting("{select: [{device: mlx5_0}, {device: mlx5_1}]}"));
+}
+
 TEST(Selector, EveryKeyKnowsARail) {
   for (const char* select :
        {"{interface: 'eth[0-3]'}", "{interface: [eth0, eth1, eth2, eth3]}", "{device: 'mlx5_[0-3]'}",

@@ -44,7 +44,7 @@ class Coverage : public testing::Test {
     return tables.routes.back();
   }
   std::vector<JudgedRange> judged() const {
-    return judge_ranges(demand, fib_ranges(tables, flow, demand.within), names);
+    return judge_ranges(demand, tables, fib_ranges(tables, flow, demand.within), names);
   }
   // The only verdict there is.
   void expect(Status status, const std::string& words) {
@@ -59,6 +59,28 @@ class Coverage : public testing::Test {
   FibFlow flow;
   RouteDemand demand;
 };
+
+TEST_F(Coverage, AnMtuBelowTheRailsOwnIsAWarningWhereNobodySaysWhatIsEnough) {
+  route("10.9.0.0/24").mtu = 1500;
+  expect(Status::fail, "the route's MTU is 1500");
+  demand.mtu = 0;
+  expect(Status::pass, "");
+  demand.device_mtu = 9000;
+  expect(Status::warn, "the route's MTU is 1500 where the rail's is 9000");
+}
+
+// The one route that is missing is there, and nothing leads to it.
+TEST_F(Coverage, TheRemedyIsOfWhatKeepsTheRouteFromBeingFound) {
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route add 10.9.0.0/24 via 10.1.0.1 dev r0"));
+  route("10.9.0.0/16").table = 101;
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip rule add from 10.1.0.21 lookup 101"));
+  route("0.0.0.0/0", "192.0.2.1", 4);
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip rule add from 10.1.0.21 lookup 101"));
+  tables.routes.clear();
+  Route& turned = route("10.9.0.0/24", "", 0);
+  turned.type = RTN_THROW, turned.table = 100;
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route del throw 10.9.0.0/24 table 100"));
+}
 
 TEST_F(Coverage, ABlackholeOverAllPeersButOneIsFoundAndNamed) {
   route("10.9.0.0/16");

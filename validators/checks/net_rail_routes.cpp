@@ -34,6 +34,7 @@ std::vector<RouteDemand> demands_of(const Rail& rail, const NodeExpectation* nod
   plain.source = plain.own.front().address;
   plain.node = node_addresses;
   plain.mtu = node ? static_cast<unsigned>(node->netdev_mtu.value_or(0)) : 0;
+  plain.device_mtu = rail.link->mtu;
 
   std::vector<RouteDemand> demands;
   std::vector<IpPrefix> subnets;
@@ -163,7 +164,8 @@ void judge_rail(CheckFindings& findings, const Host& host, const Rail& rail, con
     std::vector<KernelAnswer> answers;
     for (const auto& address : boundaries(demand, ranges))
       answers.push_back({address, host.lookup(address, demand.source, demand.oif)});
-    report(findings, demand, judge_ranges(demand, ranges, names), cross_check(ranges, answers, names));
+    report(findings, demand, judge_ranges(demand, *tables, ranges, names),
+           cross_check(ranges, answers, names));
   }
 }
 

@@ -24,6 +24,25 @@ std::string add_route(const RouteDemand& demand) {
          " (or 'routes' in the CNI's IPAM, or sbr)";
 }
 
+// The route may be there, where a lookup from this rail does not come to it.
+std::string way_to_a_route(const RouteDemand& demand, const FibTables& tables, const IpRange& range,
+                           const DeviceNames& names) {
+  for (const Route& route : tables.routes)
+    if (route.type == RTN_THROW && route.destination.contains(range.first))
+      return "remove what turns the lookup away: ip route del " + ip_route_form(route, names);
+  for (const Route& route : tables.routes) {
+    const auto hops = route.paths();
+    const bool of_the_rail =
+        !hops.empty() && std::ranges::all_of(hops, [&](const auto& hop) { return hop.oif == demand.oif; });
+    const bool shared = route.table == RT_TABLE_MAIN || route.table == RT_TABLE_DEFAULT;
+    if (route.type == RTN_UNICAST && of_the_rail && !shared && route.destination.contains(range.first))
+      return "table " + std::to_string(route.table) +
+             " has the route, and no rule leads there before: ip rule add from " + to_string(demand.source) +
+             " lookup " + std::to_string(route.table) + " priority N";
+  }
+  return add_route(demand);
+}
+
 Verdict refused(const FibAnswer& answer, const std::string& shown) {
   if (answer.route)
     return {Status::fail, shown.substr(0, shown.find(' ')) + ": " + shown,
@@ -43,7 +62,8 @@ bool of_the_rail_alone(const FibAnswer& answer) {
 }
 
 // What is wrong with the next hops of a unicast route.
-std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route, const std::string& shown) {
+std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route, const std::string& shown,
+                                  const std::string& way) {
   const auto hops = route.paths();
   std::set<int> devices;
   for (const auto& hop : hops)
@@ -53,7 +73,7 @@ std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route,
                    "matches a multipath route over " + std::to_string(devices.size()) + " devices: " + shown,
                    "give each rail its own route: a queue pair is bound to one rail"};
   if (devices.size() == 1 && !devices.contains(demand.oif) && !devices.contains(0))
-    return Verdict{Status::fail, "leaves by the wrong device: " + shown, add_route(demand)};
+    return Verdict{Status::fail, "leaves by the wrong device: " + shown, way};
   for (const auto& hop : hops) {
     if (demand.gateway && hop.gateway != demand.gateway)
       return Verdict{
@@ -77,11 +97,12 @@ std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route,
   return std::nullopt;
 }
 
-Verdict judge_route(const RouteDemand& demand, const FibAnswer& answer, const std::string& shown) {
+Verdict judge_route(const RouteDemand& demand, const FibAnswer& answer, const std::string& shown,
+                    const std::string& way) {
   const Route& route = *answer.route;
   if (route.is_default() && !of_the_rail_alone(answer))
-    return {Status::fail, "only the default route matches: " + shown, add_route(demand)};
-  if (auto wrong = wrong_hops(demand, route, shown)) return *wrong;
+    return {Status::fail, "only the default route matches: " + shown, way};
+  if (auto wrong = wrong_hops(demand, route, shown, way)) return *wrong;
   if (route.encapsulates)
     return {Status::unknown, "the route puts packets into others (encap): " + shown,
             "see where they come out: ip route show " + to_string(route.destination)};
@@ -94,14 +115,23 @@ Verdict judge_route(const RouteDemand& demand, const FibAnswer& answer, const st
     return {Status::fail, "sends from " + to_string(*route.source) + ", which is not the rail's: " + shown,
             "ip route change " + ip_route_form(route, {{demand.oif, demand.device}}) + ", with src " +
                 to_string(demand.source) + ": what is not bound to an address takes the route's"};
+  // Nobody has said what is enough, and a route may have its reason.
+  if (demand.mtu == 0 && route.mtu > 0 && route.mtu < demand.device_mtu)
+    return {Status::warn,
+            "the route's MTU is " + std::to_string(route.mtu) + " where the rail's is " +
+                std::to_string(demand.device_mtu) + ": " + shown,
+            "remove 'mtu " + std::to_string(route.mtu) +
+                "' from the route, or say what is enough: node.rails.netdev_mtu"};
   if (route.mtu_locked)
     return {Status::warn, "its MTU is locked, so a smaller one on the path is never learned: " + shown,
             "replace 'mtu lock' by 'mtu' in the route"};
   return {Status::pass, shown, {}};
 }
 
-std::optional<Verdict> judge(const RouteDemand& demand, const FibRange& part, const DeviceNames& names) {
+std::optional<Verdict> judge(const RouteDemand& demand, const FibTables& tables, const FibRange& part,
+                             const DeviceNames& names) {
   const FibAnswer& answer = part.answer;
+  const std::string way = way_to_a_route(demand, tables, part.range, names);
   const std::string shown = answer.route ? ip_route_form(*answer.route, names) : "";
   switch (answer.outcome) {
     case FibOutcome::unsure:
@@ -109,13 +139,13 @@ std::optional<Verdict> judge(const RouteDemand& demand, const FibRange& part, co
                      "ip rule show; ip route get fibmatch " + to_string(part.range.first) + " from " +
                          to_string(demand.source) + " oif " + demand.device};
     case FibOutcome::nothing:
-      return Verdict{Status::fail, "no route matches", add_route(demand)};
+      return Verdict{Status::fail, "no route matches", way};
     case FibOutcome::refused:
       return refused(answer, shown);
     case FibOutcome::route:
       break;
   }
-  if (answer.route->type == RTN_UNICAST) return judge_route(demand, answer, shown);
+  if (answer.route->type == RTN_UNICAST) return judge_route(demand, answer, shown, way);
   if (of_this_node(demand.node, part.range, *answer.route)) return std::nullopt;
   return Verdict{Status::fail, "stays on this node: " + shown, "remove it: ip route del " + shown};
 }
@@ -164,12 +194,12 @@ bool of_this_node(const std::vector<IpPrefix>& node, const IpRange& range, const
   });
 }
 
-std::vector<JudgedRange> judge_ranges(const RouteDemand& demand, const std::vector<FibRange>& ranges,
-                                      const DeviceNames& names) {
+std::vector<JudgedRange> judge_ranges(const RouteDemand& demand, const FibTables& tables,
+                                      const std::vector<FibRange>& ranges, const DeviceNames& names) {
   std::vector<JudgedRange> judged;
   for (const auto& part : ranges)
     for (const auto& range : without(part.range, demand.except)) {
-      const auto verdict = judge(demand, {range, part.answer}, names);
+      const auto verdict = judge(demand, tables, {range, part.answer}, names);
       if (!verdict) continue;
       const bool same = !judged.empty() && judged.back().range.last.bits + 1 == range.first.bits &&
                         judged.back().said == verdict->said && judged.back().status == verdict->status;

@@ -24,6 +24,7 @@ struct RouteDemand {
   std::vector<IpPrefix> own;   // the rail's addresses, with host bits
   std::vector<IpPrefix> node;  // all addresses of this node, with host bits
   unsigned mtu = 0;            // at least; 0: any
+  unsigned device_mtu = 0;     // what a route without one has; 0: not known
 };
 
 struct JudgedRange {
@@ -34,8 +35,9 @@ struct JudgedRange {
 };
 
 // The ranges of `within` without `except`, neighbours of one verdict as one.
-std::vector<JudgedRange> judge_ranges(const RouteDemand& demand, const std::vector<FibRange>& ranges,
-                                      const DeviceNames& names);
+// `tables` are those that `ranges` are of: a remedy may be in what a lookup does not come to.
+std::vector<JudgedRange> judge_ranges(const RouteDemand& demand, const FibTables& tables,
+                                      const std::vector<FibRange>& ranges, const DeviceNames& names);
 
 // This node's own address, or the network or broadcast address of one of its subnets: nobody else is there.
 // `node`: its addresses, with host bits.

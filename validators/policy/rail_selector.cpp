@@ -1,5 +1,6 @@
 #include "validators/policy/rail_selector.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "reports/record/text.hpp"
@@ -104,8 +105,12 @@ RailSelectors read_rail_selectors(YamlMap& rails) {
   RailSelectors selectors;
   if (!rails.has("select")) return selectors;
   if (rails.node()["select"].IsSequence()) {
-    for (auto& entry : rails.maps_if("select"))
-      selectors.each.push_back(read_selector(entry));
+    for (auto& entry : rails.maps_if("select")) {
+      auto selector = read_selector(entry);
+      if (std::ranges::find(selectors.each, selector) != selectors.each.end())
+        entry.reject("select", "'select' has this rail twice: one device cannot be two rails");
+      selectors.each.push_back(std::move(selector));
+    }
     if (selectors.each.empty()) rails.reject("select", "'select' lists no rail");
   } else {
     selectors.each.push_back(read_selector(*rails.map_if("select")));
