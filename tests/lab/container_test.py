@@ -241,7 +241,8 @@ class Containers(LabCase):
     def test_wrong_vf_refuses_the_node_and_names_the_rail(self):
         pod = self.another_pod("refused", definitions=self.exchanged())
         api = self.an_api_server()
-        done = self.may_publish(pod, api).run(self.container, timeout=300)
+        anew = self.changed(lambda c: next(one for one in c["env"] if one["name"] == "RUN_ID").update(value="refused"))  # no other run goes on in it
+        done = self.may_publish(pod, api).run(anew, timeout=300)
         self.assertEqual(done.code, 1, done)
         self.assertEqual(self.admission(api, "node0"), "refused")
         self.assertIn(STARTUP["key"], api.taints("node0"))
