@@ -1,12 +1,14 @@
 #include "k8s/admission/admission.hpp"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 
 #include "k8s/admission/standing.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
+#include "validators/deciding/stage_evidence.hpp"
 
 namespace mlc {
 
@@ -76,12 +78,20 @@ Edits no_doubt() {
           {suspected_in_annotation, std::nullopt}};
 }
 
-std::string tier_of(const Report& report, const AdmitPolicy& policy) {
-  for (const auto& tier : policy.tiers) {
+// Of a stage that the policy has, as it has it run.
+bool is_of_a_stage(const Series& series, const Policy& policy) {
+  return std::ranges::any_of(std::array{&policy.burnin, &policy.fabric}, [&](const auto* plan) {
+    return *plan && std::ranges::any_of((*plan)->stages,
+                                        [&](const BurninStage& stage) { return is_of(series, stage); });
+  });
+}
+
+std::string tier_of(const Report& report, const Policy& policy) {
+  for (const auto& tier : policy.admit.tiers) {
     bool measured = false, reached = true;  // by every launch of every stage that measured it
     for (const auto& series : report.series) {
       if (series.collective != tier.collective || series.bytes != tier.bytes ||
-          series.placement != "out_of_place")
+          series.placement != "out_of_place" || !is_of_a_stage(series, policy))
         continue;
       measured = true;
       reached = reached && series.wrong == 0 && series.busbw_gb_s >= tier.busbw_gb_s;
@@ -235,7 +245,7 @@ Admission Case::passed() const {
   admission.labels = {{admission_label, "admitted"}, {due_label, std::nullopt}};
   // A light run measures no tier, and must not take one away.
   if (admits(kind)) {
-    const std::string tier = tier_of(report, policy.admit);
+    const std::string tier = tier_of(report, policy);
     admission.labels[tier_label] = tier.empty() ? std::nullopt : std::optional(tier);
   }
   admission.annotations[expires_annotation] = until;
@@ -301,7 +311,7 @@ Admission Case::undecided() const {
   admission.condition.status = "Unknown", admission.condition.reason = reason_of(report);
   admission.condition.message = message(faults(), "");
   // Whose local stages stand waits for another fabric stage; all else begins again.
-  admission.labels = {{admission_label, local_stages_stand() ? "fabric" : "pending"},
+  admission.labels = {{admission_label, local_stages_stand() ? "fabric" : untested_label(policy.admit, node)},
                       {tier_label, std::nullopt},
                       {due_label, std::nullopt}};
   admission.annotations[expires_annotation] = std::nullopt;

@@ -51,6 +51,12 @@ std::string refused_condition(const AdmitPolicy& policy) {
   return (type.ends_with(ready) ? type.substr(0, type.size() - ready.size()) : type) + "Refused";
 }
 
+std::string untested_label(const AdmitPolicy& policy, const NodeView& node) {
+  const bool refused =
+      label_of(node, admission_label) == "refused" && status_of(node, refused_condition(policy)) == "True";
+  return refused ? "refused" : "pending";
+}
+
 Admission label_corrected(const AdmitPolicy& policy, const NodeView& node) {
   const std::string status = status_of(node, policy.condition);
   if (status == "True" || label_of(node, admission_label) != "admitted")
@@ -83,7 +89,7 @@ Admission beginning_of(const std::string& run_id, const AdmitPolicy& policy, con
   admission.annotations = {{run_annotation, bounded(run_id, 253)},
                            {boot_annotation, bounded(node.boot_id, 64)},
                            {expires_annotation, std::nullopt}};
-  admission.labels = {{admission_label, "pending"}, {due_label, std::nullopt}};
+  admission.labels = {{admission_label, untested_label(policy, node)}, {due_label, std::nullopt}};
   // Mended, an operator says. What remakes nodes must wait for what this run finds; a failure is confirmed
   // then, since who found the first is still known.
   if (const std::string refused = refused_condition(policy);

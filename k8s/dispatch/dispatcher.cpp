@@ -47,7 +47,8 @@ std::string Dispatcher::in_namespace(const std::string& what) const {
   return "/apis/batch/v1/namespaces/" + policy_.dispatch.job_namespace + "/" + what;
 }
 
-bool Dispatcher::pages(const std::string& path, int page, const std::string& accept, const Take& take) {
+bool Dispatcher::pages(const std::string& path, int page, const std::string& accept, const Take& take,
+                       int at_most) {
   std::string from;
   do {
     HttpRequest request{.method = "GET",
@@ -75,7 +76,7 @@ bool Dispatcher::pages(const std::string& path, int page, const std::string& acc
     const bool more = metadata != answer.end() && metadata->is_object() && metadata->contains("continue") &&
                       (*metadata)["continue"].is_string();
     from = more ? (*metadata)["continue"].get<std::string>() : "";
-  } while (!from.empty());
+  } while (!from.empty() && --at_most > 0);
   return true;
 }
 
@@ -125,6 +126,13 @@ Fleet Dispatcher::look() {
     // Then a reboot is found by the next passive look.
     fleet.no_reboots = error.what();
   }
+  // A node whose label was taken away is in no list of the fleet.
+  if (policy_.admit.fleet == admission_label)
+    (void)pages(
+        "/api/v1/nodes?labelSelector=" +
+            query_escaped("!" + std::string(admission_label) + ",!node-role.kubernetes.io/control-plane"),
+        unlabelled_shown + 1, metadata_only,
+        [&](const nlohmann::json& item) { fleet.unlabelled.push_back(read_fleet_node(item).name); }, 1);
   fleet.now = now_.value_or(clock_());
   distrust_times_ahead(fleet, policy_.admit);
   fleet_size_ = fleet.nodes.size();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -33,7 +34,8 @@ class Dispatcher {
   void list(const std::string& path, int page, const std::string& accept, const std::function<void()>& anew,
             const Take& take);
   // False where the server has forgotten the list (410).
-  bool pages(const std::string& path, int page, const std::string& accept, const Take& take);
+  bool pages(const std::string& path, int page, const std::string& accept, const Take& take,
+             int at_most = std::numeric_limits<int>::max());
   void send(const HttpRequest& request, const std::string& what, Dispatched& done);
   std::string in_namespace(const std::string& what) const;
 

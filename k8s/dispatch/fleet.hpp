@@ -60,6 +60,8 @@ struct JobTemplate {
   Attempts attempts;  // of Jobs that take any free node
 };
 
+inline constexpr int unlabelled_shown = 3;
+
 struct Fleet {
   std::time_t now = 0;  // by the API server's clock
   std::vector<FleetNode> nodes;
@@ -67,6 +69,9 @@ struct Fleet {
   std::map<JobKind, JobTemplate> templates;
   // By name, of the last hour: metadata does not show in which boot a node is.
   std::map<std::string, std::time_t> reboots;
+  // Nodes without the label of the fleet, no control planes among them: unlabelled_shown, and one if there
+  // are more.
+  std::vector<std::string> unlabelled;
   std::string no_reboots;  // why they are not known
 };
 

@@ -54,12 +54,14 @@ void back_to_local(RoundState& state, const FleetNode& node) {
 
 std::string tried_text(const FleetNode& node, const Attempts& record, std::time_t until) {
   const std::string times = record.misses == 1 ? "one Job" : std::to_string(record.misses) + " Jobs in a row";
+  const std::string begin_anew =
+      ", or at once: kubectl annotate node " + node.name + " " + attempts_annotation + "-";
+  if (record.misses == 0) return "held back by its annotation until " + rfc3339(until) + begin_anew;
   if (node.state == "refused")
     return "refused; tested again after " + rfc3339(until) +
            ", or at once when repaired: kubectl label node " + node.name + " --overwrite " + admission_label +
            "=pending";
-  return times + " without a verdict; again after " + rfc3339(until) +
-         ", or at once: kubectl annotate node " + node.name + " " + attempts_annotation + "-";
+  return times + " without a verdict; again after " + rfc3339(until) + begin_anew;
 }
 
 // Empty where it may begin.
@@ -89,8 +91,12 @@ void plan_local_stages(RoundState& state) {
         state.wait(node, why);
       else
         line.push_back(&node);
-    } else if (node.state == "admitted" && !node.expires && !node.tested) {
-      state.wait(node, "labelled admitted, and no run has said so: a passive look corrects the label");
+    } else if (node.state == "admitted" && !node.expires) {
+      state.wait(node, "labelled admitted, and no run has said until when: " +
+                           (state.lack(JobKind::passive).empty()
+                                ? std::string("a passive look finds what is so")
+                                : "burn it in: kubectl label node " + node.name + " --overwrite " +
+                                      admission_label + "=pending"));
     } else if (node.state != "admitted" && node.state != "fabric") {
       state.wait(node, "the label " + std::string(admission_label) + " says '" + printable(node.state, 70) +
                            "', which is none of pending, fabric, admitted, refused; kubectl label node " +
@@ -113,6 +119,11 @@ void plan_local_stages(RoundState& state) {
     }
     const int number = state.next_number(*node, JobKind::burnin);
     const std::string name = job_name_of(JobKind::burnin, *node, number);
+    if (state.is_taken(name)) {
+      state.wait(*node, "Job " + name + " was edited, and is in the way of its own: kubectl -n " +
+                            state.policy.dispatch.job_namespace + " delete job " + name);
+      continue;
+    }
     state.create({.kind = JobKind::burnin,
                   .name = name,
                   .run_id = run_id_of(state, *node, JobKind::burnin),

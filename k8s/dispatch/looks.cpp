@@ -45,6 +45,7 @@ bool held(const RoundState& state, const Attempts& record) {
 // A look that raised doubt is done again soon, and not at the next turn.
 std::time_t passive_due(const RoundState& state, const FleetNode& node) {
   const std::time_t last = std::max(node.looked.value_or(0), node.tested.value_or(0));
+  if (!node.expires) return last;  // its label may be somebody's word alone
   // What it showed was of another boot. The look finds that on the node itself, and then it is pending again.
   if (const auto reboot = state.fleet.reboots.find(node.name);
       reboot != state.fleet.reboots.end() && reboot->second > last && reboot->second <= state.now)
@@ -81,12 +82,13 @@ void plan_passive(RoundState& state) {
   for (const auto& [when, node] : due) {
     if (made >= in_a_round || state.unfinished(JobKind::passive) >= 8 * in_a_round) return;
     const int number = state.next_number(*node, JobKind::passive);
-    state.create({.kind = JobKind::passive,
-                  .name = job_name_of(JobKind::passive, *node, number),
-                  .run_id = {},
-                  .members = {{node->name, node->uid, number}},
-                  .hosts = {node->hostname},
-                  .why = "passive look at " + node->name + ", due " + rfc3339(when)});
+    state.create(
+        {.kind = JobKind::passive,
+         .name = job_name_of(JobKind::passive, *node, number),
+         .run_id = {},
+         .members = {{node->name, node->uid, number}},
+         .hosts = {node->hostname},
+         .why = "passive look at " + node->name + (when > 0 ? ", due " + rfc3339(when) : ", the first")});
     ++made;
   }
 }

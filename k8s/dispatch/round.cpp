@@ -204,6 +204,10 @@ void RoundState::remove(const DispatchJob& job, const std::string& why) {
   if (!job.leaving) round.deletions.push_back({job.name, job.uid, job.resource_version, why});
 }
 
+bool RoundState::is_taken(const std::string& job) const {
+  return std::ranges::any_of(fleet.jobs, [&](const DispatchJob& one) { return one.name == job; });
+}
+
 void RoundState::create(CreateJob job) {
   ++unfinished_[job.kind];
   round.creations.push_back(std::move(job));
@@ -251,6 +255,12 @@ void account_for_jobs(RoundState& state) {
 Round next_round(const Fleet& fleet, const Policy& policy) {
   Round round;
   RoundState state(fleet, policy, round);
+  if (!fleet.unlabelled.empty()) {
+    auto names = fleet.unlabelled;
+    if (names.size() > static_cast<std::size_t>(unlabelled_shown)) names.back() = "more";
+    round.notes.push_back("without the label " + std::string(admission_label) +
+                          ", and so not looked at: " + join(names, ", "));
+  }
   account_for_jobs(state);
   plan_local_stages(state);
   plan_fabric_groups(state);

@@ -27,6 +27,8 @@ class RoundState {
   const DispatchJob* at_work(const FleetNode& node) const;
   const FleetNode* node_of(const std::string& uid) const;
   int unfinished(JobKind kind) const;
+  // By a Job that no longer says whose it is: it was edited.
+  bool is_taken(const std::string& job) const;
   bool removed(const DispatchJob& job) const { return removed_.contains(job.uid); }
 
   // The record as this round leaves it.

@@ -139,17 +139,26 @@ TEST(Evidence, SeriesOfAnotherBackendDtypeOrSizeAreNotTheStages) {
            {{"allreduce", "-s8G"}, smaller},
            {{"allreduce", "-o", "max"}, with([](Series&) {})},
            {{"allreduce", "-o", "sum"}, with([](Series& s) { s.redop.clear(); })},
+           {{"allreduce", "-o", "sum,max"}, with([](Series&) {})},
+           {{"allreduce", "-d", "float,int8"}, with([](Series&) {})},
+           {{"allreduce", "--placement", "in"}, with([](Series& s) { s.placement = "out_of_place"; })},
+           {{"allreduce", "--ranks", "16"}, with([](Series&) {})},
+           {{"ragged"}, with([](Series&) {})},
            {{"allreduce", "-b", "4G", "-e", "8G", "-f", "2"}, with([](Series&) {})},
            {{"allreduce", "-b", "4G", "-e", "8G", "-f", "1.5"}, with([](Series&) {})},
            {{"allreduce", "-b", "8G", "-e", "8G"}, smaller}})
     EXPECT_THAT(because(command, series), Contains(HasSubstr("the report")))
         << testing::PrintToString(command);
-  for (const auto& [command, series] :
-       std::vector<std::pair<Words, Series>>{{{"allreduce", "--backend=mpi"}, other_backend},
-                                             {{"allreduce", "-dint8"}, other_dtype},
-                                             {{"allreduce", "-b4K", "-e5K"}, smaller},
-                                             {{"allreduce", "-o", "sum"}, with([](Series&) {})},
-                                             {{"allreduce", "--sizes=4K"}, smaller}})
+  for (const auto& [command, series] : std::vector<std::pair<Words, Series>>{
+           {{"allreduce", "--backend=mpi"}, other_backend},
+           {{"allreduce", "-dint8"}, other_dtype},
+           {{"allreduce", "-b4K", "-e5K"}, smaller},
+           {{"allreduce", "-o", "sum"}, with([](Series&) {})},
+           {{"allreduce", "--sizes=4K"}, smaller},
+           {{"allreduce", "--sizes=4K,4100"}, smaller},  // rounded to the same
+           {{"allreduce", "--sizes=4K,64"}, smaller},    // to nothing
+           {{"allreduce", "--ranks", "8", "-d", "all"}, with([](Series&) {})},
+           {{"allreduce", "--placement=both"}, with([](Series&) {})}})
     EXPECT_THAT(because(command, series), testing::Not(Contains(HasSubstr("the report"))))
         << testing::PrintToString(command) << testing::PrintToString(because(command, series));
 }
@@ -159,10 +168,11 @@ TEST(Evidence, AStageThatNamesChecksHasAFindingOfEach) {
   Policy policy = test::admitting_policy();
   auto plan = *policy.burnin;
   plan.stages = {plan.stages[0]};
-  plan.stages[0].command = {"validate", "rdma", "host.limits", "--peer", "{peer}"};
+  plan.stages[0].command = {"validate", "--quiet", "rdma", "host.limits", "--peer", "{peer}"};
   policy.burnin = plan;
   Report report = test::earned_report();
-  report.stages = {{"validate", {"validate", "rdma", "host.limits", "--peer", "gpu-b"}, 1, Status::pass, ""}};
+  report.stages = {
+      {"validate", {"validate", "--quiet", "rdma", "host.limits", "--peer", "gpu-b"}, 1, Status::pass, ""}};
   auto wanted = test::wanted();
   wanted.plan = plan, wanted.kind = RunKind::passive, report.run.plan = "passive";
   wanted.checks = {{"host.limits", {}}, {"host.disks", {}}, {"rdma.mtu", {}}, {"rdma.flaps", {}}};
@@ -178,8 +188,8 @@ TEST(Evidence, ABurnInThatTestedNothingOfWhatItsPolicyAsksIsNoPass) {
   for (const auto& [asks, why] : std::vector<std::pair<std::string, std::string>>{
            {"thresholds:\n  - {collective: alltoall, backend: nccl, nodes: 2, busbw_at_least: 20 GB/s}\n",
             "no threshold of the policy was judged"},
-           {"gpu: {ecc: true}\n", "no GPU was tested"},
-           {"rdma: {share_of_siblings: 0.9}\nnode: {host: {disks: 4}}\n", "no rail was tested"},
+           {"gpu: {ecc: true}\n", "no GPU was measured"},
+           {"rdma: {share_of_siblings: 0.9}\nnode: {host: {disks: 4}}\n", "no rail was measured"},
            {"node: {rails: {count: 4}}\n", "pci.inventory tested nothing"}}) {
     const Policy policy = read_policy("policy: idle\n" + asks + stages, "t");
     Report report = test::earned_report();
@@ -254,18 +264,69 @@ TEST(Evidence, APolicyThatAsksNothingOpensNoNode) {
   }
 }
 
-// Every threshold for one node is answered by some stage, or the policy and its plan do not fit.
+// Every threshold is answered by some stage, or the policy and its plan do not fit. What is asked between two
+// nodes is the fabric stage's to answer, where there is one.
 TEST(Evidence, AThresholdThatNoStageMeasuresIsNoPass) {
   Policy policy = test::admitting_policy();
   policy.thresholds.push_back(policy.thresholds.front());
   policy.thresholds.back().collective = "allgather";
-  EXPECT_THAT(decide(test::earned_report(), policy, test::wanted()).because,
-              testing::ElementsAre(HasSubstr("not measured: allgather over nccl, 460 GB/s")));
-  policy.thresholds.back().nodes = 2;  // between nodes: of a stage that has peers
-  EXPECT_EQ(decide(test::earned_report(), policy, test::wanted()).decision, Decision::pass);
+  const auto because = [&](const Report& report) { return decide(report, policy, test::wanted()).because; };
+  EXPECT_THAT(because(test::earned_report()),
+              testing::ElementsAre(HasSubstr("not measured: allgather 8 GiB over nccl, 460 GB/s")));
+  policy.thresholds.back() = policy.thresholds.front();
+  policy.thresholds.back().sizes = {8ull << 30, 4ull << 30};
+  EXPECT_THAT(because(test::earned_report()),
+              testing::ElementsAre(HasSubstr("not measured: allreduce 4 GiB")));
+  policy.thresholds.back() = policy.thresholds.front();
+  policy.thresholds.back().nodes = 2;
+  EXPECT_THAT(because(test::earned_report()), testing::ElementsAre(HasSubstr("8 GiB over nccl, 2 nodes")));
+  policy.fabric.emplace();
+  EXPECT_THAT(because(test::earned_report()), testing::IsEmpty());
+  policy.fabric.reset();
+  policy.thresholds.back().nodes = 32;  // no pair of nodes can answer that
+  EXPECT_THAT(because(test::earned_report()), testing::IsEmpty());
 }
 
-// Ranks of one machine are one node, whatever a series says of them.
+// One stage measures what is judged, and another something else of the same collective: no stage has to
+// measure all.
+TEST(Evidence, StagesNeedNotEachMeasureAllThresholds) {
+  Policy policy = test::admitting_policy();
+  auto more = policy.burnin->stages[1];
+  more.name = "small", more.command = {"allreduce", "--backend", "mpi", "--sizes", "4K"}, more.launches = 1;
+  policy.burnin->stages.push_back(more);
+  Report report = test::earned_report();
+  Series small = test::allreduce();
+  small.stage = "small", small.backend = "mpi", small.of_launches = 1, small.threshold.reset();
+  small.observation.reset();
+  small.bytes = small.requested_bytes = 4096, small.algbw_gb_s = 4096 / small.time_us.p50 / 1e3,
+  small.busbw_gb_s = small.algbw_gb_s * 1.75;
+  report.series.push_back(small);
+  report.stages.push_back({"small", more.command, 1, Status::pass, "pass in 1 s"});
+  auto wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  EXPECT_THAT(decide(report, policy, wanted).because, testing::IsEmpty());
+  // A look at what is judged, with lighter sizes.
+  report.series = {small}, report.run.plan = "health";
+  wanted.kind = RunKind::health, wanted.plan->stages = {policy.burnin->stages[0], more};
+  EXPECT_THAT(decide(report, policy, wanted).because, testing::IsEmpty());
+}
+
+TEST(Evidence, WhatAnOptionalStageCouldNotTellKeepsNobodyOut) {
+  Policy policy = test::admitting_policy();
+  policy.unknown_blocks = true;
+  Report report = test::earned_report();
+  Series unsure = test::allreduce();
+  unsure.stage = "far", unsure.wrong.reset();
+  report.series.push_back(unsure);
+  report.findings.push_back({.check = "rdma.write", .status = Status::unknown, .stage = "far", .launch = 1});
+  report.findings.push_back({.check = "burnin.far", .subject = "stage", .status = Status::unknown});
+  report.stages.push_back(
+      {"far", {"rdma", "write", "--connect", "gpu-b:9"}, 1, Status::unknown, "over its limit"});
+  EXPECT_THAT(decide(report, policy, test::wanted()).because, testing::IsEmpty());
+  report.findings.back().status = Status::fail;
+  EXPECT_EQ(decide(report, policy, test::wanted()).decision, Decision::fail) << "a fault is a fault";
+}
+
 TEST(Evidence, TwoNodesAreTwoBoots) {
   Policy policy = test::admitting_policy();
   policy.thresholds.front().nodes = 2;

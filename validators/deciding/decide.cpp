@@ -91,12 +91,22 @@ std::string wrong_text(const Series& series) {
   return text;
 }
 
-void decide_series(const Report& report, const Policy& policy, bool admission, Reasons& reasons) {
+// Of a stage that the plan has and does not require: what it could not tell keeps nobody out; what it found
+// does.
+bool is_optional(const std::string& stage, const Wanted& wanted) {
+  return wanted.plan && !stage.empty() &&
+         std::ranges::any_of(wanted.plan->stages,
+                             [&](const BurninStage& one) { return one.name == stage && !one.required; });
+}
+
+void decide_series(const Report& report, const Policy& policy, const Wanted& wanted, Reasons& reasons) {
+  const bool admission = wanted.plan && admits(wanted.kind);
   for (std::size_t i = 0; i < report.series.size(); ++i) {
     const Series& series = report.series[i];
     const About about{About::List::series, i};
     const auto doubt = [&](const std::string& why) {
-      if (!why.empty()) reasons.doubt(name_of(series) + ": " + why, about);
+      if (!why.empty() && !is_optional(series.stage, wanted))
+        reasons.doubt(name_of(series) + ": " + why, about);
     };
     if (series.wrong.value_or(0) > 0) reasons.fail(name_of(series) + ": " + wrong_text(series), about);
     if (!series.wrong) doubt("its data was not verified");
@@ -112,12 +122,17 @@ void decide_series(const Report& report, const Policy& policy, bool admission, R
   }
 }
 
-void decide_findings(const Report& report, const Policy& policy, Reasons& reasons) {
+void decide_findings(const Report& report, const Policy& policy, const Wanted& wanted, Reasons& reasons) {
   for (std::size_t i = 0; i < report.findings.size(); ++i) {
     const Finding& finding = report.findings[i];
     const About about{About::List::findings, i};
     if (finding.status == Status::fail) reasons.fail(name_of(finding), about);
-    if (finding.status == Status::unknown && policy.unknown_blocks) reasons.doubt(name_of(finding), about);
+    // A stage's own finding is of no stage.
+    const std::string stage = finding.stage.empty() && finding.check.starts_with("burnin.")
+                                  ? finding.check.substr(std::string_view("burnin.").size())
+                                  : finding.stage;
+    if (finding.status == Status::unknown && policy.unknown_blocks && !is_optional(stage, wanted))
+      reasons.doubt(name_of(finding), about);
   }
 }
 
@@ -147,14 +162,18 @@ std::vector<MeasuredRun> runs_of(const Report& report) {
   return runs;
 }
 
-// What the policy asks of the collectives that were run, as they were run, and no series answers; of a node
-// that is to be admitted, all that it asks of one.
-std::vector<std::string> unmeasured(const Report& report, const Policy& policy, bool admission) {
-  std::vector<std::string> missing;
+// What the policy asks of the collective that was run, as it was run, and no series answers. The stages of a
+// plan need not each measure all: of a node that is to be admitted, the whole is asked for all that concerns
+// one node, or a pair of them where there is no fabric stage to come, which measures that.
+std::vector<std::string> unmeasured(const Report& report, const Policy& policy, const Wanted& wanted) {
   const auto runs = runs_of(report);
+  if (wanted.plan) {
+    if (!admits(wanted.kind)) return {};
+    return never_measured(runs, policy, wanted.kind == RunKind::burnin && policy.fabric ? 1 : 2);
+  }
+  std::vector<std::string> missing;
   for (const auto& run : runs)
     std::ranges::move(unmeasured(run.all, policy, run.collective, run.shape), std::back_inserter(missing));
-  if (admission) std::ranges::move(never_measured(runs, policy), std::back_inserter(missing));
   return missing;
 }
 
@@ -187,14 +206,13 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
 
 Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted) {
   Reasons reasons;
-  const bool admission = wanted.plan && admits(wanted.kind);
-  decide_series(report, policy, admission, reasons);
-  decide_findings(report, policy, reasons);
+  decide_series(report, policy, wanted, reasons);
+  decide_findings(report, policy, wanted, reasons);
   decide_gpu_figures(report, reasons);
   if (wanted.plan && reasons.failed.empty())
     for (const auto& stage : failed_stages(report, *wanted.plan))
       reasons.fail(stage);
-  Verdict verdict{.unmeasured = unmeasured(report, policy, admission)};
+  Verdict verdict{.unmeasured = unmeasured(report, policy, wanted)};
   for (const auto& threshold : verdict.unmeasured)
     reasons.doubt("not measured: " + threshold);
   for (std::size_t i = 0; i < report.errors.size(); ++i) {
@@ -208,7 +226,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
   if (reasons.failed.empty())
     for (const auto& stage : missing_stages(report, policy, wanted))
       reasons.doubt(stage);
-  if (reasons.failed.empty() && wanted.plan && wanted.kind == RunKind::burnin)
+  if (reasons.failed.empty() && wanted.plan && admits(wanted.kind))
     for (const auto& what : never_tested(report, policy, wanted))
       reasons.doubt(what);
   decide_whether_anything(report, policy, wanted, reasons);

@@ -112,15 +112,16 @@ std::vector<std::string> never_tested(const Report& report, const Policy& policy
   for (const auto& check : always_tested(policy))
     if (!any([&](const Finding& finding) { return finding.check == check; }))
       missing.push_back(check + " tested nothing, and the policy asks for what it tests");
-  if (policy.gpu && !starts("burnin.") && !starts("gpu."))
-    missing.emplace_back("no GPU was tested, and the policy has a 'gpu' section");
+  if (policy.gpu && report.figures.gpu_results.empty())
+    missing.emplace_back("no GPU was measured, and the policy has a 'gpu' section");
   const bool of_thresholds_alone = !asks(policy.node) && !policy.gpu && !policy.thresholds.empty();
   const bool judged =
       std::ranges::any_of(report.series, [](const auto& s) { return s.threshold.has_value(); });
   if (of_thresholds_alone && !judged && !starts("rdma."))
     missing.emplace_back("no threshold of the policy was judged, and it asks for nothing else");
-  if (policy.rdma && !starts("rdma."))
-    missing.emplace_back("no rail was tested, and the policy has an 'rdma' section");
+  const bool fabric_comes = wanted.kind == RunKind::burnin && policy.fabric;
+  if (policy.rdma && report.figures.rails.empty() && !fabric_comes)
+    missing.emplace_back("no rail was measured, and the policy has an 'rdma' section");
   return missing;
 }
 

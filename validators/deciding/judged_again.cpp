@@ -32,6 +32,13 @@ double worst_share(const Series& series) {
   return share;
 }
 
+// All bytes over all of the time, as a share of the median's rate. One rank has no bus bandwidth, since
+// nothing crosses, and so only its iterations' own time.
+double overall_of(const Series& series, const Observation& seen) {
+  if (series.busbw_gb_s > 0) return seen.wall_busbw_gb_s / series.busbw_gb_s;
+  return seen.timed_s > 0 ? static_cast<double>(series.samples) * series.time_us.p50 / 1e6 / seen.timed_s : 0;
+}
+
 // `rate`: of the median, in the unit of the bound; the other rates stand to it as busbw does to its own
 // median.
 Evidence evidence_of(const Series& series, const Observation& seen, double rate) {
@@ -40,7 +47,7 @@ Evidence evidence_of(const Series& series, const Observation& seen, double rate)
           .timed_s = seen.timed_s,
           .wall_s = seen.wall_s,
           .median = rate,
-          .overall = series.busbw_gb_s > 0 ? seen.wall_busbw_gb_s / series.busbw_gb_s * rate : 0,
+          .overall = overall_of(series, seen) * rate,
           .typical_s = series.time_us.p50 / 1e6,
           .longest_s = seen.longest_us / 1e6,
           .correlation_s = seen.correlation_s,

@@ -1,6 +1,8 @@
 #include "validators/deciding/stage_evidence.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -50,23 +52,17 @@ std::optional<std::string> option_of(const BurninStage& stage,
   return std::nullopt;
 }
 
-bool is_collective(const Report& report, const Policy& policy, const std::string& word) {
-  return std::ranges::any_of(policy.thresholds, [&](const auto& t) { return t.collective == word; }) ||
-         std::ranges::any_of(report.series, [&](const auto& s) { return s.collective == word; });
+// What else a stage may run leaves no series.
+bool is_collective(const BurninStage& stage) {
+  static constexpr std::array<std::string_view, 3> others{"validate", "gpu", "rdma"};
+  return std::ranges::find(others, stage.command.front()) == others.end();
 }
 
-// Could this series be of this stage's command?
-bool is_of(const Series& series, const BurninStage& stage) {
-  const auto backend = option_of(stage, {"--backend"}),
-             dtype = option_of(stage, {"-d", "--dtype", "--datatype"}),
-             redop = option_of(stage, {"-o", "--op"});
-  // One name; lists and "all" are of several, and any will do.
-  const auto asked_dtype = dtype ? parse_dtype(*dtype) : std::optional(Dtype::float32);
-  const auto asked_redop = redop ? parse_redop(*redop) : std::optional(Redop::sum);
-  return series.collective == stage.command.front() &&
-         (!backend || *backend == "auto" || series.backend == *backend) &&
-         (!asked_dtype || parse_dtype(series.dtype) == asked_dtype) &&
-         (!asked_redop || (series.redop.empty() && !redop) || parse_redop(series.redop) == asked_redop);
+// A number that comes with an option; -1 where it is none.
+int number_of(const std::string& text) {
+  int number = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size() ? number : -1;
 }
 
 // The sizes that a collective stage's command names. Empty: the policy's own, or the program's.
@@ -91,43 +87,78 @@ std::vector<std::uint64_t> sizes_asked(const BurninStage& stage) {
   }
 }
 
-// Those that the launch has no series of. A rank's share is rounded down to at most 16 bytes: sizes that come
-// to the same are measured once, and what comes to nothing not at all.
-std::vector<std::string> missing_sizes(const Report& report, const BurninStage& stage, int launch) {
+// What a collective stage's options name, of which each has to be there. "all" is of the program's choice,
+// and any will do.
+std::vector<std::string> names_asked(const BurninStage& stage,
+                                     std::initializer_list<std::string_view> option) {
+  const auto text = option_of(stage, option);
+  return text && *text != "all" ? split(*text) : std::vector<std::string>{};
+}
+
+// One of a launch's series, of that dtype, operator and size; empty or 0: any.
+bool has_series(const std::vector<const Series*>& own, const std::string& dtype, const std::string& redop,
+                std::uint64_t size, std::uint64_t rounded) {
+  return std::ranges::any_of(own, [&](const Series* series) {
+    return (dtype.empty() || parse_dtype(series->dtype) == parse_dtype(dtype)) &&
+           (redop.empty() || parse_redop(series->redop) == parse_redop(redop)) &&
+           (size == 0 || (series->requested_bytes <= size && size - series->requested_bytes < rounded));
+  });
+}
+
+// What the launch has no series of. A rank's share is rounded down to at most 16 bytes: sizes that come to
+// the same are measured once, and what comes to nothing not at all.
+std::vector<std::string> missing_series(const Report& report, const BurninStage& stage, int launch) {
   std::vector<const Series*> own;
-  std::uint64_t rounded = 0;
+  std::uint64_t rounded = 1;
   for (const auto& series : report.series)
-    if (series.stage == stage.name && series.launch == launch && is_of(series, stage))
+    if (series.launch == launch && is_of(series, stage))
       own.push_back(&series),
           rounded = std::max(rounded, std::uint64_t{16} * static_cast<unsigned>(series.ranks));
+  auto dtypes = names_asked(stage, {"-d", "--dtype", "--datatype"}),
+       redops = names_asked(stage, {"-o", "--op"});
+  auto sizes = sizes_asked(stage);
+  std::erase_if(sizes, [&](std::uint64_t size) { return size < rounded; });
+  if (dtypes.empty()) dtypes.emplace_back();
+  if (redops.empty()) redops.emplace_back();
+  if (sizes.empty()) sizes.push_back(0);
   std::vector<std::string> missing;
-  for (const auto size : sizes_asked(stage))
-    if (size >= rounded && std::ranges::none_of(own, [&](const Series* series) {
-          return series->requested_bytes <= size &&
-                 size - series->requested_bytes < std::max(rounded, std::uint64_t{1});
-        }))
-      missing.push_back(bytes_text(size));
+  for (const auto& dtype : dtypes)
+    for (const auto& redop : redops)
+      for (const auto size : sizes)
+        if (!has_series(own, dtype, redop, size, rounded)) {
+          std::string name = dtype + (dtype.empty() || redop.empty() ? "" : " ") + redop;
+          if (size > 0) name += (name.empty() ? "" : " ") + bytes_text(size);
+          missing.push_back(name);
+        }
   return missing;
 }
 
-// Does a `validate` stage name checks? One that names none runs all.
-bool names_some(const BurninStage& stage) {
-  return stage.command.size() > 1 && !stage.command[1].starts_with('-');
+bool in_room(const std::string& check, const std::string& room) { return check.starts_with(room + "."); }
+
+// The checks and rooms that a `validate` stage names, wherever they stand among its options.
+std::vector<std::string> named_checks(const BurninStage& stage, const std::vector<KnownCheck>& known) {
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < stage.command.size(); ++i)
+    if (std::ranges::any_of(known, [&](const KnownCheck& check) {
+          return check.name == stage.command[i] || in_room(check.name, stage.command[i]);
+        }))
+      names.push_back(stage.command[i]);
+  return names;
 }
 
-// A check by its name or its room, as `validate` takes them.
-bool names_check(const BurninStage& stage, const std::string& check) {
-  for (std::size_t i = 1; i < stage.command.size() && !stage.command[i].starts_with('-'); ++i)
-    if (check == stage.command[i] || check.starts_with(stage.command[i] + ".")) return true;
-  return !names_some(stage);
+// Is it one of those? A stage that names none runs all.
+bool is_named(const std::vector<std::string>& names, const std::string& check) {
+  return names.empty() || std::ranges::any_of(names, [&](const std::string& name) {
+           return check == name || in_room(check, name);
+         });
 }
 
 // What a stage finds: checks, and what `gpu` and `rdma` say.
-bool is_of(const Finding& finding, const BurninStage& stage) {
+bool is_of(const Finding& finding, const BurninStage& stage, const std::vector<KnownCheck>& known) {
   const std::string& command = stage.command.front();
   if (command == "gpu") return finding.check.starts_with("burnin.");
   if (command == "rdma") return finding.check.starts_with("rdma.");
-  return command != "validate" || names_check(stage, finding.check);
+  return command == "validate" && is_named(named_checks(stage, known), finding.check);
 }
 
 // One launch's series given out for another's.
@@ -152,13 +183,12 @@ struct Left {
   std::set<std::string> checks, tested_checks;
 };
 
-Left left_by(const Report& report, const BurninStage& stage, int launch) {
+Left left_by(const Report& report, const Wanted& wanted, const BurninStage& stage, int launch) {
   Left left;
   for (const auto& series : report.series)
-    if (series.stage == stage.name && series.launch == launch && is_of(series, stage))
-      left.tested = left.series = true;
+    if (series.launch == launch && is_of(series, stage)) left.tested = left.series = true;
   for (const auto& finding : report.findings)
-    if (finding.stage == stage.name && finding.launch == launch && is_of(finding, stage)) {
+    if (finding.stage == stage.name && finding.launch == launch && is_of(finding, stage, wanted.checks)) {
       left.tested |= tested(finding.status);
       left.checks.insert(finding.check);
       if (tested(finding.status)) left.tested_checks.insert(finding.check);
@@ -187,10 +217,11 @@ std::string record_lacks(const Report& report, const Policy& policy, const Burni
 std::vector<std::string> missing_checks(const Policy& policy, const Wanted& wanted, const BurninStage& stage,
                                         const Left& left) {
   std::vector<std::string> missing;
+  const auto names = named_checks(stage, wanted.checks);
   for (const auto& check : wanted.checks)
-    if (names_check(stage, check.name) && !left.checks.contains(check.name))
+    if (is_named(names, check.name) && !left.checks.contains(check.name))
       missing.push_back("no finding of " + check.name);
-  if (names_some(stage)) return missing;
+  if (!names.empty()) return missing;
   for (const auto& check : always_tested(policy))
     if (std::ranges::find(wanted.checks, check, &KnownCheck::name) != wanted.checks.end() &&
         !left.tested_checks.contains(check))
@@ -224,6 +255,22 @@ std::string missing_figures(const Report& report, const Policy& policy, const Bu
 
 }  // namespace
 
+bool is_of(const Series& series, const BurninStage& stage) {
+  const auto backend = option_of(stage, {"--backend"}),
+             dtype = option_of(stage, {"-d", "--dtype", "--datatype"}),
+             redop = option_of(stage, {"-o", "--op"}), placement = option_of(stage, {"--placement"}),
+             ranks = option_of(stage, {"--ranks"});
+  // One name; lists and "all" are of several, and any will do.
+  const auto asked_dtype = dtype ? parse_dtype(*dtype) : std::optional(Dtype::float32);
+  const auto asked_redop = redop ? parse_redop(*redop) : std::optional(Redop::sum);
+  return series.stage == stage.name && series.collective == stage.command.front() &&
+         (!backend || *backend == "auto" || series.backend == *backend) &&
+         (!asked_dtype || parse_dtype(series.dtype) == asked_dtype) &&
+         (!asked_redop || (series.redop.empty() && !redop) || parse_redop(series.redop) == asked_redop) &&
+         (!placement || *placement == "both" || series.placement.starts_with(*placement)) &&
+         (!ranks || series.ranks == number_of(*ranks));
+}
+
 std::vector<std::string> missing_of(const Report& report, const Policy& policy, const Wanted& wanted,
                                     const BurninStage& stage) {
   const std::string name = "stage " + stage.name;
@@ -235,14 +282,14 @@ std::vector<std::string> missing_of(const Report& report, const Policy& policy, 
         (stage.launches > 1 ? ", launch " + std::to_string(launch) + " of " + std::to_string(stage.launches)
                             : "") +
         ": ";
-    const Left left = left_by(report, stage, launch);
+    const Left left = left_by(report, wanted, stage, launch);
     if (!left.tested)
       missing.push_back(which + "the report shows nothing that it measured or could test");
-    else if (is_collective(report, policy, stage.command.front()) && !left.series)
+    else if (is_collective(stage) && !left.series)
       missing.push_back(which + "the report has no series of " + stage.command.front() +
                         " as it was asked for");
-    else if (const auto sizes = missing_sizes(report, stage, launch); left.series && !sizes.empty())
-      missing.push_back(which + "the report has no series of " + join(sizes, ", "));
+    else if (const auto series = missing_series(report, stage, launch); left.series && !series.empty())
+      missing.push_back(which + "the report has no series of " + join(series, ", "));
     if (repeats(report, stage, launch)) missing.push_back(which + "its series are another launch's");
     if (stage.command.front() == "validate")
       for (const auto& check : missing_checks(policy, wanted, stage, left))

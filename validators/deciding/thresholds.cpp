@@ -87,17 +87,26 @@ std::vector<std::string> unmeasured(std::span<const Measured> all, const Policy&
   return missing;
 }
 
-std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const Policy& policy) {
+std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const Policy& policy, int nodes) {
   std::vector<std::string> missing;
   for (const auto& t : policy.thresholds) {
-    if (t.nodes.value_or(1) != 1) continue;
-    const bool measured = std::ranges::any_of(runs, [&](const MeasuredRun& run) {
-      return applies_to_run(t, run.collective, run.shape) &&
-             std::ranges::any_of(run.all, [&](const Measured& m) { return applies_to(t, m); });
-    });
-    if (!measured)
-      missing.push_back(t.collective + (t.backend.empty() ? "" : " over " + t.backend) + ", " + t.asked +
-                        " (policy " + policy.name + ")");
+    if (t.nodes.value_or(1) > nodes) continue;
+    const auto measured = [&](std::uint64_t size) {
+      return std::ranges::any_of(runs, [&](const MeasuredRun& run) {
+        return applies_to_run(t, run.collective, run.shape) &&
+               std::ranges::any_of(run.all, [&](const Measured& m) {
+                 return applies_to(t, m) && (size == 0 || m.requested_bytes == size || m.bytes == size);
+               });
+      });
+    };
+    const auto name = [&](const std::string& size) {
+      return t.collective + size + (t.backend.empty() ? "" : " over " + t.backend) +
+             (t.nodes && *t.nodes > 1 ? ", " + std::to_string(*t.nodes) + " nodes" : "") + ", " + t.asked +
+             " (policy " + policy.name + ")";
+    };
+    if (t.sizes.empty() && !measured(0)) missing.push_back(name(""));
+    for (const std::uint64_t size : t.sizes)
+      if (!measured(size)) missing.push_back(name(" " + bytes_text(size)));
   }
   return missing;
 }

@@ -40,13 +40,12 @@ const Threshold* strictest_threshold(const Measured& measured, const Policy& pol
 std::vector<std::string> unmeasured(std::span<const Measured> all, const Policy& policy,
                                     std::string_view collective, const RunShape& shape);
 
-// In words: thresholds for one node that none of these runs measured. What is asked between nodes needs
-// peers, and is a matter of the stages that have some.
+// In words: thresholds for up to so many nodes, each at each of its sizes, that none of these runs measured.
 struct MeasuredRun {
   std::string collective;
   RunShape shape;
   std::vector<Measured> all;
 };
-std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const Policy& policy);
+std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const Policy& policy, int nodes);
 
 }  // namespace mlc

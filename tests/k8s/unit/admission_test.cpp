@@ -102,11 +102,23 @@ TEST(Admission, AHealthRunRenewsAndTakesButNeverGives) {
 TEST(Admission, TheFirstTierThatHoldsCounts) {
   Policy policy;
   policy.admit.tiers = {{"full", "allreduce", 1 << 30, 400}, {"half", "allreduce", 1 << 30, 200}};
+  policy.burnin = BurninPlan{.stages = {{.name = "all", .command = {"allreduce", "--backend", "nccl"}}}};
   Report measured = report(Decision::pass);
-  Series series;
-  series.collective = "allreduce", series.bytes = 1 << 30, series.busbw_gb_s = 300, series.wrong = 0;
+  Series series{.collective = "allreduce", .dtype = "float", .redop = "sum"};
+  series.stage = "all", series.backend = "nccl";
+  series.bytes = 1 << 30, series.busbw_gb_s = 300, series.wrong = 0;
   measured.series = {series};
   EXPECT_EQ(burnt_in(measured, began + 700, policy).labels.at(tier_label), "half");
+  Series other = series;  // of nothing that the policy runs
+  other.busbw_gb_s = 500;
+  for (const auto& [backend, dtype, stage] :
+       {std::tuple("loopback", "float", "all"), {"nccl", "int8", "all"}, {"nccl", "float", "ghost"}}) {
+    other.backend = backend, other.dtype = dtype, other.stage = stage;
+    measured.series = {other};
+    EXPECT_EQ(burnt_in(measured, began + 700, policy).labels.at(tier_label), std::nullopt)
+        << backend << dtype;
+  }
+  measured.series = {series};
   measured.series[0].wrong = 1;
   EXPECT_EQ(burnt_in(measured, began + 700, policy).labels.at(tier_label), std::nullopt);
 }
@@ -364,7 +376,16 @@ TEST(Confirmation, WaitsForTheRunThatFollowsAnOperatorsWord) {
   view.conditions["MLClusterRefused"] = {.type = "MLClusterRefused", .status = "True"};
   view.labels[admission_label] = "refused";
   view.annotations[suspected_by_annotation] = "one";
-  EXPECT_FALSE(beginning_of("three", {}, view, RunKind::burnin).refused) << "tested again by the dispatcher";
+  // Tested again by the dispatcher, whose Pod is killed, and comes again, and is inconclusive: nobody has
+  // said so.
+  for (int times = 0; times < 2; ++times) {
+    const auto again = beginning_of("three", {}, view, RunKind::burnin);
+    EXPECT_FALSE(again.refused);
+    view = after(again, view);
+  }
+  view = after(admission_of(report(Decision::inconclusive), {}, view, RunKind::burnin, began + 700), view);
+  EXPECT_EQ(view.labels.at(admission_label), "refused");
+  EXPECT_FALSE(beginning_of("four", {}, view, RunKind::burnin).refused);
   view.labels[admission_label] = "pending";
   const auto begun = beginning_of("three", {}, view, RunKind::burnin);
   ASSERT_TRUE(begun.refused);
