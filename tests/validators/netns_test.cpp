@@ -283,6 +283,16 @@ TEST_F(Namespaces, TheRuleOfTheMainTableIsGone) {
   expect("net.rules", Status::fail, "table main has a route for");
 }
 
+// Then nothing that comes for the rail is delivered.
+TEST_F(Namespaces, TheLocalTableComesLast) {
+  in(here_, "route add 10.9.0.0/16 via 10.1.0.1 dev r0");
+  in(here_, "rule add priority 40000 lookup local");
+  in(here_, "rule delete priority 0");
+  expect("net.rules", Status::fail, "before the table local is asked");
+  in(here_, "rule add priority 0 lookup local");
+  expect("net.rules", Status::pass, "main table");
+}
+
 TEST_F(Namespaces, Ipv6Routes) {
   // Without duplicate detection, whose seconds the addresses would be no source in.
   for (const auto& [name, address] : {std::pair{here_, "2001:db8:1::15/64"}, {there_, "2001:db8:1::1/64"}})

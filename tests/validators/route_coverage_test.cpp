@@ -69,17 +69,43 @@ TEST_F(Coverage, AnMtuBelowTheRailsOwnIsAWarningWhereNobodySaysWhatIsEnough) {
   expect(Status::warn, "the route's MTU is 1500 where the rail's is 9000");
 }
 
-// The one route that is missing is there, and nothing leads to it.
+// The one route that is missing is there, and nothing leads to it; or another is in its place.
 TEST_F(Coverage, TheRemedyIsOfWhatKeepsTheRouteFromBeingFound) {
-  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route add 10.9.0.0/24 via 10.1.0.1 dev r0"));
+  const auto remedy = [&] { return judged().at(0).remedy; };
+  EXPECT_THAT(remedy(), HasSubstr("ip route add 10.9.0.0/24 via 10.1.0.1 dev r0"));
   route("10.9.0.0/16").table = 101;
-  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip rule add from 10.1.0.21 lookup 101"));
-  route("0.0.0.0/0", "192.0.2.1", 4);
-  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip rule add from 10.1.0.21 lookup 101"));
+  EXPECT_THAT(remedy(), HasSubstr("ip rule add from 10.1.0.21 lookup 101"));
+  route("0.0.0.0/0", "192.0.2.1");
+  EXPECT_THAT(remedy(), HasSubstr("ip rule add from 10.1.0.21 lookup 101 priority 32765"));
   tables.routes.clear();
   Route& turned = route("10.9.0.0/24", "", 0);
   turned.type = RTN_THROW, turned.table = 100;
-  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route del throw 10.9.0.0/24 table 100"));
+  EXPECT_THAT(remedy(), HasSubstr("ip route del throw 10.9.0.0/24 table 100"));
+  // The main table's rule is gone.
+  tables.routes.clear();
+  route("10.9.0.0/24");
+  std::erase_if(tables.rules, [](const Rule& rule) { return rule.table == RT_TABLE_MAIN; });
+  EXPECT_THAT(remedy(), HasSubstr("ip rule add from all lookup main priority 32766"));
+}
+
+TEST_F(Coverage, WhatIsInTheWayIsRemovedAndNotAddedAgain) {
+  flow.oif = 0, flow.oif_name.clear();
+  route("10.9.0.0/25", "", 4);
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route del 10.9.0.0/25 dev m0"));
+  tables.routes.clear();
+  Route& hole = route("10.9.0.0/24", "", 0);
+  hole.type = RTN_BLACKHOLE, hole.nexthop_id = 6, hole.oif = 1;
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route del blackhole 10.9.0.0/24 nhid 6"));
+  EXPECT_THAT(judged().at(0).remedy, testing::Not(HasSubstr("dev")));
+}
+
+// A rail's own table with nothing but a default route sends its neighbours to the gateway: the route that is
+// wanted is added, and that one stays.
+TEST_F(Coverage, ADefaultRouteIsNotRemovedForWhatItAnswersInPassing) {
+  demand.within = *parse_ip_prefix("10.1.0.0/24"), demand.on_link = true, demand.gateway.reset();
+  route("0.0.0.0/0").table = 100;
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route add 10.1.0.0/24 dev r0 src 10.1.0.21 table 100"));
+  EXPECT_THAT(judged().at(0).remedy, testing::Not(HasSubstr("del")));
 }
 
 TEST_F(Coverage, ABlackholeOverAllPeersButOneIsFoundAndNamed) {

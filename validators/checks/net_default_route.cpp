@@ -18,20 +18,39 @@ struct Way {
   std::vector<IpPrefix> node;  // this node's addresses, with host bits
 };
 
+struct Leaving {
+  Status status = Status::skip;
+  std::string said, remedy;
+};
+
+constexpr const char* bind_or =
+    "; or bind with the rail's address: rdma_cm and TCP sockets without a source go this way";
+
 // What is wrong with where this range leaves, as a TCP socket without a device would send.
-std::pair<Status, std::string> leaves(const Way& way, const FibRange& part, const DeviceNames& names) {
+Leaving leaves(const Way& way, const FibRange& part, const DeviceNames& names) {
   const FibAnswer& answer = part.answer;
-  if (answer.outcome == FibOutcome::unsure) return {Status::unknown, answer.why};
-  if (answer.outcome == FibOutcome::nothing) return {Status::fail, "no route at all"};
+  const std::string add = std::string("add the static route of the rail (net.rail-routes)") + bind_or;
+  const auto remove = [&] {
+    return "remove what is in its way: " + ip_route_del(*answer.route, names) + bind_or;
+  };
+  if (answer.outcome == FibOutcome::unsure)
+    return {Status::unknown, answer.why, "ip rule show; ip route get " + to_string(part.range.first)};
+  if (answer.outcome == FibOutcome::nothing)
+    return {Status::fail, "no route at all",
+            "net.rail-routes says whether the route is missing or not found" + std::string(bind_or)};
+  if (answer.outcome == FibOutcome::refused && answer.route)
+    return {Status::fail, "refused by '" + ip_route_form(*answer.route, names) + "'", remove()};
   if (answer.outcome == FibOutcome::refused)
-    return {Status::fail, "refused by " + (answer.route  ? "'" + ip_route_form(*answer.route, names) + "'"
-                                           : answer.rule ? "rule '" + ip_rule_form(*answer.rule) + "'"
-                                                         : "a rule")};
+    return {Status::fail,
+            "refused by " + (answer.rule ? "rule '" + ip_rule_form(*answer.rule) + "'" : "a rule"),
+            answer.rule ? "remove it, or put the rail's rule before it: ip rule del priority " +
+                              std::to_string(answer.rule->priority)
+                        : "ip rule show"};
   const Route& route = *answer.route;
-  if (route.type != RTN_UNICAST)
-    return of_this_node(way.node, part.range, route)
-               ? std::pair{Status::skip, std::string()}
-               : std::pair{Status::fail, "stays on this node: " + ip_route_form(route, names)};
+  if (route.type != RTN_UNICAST) {
+    if (of_this_node(way.node, part.range, route)) return {};
+    return {Status::fail, "stays on this node: " + ip_route_form(route, names), remove()};
+  }
   std::string devices;
   bool elsewhere = false;
   for (const auto& hop : route.paths()) {
@@ -41,27 +60,26 @@ std::pair<Status, std::string> leaves(const Way& way, const FibRange& part, cons
   }
   // A rail's own table (source-based routing) may hold nothing but a default route.
   if (route.is_default() && (elsewhere || route.table == RT_TABLE_MAIN))
-    return {Status::fail, "falls to the default route out of " + devices};
-  return {elsewhere || devices.empty() ? Status::fail : Status::pass,
-          "leaves by " + (devices.empty() ? "?" : devices)};
+    return {Status::fail, "falls to the default route out of " + devices, add};
+  if (elsewhere || devices.empty())
+    return {Status::fail, "leaves by " + (devices.empty() ? "?" : devices), remove()};
+  return {Status::pass, "leaves by " + devices, {}};
 }
 
 void judge(CheckFindings& findings, const Way& way, const std::vector<FibRange>& ranges,
            const DeviceNames& names) {
-  Status status = Status::skip;
-  std::string said;
+  Leaving worst;
   for (const auto& part : ranges) {
-    const auto [one, text] = leaves(way, part, names);
-    if (severity(one) <= severity(status)) continue;  // the first of the worst
-    status = one;
+    Leaving one = leaves(way, part, names);
+    if (severity(one.status) <= severity(worst.status)) continue;  // the first of the worst
     const bool whole = part.range == IpRange{way.within.first(), way.within.last()};
-    said = one == Status::pass || whole ? text : to_string(part.range) + " " + text;
+    if (one.status != Status::pass && !whole) one.said = to_string(part.range) + " " + one.said;
+    worst = std::move(one);
   }
-  if (status == Status::skip) status = Status::unknown, said = "nothing but this node's own addresses";
-  findings.judge(status, way.subject, said, "out of " + way.device,
-                 "RTM_GETROUTE and RTM_GETRULE, every address, without oif",
-                 "add the static route of the rail (net.rail-routes), or bind with its address: rdma_cm and "
-                 "TCP sockets without a source take this path");
+  if (worst.status == Status::skip)
+    worst = {Status::unknown, "nothing but this node's own addresses", "name other nodes' addresses"};
+  findings.judge(worst.status, way.subject, worst.said, "out of " + way.device,
+                 "RTM_GETROUTE and RTM_GETRULE, every address, without oif", worst.remedy);
 }
 
 }  // namespace

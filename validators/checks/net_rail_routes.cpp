@@ -174,8 +174,8 @@ void judge_rail(CheckFindings& findings, const Host& host, const Rail& rail, con
 extern const Check net_rail_routes{
     .name = "net.rail-routes",
     .summary =
-        "from each rail's address, every address of its own prefix and of every destination is routed out of "
-        "that rail",
+        "looked up as RDMA does, from each rail's address and bound to the rail, every address of its own "
+        "prefix and of every destination has a route",
     .why =
         "Without the route RDMA connections time out (ibv_modify_qp, errno 110), or TCP silently takes the "
         "management network at a hundredth of the speed.",

@@ -110,15 +110,41 @@ void say_shadowed(CheckFindings& findings, const Rail& rail, const Seen& seen, c
         "rule '" + ip_rule_form(*own) + "' comes after " + first + ", which sends " + range + " " + way,
         "the rail's rule first", rules_source,
         "give the rail's rule a lower priority number: ip rule add from " + source + " lookup " +
-            std::to_string(own->table) + " priority 100");
+            std::to_string(own->table) +
+            (answer.rule && answer.rule->priority > 0
+                 ? " priority " + std::to_string(answer.rule->priority - 1)
+                 : " priority N, and that rule a larger one: nothing comes before 0"));
   else
     findings.fail(rail.name(), first + " answers before the main table, and sends " + range + " " + way,
                   "the rail's rule or the main table first", rules_source,
                   "find who wrote it (ip rule show), and give the rail a rule with a lower priority number");
 }
 
+// What comes for this address is delivered only if the lookup finds it to be local, before anything else.
+// Empty: so it is, or the tables do not show the kernel's own.
+std::string not_local(const FibTables& tables, const Rail& rail, const DeviceNames& names) {
+  for (const auto& own : rail.own()) {
+    const bool known = std::ranges::any_of(tables.routes, [&](const Route& route) {
+      return route.type == RTN_LOCAL && route.destination.contains(own.address);
+    });
+    if (!known) continue;
+    const IpPrefix itself{own.address, width(own.family())};
+    for (const auto& part : fib_ranges(tables, FibFlow{}, itself))
+      if (part.answer.outcome != FibOutcome::unsure &&
+          (part.answer.outcome != FibOutcome::route || part.answer.route->type != RTN_LOCAL))
+        return to_string(own.address) + " is sent on " + whither(part.answer, names) +
+               " before the table local is asked";
+  }
+  return {};
+}
+
 void judge(CheckFindings& findings, const Rail& rail, const FibTables& tables, const FibFlow& flow,
            const DeviceNames& names) {
+  if (const auto why = not_local(tables, rail, names); !why.empty()) {
+    findings.fail(rail.name(), why, "the table local first", rules_source,
+                  "what comes for the rail is not delivered: ip rule add priority 0 lookup local");
+    return;
+  }
   const auto own = own_rules(tables.rules, *flow.source);
   std::vector<unsigned> of_the_rail{RT_TABLE_MAIN};
   for (const auto* rule : own)

@@ -1,5 +1,6 @@
 #include "validators/checks/route_coverage.hpp"
 
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -24,29 +25,48 @@ std::string add_route(const RouteDemand& demand) {
          " (or 'routes' in the CNI's IPAM, or sbr)";
 }
 
-// The route may be there, where a lookup from this rail does not come to it.
-std::string way_to_a_route(const RouteDemand& demand, const FibTables& tables, const IpRange& range,
+// A number before the rule that answers now.
+std::string before(const Rule* rule) {
+  return rule && rule->priority > 0 ? " priority " + std::to_string(rule->priority - 1) : "";
+}
+
+bool is_looked_up(const FibTables& tables, unsigned table) {
+  return std::ranges::any_of(tables.rules, [&](const Rule& rule) {
+    return rule.action == FR_ACT_TO_TBL && (rule.table == table || rule.l3mdev);
+  });
+}
+
+// What takes the route's place where it is: it may be there, and a lookup from this rail does not come to it.
+std::string way_to_a_route(const RouteDemand& demand, const FibTables& tables, const FibRange& part,
                            const DeviceNames& names) {
+  const IpAddress& first = part.range.first;
   for (const Route& route : tables.routes)
-    if (route.type == RTN_THROW && route.destination.contains(range.first))
-      return "remove what turns the lookup away: ip route del " + ip_route_form(route, names);
+    if (route.type == RTN_THROW && route.destination.contains(first))
+      return "remove what turns the lookup away: " + ip_route_del(route, names);
+  if (const Route* found = part.answer.route;
+      found && found->destination.length >= demand.within.length && !found->is_default())
+    return "remove what is there instead: " + ip_route_del(*found, names) + "; if nothing is left then, " +
+           add_route(demand);
   for (const Route& route : tables.routes) {
     const auto hops = route.paths();
     const bool of_the_rail =
         !hops.empty() && std::ranges::all_of(hops, [&](const auto& hop) { return hop.oif == demand.oif; });
     const bool shared = route.table == RT_TABLE_MAIN || route.table == RT_TABLE_DEFAULT;
-    if (route.type == RTN_UNICAST && of_the_rail && !shared && route.destination.contains(range.first))
-      return "table " + std::to_string(route.table) +
-             " has the route, and no rule leads there before: ip rule add from " + to_string(demand.source) +
-             " lookup " + std::to_string(route.table) + " priority N";
+    if (route.type != RTN_UNICAST || !of_the_rail || !route.destination.contains(first) ||
+        route.is_default() || (shared && is_looked_up(tables, route.table)))
+      continue;
+    return "table " + table_name(route.table) +
+           " has the route, and no rule leads there before: ip rule add " +
+           (shared ? "from all" : "from " + to_string(demand.source)) + " lookup " + table_name(route.table) +
+           (shared ? " priority 32766" : before(part.answer.rule));
   }
   return add_route(demand);
 }
 
-Verdict refused(const FibAnswer& answer, const std::string& shown) {
+Verdict refused(const FibAnswer& answer, const std::string& shown, const DeviceNames& names) {
   if (answer.route)
     return {Status::fail, shown.substr(0, shown.find(' ')) + ": " + shown,
-            "find who wrote it, and remove it: ip route del " + shown};
+            "find who wrote it, and remove it: " + ip_route_del(*answer.route, names)};
   const std::string rule = answer.rule ? ip_rule_form(*answer.rule) : "?";
   return {Status::fail, "refused by rule '" + rule + "'",
           "give the rail's rule a lower priority number, or remove this one: ip rule del priority " +
@@ -63,7 +83,7 @@ bool of_the_rail_alone(const FibAnswer& answer) {
 
 // What is wrong with the next hops of a unicast route.
 std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route, const std::string& shown,
-                                  const std::string& way) {
+                                  const std::string& way, const std::string& remove) {
   const auto hops = route.paths();
   std::set<int> devices;
   for (const auto& hop : hops)
@@ -82,10 +102,14 @@ std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route,
           "the way is via " + to_string(*demand.gateway) + ": ip route replace " +
               to_string(route.destination) + " via " + to_string(*demand.gateway) + " dev " + demand.device};
     if (demand.on_link && hop.gateway)
-      return Verdict{
-          Status::fail,
-          "goes via " + to_string(*hop.gateway) + " though the address is on this rail: " + shown,
-          "remove the route that is more specific than the rail's own prefix: ip route del " + shown};
+      return Verdict{Status::fail,
+                     "goes via " + to_string(*hop.gateway) + " though the address is on this rail: " + shown,
+                     route.destination.length > demand.within.length
+                         ? "remove the route that is more specific than the rail's own prefix: " + remove
+                         : "the rail's own prefix has no route in table " + table_name(route.table) +
+                               ": ip route add " + to_string(demand.within) + " dev " + demand.device +
+                               " src " + to_string(demand.source) +
+                               (route.table == RT_TABLE_MAIN ? "" : " table " + table_name(route.table))};
     const bool known = std::ranges::any_of(
         demand.own, [&](const IpPrefix& own) { return hop.gateway && own.contains(*hop.gateway); });
     if ((hop.flags & RTNH_F_ONLINK) && !demand.gateway && !known)
@@ -98,11 +122,11 @@ std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route,
 }
 
 Verdict judge_route(const RouteDemand& demand, const FibAnswer& answer, const std::string& shown,
-                    const std::string& way) {
+                    const std::string& way, const std::string& remove) {
   const Route& route = *answer.route;
   if (route.is_default() && !of_the_rail_alone(answer))
     return {Status::fail, "only the default route matches: " + shown, way};
-  if (auto wrong = wrong_hops(demand, route, shown, way)) return *wrong;
+  if (auto wrong = wrong_hops(demand, route, shown, way, remove)) return *wrong;
   if (route.encapsulates)
     return {Status::unknown, "the route puts packets into others (encap): " + shown,
             "see where they come out: ip route show " + to_string(route.destination)};
@@ -131,7 +155,7 @@ Verdict judge_route(const RouteDemand& demand, const FibAnswer& answer, const st
 std::optional<Verdict> judge(const RouteDemand& demand, const FibTables& tables, const FibRange& part,
                              const DeviceNames& names) {
   const FibAnswer& answer = part.answer;
-  const std::string way = way_to_a_route(demand, tables, part.range, names);
+  const std::string way = way_to_a_route(demand, tables, part, names);
   const std::string shown = answer.route ? ip_route_form(*answer.route, names) : "";
   switch (answer.outcome) {
     case FibOutcome::unsure:
@@ -141,13 +165,15 @@ std::optional<Verdict> judge(const RouteDemand& demand, const FibTables& tables,
     case FibOutcome::nothing:
       return Verdict{Status::fail, "no route matches", way};
     case FibOutcome::refused:
-      return refused(answer, shown);
+      return refused(answer, shown, names);
     case FibOutcome::route:
       break;
   }
-  if (answer.route->type == RTN_UNICAST) return judge_route(demand, answer, shown, way);
+  if (answer.route->type == RTN_UNICAST)
+    return judge_route(demand, answer, shown, way, ip_route_del(*answer.route, names));
   if (of_this_node(demand.node, part.range, *answer.route)) return std::nullopt;
-  return Verdict{Status::fail, "stays on this node: " + shown, "remove it: ip route del " + shown};
+  return Verdict{Status::fail, "stays on this node: " + shown,
+                 "remove it: " + ip_route_del(*answer.route, names)};
 }
 
 // `range` without what `except` covers.

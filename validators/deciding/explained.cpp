@@ -15,7 +15,10 @@ inconclusive  Neither: too noisy, not measured, not verified (-c 0), a planted f
               error, a check that could not be made, a policy that asks nothing. Never a pass.
 
 For a node (burnin, admit) a pass also wants, and what is missing is named:
-  the policy    its digest, and every stage it requires, run as it says, whole, all launches
+  the policy    its digest, and every stage it requires, run as it says, whole, all launches; each
+                threshold for one node or a pair of nodes, at each of its sizes, by some stage; a
+                finding of each check that judges a key of the `node` section; figures of as many
+                GPUs and rails as it says there are
   the node      its name, boot id and machine id, as the API server has them
   the program   the version that decides
   the time      a beginning and an end that have passed by the API server's clock

@@ -81,6 +81,14 @@ std::string ip_route_form(const Route& route, const DeviceNames& names) {
   return text;
 }
 
+std::string ip_route_del(const Route& route, const DeviceNames& names) {
+  Route named = route;
+  named.source.reset(), named.mtu = 0, named.hops.clear();
+  if (route.nexthop_id != 0 || !route.hops.empty()) named.oif = 0, named.gateway.reset();
+  return "ip " + std::string(route.family() == IpFamily::v6 ? "-6 " : "") + "route del " +
+         ip_route_form(named, names);
+}
+
 std::string ip_rule_form(const Rule& rule) {
   std::string text = std::to_string(rule.priority) + ":" + (rule.inverted ? " not" : "") + " from " +
                      (rule.from ? to_string(*rule.from) : "all");

@@ -78,6 +78,9 @@ using DeviceNames = std::map<int, std::string>;  // by interface index
 
 // As `ip route` and `ip rule` print them, so that what is shown can be searched for and deleted.
 std::string ip_route_form(const Route& route, const DeviceNames& names);
+// The command that takes it away: what tells it from others, and no more ("nhid" and "dev" exclude each other
+// there).
+std::string ip_route_del(const Route& route, const DeviceNames& names);
 std::string ip_rule_form(const Rule& rule);
 std::string table_name(unsigned table);  // "main", "local", "100"
 
