@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <queue>
-#include <set>
 #include <stdexcept>
 
 namespace mlc::fleet {
@@ -259,6 +259,24 @@ void Decoder::search() {
   std::ranges::sort(explanations_, {}, &Explanation::component);
 }
 
+// By sums, for a slow uplink shows in many shares and hardly in any one.
+void Decoder::count_sightings(Explanation& judged) const {
+  std::map<int, double> rounds;
+  std::map<std::int32_t, double> partners;
+  const std::int32_t node = problem_.priors[judged.component].node;
+  for (const std::uint32_t flow : flows_of(judged.component)) {
+    const double bad = bad_by(flow, judged.weight.severity);
+    rounds[problem_.round[flow]] += bad;
+    // Of what is no node's, whoever sends is as good as a partner.
+    partners[problem_.from[flow] == node ? problem_.to[flow] : problem_.from[flow]] += bad;
+  }
+  const auto count = [](const auto& sums, double least) {
+    return static_cast<int>(
+        std::ranges::count_if(sums, [&](const auto& each) { return each.second >= least; }));
+  };
+  judged.bad_rounds = count(rounds, bad_round_nats), judged.partners = count(partners, bad_partner_nats);
+}
+
 Explanation Decoder::judge(ComponentId component, double rivals_within) {
   const int severity = fitted_[component];
   take(component);
@@ -276,16 +294,7 @@ Explanation Decoder::judge(ComponentId component, double rivals_within) {
     return a.weight.gain != b.weight.gain ? a.weight.gain > b.weight.gain : a.component < b.component;
   });
   judged.margin = judged.weight.gain - best;
-  std::set<int> rounds;
-  std::set<std::int32_t> partners;
-  const std::int32_t node = problem_.priors[component].node;
-  for (const std::uint32_t flow : flows_of(component))
-    if (bad_by(flow, judged.weight.severity) >= bad_nats) {
-      rounds.insert(problem_.round[flow]);
-      // Of what is no node's, whoever sends is as good as a partner.
-      partners.insert(problem_.from[flow] == node ? problem_.to[flow] : problem_.from[flow]);
-    }
-  judged.bad_rounds = static_cast<int>(rounds.size()), judged.partners = static_cast<int>(partners.size());
+  count_sightings(judged);
   put(component, severity);
   return judged;
 }

@@ -39,8 +39,9 @@ struct Problem {
 };
 
 inline constexpr int most_rounds = 16;
-// What a flow must be worse than explained to count as bad, and to be on the list of those to watch.
-inline constexpr double bad_nats = 2, watched_nats = 6;
+// By how much a round, and a partner, must speak for a fault to count as a sighting of it (the margin asks
+// for more), and a flow be worse than explained to be on the list of those to watch.
+inline constexpr double bad_round_nats = 1, bad_partner_nats = .5, watched_nats = 6;
 
 struct Weight {
   double gain = 0;   // of naming it, over not
@@ -91,6 +92,7 @@ class Decoder {
   bool split(double gain, ComponentId gone, const std::vector<ComponentId>& rivals,
              std::vector<Explanation>& parts);
   Explanation judge(ComponentId component, double rivals_within);
+  void count_sightings(Explanation& judged) const;
   void put(ComponentId component, int severity);
   void take(ComponentId component);
   void refit_flows(ComponentId component);

@@ -57,7 +57,8 @@ class Round {
   void put(int one, int other, int base = -1);
   void give_uplinks();
   int partner_of(int node, bool own_leaf, const std::vector<int>& pool);
-  bool cross(const OpenUplink& open, const std::vector<int>& pool, std::set<int>& far_leaves, bool new_far);
+  bool cross(const OpenUplink& open, const std::vector<int>& pool, std::set<int>& far_leaves, bool new_far,
+             bool clean_only);
   bool free(int node) const { return free_[at(node)] != 0; }
   // Shuffled, those who go first in front, without who is bad or has a test.
   std::vector<int> free_nodes();
@@ -195,17 +196,17 @@ void Round::repeat_paths() {
 // One clean pair over it, queue pair 0 on it: `new_far`, with its other end in a leaf that is not in the
 // list.
 bool Round::cross(const OpenUplink& open, const std::vector<int>& pool, std::set<int>& far_leaves,
-                  bool new_far) {
+                  bool new_far, bool clean_only) {
   const int rail = topology_.leaves[at(open.leaf)].rail;
-  const auto clean = [&](int node) {
-    return free(node) && suspect_[at(node)] == 0 && doubtful_[at(node)] == 0 &&
+  const auto fit = [&](int node) {
+    return free(node) && suspect_[at(node)] == 0 && (!clean_only || doubtful_[at(node)] == 0) &&
            topology_.leaf_of(node, rail) >= 0;
   };
   for (const int here : pool) {
-    if (!clean(here) || topology_.leaf_of(here, rail) != open.leaf) continue;
+    if (!fit(here) || topology_.leaf_of(here, rail) != open.leaf) continue;
     for (const int there : pool) {
       const int far = topology_.leaf_of(there, rail);
-      if (!clean(there) || far == open.leaf || met_.contains(here, there) ||
+      if (!fit(there) || far == open.leaf || met_.contains(here, there) ||
           (new_far && far_leaves.contains(far)))
         continue;
       put(here, there, open.uplink);
@@ -216,7 +217,8 @@ bool Round::cross(const OpenUplink& open, const std::vector<int>& pool, std::set
   return false;
 }
 
-// Two clean pairs for each, with far ends that differ, for else the far leaf's uplink is as likely.
+// Two clean pairs for each, with far ends that differ, for else the far leaf's uplink is as likely. Where a
+// leaf is slow on another rail, none of its nodes is clean: its shares still tell one uplink from the others.
 void Round::cross_uplinks() {
   constexpr int pairs_an_uplink = 2;
   const auto pool = free_nodes();
@@ -225,7 +227,10 @@ void Round::cross_uplinks() {
   for (const OpenUplink& open : uplinks) {
     std::set<int> far_leaves;
     for (int pair = 0; pair < pairs_an_uplink; ++pair)
-      if (!cross(open, pool, far_leaves, true)) cross(open, pool, far_leaves, false);
+      for (const bool clean_only : {true, false})
+        if (cross(open, pool, far_leaves, true, clean_only) ||
+            cross(open, pool, far_leaves, false, clean_only))
+          break;
   }
 }
 

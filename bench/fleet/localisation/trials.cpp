@@ -87,7 +87,6 @@ void Score::add(const Score& other) {
   for (std::size_t i = 0; i < rounds.size(); ++i)
     rounds[i] += other.rounds[i];
   round_sum += other.round_sum, round_squares += other.round_squares;
-  decode_s += other.decode_s, longest_decode_s = std::max(longest_decode_s, other.longest_decode_s);
 }
 
 void score_answer(Score& score, const Said& said, const World& world, double scored_from) {

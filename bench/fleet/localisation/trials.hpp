@@ -39,7 +39,6 @@ struct Score {
   std::vector<std::size_t> rounds =
       std::vector<std::size_t>(64, 0);  // trials that took so many; the last: more
   double round_sum = 0, round_squares = 0;
-  double decode_s = 0, longest_decode_s = 0;  // filled by who has a clock
 
   void add(const Score& other);
   void add_rounds(int count);
