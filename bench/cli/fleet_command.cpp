@@ -43,6 +43,7 @@ struct FleetOptions {
               trials = "100";
   std::string confidence = "5", known = "uplinks", guards = "on", baseline, threads, rail_rate = "200", hosts,
               topology;
+  std::string least = "3%", most = "50%";
   std::string path_faults = "25%", intermittent = "15%", counted = "50%", lost_results = "0%", glitches = "1";
   std::vector<std::string> inject;
   OutputOptions output;
@@ -72,6 +73,10 @@ WorldKnobs knobs_from(const FleetOptions& options) {
   if (knobs.noise <= 0)
     throw UsageError("--noise is a coefficient of variation above zero", "write --noise 3%");
   knobs.rail_spread = share_from("--spread", options.spread);
+  knobs.least = share_from("--least-severity", options.least);
+  knobs.most = share_from("--most-severity", options.most);
+  if (knobs.least <= 0 || knobs.most < knobs.least)
+    throw UsageError("--least-severity is above zero and not above --most-severity", "write 3% and 50%");
   knobs.path_share = share_from("--path-faults", options.path_faults);
   knobs.intermittent = share_from("--intermittent", options.intermittent);
   knobs.counted = share_from("--counted", options.counted);
@@ -356,6 +361,9 @@ void add_world_options(CLI::App& command, FleetOptions& options) {
   add("--faults", options.faults, "faulty components over nodes", "SHARE");
   add("--noise", options.noise, "variation of a window of 25 ms", "SHARE");
   add("--spread", options.spread, "deviation between healthy rails", "SHARE");
+  add("--least-severity", options.least,
+      "share of the rate that a fault takes, at least (of loss one way: 5%)", "SHARE");
+  add("--most-severity", options.most, "at most (of loss one way: 90%)", "SHARE");
   add("--path-faults", options.path_faults, "of the faults, in leaves and uplinks", "SHARE");
   add("--intermittent", options.intermittent, "of the faults, that come and go", "SHARE");
   add("--counted", options.counted, "of the faults of nodes and rails, that a port's counters show", "SHARE");

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <functional>
 
+#include "bench/fleet/localisation/likelihood.hpp"
+
 namespace mlc::fleet {
 
 namespace {
@@ -65,6 +67,16 @@ std::array<double, queue_pairs> beside_siblings(const std::array<double, queue_p
   for (double& share : beside)
     share /= reference;
   return beside;
+}
+
+Stratum stratum_of_shares(std::vector<double>& shares) {
+  constexpr double tame = .01;  // below 1 by no more: of 60 windows with 6 % of noise
+  if (shares.size() >= few_flows)
+    if (const Stratum seen = stratum_of(shares); seen.median < 1 - tame || seen.sigma > share_sigma)
+      return {.flows = seen.flows,
+              .median = std::min(1., seen.median),
+              .sigma = std::max(share_sigma, seen.sigma)};
+  return {.flows = shares.size(), .median = 1, .sigma = share_sigma};
 }
 
 }  // namespace mlc::fleet

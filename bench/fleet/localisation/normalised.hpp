@@ -39,4 +39,9 @@ Normalised normalised(const FlowResult& flow, const Stratum& stratum, bool by_ta
 // half.
 std::array<double, queue_pairs> beside_siblings(const std::array<double, queue_pairs>& shares);
 
+// Of shares beside their siblings: 1 and share_sigma, or what these show where they spread more. Beside the
+// two best of four, noise alone leaves the usual one below 1: in a noisy fabric all uplinks would look slow,
+// the more the oftener they are tested. Reorders them.
+Stratum stratum_of_shares(std::vector<double>& shares);
+
 }  // namespace mlc::fleet

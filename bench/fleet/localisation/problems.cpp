@@ -154,24 +154,31 @@ FlowProblem uplink_problem(const std::vector<MeasuredTest>& tests, const Topolog
                            const Components& components) {
   FlowProblem all;
   all.problem.priors = priors_of(components);
-  for (std::uint32_t t = 0; t < tests.size(); ++t) {
-    const auto& test = tests[t];
-    all.problem.rounds = std::max(all.problem.rounds, test.round);
-    for (std::size_t i = 0; i < test.flows.size() && topology.uplinks > 0; ++i) {
-      const int rail = static_cast<int>(i / 2);
-      const bool back = i % 2 == 1;
-      const int from = back ? test.plan.second : test.plan.first,
-                to = back ? test.plan.first : test.plan.second;
-      const int leaf = topology.leaf_of(from, rail), other = topology.leaf_of(to, rail);
-      if (test.flows[i].dead || leaf < 0 || other < 0 || leaf == other) continue;
-      const auto shares = beside_siblings(test.flows[i].shares);
-      for (int q = 0; q < queue_pairs; ++q) {
-        const int uplink = uplink_of(test.plan, q, topology.uplinks);
-        const std::array<ComponentId, 2> crossed{components.up(leaf, uplink), components.down(other, uplink)};
-        const double share = shares[static_cast<std::size_t>(q)];
-        all.problem.add(test.round - 1, from, to, rate_logs(share, share_sigma), crossed);
-        all.places.push_back({t, static_cast<std::uint8_t>(rail), static_cast<std::uint8_t>(q), back});
-        all.rates.push_back(static_cast<float>(share));
+  for (const bool counting : {true, false}) {  // what is usual is known when all have been seen
+    std::vector<double> shares(all.rates.begin(), all.rates.end());
+    const Stratum usual = stratum_of_shares(shares);
+    all.rates.clear();
+    for (std::uint32_t t = 0; t < tests.size(); ++t) {
+      const auto& test = tests[t];
+      all.problem.rounds = std::max(all.problem.rounds, test.round);
+      for (std::size_t i = 0; i < test.flows.size() && topology.uplinks > 0; ++i) {
+        const int rail = static_cast<int>(i / 2);
+        const bool back = i % 2 == 1;
+        const int from = back ? test.plan.second : test.plan.first,
+                  to = back ? test.plan.first : test.plan.second;
+        const int leaf = topology.leaf_of(from, rail), other = topology.leaf_of(to, rail);
+        if (test.flows[i].dead || leaf < 0 || other < 0 || leaf == other) continue;
+        const auto beside = beside_siblings(test.flows[i].shares);
+        for (int q = 0; q < queue_pairs; ++q) {
+          const double share = beside[static_cast<std::size_t>(q)] / usual.median;
+          all.rates.push_back(static_cast<float>(share));
+          if (counting) continue;
+          const int uplink = uplink_of(test.plan, q, topology.uplinks);
+          const std::array<ComponentId, 2> crossed{components.up(leaf, uplink),
+                                                   components.down(other, uplink)};
+          all.problem.add(test.round - 1, from, to, rate_logs(share, usual.sigma), crossed);
+          all.places.push_back({t, static_cast<std::uint8_t>(rail), static_cast<std::uint8_t>(q), back});
+        }
       }
     }
   }

@@ -48,16 +48,15 @@ void score_host(Score& score, const Planted& fault, bool found, Standing standin
 }  // namespace
 
 void Score::add_rounds(int count) {
-  ++rounds[std::min(at(count), rounds.size() - 1)];
+  ++rounds[count];
   round_sum += count, round_squares += static_cast<double>(count) * count;
 }
 
 int Score::rounds_below(double share) const {
   std::size_t seen = 0;
-  for (std::size_t count = 0; count < rounds.size(); ++count)
-    if (seen += rounds[count]; static_cast<double>(seen) >= share * static_cast<double>(trials))
-      return static_cast<int>(count);
-  return static_cast<int>(rounds.size());
+  for (const auto& [count, campaigns] : rounds)
+    if (seen += campaigns; static_cast<double>(seen) >= share * static_cast<double>(trials)) return count;
+  return 0;
 }
 
 void Score::add(const Score& other) {
@@ -84,8 +83,8 @@ void Score::add(const Score& other) {
                             &Score::alarms,
                             &Score::tests})
     this->*member += other.*member;
-  for (std::size_t i = 0; i < rounds.size(); ++i)
-    rounds[i] += other.rounds[i];
+  for (const auto& [count, campaigns] : other.rounds)
+    rounds[count] += campaigns;
   round_sum += other.round_sum, round_squares += other.round_squares;
 }
 

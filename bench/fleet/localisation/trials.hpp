@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,8 +37,7 @@ struct Score {
   std::size_t intermittent = 0, intermittent_found = 0, intermittent_silent = 0;
   std::size_t ambiguous = 0, watched = 0, alarms = 0;
   std::size_t tests = 0;
-  std::vector<std::size_t> rounds =
-      std::vector<std::size_t>(64, 0);  // trials that took so many; the last: more
+  std::map<int, std::size_t> rounds;  // trials that took so many
   double round_sum = 0, round_squares = 0;
 
   void add(const Score& other);

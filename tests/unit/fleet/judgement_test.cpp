@@ -255,6 +255,16 @@ TEST(Guards, AFleetBelowItsTargetIsSaidToBe) {
   EXPECT_THAT(campaign.judgement().warnings[0], HasSubstr("FLEET: the usual rate inside a leaf is 90"));
 }
 
+// Where queue pairs differ much by themselves, the two best are no measure of the others.
+TEST(Guards, ANoisyFabricHasNoOpenUplinks) {
+  WorldKnobs knobs = calm(256);
+  knobs.noise = .1;
+  const Campaign campaign = campaign_with(knobs, {});
+  EXPECT_EQ(campaign.round(), 2);
+  EXPECT_TRUE(campaign.judgement().open_uplinks.empty());
+  EXPECT_EQ(count_of(campaign.judgement(), Standing::clean), 256u);
+}
+
 TEST(Evidence, SixForAndThreeAgainstTheStrongestFirst) {
   const Component at{.kind = Kind::node, .node = 5};
   const Judgement judgement = campaign_with(calm(256), {fault_at(at, .2)}).judgement();
