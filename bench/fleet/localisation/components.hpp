@@ -38,9 +38,7 @@ class Components {
   ComponentId up(int leaf, int uplink) const { return of_uplink(0, leaf, uplink); }
   ComponentId down(int leaf, int uplink) const { return of_uplink(1, leaf, uplink); }
 
-  std::size_t count() const {
-    return static_cast<std::size_t>(before_leaves() + leaves_ + 2 * leaves_ * uplinks_);
-  }
+  std::size_t count() const { return static_cast<std::size_t>(down(leaves_, 0)); }
   Component of(ComponentId id) const;
 
  private:

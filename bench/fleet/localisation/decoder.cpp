@@ -90,7 +90,7 @@ double Decoder::bad_by(std::size_t flow, int severity) const {
   const int at = explained_[flow];
   if (at >= severity) return 0;
   const Logs& logs = problem_.logs[flow];
-  return logs[static_cast<std::size_t>(severity + 1)] - logs[static_cast<std::size_t>(at + 1)];
+  return log_of(logs, severity) - log_of(logs, at);
 }
 
 double Decoder::unexplained(std::size_t flow) const {
@@ -105,9 +105,10 @@ Weight Decoder::weigh(ComponentId component) const {
   for (const std::uint32_t flow : flows_of(component)) {
     const Logs& logs = problem_.logs[flow];
     auto& sum = sums[problem_.round[flow]];
-    const auto at = static_cast<std::size_t>(explained_[flow] + 1);
-    for (std::size_t s = at; s < severities.size(); ++s)
-      sum[s] += logs[s + 1] - logs[at];
+    const int at = explained_[flow];
+    const float explained = log_of(logs, at);
+    for (int s = at + 1; s < severity_count; ++s)
+      sum[static_cast<std::size_t>(s)] += log_of(logs, s) - explained;
   }
   const Prior& prior = problem_.priors[component];
   Weight weight{.gain = -1e300, .trans = -1e300, .severity = 0};

@@ -16,8 +16,7 @@ void add_evidence(Located& located, const Explanation& explanation, const Weighi
   for (const std::uint32_t flow : weighing.decoder.flows_of(explanation.component)) {
     const FlowPlace& place = weighing.flows.places[flow];
     const Problem& problem = weighing.flows.problem;
-    const auto& seen =
-        gathered.tests[place.test].flows[static_cast<std::size_t>(2 * place.rail + (place.back ? 1 : 0))];
+    const auto& seen = flow_of(gathered.tests[place.test].flows, place.rail, place.back);
     const Logs& logs = problem.logs[flow];
     all.push_back({.round = problem.round[flow] + 1,
                    .from = problem.from[flow],
@@ -28,7 +27,7 @@ void add_evidence(Located& located, const Explanation& explanation, const Weighi
                    .shares = seen.shares,
                    .at_sender = seen.at_sender,
                    .at_receiver = seen.at_receiver,
-                   .nats = logs[static_cast<std::size_t>(explanation.weight.severity + 1)] - logs[0]});
+                   .nats = log_of(logs, explanation.weight.severity) - logs[0]});
   }
   std::ranges::stable_sort(all, [](const FlowEvidence& a, const FlowEvidence& b) { return a.nats > b.nats; });
   for (const auto& each : all)

@@ -83,7 +83,7 @@ Json subject_json(const Located& located, const Topology& topology, std::span<co
 }  // namespace
 
 std::string location_of(const Component& at, const Topology& topology, std::span<const std::string> names) {
-  const std::string node = at.of_host() ? "node " + name_of(at.node, names) : "";
+  std::string node = at.of_host() ? "node " + name_of(at.node, names) : "";
   const std::string rail = ", rail " + std::to_string(at.rail);
   switch (at.kind) {
     case Kind::node:

@@ -31,8 +31,7 @@ bool comes_and_goes(const Weighing& weighing, const Gathered& gathered, const Ex
   int windows = 0, slow = 0;
   for (const std::uint32_t flow : weighing.decoder.flows_of(explanation.component)) {
     const FlowPlace& place = weighing.flows.places[flow];
-    const auto& seen =
-        gathered.tests[place.test].flows[static_cast<std::size_t>(2 * place.rail + (place.back ? 1 : 0))];
+    const auto& seen = flow_of(gathered.tests[place.test].flows, place.rail, place.back);
     windows += windows_a_test, slow += seen.slow_windows;
   }
   return windows > 0 && slow > slow_windows_share * windows;

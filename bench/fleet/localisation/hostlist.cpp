@@ -50,7 +50,8 @@ std::vector<std::string> with_ranges(const std::vector<std::string>& heads, std:
     const long least = number_in(whole, first);
     const long most = dash < range.size() ? number_in(whole, range.substr(dash + 1)) : least;
     if (most < least) refuse(whole, "'" + printable(range, 40) + "' runs backwards");
-    if (static_cast<std::size_t>(most - least) >= most_names) refuse(whole, "too many names");
+    if (const long more = most - least; static_cast<std::size_t>(more) >= most_names)
+      refuse(whole, "too many names");
     for (long number = least; number <= most; ++number) {
       std::string digits = std::to_string(number);
       if (digits.size() < first.size()) digits.insert(0, first.size() - digits.size(), '0');

@@ -154,10 +154,11 @@ void Judging::of_unexplained() {
     for (std::uint32_t i = problem.begin[flow]; i < problem.begin[flow + 1]; ++i)
       if (const ComponentId crossed = problem.crossed[i]; hosts_.believed[crossed] != 0)
         believed = std::max(believed, hosts_.decoder.explained_at(flow));
-    const auto from = static_cast<std::size_t>(believed + 1);
-    const float most =
-        *std::ranges::max_element(logs.begin() + static_cast<std::ptrdiff_t>(from), logs.end());
-    if (most - logs[from] < watched_nats) continue;
+    const float explained = log_of(logs, believed);
+    float most = explained;
+    for (int severity = believed + 1; severity < severity_count; ++severity)
+      most = std::max(most, log_of(logs, severity));
+    if (most - explained < watched_nats) continue;
     worsen(judgement_.nodes[at(problem.from[flow])], Standing::watch);
     worsen(judgement_.nodes[at(problem.to[flow])], Standing::watch);
   }

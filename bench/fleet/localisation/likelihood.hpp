@@ -21,6 +21,11 @@ inline constexpr double share_sigma = .025;
 
 // [0]: healthy; [1 + s]: behind a fault of severities[s].
 using Logs = std::array<float, severities.size() + 1>;
+// Of a severity by its position; -1: healthy.
+constexpr float log_of(const Logs& logs, int severity) {
+  const int position = severity + 1;
+  return logs[static_cast<std::size_t>(position)];
+}
 
 // Of a rate as a share of what is usual: faster than that is no evidence of anything.
 Logs rate_logs(double rate, double sigma);

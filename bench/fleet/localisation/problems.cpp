@@ -58,8 +58,8 @@ struct EndGrowth {
 
 // Of both flows that an end has in a test.
 EndGrowth growth_of(const MeasuredTest& test, int rail, bool second) {
-  const auto& forth = test.flows[static_cast<std::size_t>(2 * rail)];
-  const auto& back = test.flows[static_cast<std::size_t>(2 * rail + 1)];
+  const auto& forth = flow_of(test.flows, rail, false);
+  const auto& back = flow_of(test.flows, rail, true);
   const CounterGrowth &sends = second ? back.at_sender : forth.at_sender,
                       &receives = second ? forth.at_receiver : back.at_receiver;
   return {sends.port || receives.port, receives.pause_sent};
@@ -71,9 +71,7 @@ float most_for_a_port(const std::vector<MeasuredTest>& tests, int rails) {
   for (const auto& test : tests)
     for (int rail = 0; rail < rails; ++rail) {
       const auto good = [](const FlowResult& flow) { return !flow.dead && flow.rate > .97; };
-      if (!good(test.flows[static_cast<std::size_t>(2 * rail)]) ||
-          !good(test.flows[static_cast<std::size_t>(2 * rail + 1)]))
-        continue;
+      if (!good(flow_of(test.flows, rail, false)) || !good(flow_of(test.flows, rail, true))) continue;
       for (const bool second : {false, true})
         ++ends, grew += growth_of(test, rail, second).port ? 1 : 0;
     }

@@ -28,7 +28,7 @@ std::string wrong_in(const FlowResult& flow) {
 }
 
 std::string wrong_in(const TestResult& result, int rails) {
-  if (result.flows.size() != static_cast<std::size_t>(2 * rails))
+  if (const int flows = 2 * rails; result.flows.size() != static_cast<std::size_t>(flows))
     return std::to_string(result.flows.size()) + " flows where " + std::to_string(rails) + " rails have " +
            std::to_string(2 * rails);
   for (std::size_t i = 0; i < result.flows.size(); ++i)

@@ -40,6 +40,11 @@ struct FlowResult {
   bool operator==(const FlowResult&) const = default;
 };
 
+inline const FlowResult& flow_of(const std::vector<FlowResult>& flows, int rail, bool back) {
+  const int position = 2 * rail + (back ? 1 : 0);
+  return flows[static_cast<std::size_t>(position)];
+}
+
 struct TestResult {
   std::uint64_t campaign = 0;
   int round = 0;  // from 1

@@ -51,7 +51,7 @@ std::string of_source(const std::string& source) { return "topology from " + pri
 
 Topology unknown_topology(int nodes, int rails) {
   Topology topology{.nodes = nodes, .rails = rails};
-  topology.leaf.assign(static_cast<std::size_t>(nodes * rails), -1);
+  topology.leaf.assign(topology.place(nodes, 0), -1);
   topology.port.assign(topology.leaf.size(), "");
   topology.group.assign(static_cast<std::size_t>(nodes), -1);
   return topology;
@@ -95,7 +95,7 @@ Topology topology_of(std::span<const std::string> nodes, int rails, std::span<co
       const auto [at, fresh] =
           leaves.emplace(std::pair(placement.leaf, rail), static_cast<int>(leaves.size()));
       if (fresh) topology.leaves.push_back({placement.leaf, rail});
-      const auto place = static_cast<std::size_t>(node * rails + rail);
+      const std::size_t place = topology.place(node, rail);
       if (topology.leaf[place] >= 0)
         throw TopologyError(
             of_source(source) + printable(placement.node, 64) + " is there twice" +
@@ -129,7 +129,7 @@ Topology regular_topology(int nodes, int rails, int leaf_size, int uplinks) {
       topology.leaves.push_back({"leaf" + std::to_string(group), rail});
   for (int node = 0; node < nodes; ++node)
     for (int rail = 0; rail < rails; ++rail)
-      topology.leaf[static_cast<std::size_t>(node * rails + rail)] = node / leaf_size * rails + rail;
+      topology.leaf[topology.place(node, rail)] = node / leaf_size * rails + rail;
   group_by_leaves(topology);
   return topology;
 }

@@ -40,7 +40,12 @@ struct Topology {
   double coverage = 0;  // share of the nodes
   std::vector<std::string> warnings;
 
-  int leaf_of(int node, int rail) const { return leaf[static_cast<std::size_t>(node * rails + rail)]; }
+  // Of an end in leaf and port.
+  std::size_t place(int node, int rail) const {
+    const int position = node * rails + rail;
+    return static_cast<std::size_t>(position);
+  }
+  int leaf_of(int node, int rail) const { return leaf[place(node, rail)]; }
   bool same_leaf(int one, int other, int rail) const {
     return leaf_of(one, rail) >= 0 && leaf_of(one, rail) == leaf_of(other, rail);
   }

@@ -73,8 +73,10 @@ TEST_P(Sizes, TheListIsTheSameOnEveryAgent) {
     if (round > 2) question.bad = {nodes - 1};
     if (round > 1 && nodes > 32) question.uplinks = {{0, 3}, {4, 7}};
     const auto one = pairs(question, topology, met);
-    for (auto* list : {&question.participants, &question.suspects, &question.doubtful})
-      random.shuffle(*list), list->push_back(list->front());
+    for (auto* list : {&question.participants, &question.suspects, &question.doubtful}) {
+      random.shuffle(*list);
+      if (!list->empty()) list->push_back(list->front());
+    }
     random.shuffle(question.uplinks);
     EXPECT_EQ(one, pairs(question, topology, met)) << round;
     expect_disjoint(one, nodes);
