@@ -18,6 +18,7 @@ struct Invocation {
 void add_collective_commands(CLI::App& program, Invocation& invocation);
 void add_gpu_command(CLI::App& program, Invocation& invocation);
 void add_rdma_command(CLI::App& program, Invocation& invocation);
+void add_fleet_command(CLI::App& program, Invocation& invocation);
 void add_list_command(CLI::App& program, Invocation& invocation);
 void add_explain_command(CLI::App& program, Invocation& invocation);
 void add_validate_command(CLI::App& program, Invocation& invocation);

@@ -57,6 +57,7 @@ void describe_program(CLI::App& program, Invocation& invocation) {
   add_collective_commands(program, invocation);
   add_gpu_command(program, invocation);
   add_rdma_command(program, invocation);
+  add_fleet_command(program, invocation);
   add_list_command(program, invocation);
   add_explain_command(program, invocation);
   add_validate_command(program, invocation);

@@ -58,6 +58,32 @@ MISTAKES = [
     (["list"], "what is required"),
 ]
 
+FLEET_MISTAKES = [
+    ([], "not in this build yet"),
+    (["--simulate", "--plan"], "two questions"),
+    (["--simulate", "--nodes", "1"], "--nodes '1' must be a number from 2"),
+    (["--simulate", "--nodes", "nan"], "--nodes 'nan' must be a number"),
+    (["--simulate", "--faults", "2"], "is no share between 0 and 1"),
+    (["--simulate", "--noise", "0%"], "above zero"),
+    (["--simulate", "--rounds", "17"], "--rounds '17' must be a number from 2 to 16"),
+    (["--simulate", "--confidence", "inf"], "--confidence 'inf'"),
+    (["--simulate", "--baseline", "chss"], "did you mean 'chs'?"),
+    (["--simulate", "--nodes", "1024", "--baseline", "all-pairs"], "at most 512 nodes"),
+    (["--simulate", "--known", "leafs"], "did you mean 'leaves'?"),
+    (["--simulate", "--guards", "maybe"], "none of on, off"),
+    (["--simulate", "--inject", "node=7"], "one of slow, loss and dead"),
+    (["--simulate", "--inject", "node=7,rail=9,slow=10%"], "rail must be a number from 0 to 3"),
+    (["--simulate", "--inject", ""], "names no fault"),
+    (["--simulat"], "did you mean '--simulate'?"),
+    (["--simulate", "--format", "csv"], "none of text, json, markdown"),
+    (["--plan", "--topology", "/dev/null"], "--hosts is missing"),
+    (["--plan", "--hosts", "gpu-[1-"], "a bracket is left open"),
+    (["--plan", "--hosts", "a,b,a"], "a twice"),
+    (["--plan", "--hosts", "a,b", "--topology", "/no/such/file"], "/no/such/file"),
+    (["--plan", "--hosts", "a,b", "--topology", "/dev/zero"], "/dev/zero"),
+    (["--plan", "--format", "markdown"], "is of --simulate"),
+]
+
 
 class Usage(Case):
     def test_every_mistake_is_named(self):
@@ -70,6 +96,46 @@ class Usage(Case):
                 self.assertIn(says, done.err, done)
                 self.assertTrue(done.err.startswith("error: "), done)
                 self.assertEqual(done.out, "", done)
+
+    def test_every_mistake_of_fleet_is_named(self):
+        for arguments, says in FLEET_MISTAKES:
+            with self.subTest(arguments=arguments):
+                done = run("fleet", *arguments)
+                self.assertEqual(done.code, 64, done)
+                self.assertIn(says, done.err, done)
+                self.assertTrue(done.err.startswith("error: "), done)
+                self.assertEqual(done.out, "", done)
+
+    def test_fleet_simulates_the_same_with_any_number_of_threads(self):
+        runs = [json.loads(run("fleet", "--simulate", "--nodes", "64", "--trials", "20", "--seed", "7", "--baseline", "chs", "--format", "json",
+                               "--threads", threads).out) for threads in ("1", "3")]
+        self.assertEqual(*runs)
+        fleet, chs = runs[0]["methods"]
+        self.assertEqual((fleet["method"], fleet["trials"], chs["method"]), ("fleet", 20, "chs"))
+        self.assertEqual(fleet["accused"]["count"], 0)
+        self.assertEqual(fleet["accused"]["of"], 64 * 20)
+        self.assertGreater(fleet["accused"]["ci"][1], 0, "nothing seen is not nothing there")
+
+    def test_fleet_names_what_is_injected(self):
+        done = run("fleet", "--simulate", "--nodes", "64", "--trials", "5", "--inject", "node=7,rail=2,loss=10%,direction=tx")
+        self.assertEqual(done.code, 0, done)
+        self.assertIn("FAULTY     node 7, rail 2, sending: ", done.out)
+        self.assertIn("swap the cable", done.out)
+
+    def test_fleet_plans_by_a_topology_file(self):
+        names = ["gpu-%d" % i for i in range(10)]
+        for text in ("SwitchName=l1 Nodes=gpu-[0-4]\nSwitchName=l2 Nodes=gpu-[5-9]\nSwitchName=s Switches=l[1-2]\n",
+                     "node,rail,leaf\n" + "".join(f"{name},,{'l1' if i < 5 else 'l2'}\n" for i, name in enumerate(names))):
+            done = run("fleet", "--plan", "--hosts", "gpu-[0-9]", "--topology", self.write("topology", text), "--format", "json")
+            self.assertEqual(done.code, 0, done)
+            plan = json.loads(done.out)
+            self.assertEqual(plan["topology"]["groups"], 2)
+            for pair in plan["rounds"][1]:
+                self.assertEqual(sorted(int(name[4:]) // 5 for name in pair["nodes"]), [0, 1], "between leaves")
+        twice = self.write("twice", "SwitchName=l1 Nodes=gpu-[0-5]\nSwitchName=l2 Nodes=gpu-[5-9]\n")
+        done = run("fleet", "--plan", "--hosts", "gpu-[0-9]", "--topology", twice)
+        self.assertEqual(done.code, 64, done)
+        self.assertIn("gpu-5 is there twice: in l1 and in l2", done.err)
 
     def test_a_malformed_policy_is_named_with_its_line(self):
         policy = self.write("p.yaml", "policy: x\nthreshold: []\n")
@@ -101,7 +167,7 @@ class Usage(Case):
         self.assertNotIn("\x1b", done.err)
 
     def test_help_and_version(self):
-        for arguments in (["--help"], ["allreduce", "--help"], ["--version"], ["list", "collectives"], ["list", "backends"], ["list", "policies"], ["list", "dtypes"], ["explain", "alltoall"]):
+        for arguments in (["--help"], ["allreduce", "--help"], ["fleet", "--help"], ["fleet", "--plan"], ["--version"], ["list", "collectives"], ["list", "backends"], ["list", "policies"], ["list", "dtypes"], ["explain", "alltoall"]):
             with self.subTest(arguments=arguments):
                 done = run(*arguments)
                 self.assertEqual(done.code, 0, done)

@@ -1,0 +1,422 @@
+// `fleet`: which node, rail, leaf or uplink is at fault. Here what needs no fabric of it: campaigns simulated
+// at a size that is asked for, and what a campaign would do.
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "bench/cli/commands.hpp"
+#include "bench/cli/output_options.hpp"
+#include "bench/cli/report_reader.hpp"
+#include "bench/cli/typed_values.hpp"
+#include "bench/fleet/localisation/baselines.hpp"
+#include "bench/fleet/localisation/decoder.hpp"
+#include "bench/fleet/localisation/figures.hpp"
+#include "bench/fleet/localisation/findings.hpp"
+#include "bench/fleet/localisation/hostlist.hpp"
+#include "bench/fleet/localisation/planted_text.hpp"
+#include "bench/fleet/localisation/topology_readers.hpp"
+#include "bench/fleet/localisation/trials.hpp"
+#include "reports/record/text.hpp"
+#include "validators/host/whole_file.hpp"
+
+namespace mlc {
+
+namespace {
+
+using namespace fleet;
+
+constexpr int most_nodes = 65'536, most_rails = 16;
+// Of a round, from its set-up to the next one's list; and what a test's record takes on disk.
+constexpr double round_s = 2.7, test_s = 1.5;
+constexpr int record_bytes = 160;
+
+struct FleetOptions {
+  bool simulate = false, plan = false;
+  std::string nodes = "1024", rails = "4", leaf_size = "32", uplinks = "16", seed = "1", rounds = "5";
+  std::string faults = "2%", noise = "3%", spread = "0.3%", floor = "5%", wrong_leaf = "0%", scored_from,
+              trials = "100";
+  std::string confidence = "5", known = "uplinks", guards = "on", baseline, threads, rail_rate = "200", hosts,
+              topology;
+  std::string least = "3%", most = "50%";
+  std::string path_faults = "25%", intermittent = "15%", counted = "50%", lost_results = "0%", glitches = "1";
+  std::vector<std::string> inject;
+  OutputOptions output;
+};
+
+// All of it may be meant here.
+double share_from(const std::string& option, const std::string& text) {
+  return text == "100%" || text == "1" ? 1 : parse_fraction(option, text);
+}
+
+std::string one_of_words(const std::string& option, const std::string& value,
+                         const std::vector<std::string>& words) {
+  if (std::ranges::find(words, value) != words.end()) return value;
+  const auto near = nearest(value, words);
+  throw UsageError(option + " '" + printable(value) + "' is none of " + join(words, ", "),
+                   near ? "did you mean '" + *near + "'?" : "");
+}
+
+WorldKnobs knobs_from(const FleetOptions& options) {
+  WorldKnobs knobs;
+  knobs.nodes = number_from("--nodes", options.nodes, 2, most_nodes, "");
+  knobs.rails = number_from("--rails", options.rails, 1, most_rails, "");
+  knobs.leaf_size = number_from("--leaf-size", options.leaf_size, 1, most_nodes, "");
+  knobs.uplinks = number_from("--uplinks", options.uplinks, 1, 1024, "");
+  knobs.faults = share_from("--faults", options.faults);
+  knobs.noise = share_from("--noise", options.noise);
+  if (knobs.noise <= 0)
+    throw UsageError("--noise is a coefficient of variation above zero", "write --noise 3%");
+  knobs.rail_spread = share_from("--spread", options.spread);
+  knobs.least = share_from("--least-severity", options.least);
+  knobs.most = share_from("--most-severity", options.most);
+  if (knobs.least <= 0 || knobs.most < knobs.least)
+    throw UsageError("--least-severity is above zero and not above --most-severity", "write 3% and 50%");
+  knobs.path_share = share_from("--path-faults", options.path_faults);
+  knobs.intermittent = share_from("--intermittent", options.intermittent);
+  knobs.counted = share_from("--counted", options.counted);
+  knobs.lost_results = share_from("--lost-results", options.lost_results);
+  const double glitches = number_from("--glitches", options.glitches, 0., 100., "");
+  for (double* chance : {&knobs.glitch_flow, &knobs.glitch_test, &knobs.congested})
+    *chance *= glitches;
+  return knobs;
+}
+
+TrialPlan trial_plan_from(const FleetOptions& options) {
+  TrialPlan plan;
+  plan.knobs = knobs_from(options);
+  plan.rules.rounds = number_from("--rounds", options.rounds, 2, most_rounds, "");
+  plan.rules.confidence = number_from("--confidence", options.confidence, 0.1, 100., "");
+  plan.rules.floor = share_from("--floor", options.floor);
+  if (one_of_words("--guards", options.guards, {"on", "off"}) == "off") {
+    plan.rules.map_guard = plan.rules.group_guard = plan.rules.mass_guard = false;
+    plan.rules.floor = 0;
+  }
+  const auto known = one_of_words("--known", options.known, {"uplinks", "leaves", "none"});
+  plan.known = known == "uplinks" ? Known::uplinks : known == "leaves" ? Known::leaves : Known::nothing;
+  plan.wrong_leaf = share_from("--wrong-leaf", options.wrong_leaf);
+  // What is less than twice the floor may be fitted below it: nobody promises to accuse it.
+  plan.scored_from =
+      options.scored_from.empty() ? 2 * plan.rules.floor : share_from("--scored-from", options.scored_from);
+  for (const auto& text : options.inject)
+    try {
+      plan.planted.push_back(planted_from(text, plan.knobs));
+    } catch (const std::invalid_argument& error) {
+      throw UsageError(std::string("--inject ") + error.what(),
+                       "write --inject node=7,rail=2,loss=10%,direction=tx");
+    }
+  return plan;
+}
+
+// All trials of one method. Each is a function of its seed, so that threads change nothing but the time.
+Score trials_of(Score (*trial_of)(const TrialPlan&, std::uint64_t), const TrialPlan& plan, int trials,
+                std::uint64_t seed, int threads) {
+  Score all;
+  std::mutex mutex;
+  std::atomic<int> next{0};
+  std::exception_ptr failed;
+  const auto work = [&] {
+    try {
+      for (int i = next++; i < trials; i = next++) {
+        // Far from each other, so that neighbouring seeds share no trial.
+        const Score one = trial_of(plan, seed * 1'000'003 + static_cast<std::uint64_t>(i));
+        const std::scoped_lock lock(mutex);
+        all.add(one);
+      }
+    } catch (...) {
+      const std::scoped_lock lock(mutex);
+      failed = std::current_exception();
+    }
+  };
+  std::vector<std::jthread> others;
+  for (int i = 1; i < threads; ++i)
+    others.emplace_back(work);
+  work();
+  others.clear();
+  if (failed) std::rethrow_exception(failed);
+  return all;
+}
+
+std::vector<MethodFigures> simulated(const FleetOptions& options, const TrialPlan& plan, std::uint64_t seed) {
+  const int trials = number_from("--trials", options.trials, 1, 10'000'000, "");
+  const int processors = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads =
+      options.threads.empty() ? processors : number_from("--threads", options.threads, 1, 1024, "");
+  const auto run = [&](auto* trial_of) {
+    return trials_of(trial_of, plan, trials, seed, std::min(threads, trials));
+  };
+  std::vector<MethodFigures> all{{"fleet", "this program's schedule and decoder", run(&trial)}};
+  bool found = options.baseline.empty() || options.baseline == "all";
+  std::vector<std::string> names{"all"};
+  for (const auto& each : baselines()) {
+    const std::string name(each.name);
+    names.push_back(name);
+    const bool asked = options.baseline == name;
+    found |= asked;
+    if (asked && plan.knobs.nodes > each.most_nodes)
+      throw UsageError("--baseline " + name + " takes a round for each node: at most " +
+                       std::to_string(each.most_nodes) + " nodes");
+    if ((asked || options.baseline == "all") && plan.knobs.nodes <= each.most_nodes)
+      all.push_back({name, std::string(each.about), run(each.trial)});
+  }
+  if (!found) one_of_words("--baseline", options.baseline, names);
+  return all;
+}
+
+// What one campaign says of the faults that were planted by hand.
+std::string example_of(const TrialPlan& plan, std::uint64_t seed) {
+  WorldKnobs knobs = plan.knobs;
+  knobs.hashed = plan.known != Known::uplinks;
+  World world(knobs, seed);
+  for (const auto& fault : plan.planted)
+    world.plant(fault);
+  Campaign campaign({.seed = seed, .id = seed, .rules = plan.rules, .watched = {}},
+                    known_topology(world.topology(), plan.known, plan.wrong_leaf, seed));
+  while (!campaign.ended())
+    campaign.observe(world.measure(seed, campaign.round(), campaign.planned()));
+  return findings_text(campaign, {});
+}
+
+ExitCode run_simulation(const FleetOptions& options) {
+  const TrialPlan plan = trial_plan_from(options);
+  const auto seed = number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
+  const auto all = simulated(options, plan, seed);
+  const auto format = options.output.chosen();
+  std::string face = format == "json"       ? figures_json(all, plan, seed).dump(2) + "\n"
+                     : format == "markdown" ? figures_markdown(all, plan, seed)
+                                            : figures_text(all, plan, seed);
+  if (format == "text" && !plan.planted.empty())
+    face = "A campaign of a fabric that is simulated:\n" + example_of(plan, seed) + "\n" + face;
+  publish(options.output, face);
+  return ExitCode::pass;
+}
+
+std::vector<std::string> hosts_from(const std::string& list) {
+  try {
+    auto names = hostlist(list);
+    std::ranges::sort(names);
+    if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
+      throw TopologyError("--hosts has " + printable(*twice) + " twice");
+    if (names.size() < 2 || names.size() > most_nodes)
+      throw TopologyError("--hosts are 2 to " + std::to_string(most_nodes) + " nodes");
+    return names;
+  } catch (const TopologyError& error) {
+    throw UsageError(error.what(), "write --hosts 'gpu-[1-64],login'");
+  }
+}
+
+// Of the hosts that are named, as the file has them; else regular, as --nodes, --leaf-size and --uplinks say.
+Topology topology_for(const FleetOptions& options, std::vector<std::string>& names) {
+  const WorldKnobs knobs = knobs_from(options);
+  if (options.hosts.empty() && !options.topology.empty())
+    throw UsageError("--topology is about hosts: --hosts is missing", "write --hosts 'gpu-[1-64]' beside it");
+  if (options.hosts.empty())
+    return regular_topology(knobs.nodes, knobs.rails, knobs.leaf_size, knobs.uplinks);
+  names = hosts_from(options.hosts);
+  if (options.topology.empty()) return unknown_topology(static_cast<int>(names.size()), knobs.rails);
+  std::string text;
+  try {
+    text = read_whole(options.topology, {.bytes = 64 << 20});
+  } catch (const std::runtime_error& error) {
+    throw UsageError("--topology " + printable(options.topology) + ": " + error.what());
+  }
+  try {
+    auto topology = topology_of(names, knobs.rails, placements_from_file(text), options.topology);
+    topology.uplinks = knobs.uplinks;
+    return topology;
+  } catch (const TopologyError& error) {
+    throw UsageError(error.what(), "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
+  }
+}
+
+struct PlannedRounds {
+  std::vector<std::vector<PlannedTest>> first_two;
+  int most = 0;
+};
+
+PlannedRounds rounds_for(const Topology& topology, const FleetOptions& options) {
+  const auto seed = number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
+  PlannedRounds rounds{
+      .first_two = {},
+      .most = rounds_of(topology.nodes, number_from("--rounds", options.rounds, 2, most_rounds, ""))};
+  std::vector<int> all(static_cast<std::size_t>(topology.nodes));
+  for (std::size_t i = 0; i < all.size(); ++i)
+    all[i] = static_cast<int>(i);
+  Met met;
+  for (int round = 1; round <= 2; ++round) {
+    rounds.first_two.push_back(pairs({.seed = seed, .round = round, .participants = all}, topology, met));
+    for (const auto& test : rounds.first_two.back())
+      met.add(test.first, test.second);
+  }
+  return rounds;
+}
+
+nlohmann::json plan_json(const Topology& topology, const PlannedRounds& rounds,
+                         const std::vector<std::string>& names) {
+  const auto name = [&](int node) {
+    return names.empty() ? std::to_string(node) : printable(names[static_cast<std::size_t>(node)], 256);
+  };
+  nlohmann::json json{{"schema", "mlc-bench/fleet-plan/v1"},
+                      {"nodes", topology.nodes},
+                      {"rails", topology.rails},
+                      {"rounds_at_most", rounds.most},
+                      {"seconds_at_most", rounds.most * round_s},
+                      {"topology",
+                       {{"source", printable(topology.source)},
+                        {"groups", topology.groups},
+                        {"coverage", topology.coverage},
+                        {"warnings", topology.warnings}}},
+                      {"rounds", nlohmann::json::array()}};
+  for (const auto& tests : rounds.first_two) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& test : tests) {
+      nlohmann::json pair{{"nodes", {name(test.first), name(test.second)}}};
+      for (int q = 0; q < queue_pairs && topology.uplinks > 0; ++q)
+        pair["uplinks"].push_back(uplink_of(test, q, topology.uplinks));
+      list.push_back(std::move(pair));
+    }
+    json["rounds"].push_back(std::move(list));
+  }
+  return json;
+}
+
+std::string plan_text(const Topology& topology, const PlannedRounds& rounds, double rail_gbit) {
+  const bool all_meet = topology.nodes <= most_nodes_for_all_pairs;
+  std::string text =
+      std::to_string(topology.nodes) + " nodes, " + std::to_string(topology.rails) + " rails; ";
+  if (topology.has_groups())
+    text += (topology.groups == 1 ? "all in one leaf"
+                                  : std::to_string(topology.groups) + " groups that share their leaves") +
+            " (" + printable(topology.source) + ", " + percent_text(topology.coverage) + " of the nodes)";
+  else
+    text += "no leaves known: a slow leaf cannot be told from the nodes in it";
+  text += "\n";
+  for (const auto& warning : topology.warnings)
+    text += "warning: " + warning + "\n";
+  const auto tests = [&](std::size_t round) {
+    return std::to_string(rounds.first_two[round].size()) + " pairs";
+  };
+  if (all_meet) {
+    text += "rounds 1 to " + std::to_string(rounds.most) + "  " + tests(0) + " each: every two meet" +
+            (topology.nodes == 2 ? ", three times" : "") + "\n";
+  } else {
+    text += "round 1       " + tests(0) + (topology.has_groups() ? ", inside leaves" : "") + "\n";
+    text += "round 2       " + tests(1) + (topology.groups > 1 ? ", between leaves" : "") +
+            "; who was bad in round 1 stays in its leaf\n";
+    text += "rounds 3 to " + std::to_string(rounds.most) +
+            " suspects alone (of 2 % faults: 2 to 6 % of the nodes), the rest is released\n";
+  }
+  const double per_node = test_s * rail_gbit / 8 * topology.rails;
+  text += "time          " + fixed(2 * round_s, 1) + " to " + fixed(rounds.most * round_s, 1) + " s (" +
+          fixed(round_s, 1) + " s a round), after the launch\n";
+  text += "traffic       " + fixed(per_node, 0) + " GB a node and test, each way, at " + fixed(rail_gbit, 0) +
+          " Gbit/s a rail\n";
+  text +=
+      "records       " + std::to_string(record_bytes) + " B a test, " +
+      fixed(static_cast<double>(rounds.first_two[0].size() + rounds.first_two[1].size()) * record_bytes / 1e3,
+            1) +
+      " kB of the first two rounds\n";
+  return text + "Nothing was connected.\n";
+}
+
+ExitCode run_plan(const FleetOptions& options) {
+  std::vector<std::string> names;
+  const double rail_gbit = number_from("--rail-rate", options.rail_rate, 0.001, 100'000., "");
+  const Topology topology = topology_for(options, names);
+  const PlannedRounds rounds = rounds_for(topology, options);
+  const auto format = options.output.chosen();
+  if (format == "markdown")
+    throw UsageError("--format markdown is of --simulate", "write --format text or json");
+  publish(options.output, format == "json" ? plan_json(topology, rounds, names).dump(2) + "\n"
+                                           : plan_text(topology, rounds, rail_gbit));
+  return ExitCode::pass;
+}
+
+ExitCode run_fleet(const FleetOptions& options) {
+  if (options.simulate && options.plan)
+    throw UsageError("--simulate and --plan are two questions", "give one of them");
+  if (!options.simulate && !options.plan)
+    throw UsageError(
+        "fleet over a fabric is not in this build yet: it simulates and plans, and measures nothing",
+        "'mlc-bench rdma' measures two nodes rail by rail, 'mlc-bench burnin --fabric' lets many meet "
+        "(docs/fabric.md); here write --simulate or --plan");
+  options.output.check();
+  return options.simulate ? run_simulation(options) : run_plan(options);
+}
+
+void add_world_options(CLI::App& command, FleetOptions& options) {
+  const auto add = [&](const char* name, std::string& value, const char* about, const char* type) {
+    auto* option = command.add_option(name, value, about)->type_name(type)->group("Fabric");
+    if (!value.empty()) option->capture_default_str();
+  };
+  add("--nodes", options.nodes, "so many", "N");
+  add("--rails", options.rails, "of each node", "N");
+  add("--leaf-size", options.leaf_size, "nodes of a leaf", "N");
+  add("--uplinks", options.uplinks, "of a leaf and rail", "N");
+  add("--faults", options.faults, "faulty components over nodes", "SHARE");
+  add("--noise", options.noise, "variation of a window of 25 ms", "SHARE");
+  add("--spread", options.spread, "deviation between healthy rails", "SHARE");
+  add("--least-severity", options.least,
+      "share of the rate that a fault takes, at least (of loss one way: 5%)", "SHARE");
+  add("--most-severity", options.most, "at most (of loss one way: 90%)", "SHARE");
+  add("--path-faults", options.path_faults, "of the faults, in leaves and uplinks", "SHARE");
+  add("--intermittent", options.intermittent, "of the faults, that come and go", "SHARE");
+  add("--counted", options.counted, "of the faults of nodes and rails, that a port's counters show", "SHARE");
+  add("--lost-results", options.lost_results, "of the tests, not measured", "SHARE");
+  add("--glitches", options.glitches, "times as many flows, tests and uplinks that are bad once", "FACTOR");
+  command
+      .add_option("--inject", options.inject,
+                  "this fault instead of the usual mix, and what is said of it; several, one --inject each")
+      ->expected(1)
+      ->take_all()
+      ->type_name("node=7,rail=2,loss=10%,direction=tx")
+      ->group("Fabric");
+  add("--known", options.known, "what the campaign is told of the fabric", "uplinks|leaves|none");
+  add("--wrong-leaf", options.wrong_leaf, "nodes that the topology has in a wrong leaf", "SHARE");
+  add("--hosts", options.hosts, "with --plan: the nodes by name, as gpu-[1-64],login", "LIST");
+  add("--topology", options.topology, "with --plan: node,rail,leaf[,port] a line, or Slurm's topology.conf",
+      "FILE");
+  add("--rail-rate", options.rail_rate, "with --plan: of one rail", "GBIT/S");
+}
+
+}  // namespace
+
+void add_fleet_command(CLI::App& program, Invocation& invocation) {
+  auto* command = program.add_subcommand(
+      "fleet",
+      "which node, rail, leaf or uplink is at fault, in a few rounds of pairs: simulated, or planned");
+  auto options = std::make_shared<FleetOptions>();
+  command->add_flag("--simulate", options->simulate,
+                    "campaigns in a simulated fabric, and how often they are right");
+  command->add_flag("--plan", options->plan, "rounds, pairs, time and bytes; connects nothing");
+  const auto add = [&](const char* name, std::string& value, const char* about, const char* type) {
+    auto* option = command->add_option(name, value, about)->type_name(type);
+    if (!value.empty()) option->capture_default_str();
+  };
+  add("--trials", options->trials, "campaigns", "N");
+  add("--seed", options->seed, "of the pairs and of the simulated fabric", "N");
+  add("--rounds", options->rounds, "at most", "N");
+  add("--confidence", options->confidence, "nats over chance and every rival, to accuse", "NATS");
+  add("--floor", options->floor, "less severity is watched, not accused", "SHARE");
+  add("--guards", options->guards, "off: floor and guards against a wrong topology", "on|off");
+  add("--scored-from", options->scored_from,
+      "faults of less severity do not count (default: twice the floor)", "SHARE");
+  add("--baseline", options->baseline, "beside it: chs, bisection, median, all-pairs, matchings or all",
+      "NAME");
+  add("--threads", options->threads, "trials at a time (default: one a processor)", "N");
+  add_world_options(*command, *options);
+  options->output.formats = {"text", "json", "markdown"};
+  options->output.add_to(*command);
+  command->footer(
+      "Figures are of a world that is a guess (docs/fleet.md); they hold for a fabric as far as its "
+      "noise is "
+      "like that. Exits 0 whatever is found in it: nothing real was measured.");
+  command->callback([&invocation, options] { invocation.run = [options] { return run_fleet(*options); }; });
+}
+
+}  // namespace mlc

@@ -1,0 +1,222 @@
+#include "bench/fleet/localisation/findings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "reports/record/text.hpp"
+
+namespace mlc::fleet {
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::string name_of(int node, std::span<const std::string> names) {
+  const auto at = static_cast<std::size_t>(node);
+  return at < names.size() ? printable(names[at], 64) : std::to_string(node);
+}
+
+std::string leaf_text(const Topology& topology, int leaf) {
+  const LeafPlace& place = topology.leaves[static_cast<std::size_t>(leaf)];
+  return "leaf " + printable(place.name, 64) + ", rail " + std::to_string(place.rail);
+}
+
+constexpr std::array<Standing, 8> all_standings{Standing::clean,  Standing::faulty,     Standing::ambiguous,
+                                                Standing::masked, Standing::unresolved, Standing::lost,
+                                                Standing::watch,  Standing::path};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& letter : out)
+    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
+  return out;
+}
+
+std::string evidence_text(const FlowEvidence& each, std::span<const std::string> names) {
+  std::string text = "round " + std::to_string(each.round) + ", " + name_of(each.from, names) + " to " +
+                     name_of(each.to, names) + ", rail " + std::to_string(each.rail);
+  if (each.queue_pair >= 0) text += ", queue pair " + std::to_string(each.queue_pair);
+  return text + ": " + (each.ratio <= 0 ? "dead" : percent_text(each.ratio) + " of what is usual");
+}
+
+Json to_json(const CounterGrowth& grew) {
+  Json names = Json::array();
+  if (grew.port) names.push_back("port");
+  if (grew.transport) names.push_back("transport");
+  if (grew.pause_sent) names.push_back("pause");
+  return names;
+}
+
+Json to_json(const FlowEvidence& each, std::span<const std::string> names) {
+  Json json{{"round", each.round},
+            {"from", name_of(each.from, names)},
+            {"to", name_of(each.to, names)},
+            {"rail", each.rail},
+            {"ratio", each.ratio},
+            {"shares", each.shares},
+            {"nats", each.nats},
+            {"counters", {{"from", to_json(each.at_sender)}, {"to", to_json(each.at_receiver)}}}};
+  if (each.queue_pair >= 0) json["queue_pair"] = each.queue_pair;
+  return json;
+}
+
+Json subject_json(const Located& located, const Topology& topology, std::span<const std::string> names) {
+  if (located.path)
+    return {{"kind", "path"},
+            {"from", name_of(located.path->from, names)},
+            {"to", name_of(located.path->to, names)},
+            {"rail", located.path->rail},
+            {"port", located.path->queue_pair}};
+  const Component& at = located.component;
+  Json json{{"kind", std::string(to_string(at.kind))}};
+  if (at.of_host()) json["node"] = name_of(at.node, names);
+  if (at.rail >= 0) json["rail"] = at.rail;
+  if (at.leaf >= 0) {
+    const LeafPlace& place = topology.leaves[static_cast<std::size_t>(at.leaf)];
+    json["leaf"] = printable(place.name, 64), json["rail"] = place.rail;
+  }
+  if (at.uplink >= 0) json["uplink"] = at.uplink;
+  return json;
+}
+
+}  // namespace
+
+std::string location_of(const Component& at, const Topology& topology, std::span<const std::string> names) {
+  std::string node = at.of_host() ? "node " + name_of(at.node, names) : "";
+  const std::string rail = ", rail " + std::to_string(at.rail);
+  switch (at.kind) {
+    case Kind::node:
+      return node;
+    case Kind::end:
+      return node + rail;
+    case Kind::tx:
+      return node + rail + ", sending";
+    case Kind::rx:
+      return node + rail + ", receiving";
+    case Kind::leaf:
+      return leaf_text(topology, at.leaf);
+    case Kind::up:
+      return "uplink " + std::to_string(at.uplink) + " of " + leaf_text(topology, at.leaf) + ", up";
+    case Kind::down:
+      return "uplink " + std::to_string(at.uplink) + " of " + leaf_text(topology, at.leaf) + ", down";
+  }
+  return "";
+}
+
+std::string location_of(const Located& located, const Topology& topology,
+                        std::span<const std::string> names) {
+  if (!located.path) return location_of(located.component, topology, names);
+  const PathPlace& path = *located.path;
+  return "the path from " + name_of(path.from, names) + " to " + name_of(path.to, names) + ", rail " +
+         std::to_string(path.rail) + ", source port " + std::to_string(path.queue_pair);
+}
+
+bool taints_a_node(const Located& located) {
+  return !located.path && located.component.of_host() && located.standing == Standing::faulty;
+}
+
+std::string remedy_of(const Located& located) {
+  if (located.path)
+    return "tell the network's people: one source port is slow between these two and another is not "
+           "(ECMP, congestion); the nodes are well";
+  const bool sure = located.standing == Standing::faulty;
+  switch (located.component.kind) {
+    case Kind::node:
+      return sure
+                 ? "drain the node; all its rails are slow: look at its CPUs, PCIe and power before any cable"
+                 : "test it again with other partners before anything is taken out";
+    case Kind::end:
+    case Kind::tx:
+    case Kind::rx:
+      return sure ? "drain the node; swap the cable or the optics of this rail, at both ends, then the NIC"
+                  : "test it again, or swap one end: whether the fault moves says which it is";
+    case Kind::leaf:
+      return "tell the network's people: this leaf switch is slow for all its nodes; the nodes are well, and "
+             "are "
+             "tested again after its repair";
+    case Kind::up:
+    case Kind::down:
+      return "tell the network's people: this uplink of the leaf is slow one way; the nodes are well";
+  }
+  return "";
+}
+
+Decision decision_of(const Judgement& judgement) {
+  const auto any = [&](Standing standing) {
+    return std::ranges::find(judgement.nodes, standing) != judgement.nodes.end() ||
+           std::ranges::any_of(judgement.located,
+                               [&](const Located& each) { return each.standing == standing; });
+  };
+  if (any(Standing::faulty) || any(Standing::path)) return Decision::fail;
+  for (const Standing standing :
+       {Standing::ambiguous, Standing::unresolved, Standing::masked, Standing::lost})
+    if (any(standing)) return Decision::inconclusive;
+  return judgement.alarm.empty() ? Decision::pass : Decision::inconclusive;
+}
+
+std::string summary_of(const Campaign& campaign) {
+  std::string text;
+  for (const Standing standing : all_standings)
+    if (const auto count = std::ranges::count(campaign.judgement().nodes, standing); count > 0)
+      text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + lower(to_string(standing));
+  std::size_t others = 0;
+  for (const auto& each : campaign.judgement().located)
+    others += each.standing == Standing::faulty && !each.component.of_host() && !each.path ? 1 : 0;
+  if (others > 0) text += ", " + std::to_string(others) + " of the network at fault";
+  return text + ", " + std::to_string(campaign.round()) + " rounds";
+}
+
+std::string findings_text(const Campaign& campaign, std::span<const std::string> names) {
+  const Judgement& judgement = campaign.judgement();
+  std::string text;
+  for (const auto& warning : judgement.warnings)
+    text += "warning: " + warning + "\n";
+  if (!judgement.alarm.empty()) text += "FLEET: " + judgement.alarm + "\n";
+  auto located = judgement.located;
+  std::ranges::stable_sort(located,
+                           [](const Located& a, const Located& b) { return a.standing > b.standing; });
+  for (const auto& each : located) {
+    text += pad_right(to_string(each.standing), 10) + " " + location_of(each, campaign.topology(), names) +
+            ": " +
+            (each.severity >= 1 ? "carries nothing" : percent_text(each.severity) + " of the rate is lost");
+    if (!each.path) text += ", margin " + fixed(each.margin, 1) + " nats";
+    text += "\n";
+    if (!each.why.empty()) text += "    because " + each.why + "\n";
+    for (const auto& rival : each.rivals)
+      text += "    or      " + location_of(rival.component, campaign.topology(), names) + "\n";
+    for (const auto& seen : each.evidence_for)
+      text += "    for     " + evidence_text(seen, names) + "\n";
+    for (const auto& seen : each.evidence_against)
+      text += "    against " + evidence_text(seen, names) + "\n";
+    text += "    next    " + remedy_of(each) + "\n";
+  }
+  return text + summary_of(campaign) + "\n";
+}
+
+Json findings_json(const Campaign& campaign, std::span<const std::string> names) {
+  Json list = Json::array();
+  for (const auto& each : campaign.judgement().located) {
+    Json finding{{"check", "fleet.location"},
+                 {"subject", subject_json(each, campaign.topology(), names)},
+                 {"status", std::string(to_string(each.standing))},
+                 {"location", location_of(each, campaign.topology(), names)},
+                 {"severity", each.severity},
+                 {"margin", each.margin},
+                 {"rivals", Json::array()},
+                 {"for", Json::array()},
+                 {"against", Json::array()},
+                 {"why", each.why},
+                 {"remedy", remedy_of(each)}};
+    for (const auto& rival : each.rivals)
+      finding["rivals"].push_back(location_of(rival.component, campaign.topology(), names));
+    for (const auto& seen : each.evidence_for)
+      finding["for"].push_back(to_json(seen, names));
+    for (const auto& seen : each.evidence_against)
+      finding["against"].push_back(to_json(seen, names));
+    list.push_back(std::move(finding));
+  }
+  return list;
+}
+
+}  // namespace mlc::fleet
