@@ -3,7 +3,7 @@ the account that ships, and that account's rights."""
 import json, os, re, signal, unittest
 
 import access
-from cluster import ClusterCase, POLICY, SOURCE, run, start
+from cluster import ClusterCase, POLICY, SOURCE, run, start, utc
 from api_server import Refused
 from controllers import end
 
@@ -234,7 +234,7 @@ class Faults(DispatchCase):
         for i, state in enumerate(("refused", "maybe", "", "pending", "pending")):
             self.api.add_node(f"more-{i}", labels={"mlc-bench.io/admission": state})
         self.api.add_node("open", labels={"mlc-bench.io/admission": "admitted"})
-        self.api.nodes["open"]["metadata"]["annotations"]["mlc-bench.io/tested-at"] = "2026-01-01T00:00:00Z"
+        self.api.nodes["open"]["metadata"]["annotations"]["mlc-bench.io/expires"] = utc(7200)
         self.api.add_node("by-hand", labels={"mlc-bench.io/admission": "admitted"})
         for _ in range(3):
             out = self.dispatch().out

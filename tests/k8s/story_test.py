@@ -51,7 +51,7 @@ class Story(Case):
                                      labels={"mlc-bench.io/admission": "pending", "kubernetes.io/hostname": node})
             made["status"]["nodeInfo"]["machineID"] = self.identity[node]["machine"]
             made["metadata"]["creationTimestamp"] = self.api.now(-60)
-        self.world = {"nodes": self.identity, "rails": 4, "busbw": {"allreduce": [95, 90], "alltoall": [22, 20]}, **world}
+        self.world = {"nodes": self.identity, "rails": 4, "busbw": {"allreduce": [95, 90], "allgather": [95, 90], "reducescatter": [95, 90], "alltoall": [22, 20]}, **world}
         self.secrets = {"mlc-fabric": key_files(self.directory.name)}
         self.logs = {}
 

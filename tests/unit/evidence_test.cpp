@@ -316,14 +316,16 @@ TEST(Evidence, WhatAnOptionalStageCouldNotTellKeepsNobodyOut) {
   policy.unknown_blocks = true;
   Report report = test::earned_report();
   Series unsure = test::allreduce();
-  unsure.stage = "far", unsure.wrong.reset();
+  unsure.stage = "far", unsure.threshold->status = Status::unknown;
   report.series.push_back(unsure);
   report.findings.push_back({.check = "rdma.write", .status = Status::unknown, .stage = "far", .launch = 1});
   report.findings.push_back({.check = "burnin.far", .subject = "stage", .status = Status::unknown});
   report.stages.push_back(
       {"far", {"rdma", "write", "--connect", "gpu-b:9"}, 1, Status::unknown, "over its limit"});
   EXPECT_THAT(decide(report, policy, test::wanted()).because, testing::IsEmpty());
-  report.findings.back().status = Status::fail;
+  report.series.back().wrong.reset();
+  EXPECT_EQ(decide(report, policy, test::wanted()).decision, Decision::inconclusive) << "nobody verified it";
+  report.series.back().wrong = 0, report.findings.back().status = Status::fail;
   EXPECT_EQ(decide(report, policy, test::wanted()).decision, Decision::fail) << "a fault is a fault";
 }
 

@@ -105,8 +105,7 @@ void decide_series(const Report& report, const Policy& policy, const Wanted& wan
     const Series& series = report.series[i];
     const About about{About::List::series, i};
     const auto doubt = [&](const std::string& why) {
-      if (!why.empty() && !is_optional(series.stage, wanted))
-        reasons.doubt(name_of(series) + ": " + why, about);
+      if (!why.empty()) reasons.doubt(name_of(series) + ": " + why, about);
     };
     if (series.wrong.value_or(0) > 0) reasons.fail(name_of(series) + ": " + wrong_text(series), about);
     if (!series.wrong) doubt("its data was not verified");
@@ -114,6 +113,8 @@ void decide_series(const Report& report, const Policy& policy, const Wanted& wan
     const Status said = series.threshold ? series.threshold->status : Status::pass;
     if (said == Status::fail)
       reasons.fail(name_of(series) + ": " + series.threshold->why, about);
+    else if (is_optional(series.stage, wanted))
+      continue;
     else if (said != Status::pass)
       doubt(series.threshold->why);
     else if (const RunShape shape = shape_of(series, report);
