@@ -121,7 +121,8 @@ class Burnin {
                               .where = {},
                               .phase = {},
                               .hint = {}});
-    saved.verdict = decide(saved, policy_, {.plan = plan_, .kind = options_.kind(), .checks = known_checks()});
+    saved.verdict =
+        decide(saved, policy_, {.plan = plan_, .kind = options_.kind(), .checks = known_checks()});
     if (finished) report_.verdict = saved.verdict;
     write_whole(directory_.report_file(), to_json(saved));
   }
