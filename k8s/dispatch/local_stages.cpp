@@ -70,7 +70,7 @@ std::string hindrance(const RoundState& state, const FleetNode& node) {
       job != nullptr && !job->over() && !state.removed(*job))
     return how_it_is(*job);
   if (const auto* job = state.at_work(node)) return "Job " + job->name + " is still at work on it";
-  if (const auto lack = state.lack(JobKind::burnin); !lack.empty()) return lack;
+  if (auto lack = state.lack(JobKind::burnin); !lack.empty()) return lack;
   if (const auto until = held_until(state, node))
     return tried_text(node, state.record(node, JobKind::burnin), *until);
   return {};

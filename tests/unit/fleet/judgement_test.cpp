@@ -88,8 +88,7 @@ TEST(Acceptance3, RenamingNodesRenamesTheAnswer) {
   Topology topology = world.topology();
   for (int node = 0; node < 64; ++node)
     for (int rail = 0; rail < 4; ++rail)
-      topology.leaf[static_cast<std::size_t>(renamed(node) * 4 + rail)] =
-          world.topology().leaf_of(node, rail);
+      topology.leaf[topology.place(renamed(node), rail)] = world.topology().leaf_of(node, rail);
   group_by_leaves(topology);
   Gathered gathered{
       .tests = {}, .participants = std::vector<bool>(64, true), .lost = std::vector<bool>(64), .watched = {}};
