@@ -103,10 +103,24 @@ void merge_into(Report& merged, const StageOutcome& outcome) {
     }
     if (merged.run.fault.empty()) merged.run.fault = report.run.fault;
     merge_figures(merged.figures, report.figures);
-    for (ErrorEntry error : report.errors) {
-      error.where = "stage " + outcome.stage.name + (error.where.empty() ? "" : ", " + error.where);
-      merged.errors.push_back(std::move(error));
-    }
+    // An error leaves a run undecided; one of a stage that is not required is told, and decides nothing.
+    if (!outcome.stage.required)
+      for (const ErrorEntry& error : report.errors)
+        merged.findings.push_back(
+            {.check = "burnin." + outcome.stage.name,
+             .subject = error.where.empty() ? "stage" : error.where,
+             .status = Status::unknown,
+             .observed = error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"),
+             .expected = {},
+             .source = outcome.stage.name,
+             .remedy = error.hint,
+             .stage = outcome.stage.name,
+             .launch = launch});
+    else
+      for (ErrorEntry error : report.errors) {
+        error.where = "stage " + outcome.stage.name + (error.where.empty() ? "" : ", " + error.where);
+        merged.errors.push_back(std::move(error));
+      }
   }
   merged.stages.push_back({.name = outcome.stage.name,
                            .command = outcome.command,

@@ -231,6 +231,11 @@ class Burnin {
     }
     const bool verdict = end.code >= 0 && end.code <= 2 && !end.timed_out && !end.interrupted;
     if (verdict && unreadable.empty()) {
+      // By itself a command is undecided where the policy judges more of it than it measured.
+      if (end.code == static_cast<int>(ExitCode::inconclusive)) {
+        record.report.verdict = decide(record.report, policy_, {.stage = true});
+        record.mark.code = static_cast<int>(exit_code_of(record.report.verdict.decision));
+      }
       directory_.mark(stage, launch, record.mark);
       return record;
     }

@@ -1,5 +1,5 @@
 """burnin: stages as processes, the budget, going on after a kill; and the story from a tainted node to an open one."""
-import json, os, random, re, signal, subprocess, time, unittest
+import json, os, random, re, shutil, signal, subprocess, time, unittest
 
 from cluster import BENCH, FOREIGN, SOURCE, STARTUP, Case, ClusterCase, clean_environment, finding, report, run, start, wait_for
 
@@ -61,6 +61,24 @@ class Stages(BurninCase):
         ran = self.burnin(policy("stage: odd, command: [nosuch], required: false", CHECKS, f"stage: good, command: {QUICK}"))
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["odd"]["status"], "unknown")
+
+    def test_an_optional_stage_that_is_cut_off_keeps_nobody_out(self):
+        text = policy(CHECKS, f"stage: slow, command: {SLOW}, required: false, limit: 2 s")
+        for blocks in (text, text.replace("unknown_blocks: false", "unknown_blocks: true")):
+            ran = self.burnin(blocks)
+            self.assertEqual(ran.code, 0, ran)
+            self.assertEqual(self.stages()["slow"]["status"], "unknown")
+            shutil.rmtree(self.path("state"))
+
+    def test_no_stage_has_to_measure_what_another_does(self):
+        """One stage a size of one threshold; a look at one of them."""
+        text = policy(*(f"stage: s{size.lower()}, command: [allreduce, --backend, loopback, --sizes, {size}]" for size in ("4K", "64K")))
+        text = text.replace(LIMITS, "confidence: {observe: 200 ms}\nthresholds:\n  - {collective: allreduce, sizes: [4K, 64K], busbw_at_least: 0.00001 GB/s}\n")
+        ran = self.burnin(text)
+        self.assertEqual(ran.code, 0, ran)
+        ran = self.burnin(text[:text.rindex("    - {")])
+        self.assertEqual(ran.code, 2, "nobody has measured 64K")
+        self.assertIn("not measured: allreduce 64 KiB", ran.out)
 
     def test_nothing_but_the_unknown_is_no_pass(self):
         ran = self.burnin(policy("stage: odd, command: [nosuch], required: false"))

@@ -279,7 +279,8 @@ TEST(Evidence, AThresholdThatNoStageMeasuresIsNoPass) {
               testing::ElementsAre(HasSubstr("not measured: allreduce 4 GiB")));
   policy.thresholds.back() = policy.thresholds.front();
   policy.thresholds.back().nodes = 2;
-  EXPECT_THAT(because(test::earned_report()), testing::ElementsAre(HasSubstr("8 GiB over nccl, 2 nodes")));
+  EXPECT_THAT(because(test::earned_report()),
+              testing::ElementsAre(HasSubstr("8 GiB over nccl, 2 nodes, which a `fabric` section")));
   policy.fabric.emplace();
   EXPECT_THAT(because(test::earned_report()), testing::IsEmpty());
   policy.fabric.reset();

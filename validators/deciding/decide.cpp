@@ -168,6 +168,7 @@ std::vector<MeasuredRun> runs_of(const Report& report) {
 // one node, or a pair of them where there is no fabric stage to come, which measures that.
 std::vector<std::string> unmeasured(const Report& report, const Policy& policy, const Wanted& wanted) {
   const auto runs = runs_of(report);
+  if (wanted.stage) return {};
   if (wanted.plan) {
     if (!admits(wanted.kind)) return {};
     return never_measured(runs, policy, wanted.kind == RunKind::burnin && policy.fabric ? 1 : 2);

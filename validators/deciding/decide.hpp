@@ -24,6 +24,7 @@ struct Wanted {
   // run of one command.
   std::optional<BurninPlan> plan;
   RunKind kind = RunKind::burnin;  // that the plan is of
+  bool stage = false;              // one of a plan: what it does not measure another may
   // All there are. A stage that is `validate` and nothing more must have a finding of each, and a burn-in one
   // of each that judges what the policy asks.
   std::vector<KnownCheck> checks;

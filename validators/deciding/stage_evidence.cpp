@@ -18,7 +18,7 @@ namespace mlc {
 std::vector<std::string> always_tested(const Policy& policy) {
   std::vector<std::string> checks;
   if (policy.node && policy.node->rails) checks.emplace_back("pci.inventory");
-  if (policy.node && policy.node->gpus) checks.emplace_back("gpu.count");
+  if (policy.node && policy.node->gpus.value_or(0) > 0) checks.emplace_back("gpu.count");
   return checks;
 }
 
@@ -267,7 +267,8 @@ bool is_of(const Series& series, const BurninStage& stage) {
          (!backend || *backend == "auto" || series.backend == *backend) &&
          (!asked_dtype || parse_dtype(series.dtype) == asked_dtype) &&
          (!asked_redop || (series.redop.empty() && !redop) || parse_redop(series.redop) == asked_redop) &&
-         (!placement || *placement == "both" || series.placement.starts_with(*placement)) &&
+         // What a backend has no out-of-place form of is measured in its own (broadcast over MPI).
+         (placement != "in" || series.placement == "in_place") &&
          (!ranks || series.ranks == number_of(*ranks));
 }
 

@@ -101,8 +101,10 @@ std::vector<std::string> never_measured(std::span<const MeasuredRun> runs, const
     };
     const auto name = [&](const std::string& size) {
       return t.collective + size + (t.backend.empty() ? "" : " over " + t.backend) +
-             (t.nodes && *t.nodes > 1 ? ", " + std::to_string(*t.nodes) + " nodes" : "") + ", " + t.asked +
-             " (policy " + policy.name + ")";
+             (t.nodes && *t.nodes > 1 ? ", " + std::to_string(*t.nodes) +
+                                            " nodes, which a `fabric` section or a stage with peers measures"
+                                      : "") +
+             ", " + t.asked + " (policy " + policy.name + ")";
     };
     if (t.sizes.empty() && !measured(0)) missing.push_back(name(""));
     for (const std::uint64_t size : t.sizes)
