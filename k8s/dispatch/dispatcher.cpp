@@ -12,8 +12,8 @@ namespace mlc {
 
 namespace {
 
-// A page of metadata is some 25 MB, of which a quarter is kept: the rest is managed fields.
-constexpr int nodes_in_a_page = 2500, jobs_in_a_page = 500;
+// A page of metadata is some 34 MB, of which a quarter is kept: the rest is managed fields.
+constexpr int nodes_in_a_page = 3400, jobs_in_a_page = 500;
 constexpr int lists_at_most = 3;  // begun anew where the server forgot where we were (410)
 // Of nodes, events are in "default"; the kubelet writes one when it comes up in another boot than before.
 constexpr const char* reboots_path = "/api/v1/namespaces/default/events?fieldSelector=reason%3DRebooted";
