@@ -123,8 +123,7 @@ Score trials_of(Score (*trial_of)(const TrialPlan&, std::uint64_t), const TrialP
   const auto work = [&] {
     try {
       for (int i = next++; i < trials; i = next++) {
-        // Far from each other, so that neighbouring seeds share no trial.
-        const Score one = trial_of(plan, seed * 1'000'003 + static_cast<std::uint64_t>(i));
+        const Score one = trial_of(plan, trial_seed(seed, i));
         const std::scoped_lock lock(mutex);
         all.add(one);
       }
@@ -168,20 +167,6 @@ std::vector<MethodFigures> simulated(const FleetOptions& options, const TrialPla
   return all;
 }
 
-// What one campaign says of the faults that were planted by hand.
-std::string example_of(const TrialPlan& plan, std::uint64_t seed) {
-  WorldKnobs knobs = plan.knobs;
-  knobs.hashed = plan.known != Known::uplinks;
-  World world(knobs, seed);
-  for (const auto& fault : plan.planted)
-    world.plant(fault);
-  Campaign campaign({.seed = seed, .id = seed, .rules = plan.rules, .watched = {}},
-                    known_topology(world.topology(), plan.known, plan.wrong_leaf, seed));
-  while (!campaign.ended())
-    campaign.observe(world.measure(seed, campaign.round(), campaign.planned()));
-  return findings_text(campaign, {});
-}
-
 ExitCode run_simulation(const FleetOptions& options) {
   const TrialPlan plan = trial_plan_from(options);
   const auto seed = number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
@@ -191,7 +176,8 @@ ExitCode run_simulation(const FleetOptions& options) {
                      : format == "markdown" ? figures_markdown(all, plan, seed)
                                             : figures_text(all, plan, seed);
   if (format == "text" && !plan.planted.empty())
-    face = "A campaign of a fabric that is simulated:\n" + example_of(plan, seed) + "\n" + face;
+    face = "The first of the simulated campaigns:\n" +
+           findings_text(held(plan, trial_seed(seed, 0)).campaign, {}) + "\n" + face;
   publish(options.output, face);
   return ExitCode::pass;
 }
@@ -308,12 +294,15 @@ std::string plan_text(const Topology& topology, const PlannedRounds& rounds, dou
     text += "round 1       " + tests(0) + (topology.has_groups() ? ", inside leaves" : "") + "\n";
     text += "round 2       " + tests(1) + (topology.groups > 1 ? ", between leaves" : "") +
             "; who was bad in round 1 stays in its leaf\n";
-    text += "rounds 3 to " + std::to_string(rounds.most) +
-            " suspects alone (of 2 % faults: 2 to 6 % of the nodes), the rest is released\n";
+    if (rounds.most > 2)
+      text += (rounds.most == 3 ? std::string("round 3       ")
+                                : "rounds 3 to " + std::to_string(rounds.most) + " ") +
+              "suspects alone (of 2 % faults: 2 to 6 % of the nodes), the rest is released\n";
   }
   const double per_node = test_s * rail_gbit / 8 * topology.rails;
-  text += "time          " + fixed(2 * round_s, 1) + " to " + fixed(rounds.most * round_s, 1) + " s (" +
-          fixed(round_s, 1) + " s a round), after the launch\n";
+  const int least = all_meet ? rounds.most : 2;
+  text += "time          " + (least == rounds.most ? "" : fixed(least * round_s, 1) + " to ") +
+          fixed(rounds.most * round_s, 1) + " s (" + fixed(round_s, 1) + " s a round), after the launch\n";
   text += "traffic       " + fixed(per_node, 0) + " GB a node and test, each way, at " + fixed(rail_gbit, 0) +
           " Gbit/s a rail\n";
   text +=
@@ -349,39 +338,57 @@ ExitCode run_fleet(const FleetOptions& options) {
   return options.simulate ? run_simulation(options) : run_plan(options);
 }
 
-void add_world_options(CLI::App& command, FleetOptions& options) {
-  const auto add = [&](const char* name, std::string& value, const char* about, const char* type) {
-    auto* option = command.add_option(name, value, about)->type_name(type)->group("Fabric");
+// An option that is given and asks nothing of this question would be believed to have done something.
+class OptionsOf {
+ public:
+  OptionsOf(CLI::App& command, const char* group, CLI::Option* question = nullptr)
+      : command_(command), group_(group), question_(question) {}
+  void operator()(const char* name, std::string& value, const char* about, const char* type) const {
+    auto* option = command_.add_option(name, value, about)->type_name(type)->group(group_);
     if (!value.empty()) option->capture_default_str();
-  };
-  add("--nodes", options.nodes, "so many", "N");
-  add("--rails", options.rails, "of each node", "N");
-  add("--leaf-size", options.leaf_size, "nodes of a leaf", "N");
-  add("--uplinks", options.uplinks, "of a leaf and rail", "N");
-  add("--faults", options.faults, "faulty components over nodes", "SHARE");
-  add("--noise", options.noise, "variation of a window of 25 ms", "SHARE");
-  add("--spread", options.spread, "deviation between healthy rails", "SHARE");
-  add("--least-severity", options.least,
-      "share of the rate that a fault takes, at least (of loss one way: 5%)", "SHARE");
-  add("--most-severity", options.most, "at most (of loss one way: 90%)", "SHARE");
-  add("--path-faults", options.path_faults, "of the faults, in leaves and uplinks", "SHARE");
-  add("--intermittent", options.intermittent, "of the faults, that come and go", "SHARE");
-  add("--counted", options.counted, "of the faults of nodes and rails, that a port's counters show", "SHARE");
-  add("--lost-results", options.lost_results, "of the tests, not measured", "SHARE");
-  add("--glitches", options.glitches, "times as many flows, tests and uplinks that are bad once", "FACTOR");
+    if (question_ != nullptr) option->needs(question_);
+  }
+
+ private:
+  CLI::App& command_;
+  const char* group_;
+  CLI::Option* question_;
+};
+
+void add_fabric_options(CLI::App& command, FleetOptions& options, CLI::Option* simulate, CLI::Option* plan) {
+  const OptionsOf both(command, "Fabric"), simulated(command, "Fabric", simulate),
+      planned(command, "Fabric", plan);
+  both("--nodes", options.nodes, "so many", "N");
+  both("--rails", options.rails, "of each node", "N");
+  both("--leaf-size", options.leaf_size, "nodes of a leaf", "N");
+  both("--uplinks", options.uplinks, "of a leaf and rail", "N");
+  simulated("--faults", options.faults, "faulty components over nodes", "SHARE");
+  simulated("--noise", options.noise, "variation of a window of 25 ms", "SHARE");
+  simulated("--spread", options.spread, "deviation between healthy rails", "SHARE");
+  simulated("--least-severity", options.least,
+            "share of the rate that a fault takes, at least (of loss one way: 5%)", "SHARE");
+  simulated("--most-severity", options.most, "at most (of loss one way: 90%)", "SHARE");
+  simulated("--path-faults", options.path_faults, "of the faults, in leaves and uplinks", "SHARE");
+  simulated("--intermittent", options.intermittent, "of the faults, that come and go", "SHARE");
+  simulated("--counted", options.counted, "of the faults of nodes and rails, that a port's counters show",
+            "SHARE");
+  simulated("--lost-results", options.lost_results, "of the tests, not measured", "SHARE");
+  simulated("--glitches", options.glitches, "times as many flows, tests and uplinks that are bad once",
+            "FACTOR");
   command
       .add_option("--inject", options.inject,
                   "this fault instead of the usual mix, and what is said of it; several, one --inject each")
       ->expected(1)
       ->take_all()
       ->type_name("node=7,rail=2,loss=10%,direction=tx")
-      ->group("Fabric");
-  add("--known", options.known, "what the campaign is told of the fabric", "uplinks|leaves|none");
-  add("--wrong-leaf", options.wrong_leaf, "nodes that the topology has in a wrong leaf", "SHARE");
-  add("--hosts", options.hosts, "with --plan: the nodes by name, as gpu-[1-64],login", "LIST");
-  add("--topology", options.topology, "with --plan: node,rail,leaf[,port] a line, or Slurm's topology.conf",
-      "FILE");
-  add("--rail-rate", options.rail_rate, "with --plan: of one rail", "GBIT/S");
+      ->group("Fabric")
+      ->needs(simulate);
+  simulated("--known", options.known, "what the campaign is told of the fabric", "uplinks|leaves|none");
+  simulated("--wrong-leaf", options.wrong_leaf, "nodes that the topology has in a wrong leaf", "SHARE");
+  planned("--hosts", options.hosts, "the nodes by name, as gpu-[1-64],login", "LIST");
+  command.get_option("--hosts")->excludes("--nodes");
+  planned("--topology", options.topology, "node,rail,leaf[,port] a line, or Slurm's topology.conf", "FILE");
+  planned("--rail-rate", options.rail_rate, "of one rail", "GBIT/S");
 }
 
 }  // namespace
@@ -391,25 +398,22 @@ void add_fleet_command(CLI::App& program, Invocation& invocation) {
       "fleet",
       "which node, rail, leaf or uplink is at fault, in a few rounds of pairs: simulated, or planned");
   auto options = std::make_shared<FleetOptions>();
-  command->add_flag("--simulate", options->simulate,
-                    "campaigns in a simulated fabric, and how often they are right");
-  command->add_flag("--plan", options->plan, "rounds, pairs, time and bytes; connects nothing");
-  const auto add = [&](const char* name, std::string& value, const char* about, const char* type) {
-    auto* option = command->add_option(name, value, about)->type_name(type);
-    if (!value.empty()) option->capture_default_str();
-  };
-  add("--trials", options->trials, "campaigns", "N");
-  add("--seed", options->seed, "of the pairs and of the simulated fabric", "N");
-  add("--rounds", options->rounds, "at most", "N");
-  add("--confidence", options->confidence, "nats over chance and every rival, to accuse", "NATS");
-  add("--floor", options->floor, "less severity is watched, not accused", "SHARE");
-  add("--guards", options->guards, "off: floor and guards against a wrong topology", "on|off");
-  add("--scored-from", options->scored_from,
-      "faults of less severity do not count (default: twice the floor)", "SHARE");
-  add("--baseline", options->baseline, "beside it: chs, bisection, median, all-pairs, matchings or all",
-      "NAME");
-  add("--threads", options->threads, "trials at a time (default: one a processor)", "N");
-  add_world_options(*command, *options);
+  auto* simulate = command->add_flag("--simulate", options->simulate,
+                                     "campaigns in a simulated fabric, and how often they are right");
+  auto* plan = command->add_flag("--plan", options->plan, "rounds, pairs, time and bytes; connects nothing");
+  const OptionsOf both(*command, "Campaign"), simulated(*command, "Campaign", simulate);
+  both("--seed", options->seed, "of the pairs and of the simulated fabric", "N");
+  both("--rounds", options->rounds, "at most; up to 8 nodes as many as every two need to meet", "N");
+  simulated("--trials", options->trials, "campaigns", "N");
+  simulated("--confidence", options->confidence, "nats over chance and every rival, to accuse", "NATS");
+  simulated("--floor", options->floor, "less severity is watched, not accused", "SHARE");
+  simulated("--guards", options->guards, "off: floor and guards against a wrong topology", "on|off");
+  simulated("--scored-from", options->scored_from,
+            "faults of less severity do not count (default: twice the floor)", "SHARE");
+  simulated("--baseline", options->baseline, "beside it: chs, bisection, median, all-pairs, matchings or all",
+            "NAME");
+  simulated("--threads", options->threads, "trials at a time (default: one a processor)", "N");
+  add_fabric_options(*command, *options, simulate, plan);
   options->output.formats = {"text", "json", "markdown"};
   options->output.add_to(*command);
   command->footer(

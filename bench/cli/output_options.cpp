@@ -66,6 +66,8 @@ void OutputOptions::check() const {
   one_of("--progress", progress, {"auto", "never"});
   one_of("--color", color, {"auto", "always", "never"});
   if (!to_file()) return;
+  if (const Face* face = face_for(output); format.empty() && face != nullptr)
+    one_of("--output " + printable(output) + ":", std::string(face->name), formats);
   if (output.empty()) throw UsageError("--output needs a file name, or - for stdout");
   if (std::filesystem::is_directory(output))
     throw UsageError("cannot write " + printable(output) + ": it is a directory");

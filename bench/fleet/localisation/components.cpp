@@ -27,4 +27,25 @@ Component Components::of(ComponentId id) const {
   return {.kind = at < ways ? Kind::up : Kind::down, .leaf = at % ways / uplinks_, .uplink = at % uplinks_};
 }
 
+ComponentId Components::id_of(const Component& component) const {
+  const auto& [kind, of_node, rail, of_leaf, uplink] = component;
+  switch (kind) {
+    case Kind::node:
+      return node(of_node);
+    case Kind::end:
+      return end(of_node, rail);
+    case Kind::tx:
+      return tx(of_node, rail);
+    case Kind::rx:
+      return rx(of_node, rail);
+    case Kind::leaf:
+      return leaf(of_leaf);
+    case Kind::up:
+      return up(of_leaf, uplink);
+    case Kind::down:
+      return down(of_leaf, uplink);
+  }
+  return 0;
+}
+
 }  // namespace mlc::fleet

@@ -40,6 +40,7 @@ class Components {
 
   std::size_t count() const { return static_cast<std::size_t>(down(leaves_, 0)); }
   Component of(ComponentId id) const;
+  ComponentId id_of(const Component& component) const;
 
  private:
   int before_leaves() const { return nodes_ * (1 + 3 * rails_); }

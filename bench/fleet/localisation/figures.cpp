@@ -93,8 +93,9 @@ std::string world_text(const TrialPlan& plan, std::uint64_t seed, std::size_t tr
                                : std::to_string(plan.planted.size()) + " planted";
   text += "; known: " + std::string(known_text(plan.known));
   if (plan.wrong_leaf > 0) text += ", wrong for " + share_text(plan.wrong_leaf) + " of the nodes";
-  text += "; at most " + std::to_string(plan.rules.rounds) + " rounds, confidence " +
-          shortest(plan.rules.confidence) + ", floor " + share_text(plan.rules.floor);
+  text += "; at most " + std::to_string(rounds_of(plan.knobs.nodes, plan.rules.rounds)) +
+          " rounds, confidence " + shortest(plan.rules.confidence) + ", floor " +
+          share_text(plan.rules.floor);
   if (!plan.rules.group_guard) text += ", no guards";
   if (plan.scored_from > 0) text += "; faults of " + share_text(plan.scored_from) + " and more count";
   return text + "; " + std::to_string(trials) + " trials, seed " + std::to_string(seed);
@@ -168,7 +169,7 @@ nlohmann::json figures_json(const std::vector<MethodFigures>& all, const TrialPl
               {"known", known_text(plan.known)},
               {"wrong_leaf", plan.wrong_leaf}}},
             {"rules",
-             {{"rounds", plan.rules.rounds},
+             {{"rounds", rounds_of(plan.knobs.nodes, plan.rules.rounds)},
               {"confidence", plan.rules.confidence},
               {"floor", plan.rules.floor},
               {"guards", plan.rules.group_guard}}},

@@ -151,7 +151,7 @@ Topology known_topology(const Topology& truth, Known known, double wrong_leaf, s
   return told;
 }
 
-Score trial(const TrialPlan& plan, std::uint64_t seed) {
+Held held(const TrialPlan& plan, std::uint64_t seed) {
   WorldKnobs knobs = plan.knobs;
   knobs.hashed |= plan.known != Known::uplinks;
   World world(knobs, seed);
@@ -164,6 +164,11 @@ Score trial(const TrialPlan& plan, std::uint64_t seed) {
                     known_topology(world.topology(), plan.known, plan.wrong_leaf, seed));
   while (!campaign.ended())
     campaign.observe(world.measure(seed, campaign.round(), campaign.planned()));
+  return {std::move(world), std::move(campaign)};
+}
+
+Score trial(const TrialPlan& plan, std::uint64_t seed) {
+  const auto [world, campaign] = held(plan, seed);
   Score score;
   const Judgement& judgement = campaign.judgement();
   score_answer(score, {judgement.located, judgement.nodes}, world, plan.scored_from);

@@ -45,6 +45,18 @@ struct Score {
   int rounds_below(double share) const;  // that share of the trials took no more
 };
 
+// A world with its faults, and the campaign that was held in it, to its end.
+struct Held {
+  World world;
+  Campaign campaign;
+};
+Held held(const TrialPlan& plan, std::uint64_t seed);
+
+// Of the trials that go by one seed; far from each other, so that neighbouring seeds share none.
+inline std::uint64_t trial_seed(std::uint64_t seed, int number) {
+  return seed * 1'000'003 + static_cast<std::uint64_t>(number);
+}
+
 // One campaign with this program's schedule and decoder.
 Score trial(const TrialPlan& plan, std::uint64_t seed);
 

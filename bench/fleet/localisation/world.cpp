@@ -77,32 +77,7 @@ Planted World::any_fault() {
 }
 
 void World::plant(const Planted& fault) {
-  const Component& c = fault.component;
-  ComponentId id = 0;
-  switch (c.kind) {
-    case Kind::node:
-      id = components_.node(c.node);
-      break;
-    case Kind::end:
-      id = components_.end(c.node, c.rail);
-      break;
-    case Kind::tx:
-      id = components_.tx(c.node, c.rail);
-      break;
-    case Kind::rx:
-      id = components_.rx(c.node, c.rail);
-      break;
-    case Kind::leaf:
-      id = components_.leaf(c.leaf);
-      break;
-    case Kind::up:
-      id = components_.up(c.leaf, c.uplink);
-      break;
-    case Kind::down:
-      id = components_.down(c.leaf, c.uplink);
-      break;
-  }
-  fault_of_[id] = static_cast<std::int32_t>(planted_.size());
+  fault_of_[components_.id_of(fault.component)] = static_cast<std::int32_t>(planted_.size());
   planted_.push_back(fault);
 }
 
