@@ -61,6 +61,28 @@ Conclusion over_launches(const Series& series, const std::vector<Report>& launch
   return mlc::over_launches(each);
 }
 
+// An error leaves a run undecided; one of a stage that is not required is a finding, which decides nothing.
+void merge_errors(Report& merged, const Report& report, const StageOutcome& outcome, int launch) {
+  for (const ErrorEntry& error : report.errors)
+    if (outcome.stage.required)
+      merged.errors.push_back(
+          {.what = error.what,
+           .where = "stage " + outcome.stage.name + (error.where.empty() ? "" : ", " + error.where),
+           .phase = error.phase,
+           .hint = error.hint});
+    else
+      merged.findings.push_back(
+          {.check = "burnin." + outcome.stage.name,
+           .subject = error.where.empty() ? "stage" : error.where,
+           .status = Status::unknown,
+           .observed = error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"),
+           .expected = {},
+           .source = outcome.stage.name,
+           .remedy = error.hint,
+           .stage = outcome.stage.name,
+           .launch = launch});
+}
+
 }  // namespace
 
 void decide_over_launches(std::vector<Report>& launches, const Policy& policy) {
@@ -78,7 +100,7 @@ void decide_over_launches(std::vector<Report>& launches, const Policy& policy) {
   }
   if (!alone.empty())
     for (auto& report : launches)
-      report.verdict = decide(report, policy);
+      report.verdict = decide(report, policy, {.stage = true});
 }
 
 void merge_into(Report& merged, const StageOutcome& outcome) {
@@ -103,24 +125,7 @@ void merge_into(Report& merged, const StageOutcome& outcome) {
     }
     if (merged.run.fault.empty()) merged.run.fault = report.run.fault;
     merge_figures(merged.figures, report.figures);
-    // An error leaves a run undecided; one of a stage that is not required is told, and decides nothing.
-    if (!outcome.stage.required)
-      for (const ErrorEntry& error : report.errors)
-        merged.findings.push_back(
-            {.check = "burnin." + outcome.stage.name,
-             .subject = error.where.empty() ? "stage" : error.where,
-             .status = Status::unknown,
-             .observed = error.what + (error.phase.empty() ? "" : " (" + error.phase + ")"),
-             .expected = {},
-             .source = outcome.stage.name,
-             .remedy = error.hint,
-             .stage = outcome.stage.name,
-             .launch = launch});
-    else
-      for (ErrorEntry error : report.errors) {
-        error.where = "stage " + outcome.stage.name + (error.where.empty() ? "" : ", " + error.where);
-        merged.errors.push_back(std::move(error));
-      }
+    merge_errors(merged, report, outcome, launch);
   }
   merged.stages.push_back({.name = outcome.stage.name,
                            .command = outcome.command,

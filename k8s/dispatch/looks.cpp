@@ -82,13 +82,13 @@ void plan_passive(RoundState& state) {
   for (const auto& [when, node] : due) {
     if (made >= in_a_round || state.unfinished(JobKind::passive) >= 8 * in_a_round) return;
     const int number = state.next_number(*node, JobKind::passive);
-    state.create(
-        {.kind = JobKind::passive,
-         .name = job_name_of(JobKind::passive, *node, number),
-         .run_id = {},
-         .members = {{node->name, node->uid, number}},
-         .hosts = {node->hostname},
-         .why = "passive look at " + node->name + (when > 0 ? ", due " + rfc3339(when) : ", the first")});
+    state.create({.kind = JobKind::passive,
+                  .name = job_name_of(JobKind::passive, *node, number),
+                  .run_id = {},
+                  .members = {{node->name, node->uid, number}},
+                  .hosts = {node->hostname},
+                  .why = "passive look at " + node->name +
+                         (node->looked || node->tested ? ", due " + rfc3339(when) : ", the first")});
     ++made;
   }
 }

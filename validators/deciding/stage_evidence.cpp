@@ -36,9 +36,8 @@ bool is_command(const std::vector<std::string>& run, const std::vector<std::stri
   return std::ranges::equal(run, asked, is_word);
 }
 
-// The value of an option in a stage's command, however it is written there: "--backend nccl",
-// "--backend=nccl",
-// "-d int8", "-dint8".
+// The value of an option in a stage's command, in each form that the command line takes: "--dtype int8",
+// "--dtype=int8", "-d int8", "-dint8".
 std::optional<std::string> option_of(const BurninStage& stage,
                                      std::initializer_list<std::string_view> names) {
   for (std::size_t i = 0; i < stage.command.size(); ++i)

@@ -96,4 +96,19 @@ class DispatchedCluster {
   int made_ = 0;
 };
 
+// Of a node that waits; all its lines.
+inline std::string why(const Round& round, const std::string& name) {
+  std::string text;
+  for (const auto& line : round.waiting)
+    if (line.name == name) text += (text.empty() ? "" : " AND ") + line.why;
+  return text;
+}
+
+inline std::vector<CreateJob> made(const Round& round, JobKind kind) {
+  std::vector<CreateJob> jobs;
+  for (const auto& job : round.creations)
+    if (job.kind == kind) jobs.push_back(job);
+  return jobs;
+}
+
 }  // namespace mlc
