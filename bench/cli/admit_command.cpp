@@ -6,8 +6,8 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/kubernetes_options.hpp"
 #include "bench/cli/measuring_options.hpp"
-#include "bench/cli/named_policy.hpp"
 #include "bench/cli/report_reader.hpp"
+#include "bench/cli/stage_commands.hpp"
 #include "bench/cli/verdict_publication.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/record/text.hpp"
@@ -41,7 +41,7 @@ ExitCode run_admit(const AdmitOptions& options) {
     throw UsageError("--report, --begin and --expire exclude each other", "mlc-bench admit --help");
   if (options.health + options.passive + options.fabric > 1)
     throw UsageError("--health, --passive and --fabric exclude each other", "mlc-bench admit --help");
-  const Policy policy = named_policy(options.policy);
+  const Policy policy = policy_with_plans(options.policy);
   if (options.expire) return run_expire(options, policy.admit);
   if (options.node.empty()) throw UsageError("no node is named", "mlc-bench admit --node NAME --report FILE");
   const VerdictPublication publication{options.node, options.kind(), options.state, policy,

@@ -16,11 +16,12 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/fabric_stage.hpp"
 #include "bench/cli/measuring_options.hpp"
-#include "bench/cli/named_policy.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/recorder.hpp"
+#include "bench/cli/stage_commands.hpp"
 #include "bench/cli/verdict_publication.hpp"
+#include "bench/cli/wanted.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
@@ -30,7 +31,6 @@
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
-#include "validators/checks/all.hpp"
 #include "validators/deciding/decide.hpp"
 #include "validators/host/clock.hpp"
 #include "validators/host/digest.hpp"
@@ -121,8 +121,7 @@ class Burnin {
                               .where = {},
                               .phase = {},
                               .hint = {}});
-    saved.verdict =
-        decide(saved, policy_, {.plan = plan_, .kind = options_.kind(), .checks = known_checks()});
+    saved.verdict = decide(saved, policy_, wanted_by(policy_, options_.kind()));
     if (finished) report_.verdict = saved.verdict;
     write_whole(directory_.report_file(), to_json(saved));
   }
@@ -213,10 +212,8 @@ class Burnin {
     for (const auto& word : {std::string("--policy"), directory_.policy_file(), std::string("--output"),
                              directory_.stage_report(stage, launch)})
       command.push_back(word);
-    // The stage's launches are counted here. A policy may ask for more of a collective within each.
-    if (find_collective(outcome.command.front()) != nullptr &&
-        std::ranges::none_of(outcome.command,
-                             [](const auto& word) { return word.starts_with("--launches"); }))
+    // The stage's launches are counted here.
+    if (find_collective(outcome.command.front()) != nullptr)
       command.insert(command.end(), {"--launches", "1"});
     const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch));
     interrupted_ = end.interrupted;
@@ -305,7 +302,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
     }
   options.output.check();
   options.kubernetes.check();
-  const Policy policy = named_policy(options.policy);
+  const Policy policy = policy_with_plans(options.policy);
   if (options.health + options.passive + options.fabric.fabric > 1)
     throw UsageError("--health, --passive and --fabric exclude each other", "mlc-bench burnin --help");
   options.fabric.check();

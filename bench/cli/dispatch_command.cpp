@@ -6,7 +6,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/kubernetes_options.hpp"
 #include "bench/cli/measuring_options.hpp"
-#include "bench/cli/named_policy.hpp"
+#include "bench/cli/stage_commands.hpp"
 #include "bench/engine/sweep.hpp"
 #include "k8s/dispatch/dispatcher.hpp"
 #include "reports/record/text.hpp"
@@ -24,7 +24,7 @@ struct DispatchOptions {
 ExitCode run_dispatch(const DispatchOptions& options) {
   if (options.dry_run && options.kubernetes.publish)
     throw UsageError("--dry-run and --publish exclude each other", "leave one of them out");
-  const Policy policy = named_policy(options.policy);
+  const Policy policy = policy_with_plans(options.policy);
   Dispatched done;
   with_api(options.kubernetes, [&](ApiClient& api) {
     Dispatcher dispatcher(api, policy, [] { return std::time(nullptr); });

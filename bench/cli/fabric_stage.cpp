@@ -16,6 +16,7 @@
 #include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/typed_values.hpp"
+#include "bench/cli/wanted.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
@@ -25,7 +26,6 @@
 #include "reports/record/json_reader.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
-#include "validators/checks/all.hpp"
 #include "validators/deciding/decide.hpp"
 #include "validators/host/child_process.hpp"
 #include "validators/host/digest.hpp"
@@ -312,9 +312,7 @@ FabricResult take_part_in_fabric_stage(const FabricRequest& request, Report repo
          .remedy = "kubectl label node NAME mlc-bench.io/admission=pending --overwrite, for a burn-in"});
   }
   report.run.duration_s = lasted;
-  report.verdict = decide(
-      report, policy,
-      {.plan = wanted_plan(policy, RunKind::fabric), .kind = RunKind::fabric, .checks = known_checks()});
+  report.verdict = decide(report, policy, wanted_by(policy, RunKind::fabric));
   write_whole(directory.report_file(), to_json(report));
   return {std::move(report), end.interrupted, self.member.witness};
 }

@@ -7,8 +7,8 @@
 #include "bench/cli/named_policy.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
+#include "bench/cli/wanted.hpp"
 #include "reports/record/text.hpp"
-#include "validators/checks/all.hpp"
 #include "validators/deciding/decide.hpp"
 
 namespace mlc {
@@ -34,9 +34,7 @@ void decide_anew(Report& report, const std::string& named) {
                  printable(policy.name).c_str());
   const bool of_a_node = !report.run.plan.empty() || !report.stages.empty();
   const RunKind kind = parse_run_kind(report.run.plan).value_or(RunKind::burnin);
-  const Verdict verdict = decide(
-      report, policy,
-      {.plan = of_a_node ? wanted_plan(policy, kind) : std::nullopt, .kind = kind, .checks = known_checks()});
+  const Verdict verdict = decide(report, policy, of_a_node ? wanted_by(policy, kind) : Wanted{});
   if (verdict.decision != report.verdict.decision)
     std::fprintf(stderr, "the report says %s; under policy %s what it shows is %s%s\n",
                  std::string(to_string(report.verdict.decision)).c_str(), printable(policy.name).c_str(),

@@ -7,13 +7,13 @@
 #include <fstream>
 
 #include "bench/cli/output_options.hpp"
+#include "bench/cli/wanted.hpp"
 #include "k8s/api/endpoint.hpp"
 #include "reports/faces/terminal.hpp"
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
-#include "validators/checks/all.hpp"
 #include "validators/deciding/decide.hpp"
 #include "validators/host/own_directory.hpp"
 #include "validators/host/whole_file.hpp"
@@ -61,15 +61,14 @@ std::string VerdictPublication::left_behind(RunKind of) const {
 VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) const {
   Sent sent;
   // Where no node can be asked for: what is decided without one, and opens none.
-  sent.verdict =
-      decide(report, policy, {.plan = wanted_plan(policy, as), .kind = as, .checks = known_checks()});
+  sent.verdict = decide(report, policy, wanted_by(policy, as));
   const std::string said{to_string(report.verdict.decision)}, started = report.run.started;
   sent.arrived = told([&] {
     return publish_to(kubernetes, policy.admit, node, [&](const NodeView& view) {
       require_report_of(report, view);
       if (own_clock) report.run.started = by_the_servers_clock(started, view, policy.admit);
-      Wanted wanted = wanted_of(policy, view, as, std::time(nullptr));
-      wanted.version = MLC_VERSION, wanted.checks = known_checks();
+      Wanted wanted = with_all_known(wanted_of(policy, view, as, std::time(nullptr)));
+      wanted.version = MLC_VERSION;
       sent.verdict = report.verdict = decide(report, policy, wanted);
       sent.admission = admission_of(report, policy, view, as, *wanted.now);
       return sent.admission;

@@ -1,6 +1,7 @@
 """burnin: stages as processes, the budget, going on after a kill; and the story from a tainted node to an open one."""
 import json, os, random, re, shutil, signal, subprocess, time, unittest
 
+import measured
 from cluster import BENCH, FOREIGN, SOURCE, STARTUP, Case, ClusterCase, clean_environment, finding, report, run, start, wait_for
 
 QUICK = "[allreduce, --backend, loopback, --sizes, 4K, -n, 5]"
@@ -49,8 +50,7 @@ class Stages(BurninCase):
         self.assertIn("wrong elements", self.result()["verdict"]["because"][0])
 
     def test_a_command_that_is_not_there_is_unknown_with_its_reason(self):
-        for stage, said in (("command: [nosuch]", "there is no command 'nosuch'"), ("command: [validate, nosuch]", "nosuch"),
-                            ("command: [list, checks]", "could not run")):
+        for stage, said in (("command: [allreduce, --backend, nosuch]", "nosuch"), ("command: [validate, nosuch]", "nosuch")):
             ran = self.burnin(policy(f"stage: odd, {stage}", f"stage: good, command: {QUICK}"), run_id=str(abs(hash(stage))))
             self.assertEqual(ran.code, 2, ran)
             self.assertEqual(self.stages()["odd"]["status"], "unknown")
@@ -58,7 +58,7 @@ class Stages(BurninCase):
             self.assertEqual(self.stages()["good"]["status"], "pass")
 
     def test_what_is_not_required_does_not_keep_a_node_out(self):
-        ran = self.burnin(policy("stage: odd, command: [nosuch], required: false", CHECKS, f"stage: good, command: {QUICK}"))
+        ran = self.burnin(policy("stage: odd, command: [validate, nosuch], required: false", CHECKS, f"stage: good, command: {QUICK}"))
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["odd"]["status"], "unknown")
 
@@ -81,12 +81,12 @@ class Stages(BurninCase):
         self.assertIn("not measured: allreduce 64 KiB", ran.out)
 
     def test_nothing_but_the_unknown_is_no_pass(self):
-        ran = self.burnin(policy("stage: odd, command: [nosuch], required: false"))
+        ran = self.burnin(policy("stage: odd, command: [validate, nosuch], required: false"))
         self.assertEqual(ran.code, 2, ran)
 
     def test_peers(self):
         text = policy(f"stage: good, command: {QUICK}", 'stage: far, command: [validate, host, --peer, "{peer}"], required: false',
-                      'stage: all, command: [nosuch, "{nodes}"], required: false', CHECKS)
+                      'stage: all, command: [validate, nosuch, --peer, "{nodes}"], required: false', CHECKS)
         ran = self.burnin(text)
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["far"]["status"], "skip")
@@ -162,7 +162,7 @@ class Stages(BurninCase):
 
     def test_no_shell_sees_a_word(self):
         touched = self.path("touched")
-        ran = self.burnin(policy(f'stage: evil, command: [validate, "host; touch {touched}"]', f'stage: more, command: ["$(touch {touched})"]'))
+        ran = self.burnin(policy(f'stage: evil, command: [validate, "host; touch {touched}"]', f'stage: more, command: [validate, "$(touch {touched})"]'))
         self.assertEqual(ran.code, 2, ran)
         self.assertFalse(os.path.exists(touched))
 
@@ -314,15 +314,34 @@ class Resuming(BurninCase):
         self.assertRegex(ran.err, "No space left|could not run|without a report")
 
 
+class PlansThatAreNone(BurninCase):
+    def test_a_stage_that_no_verdict_can_rest_on_is_refused_before_anything_runs(self):
+        for command, why in (("[allreduce, --sizez, 4K]", "--sizez"), ("[allreduc]", "not 'allreduc'"), ("[list, checks]", "not 'list'"),
+                             ("[validate, --root, /elsewhere]", "a node that was captured"), ("[validate, --node-file=/elsewhere]", "a node that was captured"),
+                             ("[validate, --write-lock, /tmp/lock]", "checks nothing"), ("[allreduce, -c, 0]", "verifies nothing"),
+                             ("[allreduce, --launches, 3]", "'launches'"), ("[allreduce, -N3]", "'launches'"),
+                             ("[allreduce, --policy=local]", "gives each stage itself"), ("[gpu, --output, x.json]", "gives each stage itself"),
+                             ("[rdma, --help]", "measures nothing"), ('[allreduce, --precision, "0"]', "--precision")):
+            for words in (["burnin", "--state", self.path("state")], ["admit", "--node", "gpu-a", "--report", "r.json"], ["dispatch"]):
+                with self.subTest(command=command, words=words[0]):
+                    path = self.write("policy.yaml", policy(f"stage: checks, command: {command}"))
+                    ran = run(*words, "--policy", path)
+                    self.assertEqual(ran.code, 64, ran)
+                    self.assertIn("stage checks: ", ran.err)
+                    self.assertIn(why, ran.err)
+                    self.assertFalse(os.path.exists(self.path("state")))
+
+    def test_root_of_a_rooted_collective_is_a_rank(self):
+        ran = self.burnin(policy("stage: one, command: [broadcast, --backend, loopback, --ranks, 3, --root, 1, --sizes, 4K, -n, 5]", CHECKS))
+        self.assertEqual(ran.code, 0, ran)
+
+
 class Story(ClusterCase):
     """A node of Cluster API: tainted, burnt in, and open or shut."""
 
     @classmethod
     def setUpClass(cls):
-        import tempfile
-        cls.trees = tempfile.TemporaryDirectory(prefix="mlc-trees-")
-        made = subprocess.run([os.path.join(os.environ["MLC_BUILD"], "tests", "k8s", "captured_trees"), cls.trees.name], check=True, capture_output=True, text=True)
-        cls.faults = dict(line.split() for line in made.stdout.splitlines())
+        cls.faults = measured.trees()[1]["node"]
         with open(os.path.join(SOURCE, "validators/policies/h100-4x200g.yaml")) as f:
             text = f.read()
         sites = "".join(f"      - {{prefix: 10.{10 + r}.0.0/16, gateway: 10.{10 + r}.0.1, destinations: [10.{20 + r}.0.0/16]}}\n" for r in range(4))
@@ -333,19 +352,18 @@ class Story(ClusterCase):
         text = text[:text.index("thresholds:\n")] + text[text.index("# The node itself"):]
         cls.text = text[:text.index("burnin:\n")] + f"""burnin:
   stages:
-    - {{stage: validate, command: [validate, --root, TREE], stop_on_fail: true}}
+    - {{stage: validate, command: [validate], stop_on_fail: true}}
     - {{stage: allreduce, command: {QUICK}}}
 health:
   stages:
-    - {{stage: validate, command: [validate, --root, TREE]}}
+    - {{stage: validate, command: [validate]}}
 """
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.trees.cleanup()
-
     def burn_in(self, tree, run_id=None, *more, **kwargs):
-        path = self.write(f"{tree}.yaml", self.text.replace("TREE", os.path.join(self.trees.name, tree)) + POLICY_TAIL)
+        """The checks of that captured tree are recorded, as if an attempt before had been killed after them; the rest is run here."""
+        path = self.write("policy.yaml", self.text + POLICY_TAIL)
+        if not os.path.exists(self.path(f"state/{run_id or tree}")):
+            measured.record_checks(self.path("state"), run_id or tree, path, "health" if "--health" in more else "burnin", "gpu-a", f"node/{tree}", "validate")
         words = ["burnin", "--policy", path, "--state", self.path("state"), "--run-id", run_id or tree, "--admit", "gpu-a", "--settle", "0", "--publish",
                  "--output", self.path("out.json"), *more]
         env = self.environment(NODE_NAME="gpu-a")
@@ -408,7 +426,7 @@ health:
         self.assertEqual(self.burn_in("healthy", None, "--api-patience", "1").code, 3, "a pass that the cluster does not know of")
         self.assertEqual(self.burn_in("port-down", None, "--api-patience", "1").code, 1)
         self.api.faults.clear()
-        ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("port-down.yaml"), "--settle", "0", "--publish", env=self.environment())
+        ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("policy.yaml"), "--settle", "0", "--publish", env=self.environment())
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.api.condition("gpu-a")["status"], "False")
         # The Job tries again under the same run id: nothing is measured anew, the pass is published.

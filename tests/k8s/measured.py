@@ -16,13 +16,15 @@ def tool(name):
 
 @functools.cache
 def trees():
-    """(folder, {tree: the check that finds its fault}) with a folder for each side."""
+    """(folder, {side: {tree: the check that finds its fault}}) with a folder for each side."""
     folder = tempfile.mkdtemp(prefix="mlc-trees-")
     atexit.register(shutil.rmtree, folder)
+    faults = {}
     for side, words in (("node", []), ("pod", ["pod"])):
         os.mkdir(f"{folder}/{side}")
         made = subprocess.run([tool("captured_trees"), f"{folder}/{side}", *words], check=True, capture_output=True, text=True)
-    return folder, dict(line.split() for line in made.stdout.splitlines())
+        faults[side] = dict(line.split() for line in made.stdout.splitlines())
+    return folder, faults
 
 
 def policy_text(objects):
@@ -66,6 +68,20 @@ def record(pod, text, tree, failing=None):
     if pod.identity:
         files = [pod.text_file(f"its-{what}", pod.identity[what] + "\n") for what in ("boot", "machine")]
         words = ["unshare", "-m", "sh", "-ec", AS_NODE, "sh", *files, *words]
+    return recorded(words, state, run_id)
+
+
+def record_checks(state, run_id, policy_file, plan, node, tree, stage):
+    """That stage alone, of a run on this very machine; the others are left to be run."""
+    with open(policy_file) as f:
+        report = checked(f.read(), ("validate",), tree)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(report)
+        file.flush()
+        return recorded([tool("recorded_stages"), state, run_id, policy_file, plan, BENCH, node, file.name, "-", stage], state, run_id)
+
+
+def recorded(words, state, run_id):
     made = subprocess.run(words, capture_output=True, text=True)
     if (made.returncode, made.stderr) != (0, ""):
         raise AssertionError(made.stdout + made.stderr)

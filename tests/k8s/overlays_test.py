@@ -161,7 +161,7 @@ class AsRendered(ClusterCase):
                 self.assertIn(FOREIGN["key"], self.api.taints("gpu-a"))
 
     def test_each_faulty_node_is_refused_and_says_why(self):
-        _, faults = trees()
+        faults = trees()[1]["pod"]
         self.assertGreaterEqual(len(faults), 8)
         refused = {name: 0 for name in OVERLAYS}
         for name, (tree, check) in itertools.product(OVERLAYS, faults.items()):

@@ -1,7 +1,8 @@
 // Puts into a node's state folder what the stages of a run have measured, so that `burnin` goes on from there
 // as it does after a kill: for stages that need GPUs, NCCL or RDMA devices, which no machine of these tests
 // has. Everything after the measuring is the program's own: reading the records, merging, deciding,
-// publishing. usage: recorded_stages STATE RUN_ID POLICY PLAN PROGRAM NODE VALIDATE_REPORT [FAILING_STAGE]
+// publishing. usage: recorded_stages STATE RUN_ID POLICY PLAN PROGRAM NODE VALIDATE_REPORT [FAILING_STAGE|-
+// [STAGE]], of which the last is the only one that is recorded
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
@@ -122,8 +123,10 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
     const std::string sizes = word_after(stage, "--sizes");
     for (std::size_t at = 0; at < sizes.size();) {
       const auto end = std::min(sizes.find(',', at), sizes.size());
-      report.series.push_back(
-          series_of(stage, policy, parse_bytes(sizes.substr(at, end - at)).value(), good));
+      const auto series = series_of(stage, policy, parse_bytes(sizes.substr(at, end - at)).value(), good);
+      report.series.push_back(series);
+      if (word_after(stage, "--placement").empty())  // both forms
+        report.series.push_back(series), report.series.back().placement = "in_place";
       at = end + 1;
     }
   }
@@ -144,6 +147,7 @@ int record(const std::vector<std::string>& words) {
        plan_name},
       policy.text);
   for (const auto& stage : plan->stages) {
+    if (words.size() > 8 && words[8] != stage.name) continue;
     const bool good = words.size() < 8 || words[7] != stage.name;
     for (int launch = 1; launch <= stage.launches; ++launch) {
       Report report = stage.command.front() == "validate" ? report_from_json(read_whole(validate_file, {}))

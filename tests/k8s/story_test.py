@@ -225,8 +225,8 @@ thresholds:
 burnin:
   stages:
     - {stage: validate, command: [validate, host.limits], limit: 2 min}
-    - {stage: first, command: [allreduce, --backend, loopback, --sizes, 64K, --launches, "1"], limit: 2 min}
-    - {stage: second, command: [allreduce, --backend, loopback, --sizes, 128K, --launches, "1"], limit: 2 min}
+    - {stage: first, command: [allreduce, --backend, loopback, --sizes, 64K], limit: 2 min}
+    - {stage: second, command: [allreduce, --backend, loopback, --sizes, 128K], limit: 2 min}
 admit: {valid_for: 168 h}
 """
 

@@ -22,7 +22,7 @@ node:
 burnin:
   stages:
     - {stage: validate, command: [validate]}
-    - {stage: allreduce, command: [allreduce, --backend, nccl, --sizes, 8G], launches: 2}
+    - {stage: allreduce, command: [allreduce, --backend, nccl, --sizes, 8G, --placement, out], launches: 2}
     - {stage: far, command: [rdma, write, --connect, "{peer}:9"], required: false}
 )",
                                            "test");
@@ -60,15 +60,21 @@ inline Report earned_report() {
       {.check = "host.limits", .subject = "nofile", .status = Status::pass, .stage = "validate", .launch = 1},
       {.check = "rdma.mtu", .subject = "rail 0", .status = Status::skip, .stage = "validate", .launch = 1},
       {.check = "burnin.validate", .subject = "stage", .status = Status::pass}};
-  r.stages = {
-      {"validate", {"validate"}, 1, Status::pass, "pass in 1 s"},
-      {"allreduce", {"allreduce", "--backend", "nccl", "--sizes", "8G"}, 2, Status::pass, "pass in 9 s"}};
+  r.stages = {{"validate", {"validate"}, 1, Status::pass, "pass in 1 s"},
+              {"allreduce",
+               {"allreduce", "--backend", "nccl", "--sizes", "8G", "--placement", "out"},
+               2,
+               Status::pass,
+               "pass in 9 s"}};
   return r;
 }
 
 inline Wanted wanted() {
   return {.plan = admitting_policy().burnin,
           .checks = {{"host.limits", {"host.nofile"}}, {"rdma.mtu", {}}},
+          .collectives = {{"allreduce", true, true, {}},
+                          {"alltoall", false, false, {}},
+                          {"broadcast", false, true, {"mpi"}}},
           .node = NodeIdentity{"gpu-7", "boot-1", "machine-1"},
           .version = version,
           .now = began + 700,

@@ -46,7 +46,7 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
        [](Report& r) {
          r.stages[1].command = {"allreduce", "--backend", "loopback", "--sizes", "64K"};
        }},
-      {"ran 'allreduce --backend nccl --sizes 8G -d int8'",
+      {"ran 'allreduce --backend nccl --sizes 8G --placement out -d int8'",
        [](Report& r) {
          r.stages[1].command.insert(r.stages[1].command.end(), {"-d", "int8"});
        }},
@@ -108,7 +108,9 @@ TEST(Evidence, WhatIsMissingFromAReportIsNoPassAndSaysWhich) {
 // What a stage's command asks for is found however its options are written.
 TEST(Evidence, SeriesOfAnotherBackendDtypeOrSizeAreNotTheStages) {
   using Words = std::vector<std::string>;
-  const auto because = [](const Words& command, const Series& series) {
+  const auto because = [](Words command, const Series& series) {
+    if (std::ranges::none_of(command, [](const auto& word) { return word.starts_with("--placement"); }))
+      command.insert(command.end(), {"--placement", "out"});
     Policy policy = test::admitting_policy();
     policy.thresholds.clear();
     auto plan = *policy.burnin;
@@ -142,6 +144,10 @@ TEST(Evidence, SeriesOfAnotherBackendDtypeOrSizeAreNotTheStages) {
            {{"allreduce", "-o", "sum,max"}, with([](Series&) {})},
            {{"allreduce", "-d", "float,int8"}, with([](Series&) {})},
            {{"allreduce", "--placement", "in"}, with([](Series& s) { s.placement = "out_of_place"; })},
+           {{"allreduce", "--placement=both"}, with([](Series&) {})},
+           {{"allreduce", "-d", "all"}, with([](Series&) {})},
+           {{"allreduce", "-o", "all"}, with([](Series&) {})},
+           {{"broadcast", "--root", "1"}, with([](Series& s) { s.collective = "broadcast", s.root = 0; })},
            {{"allreduce", "--ranks", "16"}, with([](Series&) {})},
            {{"ragged"}, with([](Series&) {})},
            {{"allreduce", "-b", "4G", "-e", "8G", "-f", "2"}, with([](Series&) {})},
@@ -157,8 +163,11 @@ TEST(Evidence, SeriesOfAnotherBackendDtypeOrSizeAreNotTheStages) {
            {{"allreduce", "--sizes=4K"}, smaller},
            {{"allreduce", "--sizes=4K,4100"}, smaller},  // rounded to the same
            {{"allreduce", "--sizes=4K,64"}, smaller},    // to nothing
-           {{"allreduce", "--ranks", "8", "-d", "all"}, with([](Series&) {})},
-           {{"allreduce", "--placement=both"}, with([](Series&) {})}})
+           {{"allreduce", "--ranks", "8"}, with([](Series&) {})},
+           {{"alltoall", "--placement=both"}, with([](Series& s) { s.collective = "alltoall"; })},
+           {{"broadcast", "--placement=both", "-r1"}, with([](Series& s) {
+              s.collective = "broadcast", s.backend = "mpi", s.placement = "in_place", s.root = 1;
+            })}})
     EXPECT_THAT(because(command, series), testing::Not(Contains(HasSubstr("the report"))))
         << testing::PrintToString(command) << testing::PrintToString(because(command, series));
 }
@@ -293,7 +302,9 @@ TEST(Evidence, AThresholdThatNoStageMeasuresIsNoPass) {
 TEST(Evidence, StagesNeedNotEachMeasureAllThresholds) {
   Policy policy = test::admitting_policy();
   auto more = policy.burnin->stages[1];
-  more.name = "small", more.command = {"allreduce", "--backend", "mpi", "--sizes", "4K"}, more.launches = 1;
+  more.name = "small",
+  more.command = {"allreduce", "--backend", "mpi", "--sizes", "4K", "--placement", "out"};
+  more.launches = 1;
   policy.burnin->stages.push_back(more);
   Report report = test::earned_report();
   Series small = test::allreduce();

@@ -9,6 +9,7 @@
 
 #include "reports/record/report.hpp"
 #include "validators/policy/known_check.hpp"
+#include "validators/policy/known_collective.hpp"
 #include "validators/policy/policy.hpp"
 #include "validators/policy/run_kind.hpp"
 
@@ -28,6 +29,8 @@ struct Wanted {
   // All there are. A stage that is `validate` and nothing more must have a finding of each, and a burn-in one
   // of each that judges what the policy asks.
   std::vector<KnownCheck> checks;
+  // All there are: a stage of one must have a series of each form, dtype, operator and size that it names.
+  std::vector<KnownCollective> collectives;
   // Of a report that comes from elsewhere.
   std::optional<NodeIdentity> node;
   std::string version;             // of this program: another one may have measured otherwise

@@ -1,7 +1,6 @@
 #include "validators/deciding/stage_evidence.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -51,10 +50,10 @@ std::optional<std::string> option_of(const BurninStage& stage,
   return std::nullopt;
 }
 
-// What else a stage may run leaves no series.
-bool is_collective(const BurninStage& stage) {
-  static constexpr std::array<std::string_view, 3> others{"validate", "gpu", "rdma"};
-  return std::ranges::find(others, stage.command.front()) == others.end();
+// Null: what else a stage may run leaves no series.
+const KnownCollective* collective_of(const BurninStage& stage, const Wanted& wanted) {
+  const auto known = std::ranges::find(wanted.collectives, stage.command.front(), &KnownCollective::name);
+  return known == wanted.collectives.end() ? nullptr : &*known;
 }
 
 // A number that comes with an option; -1 where it is none.
@@ -86,49 +85,86 @@ std::vector<std::uint64_t> sizes_asked(const BurninStage& stage) {
   }
 }
 
-// What a collective stage's options name, of which each has to be there. "all" is of the program's choice,
-// and any will do.
-std::vector<std::string> names_asked(const BurninStage& stage,
-                                     std::initializer_list<std::string_view> option) {
+// What an option of names stands for; empty: it is not there.
+template <class Table, class NameOf>
+std::vector<std::string> names_asked(const BurninStage& stage, std::initializer_list<std::string_view> option,
+                                     const Table& all, NameOf name_of) {
   const auto text = option_of(stage, option);
-  return text && *text != "all" ? split(*text) : std::vector<std::string>{};
+  if (text != "all") return split(text.value_or(""));
+  std::vector<std::string> names;
+  for (const auto& entry : all)
+    names.emplace_back(name_of(entry));
+  return names;
 }
 
-// One of a launch's series, of that dtype, operator and size; empty or 0: any.
-bool has_series(const std::vector<const Series*>& own, const std::string& dtype, const std::string& redop,
-                std::uint64_t size, std::uint64_t rounded) {
-  return std::ranges::any_of(own, [&](const Series* series) {
-    return (dtype.empty() || parse_dtype(series->dtype) == parse_dtype(dtype)) &&
-           (redop.empty() || parse_redop(series->redop) == parse_redop(redop)) &&
-           (size == 0 || (series->requested_bytes <= size && size - series->requested_bytes < rounded));
-  });
+// The forms that are measured where a stage asks for `placement` ("in", "out", "both").
+std::vector<std::string> forms_asked(const std::string& placement, const KnownCollective& collective,
+                                     const std::string& backend) {
+  if (std::ranges::find(collective.one_buffer_over, backend) != collective.one_buffer_over.end())
+    return {"in_place"};
+  std::vector<std::string> forms;
+  if (placement != "in") forms.emplace_back("out_of_place");
+  if (placement != "out" && collective.in_place) forms.emplace_back("in_place");
+  return forms;
+}
+
+// One series that a launch has to leave. Empty or 0: any.
+struct AskedSeries {
+  std::string dtype, redop, placement;
+  std::uint64_t size = 0;
+
+  std::string text() const {
+    std::string words;
+    for (const auto& word : {dtype, redop, size > 0 ? bytes_text(size) : "", placement})
+      words += (word.empty() || words.empty() ? "" : " ") + word;
+    return words;
+  }
+};
+
+std::vector<AskedSeries> asked_series(const BurninStage& stage, const KnownCollective& collective,
+                                      const std::string& backend, std::uint64_t least_size) {
+  auto dtypes = names_asked(stage, {"-d", "--dtype", "--datatype"}, dtype_names,
+                            [](const auto& entry) { return entry.name; });
+  auto redops =
+      names_asked(stage, {"-o", "--op"}, redop_names, [](const auto& entry) { return entry.second; });
+  auto sizes = sizes_asked(stage);
+  std::erase_if(sizes, [&](std::uint64_t size) { return size < least_size; });
+  if (dtypes.empty()) dtypes.emplace_back();
+  if (redops.empty() || !collective.reduces) redops = {""};
+  if (sizes.empty()) sizes.push_back(0);
+  std::vector<AskedSeries> all;
+  for (const auto& dtype : dtypes)
+    for (const auto& redop : redops)
+      for (const auto size : sizes)
+        for (const auto& form :
+             forms_asked(option_of(stage, {"--placement"}).value_or("both"), collective, backend))
+          all.push_back({dtype, redop, form, size});
+  return all;
+}
+
+bool answers(const Series& series, const AskedSeries& asked, std::uint64_t rounded) {
+  return (asked.dtype.empty() || parse_dtype(series.dtype) == parse_dtype(asked.dtype)) &&
+         (asked.redop.empty() || parse_redop(series.redop) == parse_redop(asked.redop)) &&
+         series.placement == asked.placement &&
+         (asked.size == 0 ||
+          (series.requested_bytes <= asked.size && asked.size - series.requested_bytes < rounded));
 }
 
 // What the launch has no series of. A rank's share is rounded down to at most 16 bytes: sizes that come to
 // the same are measured once, and what comes to nothing not at all.
-std::vector<std::string> missing_series(const Report& report, const BurninStage& stage, int launch) {
+std::vector<std::string> missing_series(const Report& report, const BurninStage& stage,
+                                        const KnownCollective& collective, int launch) {
   std::vector<const Series*> own;
   std::uint64_t rounded = 1;
   for (const auto& series : report.series)
     if (series.launch == launch && is_of(series, stage))
       own.push_back(&series),
           rounded = std::max(rounded, std::uint64_t{16} * static_cast<unsigned>(series.ranks));
-  auto dtypes = names_asked(stage, {"-d", "--dtype", "--datatype"}),
-       redops = names_asked(stage, {"-o", "--op"});
-  auto sizes = sizes_asked(stage);
-  std::erase_if(sizes, [&](std::uint64_t size) { return size < rounded; });
-  if (dtypes.empty()) dtypes.emplace_back();
-  if (redops.empty()) redops.emplace_back();
-  if (sizes.empty()) sizes.push_back(0);
+  if (own.empty()) return {stage.command.front() + " as it was asked for"};
   std::vector<std::string> missing;
-  for (const auto& dtype : dtypes)
-    for (const auto& redop : redops)
-      for (const auto size : sizes)
-        if (!has_series(own, dtype, redop, size, rounded)) {
-          std::string name = dtype + (dtype.empty() || redop.empty() ? "" : " ") + redop;
-          if (size > 0) name += (name.empty() ? "" : " ") + bytes_text(size);
-          missing.push_back(name);
-        }
+  for (const auto& asked : asked_series(stage, collective, own.front()->backend, rounded))
+    if (std::ranges::none_of(own, [&](const Series* series) { return answers(*series, asked, rounded); }))
+      missing.push_back(asked.text());
   return missing;
 }
 
@@ -178,14 +214,14 @@ bool repeats(const Report& report, const BurninStage& stage, int launch) {
 
 // What one launch of a stage left: the stage's own finding says how it ended, and shows nothing.
 struct Left {
-  bool tested = false, series = false;
+  bool tested = false;
   std::set<std::string> checks, tested_checks;
 };
 
 Left left_by(const Report& report, const Wanted& wanted, const BurninStage& stage, int launch) {
   Left left;
   for (const auto& series : report.series)
-    if (series.launch == launch && is_of(series, stage)) left.tested = left.series = true;
+    if (series.launch == launch && is_of(series, stage)) left.tested = true;
   for (const auto& finding : report.findings)
     if (finding.stage == stage.name && finding.launch == launch && is_of(finding, stage, wanted.checks)) {
       left.tested |= tested(finding.status);
@@ -257,8 +293,8 @@ std::string missing_figures(const Report& report, const Policy& policy, const Bu
 bool is_of(const Series& series, const BurninStage& stage) {
   const auto backend = option_of(stage, {"--backend"}),
              dtype = option_of(stage, {"-d", "--dtype", "--datatype"}),
-             redop = option_of(stage, {"-o", "--op"}), placement = option_of(stage, {"--placement"}),
-             ranks = option_of(stage, {"--ranks"});
+             redop = option_of(stage, {"-o", "--op"}), ranks = option_of(stage, {"--ranks"}),
+             root = option_of(stage, {"-r", "--root"});
   // One name; lists and "all" are of several, and any will do.
   const auto asked_dtype = dtype ? parse_dtype(*dtype) : std::optional(Dtype::float32);
   const auto asked_redop = redop ? parse_redop(*redop) : std::optional(Redop::sum);
@@ -266,9 +302,7 @@ bool is_of(const Series& series, const BurninStage& stage) {
          (!backend || *backend == "auto" || series.backend == *backend) &&
          (!asked_dtype || parse_dtype(series.dtype) == asked_dtype) &&
          (!asked_redop || (series.redop.empty() && !redop) || parse_redop(series.redop) == asked_redop) &&
-         // What a backend has no out-of-place form of is measured in its own (broadcast over MPI).
-         (placement != "in" || series.placement == "in_place") &&
-         (!ranks || series.ranks == number_of(*ranks));
+         (!ranks || series.ranks == number_of(*ranks)) && (!root || series.root == number_of(*root));
 }
 
 std::vector<std::string> missing_of(const Report& report, const Policy& policy, const Wanted& wanted,
@@ -276,6 +310,7 @@ std::vector<std::string> missing_of(const Report& report, const Policy& policy, 
   const std::string name = "stage " + stage.name;
   if (const auto lacks = record_lacks(report, policy, stage); !lacks.empty()) return {name + lacks};
   std::vector<std::string> missing;
+  const KnownCollective* collective = collective_of(stage, wanted);
   for (int launch = 1; launch <= stage.launches; ++launch) {
     const std::string which =
         name +
@@ -285,11 +320,9 @@ std::vector<std::string> missing_of(const Report& report, const Policy& policy, 
     const Left left = left_by(report, wanted, stage, launch);
     if (!left.tested)
       missing.push_back(which + "the report shows nothing that it measured or could test");
-    else if (is_collective(stage) && !left.series)
-      missing.push_back(which + "the report has no series of " + stage.command.front() +
-                        " as it was asked for");
-    else if (const auto series = missing_series(report, stage, launch); left.series && !series.empty())
-      missing.push_back(which + "the report has no series of " + join(series, ", "));
+    else if (collective)
+      if (const auto series = missing_series(report, stage, *collective, launch); !series.empty())
+        missing.push_back(which + "the report has no series of " + join(series, ", "));
     if (repeats(report, stage, launch)) missing.push_back(which + "its series are another launch's");
     if (stage.command.front() == "validate")
       for (const auto& check : missing_checks(policy, wanted, stage, left))

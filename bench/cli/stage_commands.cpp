@@ -1,0 +1,81 @@
+#include "bench/cli/stage_commands.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "bench/cli/commands.hpp"
+#include "bench/cli/named_policy.hpp"
+#include "bench/collectives/collective.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc {
+
+namespace {
+
+struct Refused {
+  const char *option, *why;
+};
+
+constexpr const char *given_by_burnin = "is what burnin gives each stage itself",
+                     *of_the_stage = "is a key of the stage: 'launches'",
+                     *of_another = "is of a node that was captured, and a stage tests the one it runs on";
+
+constexpr std::array<Refused, 5> of_any{{{"--policy", given_by_burnin},
+                                         {"--output", given_by_burnin},
+                                         {"--format", given_by_burnin},
+                                         {"--launches", of_the_stage},
+                                         {"-N", of_the_stage}}};
+// --root of a rooted collective is a rank.
+constexpr std::array<Refused, 3> of_validate{
+    {{"--root", of_another}, {"--node-file", of_another}, {"--write-lock", "checks nothing"}}};
+
+bool is_given(const CLI::App& command, const char* name) {
+  const auto* option = command.get_option_no_throw(name);
+  return option != nullptr && option->count() > 0;
+}
+
+bool is_unverified(const CLI::App& command) {
+  const auto* option = command.get_option_no_throw("--check");
+  return option != nullptr && option->count() > 0 && option->as<int>() == 0;
+}
+
+// Why the stage can be none; empty: it can.
+std::string why_not(const BurninStage& stage) {
+  const std::string& name = stage.command.front();
+  const bool checks = name == "validate";
+  if (!checks && name != "gpu" && name != "rdma" && find_collective(name) == nullptr)
+    return "a stage runs validate, gpu, rdma or a collective, not '" + printable(name) + "'";
+  CLI::App program;
+  Invocation invocation;
+  describe_program(program, invocation);
+  try {
+    program.parse(std::vector<std::string>(stage.command.rbegin(), stage.command.rend()));
+  } catch (const CLI::Success&) {
+    return "'" + join(stage.command, " ") + "' measures nothing";
+  } catch (const CLI::ParseError& error) {
+    return std::string(error.what());
+  }
+  const CLI::App& command = *program.get_subcommands().front();
+  const auto given = [&](const auto& list) -> std::string {
+    for (const auto& [option, why] : list)
+      if (is_given(command, option)) return std::string(option) + " " + why;
+    return {};
+  };
+  if (const auto why = given(of_any); !why.empty()) return why;
+  if (is_unverified(command)) return "-c 0 verifies nothing, with which nothing passes";
+  return checks ? given(of_validate) : "";
+}
+
+}  // namespace
+
+Policy policy_with_plans(const std::string& name_or_path) {
+  Policy policy = named_policy(name_or_path);
+  for (const auto& plan : {policy.burnin, policy.fabric, policy.health, policy.passive})
+    if (plan)
+      for (const auto& stage : plan->stages)
+        if (const auto why = why_not(stage); !why.empty())
+          throw PolicyError(policy.name + ": stage " + stage.name + ": " + why);
+  return policy;
+}
+
+}  // namespace mlc
