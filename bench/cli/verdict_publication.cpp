@@ -46,9 +46,11 @@ std::string by_the_servers_clock(const std::string& moment, const NodeView& view
   const auto at = parse_rfc3339(moment);
   if (!at || !view.seen_at) return moment;
   const double ahead_s = std::difftime(std::time(nullptr), *view.seen_at);
-  if (std::abs(ahead_s) <= policy.clock_skew_s) return moment;
-  std::fprintf(stderr, "warning: the clock of this node is %s %s that of the API server, which counts here\n",
-               time_text(std::abs(ahead_s) * 1e6).c_str(), ahead_s > 0 ? "ahead of" : "behind");
+  if (std::abs(ahead_s) < 2) return moment;  // the server's Date has whole seconds
+  if (std::abs(ahead_s) > policy.clock_skew_s)
+    std::fprintf(stderr,
+                 "warning: the clock of this node is %s %s that of the API server, which counts here\n",
+                 time_text(std::abs(ahead_s) * 1e6).c_str(), ahead_s > 0 ? "ahead of" : "behind");
   return rfc3339(*at - static_cast<std::time_t>(ahead_s));
 }
 

@@ -134,6 +134,8 @@ struct Case {
 
   std::string no_business() const;
   bool local_stages_stand() const;
+  bool found_bad_since() const;
+  bool passed_since() const;
   bool doubted_in_fabric() const;
   bool confirmed() const;
   std::string message(std::string said, const std::string& until) const;
@@ -158,6 +160,9 @@ std::string Case::no_business() const {
       return {};
     case Decision::fail:
       if (kind == RunKind::passive && !is_true()) return "a passive look judges open nodes, and " + as_it_is;
+      if (passed_since())
+        return "run " + bounded(annotation_of(node, run_annotation), 253) +
+               " passed after this run had ended, and stands";
       return {};
     case Decision::pass:
       if (!admits(kind) && !is_true())
@@ -165,6 +170,11 @@ std::string Case::no_business() const {
       if (kind == RunKind::fabric && !is_true() && label_of(node, admission_label) != "fabric")
         return "a fabric stage opens nodes that their local stages handed over (label " +
                std::string(admission_label) + "=fabric), and this one was not";
+      if (found_bad_since())
+        return "run " + bounded(annotation_of(node, suspected_by_annotation), 253) +
+               " found a failure after this run had ended; the node has to be tested anew: kubectl label "
+               "node " +
+               node.name + " --overwrite " + admission_label + "=pending";
       if (over() && is_true())
         return "the run ended " + rfc3339(ended()) + ", too long ago to renew anything";
       return {};
@@ -180,6 +190,18 @@ bool Case::local_stages_stand() const {
       return record.name == stage.name && record.status == Status::pass;
     });
   });
+}
+
+// A verdict that is published again, or late, is no answer to what another run found meanwhile.
+bool Case::found_bad_since() const {
+  const auto suspected = parse_rfc3339(annotation_of(node, suspected_annotation));
+  return suspected && *suspected > ended() &&
+         annotation_of(node, suspected_by_annotation) != bounded(report.run.id, 253);
+}
+
+bool Case::passed_since() const {
+  const auto last = parse_rfc3339(annotation_of(node, tested_annotation));
+  return is_true() && last && *last > ended();
 }
 
 bool Case::doubted_in_fabric() const {
@@ -237,6 +259,8 @@ Admission Case::passed() const {
         "");
     admission.labels[admission_label] = "fabric";
     admission.annotations[expires_annotation] = std::nullopt;
+    admission.annotations[tested_annotation] = rfc3339(ended());  // since when it waits for others
+    admission.annotations[policy_annotation] = policy.digest;
     return admission;
   }
   admission.open = true;
@@ -247,6 +271,7 @@ Admission Case::passed() const {
   if (admits(kind)) {
     const std::string tier = tier_of(report, policy);
     admission.labels[tier_label] = tier.empty() ? std::nullopt : std::optional(tier);
+    admission.annotations[policy_annotation] = policy.digest;
   }
   admission.annotations[expires_annotation] = until;
   admission.annotations[tested_annotation] = rfc3339(ended());
@@ -260,6 +285,8 @@ Admission Case::extended() const {
              until = parse_rfc3339(annotation_of(node, expires_annotation));
   std::time_t longest = tested ? *tested + static_cast<std::time_t>(policy.admit.extended_for_s) : 0;
   longest = std::max(until.value_or(0), std::min(longest, expires()));
+  // Nobody knows any more when it was under load: somebody took the annotations away.
+  if (longest == 0) longest = now;
   const bool due = longest <= now;
   Admission admission;
   admission.all_it_can = true;
@@ -271,7 +298,7 @@ Admission Case::extended() const {
   admission.labels[due_label] = due ? std::optional<std::string>("true") : std::nullopt;
   if (!doubted_in_fabric()) admission.annotations = no_doubt();
   admission.annotations[looked_annotation] = rfc3339(ended());
-  if (longest > 0) admission.annotations[expires_annotation] = rfc3339(longest);
+  admission.annotations[expires_annotation] = rfc3339(longest);
   return admission;
 }
 
@@ -279,7 +306,7 @@ Admission Case::failed() const {
   Admission admission;
   const bool sure = confirmed();
   if (!sure) {
-    admission.annotations[suspected_annotation] = rfc3339(now);
+    admission.annotations[suspected_annotation] = rfc3339(ended());
     admission.annotations[suspected_by_annotation] = bounded(report.run.id, 253);
   }
   if (!doubted_in_fabric()) admission.annotations[suspected_in_annotation] = std::string(to_string(kind));

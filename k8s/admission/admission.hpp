@@ -29,6 +29,8 @@ inline constexpr const char* suspected_by_annotation = "mlc-bench.io/suspected-b
 // The kind of run that failed. "fabric" stays until a fabric stage passes: no local run can tell that what it
 // found is mended.
 inline constexpr const char* suspected_in_annotation = "mlc-bench.io/suspected-in";
+// Of the policy by which it was opened or handed over: its digest.
+inline constexpr const char* policy_annotation = "mlc-bench.io/policy";
 inline constexpr const char* quarantined_annotation = "mlc-bench.io/quarantined-at";
 
 // Of what remakes nodes or shuts them for good: True only where a second run has found a failure too.

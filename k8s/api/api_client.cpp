@@ -117,7 +117,7 @@ HttpResponse ApiClient::send(const HttpRequest& request) {
       } else if (status == 429 || status >= 500) {
         if (response.retry_after_s) wait_s = std::max(wait_s, *response.retry_after_s);
       } else {
-        throw ApiError(why, hint_for(status, request));
+        throw ApiError(why, hint_for(status, request), status != 401);
       }
     } catch (const TransportError& error) {
       why = name + ": " + printable(error.what());

@@ -10,9 +10,10 @@ namespace mlc {
 
 // The API server could not be asked, or will not do it. what() says which request, and never holds the token.
 struct ApiError : std::runtime_error {
-  ApiError(const std::string& what, std::string hint_text)
-      : std::runtime_error(what), hint(std::move(hint_text)) {}
+  ApiError(const std::string& what, std::string hint_text, bool refused_now = false)
+      : std::runtime_error(what), hint(std::move(hint_text)), refused(refused_now) {}
   std::string hint;
+  bool refused;  // it answers, and will not do this: other requests may fare better
 };
 
 struct Patience {

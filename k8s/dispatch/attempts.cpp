@@ -14,21 +14,27 @@ namespace {
 
 constexpr std::array kinds{JobKind::burnin, JobKind::health, JobKind::passive, JobKind::fabric,
                            JobKind::ipam};
-// A number beyond this was not counted by us; adding to it must not overflow.
+// A number as large as this was not counted by us.
 constexpr int most = 1'000'000;
 
 int count_of(const nlohmann::json& object, const char* key) {
   const auto value = object.find(key);
   if (value == object.end() || !value->is_number_integer()) return 0;
   const auto number = value->get<std::int64_t>();
-  return number < 0 || number > most ? 0 : static_cast<int>(number);
+  return number < 0 || number >= most ? 0 : static_cast<int>(number);
 }
 
 Attempts one_of(const nlohmann::json& object) {
-  Attempts attempts{count_of(object, "n"), count_of(object, "try"), std::nullopt, false,
-                    count_of(object, "runs")};
-  if (const auto refused = object.find("refused"); refused != object.end() && refused->is_boolean())
-    attempts.refused = refused->get<bool>();
+  const auto is_set = [&](const char* key) {
+    const auto value = object.find(key);
+    return value != object.end() && value->is_boolean() && value->get<bool>();
+  };
+  Attempts attempts{.misses = count_of(object, "n"),
+                    .next = count_of(object, "try"),
+                    .after = std::nullopt,
+                    .refused = is_set("refused"),
+                    .answers = count_of(object, "runs"),
+                    .unplaced = is_set("unplaced")};
   if (const auto after = object.find("after"); after != object.end() && after->is_string())
     attempts.after = parse_rfc3339(after->get<std::string>());
   return attempts;
@@ -38,6 +44,7 @@ nlohmann::ordered_json written(const Attempts& attempts) {
   nlohmann::ordered_json object{{"n", attempts.misses}, {"try", attempts.next}};
   if (attempts.after) object["after"] = rfc3339(*attempts.after);
   if (attempts.refused) object["refused"] = true;
+  if (attempts.unplaced) object["unplaced"] = true;
   if (attempts.answers > 0) object["runs"] = attempts.answers;
   return object;
 }

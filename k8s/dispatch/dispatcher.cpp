@@ -1,5 +1,8 @@
 #include "k8s/dispatch/dispatcher.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "k8s/admission/admission.hpp"
 #include "k8s/admission/quarantine_ledger.hpp"
 #include "k8s/api/request_text.hpp"
@@ -12,11 +15,12 @@ namespace mlc {
 
 namespace {
 
-// A page of metadata is some 34 MB, of which a quarter is kept: the rest is managed fields.
-constexpr int nodes_in_a_page = 3400, jobs_in_a_page = 500;
+// A page of metadata is some 50 MB, of which a quarter is kept: the rest is managed fields.
+constexpr int nodes_in_a_page = 5000, jobs_in_a_page = 500;
 constexpr int lists_at_most = 3;  // begun anew where the server forgot where we were (410)
 // Of nodes, events are in "default"; the kubelet writes one when it comes up in another boot than before.
 constexpr const char* reboots_path = "/api/v1/namespaces/default/events?fieldSelector=reason%3DRebooted";
+constexpr const char* live_pods = "&fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed";
 constexpr const char* metadata_only =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
@@ -109,6 +113,21 @@ Fleet Dispatcher::look() {
       [&](const nlohmann::json& item) {
         if (auto job = read_job(item)) fleet.jobs.push_back(std::move(*job));
       });
+  std::vector<JobPod> pods;
+  try {
+    list(
+        "/api/v1/namespaces/" + policy_.dispatch.job_namespace +
+            "/pods?labelSelector=" + query_escaped(job_name_label) + live_pods,
+        jobs_in_a_page, "application/json", [&] { pods.clear(); },
+        [&](const nlohmann::json& item) {
+          if (auto pod = read_job_pod(item)) pods.push_back(std::move(*pod));
+        });
+    add_pods(fleet, pods);
+  } catch (const ApiError& error) {
+    // Then a Job's own status has to do.
+    if (!error.refused) throw;
+    fleet.no_pods = error.what();
+  }
   list(
       "/api/v1/nodes?labelSelector=" + query_escaped(policy_.admit.fleet), nodes_in_a_page, metadata_only,
       [&] { fleet.nodes.clear(); },
@@ -135,6 +154,7 @@ Fleet Dispatcher::look() {
         [&](const nlohmann::json& item) { fleet.unlabelled.push_back(read_fleet_node(item).name); }, 1);
   fleet.now = now_.value_or(clock_());
   distrust_times_ahead(fleet, policy_.admit);
+  give_up_lost_jobs(fleet);
   fleet_size_ = fleet.nodes.size();
   return fleet;
 }
@@ -146,11 +166,35 @@ void Dispatcher::send(const HttpRequest& request, const std::string& what, Dispa
   } else if (response.status == 404 && request.method != "POST") {
     done.notes.push_back(what + ": it is gone");
   } else if (response.status == 409) {
-    done.notes.push_back(what +
-                         (request.method == "POST" ? ": it is there already" : ": it has changed meanwhile"));
+    done.notes.push_back(
+        what + (request.method == "POST"
+                    ? ": it is there already, by another dispatcher, or without its labels: kubectl -n " +
+                          policy_.dispatch.job_namespace + " get job --show-labels"
+                    : ": it has changed meanwhile"));
   } else {
     done.refusals.push_back(what + ": " + said(response));
   }
+}
+
+// What is refused for one node or Job must not stop the others. Where the API server gives no answer the rest
+// of its kind is left to the next round: a webhook that is down stops what it guards, and nothing else.
+template <class Item, class Send>
+std::set<std::string> Dispatcher::each(const std::vector<Item>& list, const std::string& what,
+                                       Dispatched& done, Send&& send_one) {
+  std::set<std::string> left;
+  bool silent = false;
+  for (const auto& one : list) {
+    const auto refusals = done.refusals.size();
+    if (!silent) try {
+        send_one(one);
+      } catch (const ApiError& error) {
+        done.refusals.push_back(what + " " + one.name + ": " + error.what());
+        silent = !error.refused;
+      }
+    if (silent || done.refusals.size() > refusals) left.insert(one.name);
+  }
+  if (silent) done.refusals.push_back(what + ": what is left of these waits for the next round");
+  return left;
 }
 
 Dispatched Dispatcher::carry_out(const Round& round) {
@@ -161,36 +205,26 @@ Dispatched Dispatcher::carry_out(const Round& round) {
       done.refusals.push_back("size of the fleet, of which a share may be quarantined: " +
                               std::string(error.what()));
     }
-  bool last_was_refused = false;
-  for (const auto& patch : round.node_patches) {
+  const auto unwritten = each(round.node_patches, "note on node", done, [&](const PatchNode& patch) {
     NodeView node;
     node.name = patch.name, node.uid = patch.uid;
-    const std::string what = "note on node " + patch.name;
-    try {
-      send(set_metadata(node, patch.labels, patch.annotations), what, done);
-      last_was_refused = false;
-    } catch (const ApiError& error) {
-      // One node that a webhook guards must not stop the others; of two in a row the API server is the cause.
-      if (last_was_refused) throw;
-      last_was_refused = true;
-      done.refusals.push_back(what + ": " + error.what());
-    }
-  }
-  for (const auto& patch : round.template_patches) {
-    const std::string name = text_at(cron_jobs_.at(patch.kind), "/metadata/name"),
-                      uid = text_at(cron_jobs_.at(patch.kind), "/metadata/uid");
-    const nlohmann::ordered_json body{
-        {"metadata",
-         {{"uid", uid},
-          {"annotations", {{attempts_annotation, attempts_text({{patch.kind, patch.attempts}})}}}}}};
-    send({.method = "PATCH",
-          .path = in_namespace("cronjobs/" + name),
-          .content_type = "application/merge-patch+json",
-          .body = dumped(body)},
-         "note on CronJob " + name, done);
-  }
-  for (const auto& job : round.deletions) {
-    // As it was seen: a Job that has begun to run since then is left alone.
+    send(set_metadata(node, patch.labels, patch.annotations), "note on node " + patch.name, done);
+  });
+  // What is not recorded must not be forgotten with its Job, nor begun again as if it had not been.
+  std::set<std::string> unrecorded;
+  for (const auto& patch : round.node_patches)
+    if (unwritten.contains(patch.name) && patch.annotations.contains(attempts_annotation))
+      unrecorded.insert(patch.name);
+  const auto is_recorded = [&](const auto& job) {
+    return std::ranges::none_of(job.members,
+                                [&](const JobMember& member) { return unrecorded.contains(member.name); });
+  };
+  for (const auto& patch : round.template_patches)
+    note_on_template(patch, done);
+  // As it was seen: a Job that has begun to run since then is left alone.
+  std::vector<DeleteJob> deletions;
+  std::ranges::copy_if(round.deletions, std::back_inserter(deletions), is_recorded);
+  each(deletions, "deletion of Job", done, [&](const DeleteJob& job) {
     const nlohmann::ordered_json body{
         {"apiVersion", "v1"},
         {"kind", "DeleteOptions"},
@@ -201,14 +235,37 @@ Dispatched Dispatcher::carry_out(const Round& round) {
           .content_type = "application/json",
           .body = dumped(body)},
          "deletion of Job " + job.name, done);
-  }
+  });
+  std::map<JobKind, std::vector<CreateJob>> by_kind;
   for (const auto& job : round.creations)
-    send({.method = "POST",
-          .path = in_namespace("jobs"),
-          .content_type = "application/json",
-          .body = dumped(job_object(cron_jobs_.at(job.kind), job, policy_.dispatch))},
-         "Job " + job.name, done);
+    if (is_recorded(job)) by_kind[job.kind].push_back(job);
+  for (const auto& [kind, jobs] : by_kind)
+    each(jobs, "Job", done, [&](const CreateJob& job) {
+      send({.method = "POST",
+            .path = in_namespace("jobs"),
+            .content_type = "application/json",
+            .body = dumped(job_object(cron_jobs_.at(job.kind), job, policy_.dispatch))},
+           "Job " + job.name, done);
+    });
   return done;
+}
+
+void Dispatcher::note_on_template(const PatchTemplate& patch, Dispatched& done) {
+  const std::string name = text_at(cron_jobs_.at(patch.kind), "/metadata/name"),
+                    uid = text_at(cron_jobs_.at(patch.kind), "/metadata/uid");
+  const nlohmann::ordered_json body{
+      {"metadata",
+       {{"uid", uid},
+        {"annotations", {{attempts_annotation, attempts_text({{patch.kind, patch.attempts}})}}}}}};
+  try {
+    send({.method = "PATCH",
+          .path = in_namespace("cronjobs/" + name),
+          .content_type = "application/merge-patch+json",
+          .body = dumped(body)},
+         "note on CronJob " + name, done);
+  } catch (const ApiError& error) {
+    done.refusals.push_back("note on CronJob " + name + ": " + error.what());
+  }
 }
 
 }  // namespace mlc

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,11 @@ class Dispatcher {
   bool pages(const std::string& path, int page, const std::string& accept, const Take& take,
              int at_most = std::numeric_limits<int>::max());
   void send(const HttpRequest& request, const std::string& what, Dispatched& done);
+  // The names of those that were not done.
+  template <class Item, class Send>
+  static std::set<std::string> each(const std::vector<Item>& list, const std::string& what, Dispatched& done,
+                                    Send&& send_one);
+  void note_on_template(const PatchTemplate& patch, Dispatched& done);
   std::string in_namespace(const std::string& what) const;
 
   ApiClient& api_;

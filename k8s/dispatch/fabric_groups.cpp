@@ -27,15 +27,15 @@ std::vector<const FleetNode*> ready_nodes(RoundState& state) {
       continue;  // on its way back to the local stages
     const Attempts& record = state.record(node, JobKind::fabric);
     if (const auto* job = state.at_work(node))
-      state.wait(node, job->running ? "its Job " + job->name + " is at work"
-                                    : "its Job " + job->name + " waits for the Pods of the group to begin");
+      state.wait(node, how_it_is(*job));
     else if (const auto lack = state.lack(JobKind::fabric); !lack.empty())
       state.wait(node, lack);
     else if (record.after && *record.after > state.now &&
              static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s)
       state.wait(node,
                  (record.misses == 1 ? "one fabric Job" : std::to_string(record.misses) + " fabric Jobs") +
-                     " in a row without a verdict; again after " + rfc3339(*record.after));
+                     " in a row " + (record.unplaced ? "without places for all" : "without a verdict") +
+                     "; again after " + rfc3339(*record.after));
     else
       ready.push_back(&node);
   }
@@ -47,7 +47,8 @@ std::vector<const FleetNode*> ready_nodes(RoundState& state) {
 
 int free_witnesses(const RoundState& state) {
   return static_cast<int>(std::ranges::count_if(state.fleet.nodes, [&](const FleetNode& node) {
-    return node.state == "admitted" && !node.suspected && state.at_work(node) == nullptr;
+    // As the Job's affinity asks (job_object.cpp).
+    return node.state == "admitted" && node.due.empty() && !node.suspected && state.at_work(node) == nullptr;
   }));
 }
 
@@ -108,7 +109,7 @@ void plan_fabric_groups(RoundState& state) {
     ready.erase(ready.begin(), ready.begin() + take);
     CreateJob job = group_of(state, group, seats);
     for (const FleetNode* node : group)
-      state.wait(*node, "its Job " + job.name + " is made now");
+      state.wait(*node, "it is its turn: Job " + job.name);
     state.create(std::move(job));
   }
 }

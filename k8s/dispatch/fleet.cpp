@@ -42,14 +42,19 @@ const Json& metadata_of(const Json& item, const char* what) {
   return metadata;
 }
 
+// A number as large as this was not counted by us.
+constexpr std::int64_t most_tries = 1'000'000;
+
 std::vector<JobMember> members_of(const std::string& annotation) {
   std::vector<JobMember> members;
   const auto list = read_json_if(annotation, {.bytes = 256 * 1024, .depth = 4});
   if (!list || !list->is_array()) return members;
   for (const auto& one : *list)
-    if (!text(one, "uid").empty())
+    if (!text(one, "uid").empty()) {
+      const auto tried = number(one, "try");
       members.push_back({text(one, "name"), text(one, "uid"),
-                         static_cast<int>(std::clamp<std::int64_t>(number(one, "try"), 0, 1'000'000))});
+                         tried < 0 || tried >= most_tries ? 0 : static_cast<int>(tried)});
+    }
   return members;
 }
 
@@ -85,6 +90,7 @@ FleetNode read_fleet_node(const Json& item) {
   node.tested = moment(annotations, tested_annotation);
   node.looked = moment(annotations, looked_annotation);
   node.suspected = moment(annotations, suspected_annotation);
+  node.policy = text(annotations, policy_annotation);
   node.attempts = read_attempts(text(annotations, attempts_annotation));
   return node;
 }
@@ -100,6 +106,7 @@ std::optional<DispatchJob> read_job(const Json& item) {
   job.created = moment(metadata, "creationTimestamp").value_or(0);
   job.leaving = !text(metadata, "deletionTimestamp").empty();
   job.members = members_of(text(part(metadata, "annotations"), members_annotation));
+  job.policy = text(part(metadata, "annotations"), policy_annotation);
   const Json& suspend = part(part(item, "spec"), "suspend");
   job.suspended = suspend.is_boolean() && suspend.get<bool>();
   const Json& status = part(item, "status");
@@ -109,7 +116,10 @@ std::optional<DispatchJob> read_job(const Json& item) {
   if (const Json& conditions = part(status, "conditions"); conditions.is_array())
     for (const auto& condition : conditions) {
       const std::string type = text(condition, "type");
-      if ((type != "Complete" && type != "Failed") || text(condition, "status") != "True") continue;
+      if (text(condition, "status") != "True") continue;
+      if (type == "FailureTarget") job.lost = moment(condition, "lastTransitionTime");
+      if (type != "Complete" && type != "Failed") continue;
+      job.passed = type == "Complete";
       job.finished = moment(condition, "lastTransitionTime").value_or(job.created);
       // The templates fail a Job by its Pod failure policy where the command ended by itself without a pass:
       // 1 (refused) or 64, and of a health run with anything; a Pod that was disrupted is another rule's, and
@@ -117,6 +127,41 @@ std::optional<DispatchJob> read_job(const Json& item) {
       job.answered = type == "Complete" || text(condition, "reason") == "PodFailurePolicy";
     }
   return job;
+}
+
+std::optional<JobPod> read_job_pod(const Json& item) {
+  const Json& metadata = metadata_of(item, "Pod");
+  JobPod pod;
+  pod.job = text(part(metadata, "labels"), job_name_label);
+  if (pod.job.empty()) return std::nullopt;
+  pod.created = moment(metadata, "creationTimestamp").value_or(0);
+  pod.placed = !text(part(item, "spec"), "nodeName").empty();
+  if (const Json& conditions = part(part(item, "status"), "conditions"); conditions.is_array())
+    for (const auto& condition : conditions)
+      if (text(condition, "type") == "PodScheduled" && text(condition, "status") != "True")
+        pod.why = text(condition, "message");
+  return pod;
+}
+
+void add_pods(Fleet& fleet, const std::vector<JobPod>& pods) {
+  std::map<std::string, DispatchJob*> jobs;
+  for (auto& job : fleet.jobs)
+    if (!job.over()) jobs[job.name] = &job;
+  for (const auto& pod : pods) {
+    const auto found = jobs.find(pod.job);
+    if (found == jobs.end()) continue;
+    DispatchJob& job = *found->second;
+    ++(pod.placed ? job.placed : job.unplaced);
+    if (pod.placed || (job.unplaced_since && *job.unplaced_since <= pod.created)) continue;
+    job.unplaced_since = pod.created, job.unplaced_why = pod.why;
+  }
+  for (auto& [name, job] : jobs)
+    if (job->placed + job->unplaced > 0) job->running = job->placed > 0;
+}
+
+void give_up_lost_jobs(Fleet& fleet) {
+  for (auto& job : fleet.jobs)
+    if (!job.over() && job.lost && *job.lost + lost_after_s < fleet.now) job.finished = job.lost;
 }
 
 std::optional<std::pair<JobKind, JobTemplate>> read_template(const Json& item) {

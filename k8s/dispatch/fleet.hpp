@@ -21,6 +21,10 @@ inline constexpr const char* kind_label = "mlc-bench.io/kind";          // of a 
 inline constexpr const char* node_label = "mlc-bench.io/node";          // of a Job, for people
 inline constexpr const char* template_label = "mlc-bench.io/template";  // of a CronJob: which kind
 inline constexpr const char* members_annotation = "mlc-bench.io/members";
+inline constexpr const char* job_name_label = "batch.kubernetes.io/job-name";  // of a Pod
+
+// The templates' Pods have 30 s to end; the rest is for a kubelet that is slow to say so.
+inline constexpr std::time_t lost_after_s = 300;
 
 struct FleetNode {
   std::string name, uid;
@@ -29,6 +33,7 @@ struct FleetNode {
   std::time_t created = 0;
   std::optional<std::time_t> expires, tested, looked, suspected;
   std::string due, tested_hour;  // labels as they are
+  std::string policy;            // digest of the policy by which it was opened or handed over
   AttemptsOf attempts;
 };
 
@@ -45,14 +50,29 @@ struct DispatchJob {
   std::time_t created = 0;
   std::optional<std::time_t> began;     // its controller began to make Pods
   std::optional<std::time_t> finished;  // complete or failed
-  bool running = false;                 // a Pod of it runs, or has run
+  std::optional<std::time_t> lost;      // its Pods were told to end by then, for its deadline or a failure
+  bool running = false;                 // a Pod of it has a place, or has had one
   bool suspended = false;               // by Kueue, which lets it go later
   bool answered = false;                // the command ended with a verdict that asking again would not change
+  bool passed = false;                  // the command ended with exit code 0
   bool leaving = false;                 // deletion has begun
+  std::string policy;                   // digest of the policy that it was made under
+  // Of its Pods that have not ended; none where they are not known.
+  int placed = 0, unplaced = 0;
+  std::optional<std::time_t> unplaced_since;  // of the one that has waited longest for a place
+  std::string unplaced_why;                   // what the scheduler says of it
 
   bool over() const { return finished.has_value(); }
   bool waiting() const { return !over() && !running; }
   const JobMember* member(const std::string& uid) const;
+};
+
+// A Pod of a Job that has not ended.
+struct JobPod {
+  std::string job;
+  bool placed = false;
+  std::time_t created = 0;
+  std::string why;  // the scheduler's words where it is not
 };
 
 struct JobTemplate {
@@ -73,16 +93,27 @@ struct Fleet {
   // are more.
   std::vector<std::string> unlabelled;
   std::string no_reboots;  // why they are not known
+  std::string no_pods;     // why Jobs are known by their status alone
 };
 
 // Of a time that lies ahead nothing is known: an annotation that was edited or damaged must not keep a node
 // from being looked at. A pass is good for no longer than the policy gives.
 void distrust_times_ahead(Fleet& fleet, const AdmitPolicy& policy);
 
-// One item of a PartialObjectMetadataList, a Job, a CronJob. Throws std::runtime_error where it is none.
+// What Pods there are says more of a Job than its status, which forgets that they ran.
+void add_pods(Fleet& fleet, const std::vector<JobPod>& pods);
+
+// A Pod on a node that has lost its power is never seen to end, and so its Job is never seen to fail: what
+// was told to end longer ago than any Pod takes is over.
+void give_up_lost_jobs(Fleet& fleet);
+
+// One item of a PartialObjectMetadataList, a Job, a Pod, a CronJob. Throws std::runtime_error where it is
+// none.
 FleetNode read_fleet_node(const nlohmann::json& item);
 // Empty for a Job that is none of ours.
 std::optional<DispatchJob> read_job(const nlohmann::json& item);
+// Empty for a Pod of no Job.
+std::optional<JobPod> read_job_pod(const nlohmann::json& item);
 // A kubelet's event of the reason Rebooted: which node, and when. Empty for any other.
 std::optional<std::pair<std::string, std::time_t>> read_reboot(const nlohmann::json& item);
 std::optional<std::pair<JobKind, JobTemplate>> read_template(const nlohmann::json& item);

@@ -28,7 +28,10 @@ const char* const hostname_label = "kubernetes.io/hostname";
 Json terms_of(const CreateJob& job) {
   if (job.kind == JobKind::fabric) {
     Json terms = Json::array({term(Json::array({expression(hostname_label, "In", job.hosts)}))});
-    if (job.witnesses) terms.push_back(term(Json::array({expression(admission_label, "In", {"admitted"})})));
+    // Known good, and nothing known against it since.
+    if (job.witnesses)
+      terms.push_back(term(Json::array(
+          {expression(admission_label, "In", {"admitted"}), expression(due_label, "DoesNotExist")})));
     return terms;
   }
   // By the name itself, which no label can lie about. spec.nodeName would go around the scheduler, and so
@@ -130,11 +133,14 @@ Json job_object(const nlohmann::json& cron_job, const CreateJob& job, const Disp
        annotations = given.value("annotations", Json::object());
   labels["app.kubernetes.io/managed-by"] = "mlc-bench-dispatch";
   labels[kind_label] = to_string(job.kind);
-  if (!policy.queue.empty()) labels["kueue.x-k8s.io/queue-name"] = policy.queue;
+  // Looks without load take nothing that a queue shares out, and must not wait for it.
+  const bool queued = job.kind != JobKind::passive && job.kind != JobKind::ipam;
+  if (queued && !policy.queue.empty()) labels["kueue.x-k8s.io/queue-name"] = policy.queue;
   // A label holds 63 characters, and names of nodes may be longer.
   if (job.members.size() == 1 && job.members.front().name.size() <= 63)
     labels[node_label] = job.members.front().name;
   if (!job.members.empty()) annotations[members_annotation] = members_text(job);
+  annotations[policy_annotation] = job.policy;
 
   Json spec = made["spec"];
   if (job.kind == JobKind::fabric)

@@ -20,15 +20,6 @@ bool is_local(const RoundState& state, const FleetNode& node) {
          (node.state == "fabric" && !state.policy.fabric);
 }
 
-std::string how_it_is(const DispatchJob& job) {
-  if (job.leaving) return "its Job " + job.name + " is being deleted";
-  if (job.running)
-    return "its Job " + job.name + " is at work since " + rfc3339(job.began.value_or(job.created));
-  if (job.suspended) return "its Job " + job.name + " waits for its queue to let it go";
-  return "its Job " + job.name + " waits since " + rfc3339(job.began.value_or(job.created)) +
-         " for its Pod to begin; kubectl describe says what for";
-}
-
 // Since when it can be tried; nothing: at once.
 std::optional<std::time_t> held_until(const RoundState& state, const FleetNode& node) {
   const Attempts& record = state.record(node, JobKind::burnin);
@@ -61,7 +52,10 @@ std::string tried_text(const FleetNode& node, const Attempts& record, std::time_
     return "refused; tested again after " + rfc3339(until) +
            ", or at once when repaired: kubectl label node " + node.name + " --overwrite " + admission_label +
            "=pending";
-  return times + " without a verdict; again after " + rfc3339(until) + begin_anew;
+  return times +
+         (record.unplaced ? " without a place for its Pod (cordoned, tainted, in use, or down?)"
+                          : " without a verdict") +
+         "; again after " + rfc3339(until) + begin_anew;
 }
 
 // Empty where it may begin.
@@ -130,7 +124,7 @@ void plan_local_stages(RoundState& state) {
                   .members = {{node->name, node->uid, number}},
                   .hosts = {node->hostname},
                   .why = "local stages of " + node->name + ", try " + std::to_string(number + 1)});
-    state.wait(*node, "its Job " + name + " is made now");
+    state.wait(*node, "it is its turn: Job " + name);
   }
 }
 

@@ -27,7 +27,7 @@ void mark_nodes(RoundState& state) {
           ++marks;
     else if (!over && !doubted && !node.due.empty())
       state.label(node, due_label, std::nullopt, "no longer due"), ++marks;
-    if (!node.tested && node.tested_hour.empty()) continue;
+    if (node.state != "admitted" || (!node.tested && node.tested_hour.empty())) continue;
     const std::string hour =
         std::to_string(static_cast<long long>(node.tested.value_or(0) / static_cast<std::time_t>(hour_s)));
     if (node.tested_hour != hour)
@@ -45,15 +45,49 @@ bool held(const RoundState& state, const Attempts& record) {
 // A look that raised doubt is done again soon, and not at the next turn.
 std::time_t passive_due(const RoundState& state, const FleetNode& node) {
   const std::time_t last = std::max(node.looked.value_or(0), node.tested.value_or(0));
-  if (!node.expires) return last;  // its label may be somebody's word alone
+  const auto soon = static_cast<std::time_t>(state.policy.dispatch.retry_first_s);
+  // Its label may be somebody's word alone: at once, and where a look has not mended that, not every minute.
+  if (!node.expires) return node.looked ? *node.looked + soon : last;
   // What it showed was of another boot. The look finds that on the node itself, and then it is pending again.
   if (const auto reboot = state.fleet.reboots.find(node.name);
       reboot != state.fleet.reboots.end() && reboot->second > last && reboot->second <= state.now)
     return reboot->second;
-  if (node.suspected)
-    return std::max(*node.suspected, node.looked.value_or(0)) +
-           static_cast<std::time_t>(state.policy.dispatch.retry_first_s);
+  if (node.suspected) return std::max(*node.suspected, node.looked.value_or(0)) + soon;
   return last + static_cast<std::time_t>(state.policy.dispatch.passive_every_s);
+}
+
+std::string count_of_nodes(std::size_t n) { return std::to_string(n) + (n == 1 ? " node" : " nodes"); }
+
+// Whatever keeps looks from a node, somebody has to know.
+void note_overdue(RoundState& state) {
+  const auto limit = static_cast<std::time_t>(2 * state.policy.dispatch.passive_every_s);
+  std::size_t overdue = 0;
+  const FleetNode* stalest = nullptr;
+  const auto last = [](const FleetNode& node) {
+    return std::max({node.looked.value_or(0), node.tested.value_or(0), node.created});
+  };
+  for (const auto& node : state.fleet.nodes) {
+    if (node.state != "admitted" || last(node) + limit >= state.now) continue;
+    ++overdue;
+    if (stalest == nullptr || last(node) < last(*stalest)) stalest = &node;
+  }
+  if (stalest != nullptr)
+    state.round.notes.push_back(count_of_nodes(overdue) + " not looked at for more than " +
+                                shortest(2 * state.policy.dispatch.passive_every_s / 3600) + " h, longest " +
+                                stalest->name + ": kubectl -n " + state.policy.dispatch.job_namespace +
+                                " get pods -l app.kubernetes.io/component=passive");
+}
+
+void note_other_policies(RoundState& state) {
+  std::size_t others = 0;
+  const FleetNode* one = nullptr;
+  for (const auto& node : state.fleet.nodes)
+    if (node.state == "admitted" && !node.policy.empty() && node.policy != state.policy.digest)
+      ++others, one = &node;
+  if (one != nullptr)
+    state.round.notes.push_back(count_of_nodes(others) + " opened by another policy than this, " + one->name +
+                                " among them; to burn one in anew: kubectl label node " + one->name +
+                                " --overwrite " + admission_label + "=pending");
 }
 
 void plan_passive(RoundState& state) {
@@ -179,8 +213,13 @@ void plan_ipam(RoundState& state) {
   const std::string name =
       "mlc-ipam-" + std::to_string(static_cast<long long>(static_cast<double>(state.now) / ipam_every_s));
   // Its time to live is longer than the interval, so that it is seen here as long as that lasts.
-  for (const auto& job : state.fleet.jobs)
-    if (job.kind == JobKind::ipam && (!job.over() || job.name == name)) return;
+  for (const auto& job : state.fleet.jobs) {
+    if (job.kind != JobKind::ipam || (job.over() && job.name != name)) continue;
+    if (job.waiting() && !job.suspended &&
+        state.now - job.created > static_cast<std::time_t>(look_starts_within_s))
+      state.round.notes.push_back("the addresses of the rails are not checked: " + how_it_is(job));
+    return;
+  }
   state.create({.kind = JobKind::ipam,
                 .name = name,
                 .run_id = {},
@@ -193,6 +232,8 @@ void plan_ipam(RoundState& state) {
 
 void plan_looks(RoundState& state) {
   mark_nodes(state);
+  note_other_policies(state);
+  note_overdue(state);
   plan_passive(state);
   plan_health(state);
   plan_ipam(state);

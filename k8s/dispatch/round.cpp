@@ -48,19 +48,28 @@ const DispatchJob* elder_with_same_member(const RoundState& state, const Dispatc
   return nullptr;
 }
 
+// What it will find, or finds, is measured by what the policy no longer says.
+bool is_of_another_policy(const RoundState& state, const DispatchJob& job) {
+  return !job.policy.empty() && job.policy != state.policy.digest;
+}
+
 void tidy_waiting(RoundState& state, const DispatchJob& job) {
+  if (job.kind == JobKind::ipam) return;  // no node waits for it, and its own deadline ends it
+  if (is_of_another_policy(state, job))
+    return state.remove(job, "it was made under another policy than this");
   if (const auto why = needless(state, job); !why.empty()) return state.remove(job, why);
   if (const auto* elder = elder_with_same_member(state, job))
     return state.remove(job, "a node of it is in " + elder->name);
   if (job.suspended) return;  // Kueue lets it go when there is room
-  const std::time_t began = job.began.value_or(job.created);
+  const std::time_t began = std::max(job.began.value_or(job.created), job.unplaced_since.value_or(0));
   const auto limit = static_cast<std::time_t>(limit_of(job.kind));
   if (state.now - began <= limit) return;
   for (const auto& member : job.members)
     if (const FleetNode* node = state.node_of(member.uid);
         node != nullptr && member.number >= state.record(*node, job.kind).next)
-      state.miss(*node, job.kind, member.number, began + limit, false);
-  state.remove(job, "no Pod of it found a place in " + shortest(limit_of(job.kind) / 60) + " minutes");
+      state.miss(*node, job.kind, member.number, began + limit, Came::to_no_place);
+  state.remove(job, "no Pod of it found a place in " + shortest(limit_of(job.kind) / 60) + " minutes" +
+                        (job.unplaced_why.empty() ? "" : ": " + job.unplaced_why));
 }
 
 // A Job that is over: did it change what it was for?
@@ -164,24 +173,38 @@ int RoundState::next_number(const FleetNode& node, JobKind kind) const {
   return job == nullptr ? kept : std::max(kept, job->member(node.uid)->number + 1);
 }
 
-void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time_t at, bool answered) {
+void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came) {
   Attempts record = this->record(node, kind);
   // Of a time that lies ahead nothing is known: an edited or damaged Job must not lock a node out.
   at = std::min(at, now);
   record.next = std::max(record.next, number + 1);
   record.refused = node.state == "refused";
-  if (kind == JobKind::fabric && record.refused) {
-    // An answer. Before the next fabric stage come the local ones, and those wait as their own record says.
-    set_record(node, kind, {.next = record.next, .refused = true, .answers = record.answers + 1},
-               "refused by its fabric stage");
-    return;
-  }
+  if (kind == JobKind::fabric && record.refused) return refused_by_fabric(node, record.next, at);
   ++record.misses;
-  if (answered || record.refused) ++record.answers;
+  record.unplaced = came == Came::to_no_place;
+  if (came == Came::to_a_verdict || record.refused) ++record.answers;
   record.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
   set_record(node, kind, record,
              count_text(record.misses, to_string(kind) + " Job") + " without a pass: again after " +
                  rfc3339(*record.after));
+}
+
+// An answer. Before the next fabric stage come the local ones, anew and later each time.
+void RoundState::refused_by_fabric(const FleetNode& node, int next, std::time_t at) {
+  const Attempts fabric = record(node, JobKind::fabric);
+  set_record(node, JobKind::fabric, {.next = next, .refused = true, .answers = fabric.answers + 1},
+             "refused by its fabric stage");
+  Attempts local = record(node, JobKind::burnin);
+  ++local.misses, ++local.answers;
+  local.refused = true, local.unplaced = false, local.next = next_number(node, JobKind::burnin);
+  local.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, local.misses));
+  set_record(node, JobKind::burnin, local, "tested anew after " + rfc3339(*local.after));
+}
+
+void RoundState::done(const FleetNode& node, JobKind kind, int number) {
+  Attempts record = this->record(node, kind);
+  record.next = std::max(record.next, number + 1), ++record.answers;
+  set_record(node, kind, record, "its last " + to_string(kind) + " Job passed");
 }
 
 void RoundState::set_record(const FleetNode& node, JobKind kind, const Attempts& attempts,
@@ -201,7 +224,7 @@ void RoundState::label(const FleetNode& node, const std::string& key, const std:
 
 void RoundState::remove(const DispatchJob& job, const std::string& why) {
   if (!removed_.insert(job.uid).second) return;
-  if (!job.leaving) round.deletions.push_back({job.name, job.uid, job.resource_version, why});
+  if (!job.leaving) round.deletions.push_back({job.name, job.uid, job.resource_version, why, job.members});
 }
 
 bool RoundState::is_taken(const std::string& job) const {
@@ -210,6 +233,7 @@ bool RoundState::is_taken(const std::string& job) const {
 
 void RoundState::create(CreateJob job) {
   ++unfinished_[job.kind];
+  job.policy = policy.digest;
   round.creations.push_back(std::move(job));
 }
 
@@ -231,6 +255,20 @@ std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind ki
                    std::to_string(state.record(node, kind).answers));
 }
 
+std::string how_it_is(const DispatchJob& job) {
+  const std::string its = "its Job " + job.name, since = rfc3339(job.began.value_or(job.created)),
+                    why = job.unplaced_why.empty() ? "" : ": " + job.unplaced_why;
+  if (job.leaving) return its + " is being deleted";
+  if (job.lost) return its + " was told to end, and a node of it does not say that it has";
+  if (job.running && job.unplaced > 0)
+    return its + " has " + count_text(job.placed, "Pod") + " at work since " + since + " and " +
+           std::to_string(job.unplaced) + " without a place" + why;
+  if (job.running) return its + " is at work since " + since;
+  if (job.suspended) return its + " waits for its queue to let it go";
+  if (job.unplaced > 0) return its + " waits since " + rfc3339(*job.unplaced_since) + " for a place" + why;
+  return its + " waits since " + since + " for its Pod to begin; kubectl describe says what for";
+}
+
 // A uid is enough: a node of the same name that was made anew is another one.
 std::string job_name_of(JobKind kind, const FleetNode& node, int number) {
   return "mlc-" + to_string(kind) + "-" + name_hash(node.uid) + "-" + std::to_string(number);
@@ -238,15 +276,23 @@ std::string job_name_of(JobKind kind, const FleetNode& node, int number) {
 
 void account_for_jobs(RoundState& state) {
   for (const auto& job : state.fleet.jobs)
-    if (job.waiting()) tidy_waiting(state, job);
+    if (job.waiting())
+      tidy_waiting(state, job);
+    else if (!job.over() && (job.kind == JobKind::burnin || job.kind == JobKind::fabric) &&
+             is_of_another_policy(state, job))
+      state.remove(job, "it measures by another policy than this");
   for (const auto& node : state.fleet.nodes) {
     ++state.round.states[node.state];
     for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
       const auto* job = state.latest(node, kind);
       if (job == nullptr || !job->over() || !gave_nothing(node, *job)) continue;
       const int number = job->member(node.uid)->number;
-      if (number >= state.record(node, kind).next)
-        state.miss(node, kind, number, *job->finished, job->answered);
+      if (number < state.record(node, kind).next) continue;
+      if (kind == JobKind::burnin && job->passed)
+        state.done(node, kind, number);
+      else
+        state.miss(node, kind, number, *job->finished,
+                   job->answered ? Came::to_a_verdict : Came::to_no_verdict);
     }
     settle_records(state, node);
   }
@@ -261,6 +307,8 @@ Round next_round(const Fleet& fleet, const Policy& policy) {
     round.notes.push_back("without the label " + std::string(admission_label) +
                           ", and so not looked at: " + join(names, ", "));
   }
+  if (!fleet.no_pods.empty())
+    round.notes.push_back("why Pods wait for a place is not known: " + fleet.no_pods);
   account_for_jobs(state);
   plan_local_stages(state);
   plan_fabric_groups(state);

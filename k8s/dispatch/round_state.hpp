@@ -10,6 +10,8 @@
 
 namespace mlc {
 
+enum class Came { to_no_place, to_no_verdict, to_a_verdict };
+
 class RoundState {
  public:
   RoundState(const Fleet& of, const Policy& by, Round& into);
@@ -34,9 +36,10 @@ class RoundState {
   // The record as this round leaves it.
   const Attempts& record(const FleetNode& node, JobKind kind) const;
   int next_number(const FleetNode& node, JobKind kind) const;
-  // A try that gave nothing ended at `at`.
-  // `answered`: with a verdict, so that the next run is a new one.
-  void miss(const FleetNode& node, JobKind kind, int number, std::time_t at, bool answered);
+  // A try that opened nothing ended at `at`. After a verdict the next run is a new one.
+  void miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came);
+  // One that passed; what the node is since then is somebody's word, or another run's.
+  void done(const FleetNode& node, JobKind kind, int number);
   void set_record(const FleetNode& node, JobKind kind, const Attempts& attempts, const std::string& why);
   void label(const FleetNode& node, const std::string& key, const std::optional<std::string>& value,
              const std::string& why);
@@ -52,12 +55,17 @@ class RoundState {
   std::map<std::string, const FleetNode*> nodes_;
   std::map<std::pair<std::string, JobKind>, const DispatchJob*> latest_;
   std::map<JobKind, int> unfinished_;
+
+  void refused_by_fabric(const FleetNode& node, int next, std::time_t at);
 };
 
 // Names the run of a node's next Job: the same until a run has ended with an answer, so that one that was
 // killed goes on.
 std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind);
 std::string job_name_of(JobKind kind, const FleetNode& node, int number);
+
+// What a Job that is not over does, for the line of its node.
+std::string how_it_is(const DispatchJob& job);
 
 // The parts, in this order.
 void account_for_jobs(RoundState& state);

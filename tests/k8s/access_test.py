@@ -141,6 +141,20 @@ class Enforcement(Asking):
         ready = {"status": {"conditions": [{"type": "MLClusterReady", "status": "True"}]}}
         self.assertEqual(self.patch(NODES + "/gpu-a/status", ready, STRATEGIC)[0], 200)
 
+    def test_the_dispatcher_writes_notes_and_nothing_else(self):
+        token = self.api.token_of("mlc-bench-dispatch")
+        before = json.dumps(self.api.nodes["gpu-a"])
+        for body, said in (({"spec": {"taints": None}}, "nothing of a node's spec"), ({"spec": {"unschedulable": True}}, "nothing of a node's spec"),
+                           ({"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}}, "no labels but"),
+                           ({"metadata": {"labels": {"pool": None}}}, "no labels but"), ({"metadata": {"annotations": {"x": "y"}}}, "no annotations but"),
+                           ({"metadata": {"finalizers": ["x"]}}, "no finalizers")):
+            code, answer = self.patch(NODES + "/gpu-a", body, token=token)
+            self.assertEqual(code, 422, body)
+            self.assertIn(said, answer["message"])
+        self.assertEqual(json.dumps(self.api.nodes["gpu-a"]), before)
+        ours = {"metadata": {"labels": {"mlc-bench.io/due": "true"}, "annotations": {"mlc-bench.io/attempts": "{}"}}}
+        self.assertEqual(self.patch(NODES + "/gpu-b", ours, token=token)[0], 200)
+
     def test_pod_security_of_the_namespace(self):
         for one in self.objects:
             if one["kind"] == "Namespace":

@@ -242,7 +242,7 @@ class Faults(DispatchCase):
             lines = {line.split()[0]: line for line in table if line.strip() and not line.startswith("nothing")}
             self.assertEqual(set(lines), {n for n in self.api.nodes if n != "open"}, out)
             for line in lines.values():
-                self.assertRegex(line, r"  (its Job |all \d|waits for|needs|\w+ Job|labelled admitted|refused; |the label |\d+ fabric Job|Job )")
+                self.assertRegex(line, r"  (its Job |it is its turn: |all \d|waits for|needs|\w+ Job|labelled admitted|refused; |the label |\d+ fabric Job|Job )")
             self.later(400)
 
     def test_away_for_an_hour(self):
@@ -335,6 +335,58 @@ class Faults(DispatchCase):
         self.assertEqual(ran.code, 3, ran)
         self.assertIn("refused: note on node adm", ran.err)
         self.assertEqual(len([name for name in self.jobs() if name.startswith("mlc-burnin-")]), 2)
+
+    def test_what_guards_one_kind_of_job_stops_no_other(self):
+        for name in ("adm-1", "adm-2", "gpu-0", "gpu-1"):
+            self.api.add_node(name)
+        for name in ("adm-1", "adm-2"):   # two in a row that may not be written
+            self.label(name, admission="admitted")
+            self.api.nodes[name]["metadata"]["annotations"].update({"mlc-bench.io/tested-at": self.api.now(-700000), "mlc-bench.io/expires": self.api.now(-60)})
+        bodies = []
+
+        def webhook(api, method, path):
+            if method == "POST" and path.endswith("/jobs"):
+                bodies.append(path)
+
+        def guarded(method, path):
+            if method == "PATCH" and "/nodes/adm-" in path:
+                return (403, {})
+            return (self.status, {}) if method == "POST" and path.endswith("/jobs") and not self.let(path) else None
+        self.api.interfere = webhook
+        for self.status in (403, 500):
+            refused = []
+            # The first two POSTs are of burn-ins, which the webhook guards.
+            self.let = lambda path: len(refused) >= 2 or refused.append(path)
+            self.api.faults[:] = [guarded]
+            ran = self.dispatch("--api-patience", "0.1")
+            self.assertEqual(ran.code, 3, ran)
+            self.assertIn("refused: Job mlc-burnin-", ran.err)
+            self.assertTrue([n for n in self.jobs() if n.startswith("mlc-passive-")], ran)
+            for name in self.jobs():
+                self.api.remove("jobs", name)
+
+    def test_a_pod_without_a_place_is_told_in_the_schedulers_words(self):
+        self.api.add_node("gpu-0")
+        self.dispatch()
+        name, = self.jobs()
+        self.api.change("jobs", name, status={"startTime": self.api.now(-3600), "active": 1, "ready": 0})
+        pod = {"metadata": {"name": f"{name}-x", "namespace": "mlc-bench", "uid": "p", "creationTimestamp": self.api.now(), "labels": {"batch.kubernetes.io/job-name": name}},
+               "spec": {}, "status": {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/8 nodes are available: 8 Insufficient nvidia.com/gpu."}]}}
+        self.api.objects["pods", "mlc-bench", f"{name}-x"] = pod
+        self.assertIn("for a place: 0/8 nodes are available: 8 Insufficient nvidia.com/gpu.", self.reason("gpu-0"))
+        pod["spec"]["nodeName"] = "gpu-0"   # and no container is ready, as while an image is pulled
+        self.later(1800)
+        self.dispatch()
+        self.assertEqual(self.jobs(), [name])
+        pod["status"]["phase"] = "Failed"   # ended: another is to come
+        self.assertNotIn("Insufficient", self.reason("gpu-0"))
+
+    def test_without_the_right_to_see_pods_it_goes_by_the_jobs(self):
+        self.api.add_node("gpu-0")
+        self.api.faults.append(lambda method, path: (403, {}) if "/pods?" in path else None)
+        ran = self.dispatch()
+        self.assertEqual((ran.code, len(self.jobs())), (0, 1), ran)
+        self.assertIn("note: why Pods wait for a place is not known", ran.out)
 
     def test_what_is_refused_is_said(self):
         self.api.add_node("gpu-0")

@@ -82,7 +82,8 @@ class Pod:
         self.spec, self.objects, self.api = template["spec"], objects, api
         self.node, self.directory, self.name = node, directory, name or "pod-" + node
         self.metadata = template.get("metadata", {})
-        self.labels = {**self.metadata.get("labels", {}), **(labels or {})}
+        # The Job's controller adds its own.
+        self.labels = {**self.metadata.get("labels", {}), "batch.kubernetes.io/controller-uid": f"uid-of-the-job-of-{name}", **(labels or {})}
         self.annotations = dict(self.metadata.get("annotations", {}))
         self.token = token or api.path("token")
         self.host = os.path.join(directory, "host")  # hostPath volumes: the node's disk

@@ -1,6 +1,7 @@
 """Every manifest rendered with kustomize, validated against the schemas of several Kubernetes versions, and where it can be, run."""
 import copy, glob, json, os, re, shutil, subprocess, sys, tempfile, unittest
 
+import controllers
 from cluster import FOREIGN, SOURCE, STARTUP, Case, ClusterCase, a_report, report, run
 
 try:
@@ -112,6 +113,33 @@ class Manifests(Case):
                     self.assertLessEqual(set(context["capabilities"].get("add", [])), {"IPC_LOCK", "NET_RAW"} | sshd)
                     self.assertEqual([w for w in container["command"] + container["args"] if re.search(r"\bsh\b|bash", w)], [], "no shell")
 
+    def test_each_pod_has_a_place_where_it_is_needed(self):
+        """Of a cluster whose workers register shut and whose control planes take no work, and of nodes that train, or are shut."""
+        def node(*taints):
+            return {"metadata": {"name": "n", "labels": {"mlc-bench.io/admission": "admitted", "node-role.kubernetes.io/gpu": ""}},
+                    "spec": {"taints": [{"key": key, "effect": "NoSchedule"} for key in taints]}}
+        ours = ["mlc-bench.io/unvalidated", "mlc-bench.io/quarantine", "readiness.k8s.io/mlc-burnin"]
+        needed = {"mlc-burnin": ours, "mlc-fabric": ours, "mlc-dispatch": [*ours, "node-role.kubernetes.io/control-plane"],
+                  "mlc-ipam": [*ours, "node-role.kubernetes.io/control-plane"],
+                  "mlc-passive": [*ours, "node.kubernetes.io/unschedulable", "nvidia.com/gpu", "example.com/reserved"]}
+        for name in ("generic", "lab", "sakura-h100"):
+            for one in overlay(name):
+                if one["kind"] != "CronJob":
+                    continue
+                spec = copy.deepcopy(one["spec"]["jobTemplate"]["spec"]["template"]["spec"])
+                spec.pop("nodeSelector", None)   # of the overlay's own nodes
+                for taint in needed.get(one["metadata"]["name"], []):
+                    with self.subTest(overlay=name, pod=one["metadata"]["name"], taint=taint):
+                        self.assertEqual(controllers.why_not(node(taint), spec), "")
+                self.assertIn("taint", controllers.why_not({**node(), "spec": {"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]}}, spec))
+
+    def test_a_job_by_hand_is_a_run_of_its_own(self):
+        for one in overlay("sakura-h100"):
+            if one["kind"] == "CronJob" and one["metadata"]["name"] in ("mlc-burnin", "mlc-health", "mlc-passive"):
+                container, = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+                run_id, = [e for e in container["env"] if e["name"] == "RUN_ID"]
+                self.assertEqual(run_id["valueFrom"]["fieldRef"]["fieldPath"], "metadata.labels['batch.kubernetes.io/controller-uid']")
+
     def test_a_fabric_stage_is_one_pod_a_node_and_none_ends_the_others(self):
         objects = overlay("sakura-h100")
         job, = [o["spec"]["jobTemplate"]["spec"] for o in objects if o["kind"] == "CronJob" and o["metadata"]["name"] == "mlc-fabric"]
@@ -134,7 +162,7 @@ class Manifests(Case):
         by_name = {o["metadata"]["name"]: o for o in overlay("sakura-h100") if o["kind"] == "CronJob"}
         job = by_name["mlc-burnin"]["spec"]["jobTemplate"]["spec"]
         pod = job["template"]["spec"]
-        self.assertEqual({t["key"] for t in pod["tolerations"]}, {"mlc-bench.io/unvalidated", "mlc-bench.io/quarantine"})
+        self.assertEqual({t["key"] for t in pod["tolerations"]}, {"mlc-bench.io/unvalidated", "mlc-bench.io/quarantine", "readiness.k8s.io/mlc-burnin"})
         limits = pod["containers"][0]["resources"]["limits"]
         self.assertEqual({k: limits[k] for k in limits if "/" in k}, {"nvidia.com/gpu": "8", **{f"mlc.io/rail{r}": "1" for r in range(4)}})
         self.assertEqual(job["template"]["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"].count("@net"), 4)

@@ -371,6 +371,57 @@ TEST(Confirmation, IsTakenBackByARunOfTheKindThatFailed) {
   EXPECT_FALSE(view.annotations.contains(suspected_in_annotation));
 }
 
+// Of two runs that end in one order and are published in another, the later one stands.
+TEST(Admission, AVerdictThatComesLateChangesNothing) {
+  const auto run = [](Decision decision, const char* id, int ended_s) {
+    Report one = report(decision);
+    one.run.id = id, one.run.duration_s = ended_s;
+    return one;
+  };
+  const auto told = [](const Report& one, const NodeView& view, RunKind kind = RunKind::burnin) {
+    return admission_of(one, {}, view, kind, began + 2000);
+  };
+  const NodeView bad =
+      after(told(run(Decision::fail, "newer", 900), admitted(began, began + 8000), RunKind::health),
+            admitted(began, began + 8000));
+  EXPECT_EQ(status_of(bad, "MLClusterReady"), "False");
+  const auto late = told(run(Decision::pass, "older", 600), bad);
+  EXPECT_FALSE(late.changes);
+  EXPECT_NE(late.why.find("run newer found a failure after this run had ended"), std::string::npos);
+  EXPECT_TRUE(told(run(Decision::pass, "newest", 1200), bad).open);
+  const NodeView good = after(told(run(Decision::pass, "newer", 900), node("Unknown")), node("Unknown"));
+  EXPECT_FALSE(told(run(Decision::fail, "older", 600), good, RunKind::health).changes);
+  EXPECT_TRUE(told(run(Decision::fail, "newest", 1200), good, RunKind::health).changes);
+}
+
+TEST(Admission, SaysByWhichPolicyItOpened) {
+  Policy policy;
+  policy.digest = "sha256:abc";
+  const auto opened =
+      admission_of(report(Decision::pass), policy, node("Unknown"), RunKind::burnin, began + 700);
+  EXPECT_EQ(opened.annotations.at(policy_annotation), "sha256:abc");
+  const NodeView open = after(opened, node("Unknown"));
+  policy.digest = "sha256:def";
+  EXPECT_FALSE(admission_of(report(Decision::pass), policy, open, RunKind::health, began + 700)
+                   .annotations.contains(policy_annotation))
+      << "a light run measures less than what opens a node";
+  policy.fabric.emplace();
+  const auto handed =
+      admission_of(report(Decision::pass), policy, node("Unknown"), RunKind::burnin, began + 700);
+  EXPECT_TRUE(handed.annotations.at(tested_annotation)) << "since then it waits for others";
+}
+
+// Somebody took the annotations away: nobody knows when it was last under load.
+TEST(Passive, ALookAtANodeWithoutADateMakesItDueAtOnce) {
+  NodeView view = admitted(began, began + 8000);
+  view.annotations.erase(tested_annotation), view.annotations.erase(expires_annotation);
+  const auto look = looked(Decision::pass, view);
+  EXPECT_EQ(look.condition.reason, due_reason);
+  EXPECT_EQ(look.condition.message.find("1970"), std::string::npos);
+  EXPECT_EQ(look.labels.at(due_label), "true");
+  EXPECT_TRUE(look.annotations.at(expires_annotation));
+}
+
 TEST(Confirmation, WaitsForTheRunThatFollowsAnOperatorsWord) {
   NodeView view = node("False");
   view.conditions["MLClusterRefused"] = {.type = "MLClusterRefused", .status = "True"};

@@ -49,7 +49,7 @@ TEST(Dispatch, AFirstClusterTestsItself) {
   EXPECT_EQ(groups[0].pods, 5);
   EXPECT_FALSE(groups[0].witnesses);
   EXPECT_TRUE(made(cluster.go(), JobKind::fabric).empty());
-  EXPECT_THAT(why(cluster.round(), "new3"), HasSubstr("waits for the Pods of the group"));
+  EXPECT_THAT(why(cluster.round(), "new3"), HasSubstr("for its Pod to begin"));
 }
 
 TEST(Dispatch, WitnessesFillAGroup) {

@@ -88,7 +88,7 @@ class DispatchedCluster {
     if (this->job(job.name) != nullptr) return;  // 409
     DispatchJob made;
     made.name = job.name, made.uid = "uid-" + job.name + "-" + std::to_string(++made_);
-    made.kind = job.kind, made.members = job.members, made.created = fleet.now;
+    made.kind = job.kind, made.members = job.members, made.created = fleet.now, made.policy = job.policy;
     pods[job.name] = job.pods;
     fleet.jobs.push_back(made);
   }

@@ -103,8 +103,12 @@ TEST(JobObject, ALookTakesTheFreeNodeThatIsStalest) {
 TEST(JobObject, WaitsInTheQueueOfThePolicyAndAStrangersTemplateIsRefused) {
   DispatchPolicy policy;
   policy.queue = "team", policy.job_namespace = "other";
-  const auto made = job_object(cron_job(), job_of(JobKind::passive), policy);
+  const auto made = job_object(cron_job(), job_of(JobKind::health), policy);
   EXPECT_EQ(made["metadata"]["labels"]["kueue.x-k8s.io/queue-name"], "team");
+  for (const JobKind kind : {JobKind::passive, JobKind::ipam})
+    EXPECT_FALSE(job_object(cron_job(), job_of(kind), policy)["metadata"]["labels"].contains(
+        "kueue.x-k8s.io/queue-name"))
+        << to_string(kind) << " takes nothing that a queue shares out, and must not wait for it";
   EXPECT_EQ(made["metadata"]["namespace"], "other");
   for (const char* odd :
        {"{}", R"({"spec":3})", R"({"spec":{"jobTemplate":{"spec":{"template":{"spec":{}}}}}})"})
