@@ -47,6 +47,10 @@ ExitCode run_admit(const AdmitOptions& options) {
   const VerdictPublication publication{options.node, options.kind(), options.state, policy,
                                        options.kubernetes};
   if (options.begin) return publication.begin(options.run_id) ? ExitCode::pass : ExitCode::tool;
+  if (!options.report.empty() && !section_of(policy, options.kind()))
+    throw UsageError("policy " + policy.name + " has no '" + std::string(to_string(options.kind())) +
+                         "' section, so no report of such a run can be decided by it",
+                     "--policy names the policy that the run was made under");
   if (!options.report.empty()) return publication.publish(read_report(options.report));
   if (options.state.empty())
     throw UsageError("there is nothing to publish",

@@ -26,7 +26,6 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/watch.hpp"
-#include "reports/faces/findings_text.hpp"
 #include "reports/faces/terminal.hpp"
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
@@ -259,17 +258,12 @@ class Burnin {
   bool interrupted_ = false;
 };
 
-std::string screen(const Report& report, const Style& style) {
-  return (report.series.empty() ? "" : to_text(report, style) + "\n") + findings_text(report, style);
-}
-
 void show(const Report& result, const OutputOptions& output) {
   if (output.to_file()) {
     write_whole(output.output, render(result, output.chosen(), {}));
-    if (!output.quiet) std::fputs(screen(result, output.style()).c_str(), stdout);
+    if (!output.quiet) std::fputs(render(result, "text", output.style()).c_str(), stdout);
   } else {
-    const bool text = output.chosen() == "text";
-    std::fputs((text ? screen(result, output.style()) : render(result, output.chosen(), {})).c_str(), stdout);
+    std::fputs(render(result, output.chosen(), output.style()).c_str(), stdout);
   }
   if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
 }

@@ -204,7 +204,7 @@ RdmaRequest rdma_request_of(const RdmaOptions& o) {
     throw UsageError("--memory '" + printable(o.memory) + "' is none of host, gpu");
   plan.memory = o.memory;
   if (plan.memory == "gpu") {
-    if (const auto why = rdma::gpu_memory_absent(); !why.empty()) throw UsageError("--memory gpu: " + why);
+    if (const auto why = rdma::gpu_memory_absent(); !why.empty()) throw BackendError("--memory gpu: " + why);
     if (plan.mode == rdma::Mode::latency && plan.verb == rdma::Verb::write)
       throw UsageError(
           "the latency of a write is seen by waiting in memory, which the host cannot do in a GPU's",

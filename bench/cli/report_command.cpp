@@ -1,5 +1,6 @@
 // `report`: a report that was written before, in any face, with a verdict that is made anew.
 #include <cstdio>
+#include <ctime>
 #include <memory>
 
 #include "bench/cli/commands.hpp"
@@ -10,6 +11,7 @@
 #include "bench/cli/wanted.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/decide.hpp"
+#include "validators/deciding/evidence.hpp"
 
 namespace mlc {
 
@@ -43,6 +45,19 @@ void decide_anew(Report& report, const std::string& named) {
   report.verdict = verdict;
 }
 
+// A verdict is of what the report shows; whether it is of a node as it is now is another question.
+void say_what_admits_nothing(const Report& report) {
+  if (report.environment.nodes.empty() || (report.run.plan.empty() && report.stages.empty())) return;
+  Policy made_under;
+  made_under.digest = report.run.policy_digest;
+  Wanted wanted;
+  wanted.node = NodeIdentity{report.environment.nodes.front().name, {}, {}};
+  wanted.version = MLC_VERSION, wanted.now = std::time(nullptr);
+  wanted.clock_skew_s = made_under.admit.clock_skew_s;
+  for (const auto& why : missing_provenance(report, made_under, wanted))
+    std::fprintf(stderr, "admit would take it for no verdict: %s\n", printable(why, 400).c_str());
+}
+
 }  // namespace
 
 void add_report_command(CLI::App& program, Invocation& invocation) {
@@ -61,6 +76,7 @@ void add_report_command(CLI::App& program, Invocation& invocation) {
       options->check();
       Report report = read_report(*path);
       decide_anew(report, *policy);
+      say_what_admits_nothing(report);
       publish(*options, render(report, options->chosen(), options->style()));
       return ExitCode::pass;
     };

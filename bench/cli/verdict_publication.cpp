@@ -1,10 +1,14 @@
 #include "bench/cli/verdict_publication.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/wanted.hpp"
@@ -15,6 +19,7 @@
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/decide.hpp"
+#include "validators/deciding/evidence.hpp"
 #include "validators/host/own_directory.hpp"
 #include "validators/host/whole_file.hpp"
 
@@ -72,7 +77,12 @@ VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) con
       Wanted wanted = with_all_known(wanted_of(policy, view, as, std::time(nullptr)));
       wanted.version = MLC_VERSION;
       sent.verdict = report.verdict = decide(report, policy, wanted);
-      sent.admission = admission_of(report, policy, view, as, *wanted.now);
+      // Of another node, boot, policy or program: it says nothing of this node, good or bad.
+      const auto unproven = missing_provenance(report, policy, wanted);
+      sent.admission =
+          unproven.empty()
+              ? admission_of(report, policy, view, as, *wanted.now)
+              : Admission{.changes = false, .why = "it says nothing of this node: " + unproven.front()};
       return sent.admission;
     });
   });
@@ -119,24 +129,46 @@ bool VerdictPublication::begin(const std::string& run_id) const {
   });
 }
 
+// The newest first: what is older then finds that a later run has spoken, and a node is not opened for a
+// moment.
 bool VerdictPublication::publish_left_behind() const {
-  bool all = true;
+  struct Left {
+    RunKind kind;
+    std::optional<Report> report;
+    std::string why_not;
+  };
+  std::vector<Left> all;
   for (const RunKind one : run_kinds) {
     if (state.empty() || !std::filesystem::exists(left_behind(one))) continue;
     require_own_directory(state);
-    std::fprintf(stderr, "publishing what an earlier run left in %s\n", printable(left_behind(one)).c_str());
+    all.push_back({one, std::nullopt, {}});
     try {
-      if (!send(report_from_json(read_report_file(left_behind(one))), one).arrived) {
-        all = false;
+      all.back().report = report_from_json(read_report_file(left_behind(one)));
+    } catch (const std::exception& error) {
+      all.back().why_not = error.what();
+    }
+  }
+  std::ranges::stable_sort(all, std::greater<>{}, [](const Left& left) {
+    const auto began = left.report ? parse_rfc3339(left.report->run.started) : std::nullopt;
+    return began ? static_cast<double>(*began) + left.report->run.duration_s : 0;
+  });
+  bool arrived = true;
+  for (auto& left : all) {
+    const std::string file = left_behind(left.kind);
+    std::fprintf(stderr, "publishing what an earlier run left in %s\n", printable(file).c_str());
+    try {
+      if (!left.report) throw std::runtime_error(left.why_not);
+      if (!send(*left.report, left.kind).arrived) {
+        arrived = false;
         continue;
       }
     } catch (const std::exception& error) {
       // Damaged, or of an earlier boot: no verdict on the node as it is.
       std::fprintf(stderr, "dropped: %s\n", printable(error.what()).c_str());
     }
-    if (kubernetes.publish) std::filesystem::remove(left_behind(one));
+    if (kubernetes.publish) std::filesystem::remove(file);
   }
-  return all;
+  return arrived;
 }
 
 }  // namespace mlc

@@ -83,7 +83,7 @@ std::string CellJudge::because(const std::string& value) const {
              "; look at the node's clock source (dmesg, chronyc tracking)";
     case Doubt::too_short:
       return value + " observed for " + seconds(e.wall_s) + " of the " + seconds(question_.observe_s) +
-             " that admission asks for; raise --max-time";
+             " that admission asks for; raise --max-time, or leave -n away";
     case Doubt::stalls:
       return value + ", but over all of the time " + metric(e.overall) + ": it stalls; the longest took " +
              seconds(e.longest_s) + " of usually " + seconds(e.typical_s);
@@ -100,6 +100,10 @@ std::string CellJudge::because(const std::string& value) const {
     case Doubt::none:
       break;
   }
+  if (ruling_.conclusion == Conclusion::below)
+    return value + " as a median, but it does not hold: " + std::to_string(e.blocks_reached) + " of " +
+           std::to_string(e.blocks) + " blocks reach that, and over all of the time it is " +
+           metric(e.overall) + "; look for what stops it (a busy CPU, retransmissions, a hung peer)";
   return value + ": not decided after " + std::to_string(e.blocks) + " batches" +
          (e.correlation_s > 0
               ? " of " + seconds(e.block_s) + ", as the noise lasts " + seconds(e.correlation_s)
@@ -130,8 +134,10 @@ Judgement CellJudge::judgement(double observed) const {
       break;
   }
   if (ruling_.doubt != Doubt::none) judgement.doubt = to_string(ruling_.doubt);
+  // Failed by its blocks, with a median on the other side of the bound.
+  const bool contrary = judgement.status == Status::fail && (wants_time(question_) ? off < 0 : off > 0);
   judgement.why =
-      judgement.status == Status::unknown || ruling_.doubt != Doubt::none
+      judgement.status == Status::unknown || ruling_.doubt != Doubt::none || contrary
           ? because(value + " against " + bound)
           : value + ", " + percent_text(std::fabs(off)) + (off < 0 ? " under " : " over ") + bound;
   return judgement;

@@ -52,7 +52,8 @@ std::vector<std::string> mpirun_command(const LaunchRequest& request) {
 namespace {
 
 std::string how_it_ended(const ChildEnd& end) {
-  if (end.signal == 0 && end.code > 128)
+  // 255 and its like are ssh's, or mpirun's own.
+  if (end.signal == 0 && end.code > 128 && end.code - 128 < NSIG)
     return "mpirun reports that a rank was ended by signal " + std::to_string(end.code - 128) + " (" +
            ::strsignal(end.code - 128) + ")";
   return "mpirun " + end.text();

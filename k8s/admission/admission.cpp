@@ -86,6 +86,13 @@ bool is_of_a_stage(const Series& series, const Policy& policy) {
   });
 }
 
+// Over all of its time it has less than 95 % of what its median says, as a threshold's judging has it
+// (bench/stats/judging.cpp).
+bool stalls(const Series& series) {
+  return series.observation && series.launches.empty() &&
+         series.observation->wall_busbw_gb_s < 0.95 * series.busbw_gb_s;
+}
+
 std::string tier_of(const Report& report, const Policy& policy) {
   for (const auto& tier : policy.admit.tiers) {
     bool measured = false, reached = true;  // by every launch of every stage that measured it
@@ -94,7 +101,7 @@ std::string tier_of(const Report& report, const Policy& policy) {
           series.placement != "out_of_place" || !is_of_a_stage(series, policy))
         continue;
       measured = true;
-      reached = reached && series.wrong == 0 && series.busbw_gb_s >= tier.busbw_gb_s;
+      reached = reached && series.wrong == 0 && series.busbw_gb_s >= tier.busbw_gb_s && !stalls(series);
     }
     if (measured && reached) return tier.name;
   }

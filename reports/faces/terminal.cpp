@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "reports/faces/face.hpp"
+#include "reports/faces/findings_text.hpp"
+#include "reports/faces/gpu_text.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/record/text.hpp"
 
@@ -152,16 +155,22 @@ std::string table_ending(const Report& report, const TableHead& head, const Styl
 
 std::string to_text(const Report& report, const Style& style) {
   std::string text;
-  std::vector<std::string> order;
+  // A burn-in's stages differ in their backends and ranks; what does is no row of one table.
+  using Kind = std::tuple<std::string, std::string, int>;
+  const auto kind_of = [&](const Series& s) {
+    return s.backend.empty() ? Kind{s.collective, "", 0} : Kind{s.collective, s.backend, s.ranks};
+  };
+  std::vector<Kind> order;
   for (const auto& s : report.series)
-    if (std::find(order.begin(), order.end(), s.collective) == order.end()) order.push_back(s.collective);
+    if (std::ranges::find(order, kind_of(s)) == order.end()) order.push_back(kind_of(s));
   TableHead head;
-  for (const auto& collective : order) {
+  for (const auto& kind : order) {
+    const auto& [collective, backend, ranks] = kind;
     std::set<std::string> dtypes, redops, placements;
     std::size_t launches = 0;
     head = {.collective = collective};
     for (const auto& s : report.series)
-      if (s.collective == collective)
+      if (kind_of(s) == kind)
         dtypes.insert(s.dtype), redops.insert(s.redop), placements.insert(s.placement),
             head.judged = head.judged || s.threshold, head.means = head.means || !s.timing.empty(),
             launches = std::max(launches, s.launches.size());
@@ -171,9 +180,12 @@ std::string to_text(const Report& report, const Style& style) {
     if (redops.size() == 1 && !redops.begin()->empty()) what += " " + *redops.begin();
     if (placements.size() == 1) what += *placements.begin() == "in_place" ? " · in-place" : " · out-of-place";
     if (launches > 1) what += " · " + std::to_string(launches) + " launches";
+    if (!backend.empty())
+      what +=
+          " · " + printable(backend, 40) + ", " + std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks");
     text += (text.empty() ? "" : "\n") + table_heading(report.run, head, what, style);
     for (const auto& s : report.series)
-      if (s.collective == collective) text += table_row(s, head, style);
+      if (kind_of(s) == kind) text += table_row(s, head, style);
   }
   if (const auto rails = rails_text(report, style); !rails.empty())
     text += (text.empty() ? "" : "\n") + rails;
@@ -191,10 +203,22 @@ std::string error_text(const ErrorEntry& error, const Style& style) {
   return text + "\n";
 }
 
+namespace {
+
+// What findings say beside the tables, or alone. Those of rails stand below their table already.
+std::string whole_text(const Report& report, const Style& style) {
+  const bool tables = !report.series.empty() || !report.figures.rails.empty();
+  if (report.findings.empty() || (tables && report.stages.empty())) return to_text(report, style);
+  return (report.series.empty() ? "" : to_text(report, style) + "\n") + gpu_results_text(report, style) +
+         findings_text(report, style);
+}
+
+}  // namespace
+
 extern const Face text_face{
     .name = "text",
     .endings = {".txt"},
-    .render = to_text,
+    .render = whole_text,
 };
 
 }  // namespace mlc

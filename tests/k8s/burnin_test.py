@@ -424,15 +424,28 @@ health:
         self.join()
         self.api.faults.append(lambda method, path: (503, {}))
         self.assertEqual(self.burn_in("healthy", None, "--api-patience", "1").code, 3, "a pass that the cluster does not know of")
-        self.assertEqual(self.burn_in("port-down", None, "--api-patience", "1").code, 1)
         self.api.faults.clear()
-        ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("policy.yaml"), "--settle", "0", "--publish", env=self.environment())
-        self.assertEqual(ran.code, 0, ran)
-        self.assertEqual(self.api.condition("gpu-a")["status"], "False")
         # The Job tries again under the same run id: nothing is measured anew, the pass is published.
         before = sorted(os.listdir(self.path("state/healthy")))
         self.assertEqual(self.burn_in("healthy").code, 0)
         self.assertEqual(sorted(os.listdir(self.path("state/healthy"))), before)
+        self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+
+    def test_an_older_pass_is_no_answer_to_a_newer_failure(self):
+        self.join()
+        self.api.faults.append(lambda method, path: (503, {}))
+        self.assertEqual(self.burn_in("healthy", None, "--api-patience", "1").code, 3)
+        time.sleep(1.1)   # times are of whole seconds
+        self.assertEqual(self.burn_in("port-down", None, "--api-patience", "1").code, 1)
+        self.api.faults.clear()
+        # As the first one's message advises: the newest verdict counts.
+        ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("policy.yaml"), "--settle", "0", "--publish", env=self.environment())
+        self.assertEqual(ran.code, 0, ran)
+        self.assertEqual(self.api.condition("gpu-a")["status"], "False")
+        ran = self.burn_in("healthy")
+        self.assertIn("found a failure after this run had ended", ran.err)
+        self.assertIn(STARTUP["key"], self.api.taints("gpu-a"))
+        self.assertEqual(self.burn_in("healthy", "anew").code, 0)
         self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
 
     def test_a_health_run_takes_the_condition_away(self):

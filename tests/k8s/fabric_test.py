@@ -21,7 +21,7 @@ fabric:
   budget: 10 min
   stages:
     - {stage: fabric-rails, command: [rdma, write, --connect, "{peer}"], limit: 20 s}
-    - {stage: fabric-allreduce, command: [allreduce, --backend, mpi, --hosts, "{nodes}", --sizes, 1M], limit: 20 s}
+    - {stage: fabric-allreduce, command: [allreduce, --backend, mpi, --hosts, "{nodes}", --sizes, 1M, --placement, out], limit: 20 s}
 admit: {valid_for: 168 h}
 """
 

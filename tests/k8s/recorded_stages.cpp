@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <tuple>
 
 #include "bench/burnin/run_directory.hpp"
 #include "reports/record/exit_code.hpp"
@@ -94,18 +95,30 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
   if (command == "gpu") {
     for (const char* check : {"burnin.memory", "burnin.hbm-copy", "burnin.gemm-bf16", "burnin.pcie-to-gpu"})
       report.findings.push_back(found(check, "GPU 3", good));
+    const GpuExpectation asked = policy.gpu.value_or(GpuExpectation{});
+    const std::vector<std::tuple<const char*, const char*, std::optional<double>>> figures{
+        {"hbm", "read", asked.hbm_read},           {"hbm", "write", asked.hbm_write},
+        {"hbm", "copy", asked.hbm_copy},           {"hbm", "triad", asked.hbm_triad},
+        {"gemm", "bf16", asked.gemm_bf16_tflop_s}, {"gemm", "fp8", asked.gemm_fp8_tflop_s},
+        {"pcie", "to-device", asked.pcie_gb_s},    {"pcie", "to-host", asked.pcie_gb_s}};
     for (int gpu = 0; gpu < 8; ++gpu)
-      report.figures.gpu_results.push_back({.node = node.name,
-                                            .gpu = gpu,
-                                            .uuid = "GPU-" + std::to_string(gpu),
-                                            .test = "hbm",
-                                            .metric = "copy",
-                                            .unit = "GB/s",
-                                            .value = 3000,
-                                            .min = 2990,
-                                            .max = 3010,
-                                            .samples = 20,
-                                            .status = good || gpu != 3 ? Status::pass : Status::fail});
+      for (const auto& [test, metric, bound] : figures) {
+        const bool of_memory = std::string(test) == "hbm";
+        const double value = of_memory ? 3000 : bound.value_or(1) * 1.02;
+        report.figures.gpu_results.push_back(
+            {.node = node.name,
+             .gpu = gpu,
+             .uuid = "GPU-" + std::to_string(gpu),
+             .test = test,
+             .metric = metric,
+             .unit = of_memory ? "GB/s" : "",
+             .value = value,
+             .min = value,
+             .max = value,
+             .samples = 20,
+             .share_of_limit = of_memory ? std::optional(bound.value_or(0) + 0.01) : std::nullopt,
+             .status = good || gpu != 3 ? Status::pass : Status::fail});
+      }
   } else if (command == "rdma") {
     for (int rail = 0; rail < 4; ++rail) {
       report.findings.push_back(

@@ -420,13 +420,29 @@ TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
       }
   }
   for (int gpu = 0; gpu < *policy.node->gpus; ++gpu)
-    report.figures.gpu_results.push_back({.gpu = gpu, .test = "hbm", .status = Status::pass});
+    for (const auto& [test, metric] : std::vector<std::pair<const char*, const char*>>{{"hbm", "read"},
+                                                                                       {"hbm", "write"},
+                                                                                       {"hbm", "copy"},
+                                                                                       {"hbm", "triad"},
+                                                                                       {"gemm", "bf16"},
+                                                                                       {"gemm", "fp8"},
+                                                                                       {"pcie", "to-device"},
+                                                                                       {"pcie", "to-host"}})
+      report.figures.gpu_results.push_back({.gpu = gpu,
+                                            .test = test,
+                                            .metric = metric,
+                                            .value = 2000,
+                                            .samples = 20,
+                                            .share_of_limit = 0.95,
+                                            .status = Status::pass});
   for (int rail = 0; rail < *policy.node->rails; ++rail)
-    report.figures.rails.push_back({.rail = rail, .operation = "write", .status = Status::pass});
+    report.figures.rails.push_back(
+        {.rail = rail, .operation = "write", .bytes = 1 << 20, .gbit_s = 194.5, .status = Status::pass});
   EXPECT_THAT(decide(report, policy, wanted).because, testing::IsEmpty());
   for (const bool gpus : {true, false}) {  // a GPU, a rail that nobody measured
     Report less = report;
-    gpus ? less.figures.gpu_results.pop_back() : less.figures.rails.pop_back();
+    gpus ? void(std::erase_if(less.figures.gpu_results, [](const GpuResult& one) { return one.gpu == 7; }))
+         : less.figures.rails.pop_back();
     EXPECT_THAT(decide(less, policy, wanted).because,
                 Contains(HasSubstr(gpus ? "figures of 7 of 8 GPUs" : "figures of 3 of 4 rails")));
   }

@@ -73,6 +73,24 @@ extern const Check fine{.name = "test.fine",
                         }};
 
 // A cluster scanner exited 0 when its test ran into the timeout.
+// All of them gone, and the policy names or asks about them without a number: there is nothing to look at,
+// and that is no pass.
+TEST(FalsePass, AllThatThePolicyAsksAboutIsGone) {
+  const auto machine = BuiltNode::machine();
+  for (const auto& [asks, status] : std::vector<std::pair<const char*, Status>>{
+           {"rails: {select: [{interface: eth2}, {interface: eth3}]}", Status::fail},
+           {"rails: {addresses: [{prefix: 10.10.0.0/16}, {prefix: 10.11.0.0/16}]}", Status::fail},
+           {"rails: {netdev_mtu: 4200}", Status::unknown},
+           {"gpus: {ecc: true}", Status::unknown},
+           {"gpus: {count: 0, ecc: true}", Status::skip}}) {
+    const Policy policy = read_policy(std::string("policy: p\nnode:\n  ") + asks + "\n", "p");
+    const char* check = std::string_view(asks).starts_with("rails") ? "pci.inventory" : "gpu.count";
+    EXPECT_EQ(worst_of(run_check(check, *machine->host(), policy)), status) << asks;
+    const auto all = validate(machine->host(), policy, all_checks());
+    EXPECT_TRUE(status == Status::skip || decision(all, policy) != Decision::pass) << asks;
+  }
+}
+
 TEST(FalsePass, ATimeoutIsUnknownAndTheOthersGoOn) {
   auto node = BuiltNode::machine();
   Policy policy;

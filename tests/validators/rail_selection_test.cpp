@@ -326,6 +326,27 @@ TEST(Inference, TooFewAreMissingAndTooManyAreNotDecided) {
   EXPECT_THAT(select_rails(inputs, &expected).undecided, testing::SizeIs(3));
 }
 
+// Four are counted, one has gone, and a storage NIC makes four again.
+TEST(Inference, AStorageNicDoesNotMakeTheNumberUp) {
+  const auto inputs = inputs_of({rail(0), rail(1), rail(3), storage()});
+  for (const char* how :
+       {"{count: 4}", "{count: 4, select: {vendor: 15b3}}", "{count: 4, select: {device: 'mlx5_*'}}"}) {
+    const auto expected = expecting(how);
+    const auto selection = select_rails(inputs, &expected);
+    EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_0", "1 mlx5_1", "2 mlx5_3")) << how;
+    EXPECT_THAT(none(selection, inputs), ElementsAre("mlx5_9 is near no GPU, as the others are")) << how;
+    EXPECT_THAT(missing(selection), testing::SizeIs(1)) << how;
+  }
+  // Nothing is near a GPU in a virtual machine, or most are not.
+  auto far = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  for (std::size_t i = 0; i < 3; ++i)
+    far.candidates[i].gpus.clear();
+  const auto expected = expecting("{count: 4}");
+  EXPECT_EQ(chosen(select_rails(far, &expected), far), the_four);
+  far.candidates[3].gpus.clear();
+  EXPECT_EQ(chosen(select_rails(far, &expected), far), the_four);
+}
+
 TEST(Inference, VfsAreRailsOnlyWhereThereIsNoPf) {
   auto vf = rail(0);
   vf.vf = true, vf.parent = pci(0), vf.pci = "0000:0a:00.2", vf.rdma = "mlx5_7";

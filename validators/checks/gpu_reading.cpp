@@ -21,6 +21,9 @@ std::optional<NodeGpus> gpus_or_say(const Host& host, const Policy& policy, Chec
   }
   if (!pci)
     findings.unknown("node", pci.why, expected, "/sys/bus/pci/devices", "run on the node itself");
+  else if (gpus.on_bus.empty() && !wanted && node && asks_of(*node, "gpus."))
+    findings.unknown("node", "no NVIDIA GPU on the PCI bus", "the GPUs that the policy asks about",
+                     "/sys/bus/pci/devices", "say how many there have to be: node.gpus.count");
   else if (gpus.on_bus.empty() && wanted.value_or(0) == 0)
     findings.skip("node", "no NVIDIA GPU on the PCI bus", "/sys/bus/pci/devices");
   else if (gpus.on_bus.empty() && findings.check() != "gpu.count")

@@ -162,6 +162,16 @@ class Selecting {
       if (!has(kept, i)) result_.others.push_back({i, why});
     some = std::move(kept);
   }
+  // In a dead rail's place there may be a storage NIC: where most of these sit beside a GPU, one that does
+  // not is no rail.
+  void without_those_far_from_gpus(Indices& some) {
+    const auto far = [&](std::size_t i) { return all_[i].gpus.empty(); };
+    const auto near = some.size() - static_cast<std::size_t>(std::ranges::count_if(some, far));
+    if (near < 2 || 2 * near <= some.size()) return;
+    for (const std::size_t i : some)
+      if (far(i)) result_.others.push_back({i, NoRail::far_from_gpus});
+    std::erase_if(some, far);
+  }
   bool in_site(const RailCandidate& candidate, std::size_t site) const {
     const auto inside = [&](const IpPrefix& own) {
       return expected_.sites[site].prefix.contains(own.address);
@@ -199,6 +209,9 @@ class Selecting {
       std::erase_if(fit, [&](std::size_t i) { return has_own_network(all_[i]) && !in_any_site(all_[i]); });
       others(pool_of_other_networks(), NoRail::other_network);
     }
+    if (wanted_ > 0 && fit.size() <= wanted_ && expected_.sites.empty() && selector.pci.empty() &&
+        selector.interfaces.empty())
+      without_those_far_from_gpus(fit);
     if (wanted_ > 0 && fit.size() > wanted_ && !expected_.sites.empty())
       narrow(fit, NoRail::other_network, [&](const RailCandidate& one) { return in_any_site(one); });
     if (wanted_ > 0 && fit.size() > wanted_) {
@@ -299,6 +312,8 @@ class Selecting {
     if (wanted_ == 0 || some.size() > wanted_) {
       narrow(some, NoRail::far_from_gpus, [](const RailCandidate& one) { return !one.gpus.empty(); });
       narrow_to_one_model(some);
+    } else {
+      without_those_far_from_gpus(some);
     }
     if (wanted_ > 0 && some.size() > wanted_) {
       result_.undecided = some;

@@ -12,6 +12,10 @@ const NodeExpectation* expectation(const Policy& policy) { return policy.node ? 
 std::optional<int> expected_rails(const Policy& policy) {
   if (!policy.node) return std::nullopt;
   if (policy.node->rails) return policy.node->rails;
+  // Who names each rail, or its address, has counted them.
+  if (const auto& select = policy.node->select; !select.each.empty() && !select.of_all)
+    return static_cast<int>(select.each.size());
+  if (!policy.node->sites.empty()) return static_cast<int>(policy.node->sites.size());
   return policy.target ? std::optional<int>(policy.target->rails) : std::nullopt;
 }
 
@@ -168,6 +172,9 @@ std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& po
                   "driver: modprobe mlx5_ib; dmesg | grep mlx5_core");
   } else if (wanted && *wanted > 0) {
     findings.unknown("rails", "no rail to look at: " + why, expected, source, "see pci.inventory first");
+  } else if (policy.node && asks_of(*policy.node, "rails.")) {
+    findings.unknown("rails", "no rail: " + why, "the rails that the policy asks about", source,
+                     "say how many there have to be: node.rails.count");
   } else {
     findings.skip("rails", "no rails on this machine: " + why, source);
   }

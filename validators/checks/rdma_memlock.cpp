@@ -18,9 +18,10 @@ std::vector<Finding> judge(const Read<Limit>& limit, const Read<std::string>& re
         "this process", registered.why + "; the limit is " + bytes_text(*limit->soft), expected,
         "ibv_reg_mr or mlock, getrlimit(RLIMIT_MEMLOCK)",
         "LimitMEMLOCK=infinity in the unit of containerd, or give the container the capability IPC_LOCK");
-  } else if (!limit) {
-    findings.unknown("this process", registered.why + "; " + limit.why, expected, "ibv_reg_mr or mlock",
-                     "run on the node itself");
+  } else if (!limit || registered.why.starts_with(not_captured)) {
+    findings.unknown(
+        "this process", registered.why + (limit ? "" : "; " + limit.why), expected, "ibv_reg_mr or mlock",
+        "run on the node itself, or capture it under this policy: mlc-bench capture DIR --policy FILE");
   } else {
     findings.fail("this process", registered.why, expected, "ibv_reg_mr or mlock",
                   "check the memory limit of the cgroup and free memory, then: ulimit -l");

@@ -7,6 +7,7 @@
 #include "kernels/dtype.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/evidence.hpp"
+#include "validators/deciding/figure_evidence.hpp"
 #include "validators/deciding/judged_again.hpp"
 #include "validators/deciding/thresholds.hpp"
 
@@ -137,19 +138,6 @@ void decide_findings(const Report& report, const Policy& policy, const Wanted& w
   }
 }
 
-// A GPU's figure that failed, whatever the findings say. Rails' figures are judged as findings alone: in the
-// fabric stage the fault may be the other node's.
-void decide_gpu_figures(const Report& report, Reasons& reasons) {
-  for (const auto& figure : report.figures.gpu_results) {
-    const bool told = std::ranges::any_of(report.findings, [&](const Finding& finding) {
-      return finding.status == Status::fail && finding.check == "burnin." + figure.test;
-    });
-    if (figure.status == Status::fail && !told)
-      reasons.fail("GPU " + std::to_string(figure.gpu) + ": " + figure.test + " " + figure.metric + " " +
-                   shortest(figure.value) + " " + figure.unit + " failed");
-  }
-}
-
 std::vector<MeasuredRun> runs_of(const Report& report) {
   std::vector<MeasuredRun> runs;
   for (const auto& series : report.series) {
@@ -210,7 +198,11 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
   Reasons reasons;
   decide_series(report, policy, wanted, reasons);
   decide_findings(report, policy, wanted, reasons);
-  decide_gpu_figures(report, reasons);
+  const auto figures = judge_figures(report, policy, wanted);
+  for (const auto& text : figures.failed)
+    reasons.fail(text);
+  for (const auto& text : figures.undecided)
+    reasons.doubt(text);
   if (wanted.plan && reasons.failed.empty())
     for (const auto& stage : failed_stages(report, *wanted.plan))
       reasons.fail(stage);

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <set>
 
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
+#include "validators/deciding/figure_evidence.hpp"
 #include "validators/deciding/stage_evidence.hpp"
 
 namespace mlc {
@@ -114,6 +116,8 @@ std::vector<std::string> never_tested(const Report& report, const Policy& policy
       missing.push_back(check + " tested nothing, and the policy asks for what it tests");
   if (policy.gpu && report.figures.gpu_results.empty())
     missing.emplace_back("no GPU was measured, and the policy has a 'gpu' section");
+  else
+    std::ranges::move(figures_never_judged(report, policy), std::back_inserter(missing));
   const bool of_thresholds_alone = !asks(policy.node) && !policy.gpu && !policy.thresholds.empty();
   const bool judged =
       std::ranges::any_of(report.series, [](const auto& s) { return s.threshold.has_value(); });

@@ -18,10 +18,11 @@ For a node (burnin, admit) a pass also wants, and what is missing is named:
   the policy    its digest, and every stage it requires, run as it says, whole, all launches; each
                 threshold for one node or a pair of nodes, at each of its sizes, by some stage; a
                 finding of each check that judges a key of the `node` section; figures of as many
-                GPUs and rails as it says there are
+                GPUs and rails as it says there are, and no worse than it asks
   the node      its name, boot id and machine id, as the API server has them
   the program   the version that decides
-  the time      a beginning and an end that have passed by the API server's clock
+  the time      a beginning and an end that have passed by the API server's clock, and no run
+                since that found otherwise
 The word "pass" in a file counts for nothing: who acts on a report decides again from what it shows.
 
 Not promised: that the node is right tomorrow (valid_for, health runs); what was not asked (sizes,

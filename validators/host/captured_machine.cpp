@@ -3,6 +3,7 @@
 
 #include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
+#include "validators/host/host.hpp"
 #include "validators/host/machine.hpp"
 
 namespace mlc {
@@ -73,7 +74,8 @@ std::unique_ptr<Machine> captured_machine(const std::string& content, const std:
       if (!answers.try_emplace({kind, key}, std::move(answer)).second)
         throw CaptureError(file + ": '" + printable(kind + " " + key, 80) + "' is answered twice");
     }
-    return std::make_unique<CapturedMachine>(std::move(answers), "was not captured (" + file + ")");
+    return std::make_unique<CapturedMachine>(std::move(answers),
+                                             std::string(not_captured) + " (" + file + ")");
   } catch (const nlohmann::json::exception& error) {
     throw CaptureError(file + ": not a captured node: " + printable(error.what()));
   } catch (const JsonError& error) {

@@ -344,7 +344,7 @@ std::shared_ptr<const Host> captured_host(const std::string& root, const std::st
   const std::string file = node_file.empty() ? root + "/node.json" : node_file;
   std::unique_ptr<Machine> machine;
   if (node_file.empty() && !fs::exists(file, error)) {
-    machine = silent_machine("was not captured (there is no " + printable(file) + ")");
+    machine = silent_machine(std::string(not_captured) + " (there is no " + printable(file) + ")");
   } else {
     std::string content;
     try {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "validators/host/fib.hpp"
@@ -123,6 +124,9 @@ class Host {
   mutable Once<std::vector<VerbsPort>> verbs_;
   mutable Once<std::map<std::string, std::string>> environment_;
 };
+
+// How a captured node's answers begin to what nobody asked when it was captured.
+inline constexpr std::string_view not_captured = "was not captured";
 
 std::shared_ptr<const Host> live_host();
 // ROOT with its files, ROOT/later for second readings, and the node file (ROOT/node.json unless named).

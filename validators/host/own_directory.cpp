@@ -19,6 +19,7 @@ void require_own_directory(const std::string& path) {
   struct stat status {};
   if (::fstatat(AT_FDCWD, path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
     refuse(std::string("cannot be looked at: ") + std::strerror(errno));
+  if (S_ISLNK(status.st_mode)) refuse("is a symbolic link, which others may turn: name the folder itself");
   if (!S_ISDIR(status.st_mode)) refuse("is no folder");
   if (status.st_uid != ::geteuid() && status.st_uid != 0)
     refuse("belongs to user " + std::to_string(status.st_uid) + ", who could write what is believed here");

@@ -110,6 +110,11 @@ struct NodeExpectation {
 // Is anything asked, or only said how?
 inline bool asks(const std::optional<NodeExpectation>& node) { return node && !node->keys.empty(); }
 
+// Does it ask anything of that section? "rails.", "gpus.".
+inline bool asks_of(const NodeExpectation& node, std::string_view section) {
+  return std::ranges::any_of(node.keys, [&](const std::string& key) { return key.starts_with(section); });
+}
+
 // The policy says which devices its rails are; then nothing that was only guessed satisfies it.
 inline bool names_rails(const NodeExpectation& node) {
   return !node.select.each.empty() || !node.sites.empty();

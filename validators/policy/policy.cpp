@@ -118,6 +118,9 @@ Threshold read_threshold(YamlMap map, const std::optional<Target>& target) {
     map.reject("min_size", "'min_size' is above 'max_size'");
   const bool busbw = map.has("busbw_at_least"), time = map.has("time_at_most");
   if (busbw == time) map.reject("collective", "a threshold needs one of 'busbw_at_least' and 'time_at_most'");
+  if (busbw && threshold.ranks == 1)
+    map.reject("busbw_at_least",
+               "one rank has no bus bandwidth, since nothing crosses: ask for 'time_at_most'");
   if (busbw)
     threshold.busbw_gb_s = bandwidth_gb_s(map, "busbw_at_least", target),
     threshold.asked = map.text("busbw_at_least");

@@ -1,0 +1,121 @@
+#include "validators/deciding/figure_evidence.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/burnt_in.hpp"
+
+namespace mlc {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const Policy& asking() {
+  static const Policy policy = read_policy(R"(policy: asking
+target: {rails: 4, rail_gbit_s: 200, mtu: 4096}
+node: {gpus: {count: 2}, host: {nofile: 1}}
+gpu:
+  hbm: {copy_at_least: 90 %}
+  gemm: {bf16_tflop_s_at_least: 620}
+  launch: {latency_us_at_most: 20}
+rdma: {share_of_ceiling: 0.95}
+burnin:
+  stages:
+    - {stage: validate, command: [validate]}
+    - {stage: gpu, command: [gpu]}
+    - {stage: rails, command: [rdma, write, --loopback]}
+)",
+                                           "test");
+  return policy;
+}
+
+GpuResult figure(int gpu, const char* test, const char* metric, double value) {
+  GpuResult one;
+  one.node = "gpu-7", one.gpu = gpu, one.test = test, one.metric = metric, one.value = value;
+  one.samples = 20, one.status = Status::pass;
+  if (one.test == "hbm") one.share_of_limit = 0.95;
+  return one;
+}
+
+Report earned() {
+  Report r = test::earned_report();
+  r.series.clear(), r.run.policy = "asking", r.run.policy_digest = asking().digest;
+  r.findings = {
+      {.check = "host.limits", .subject = "nofile", .status = Status::pass, .stage = "validate", .launch = 1},
+      {.check = "gpu.count", .subject = "node", .status = Status::pass, .stage = "validate", .launch = 1},
+      {.check = "burnin.hbm-copy", .subject = "GPU 0", .status = Status::pass, .stage = "gpu", .launch = 1},
+      {.check = "rdma.bandwidth",
+       .subject = "rail 0",
+       .status = Status::pass,
+       .stage = "rails",
+       .launch = 1}};
+  r.stages = {{"validate", {"validate"}, 1, Status::pass, ""},
+              {"gpu", {"gpu"}, 1, Status::pass, ""},
+              {"rails", {"rdma", "write", "--loopback"}, 1, Status::pass, ""}};
+  for (int gpu = 0; gpu < 2; ++gpu)
+    for (const auto& one : {figure(gpu, "hbm", "copy", 3000), figure(gpu, "gemm", "bf16", 700),
+                            figure(gpu, "launch", "latency", 9)})
+      r.figures.gpu_results.push_back(one);
+  for (int rail = 0; rail < 4; ++rail) {
+    RailResult one;
+    one.node = "gpu-7", one.rail = rail, one.operation = "write", one.bytes = 1 << 20;
+    one.gbit_s = 194.5, one.wrong = 0, one.status = Status::pass;
+    r.figures.rails.push_back(one);
+  }
+  return r;
+}
+
+Verdict decided(const Report& report) {
+  Wanted wanted = test::wanted();
+  wanted.plan = asking().burnin;
+  wanted.checks = {{"host.limits", {"host.nofile"}}, {"gpu.count", {"gpus.count"}}};
+  return decide(report, asking(), wanted);
+}
+
+TEST(Figures, AreJudgedAgain) {
+  ASSERT_EQ(decided(earned()).decision, Decision::pass) << testing::PrintToString(decided(earned()).because);
+  using Change = std::function<void(Figures&)>;
+  for (const auto& [why, change] : std::vector<std::pair<const char*, Change>>{
+           {"hbm copy was judged of 1 of 2 GPUs",
+            [](Figures& f) { f.gpu_results.erase(f.gpu_results.begin()); }},
+           {"gemm bf16 was judged of 1 of 2 GPUs",
+            [](Figures& f) { f.gpu_results[1].status = Status::skip; }},
+           {"gemm bf16 was judged of 1 of 2 GPUs",
+            [](Figures& f) { f.gpu_results[1].status = Status::unknown; }},
+           {"launch latency was judged of 1 of 2 GPUs", [](Figures& f) { f.gpu_results[2].samples = 0; }},
+           {"GPU 0: hbm copy is said to be good, and is 10.0 %",
+            [](Figures& f) { f.gpu_results[0].share_of_limit = 0.1; }},
+           {"does not say its share", [](Figures& f) { f.gpu_results[0].share_of_limit.reset(); }},
+           {"GPU 0: gemm bf16 is said to be good, and is 6", [](Figures& f) { f.gpu_results[1].value = 6; }},
+           {"GPU 1: launch latency is said to be good", [](Figures& f) { f.gpu_results[5].value = 90; }},
+           {"gpu-7 rail 2: is said to be good at 0.50 Gbit/s", [](Figures& f) { f.rails[2].gbit_s = 0.5; }},
+           {"no rail's bandwidth was judged", [](Figures& f) {
+              for (auto& rail : f.rails)
+                rail.status = Status::unknown;
+            }}}) {
+    Report report = earned();
+    change(report.figures);
+    const Verdict verdict = decided(report);
+    EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
+    EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
+  }
+}
+
+TEST(Figures, OfARailWithWrongDataOrAFailureFail) {
+  for (const bool wrong : {true, false}) {
+    Report report = earned();
+    wrong ? void(report.figures.rails[1].wrong = 500) : void(report.figures.rails[1].status = Status::fail);
+    EXPECT_EQ(decided(report).decision, Decision::fail);
+    report.figures.rails[1].peer = "gpu-b";
+    EXPECT_EQ(decided(report).decision, Decision::fail) << "of a burn-in with a peer";
+    Wanted wanted = test::wanted();
+    wanted.plan = asking().burnin, wanted.kind = RunKind::fabric;
+    EXPECT_THAT(judge_figures(report, asking(), wanted).failed, IsEmpty())
+        << "it may be the other one's fault";
+  }
+}
+
+}  // namespace
+}  // namespace mlc
