@@ -162,6 +162,7 @@ std::string Case::no_business() const {
   switch (report.verdict.decision) {
     case Decision::inconclusive:
       // A witness of a fabric stage, or a node that is open: what could not be tested takes nothing away.
+      if (kind == RunKind::health && is_true()) return {};
       if (!admits(kind) || (kind == RunKind::fabric && is_true()))
         return "a " + name_of(kind) + " that is inconclusive takes nothing away";
       return {};
@@ -342,6 +343,12 @@ Admission Case::failed() const {
 
 Admission Case::undecided() const {
   Admission admission;
+  if (kind == RunKind::health) {  // nothing is taken away; the next turn is another node's
+    admission.all_it_can = true;
+    admission.condition = node.conditions.at(policy.admit.condition);
+    admission.annotations[tried_annotation] = rfc3339(ended());
+    return admission;
+  }
   admission.condition.status = "Unknown", admission.condition.reason = reason_of(report);
   admission.condition.message = message(faults(), "");
   // Whose local stages stand waits for another fabric stage; all else begins again.

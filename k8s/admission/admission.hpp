@@ -22,6 +22,7 @@ inline constexpr const char* run_annotation = "mlc-bench.io/run";
 inline constexpr const char* boot_annotation = "mlc-bench.io/boot-id";
 inline constexpr const char* expires_annotation = "mlc-bench.io/expires";   // known good until
 inline constexpr const char* tested_annotation = "mlc-bench.io/tested-at";  // the last run under load ended
+inline constexpr const char* tried_annotation = "mlc-bench.io/tried-at";    // one that could not tell ended
 inline constexpr const char* looked_annotation = "mlc-bench.io/looked-at";  // the last passive look ended
 inline constexpr const char* suspected_annotation =
     "mlc-bench.io/suspected-at";  // a first failure, by that run

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "k8s/admission/node_patch.hpp"
 #include "reports/record/json_reader.hpp"
 #include "reports/record/moment.hpp"
 
@@ -16,6 +17,7 @@ constexpr std::array kinds{JobKind::burnin, JobKind::health, JobKind::passive, J
                            JobKind::ipam};
 // A number as large as this was not counted by us.
 constexpr int most = 1'000'000;
+constexpr std::size_t longest_words = 200;
 
 int count_of(const nlohmann::json& object, const char* key) {
   const auto value = object.find(key);
@@ -34,7 +36,9 @@ Attempts one_of(const nlohmann::json& object) {
                     .after = std::nullopt,
                     .refused = is_set("refused"),
                     .answers = count_of(object, "runs"),
-                    .unplaced = is_set("unplaced")};
+                    .idle = {}};
+  if (const auto idle = object.find("idle"); idle != object.end() && idle->is_string())
+    attempts.idle = idle->get<std::string>().substr(0, longest_words);
   if (const auto after = object.find("after"); after != object.end() && after->is_string())
     attempts.after = parse_rfc3339(after->get<std::string>());
   return attempts;
@@ -44,7 +48,7 @@ nlohmann::ordered_json written(const Attempts& attempts) {
   nlohmann::ordered_json object{{"n", attempts.misses}, {"try", attempts.next}};
   if (attempts.after) object["after"] = rfc3339(*attempts.after);
   if (attempts.refused) object["refused"] = true;
-  if (attempts.unplaced) object["unplaced"] = true;
+  if (!attempts.idle.empty()) object["idle"] = bounded(attempts.idle, longest_words);
   if (attempts.answers > 0) object["runs"] = attempts.answers;
   return object;
 }

@@ -27,7 +27,7 @@ struct Attempts {
   bool refused = false;  // the last one refused the node: "pending" since then is an operator's word
   // Runs that ended with an answer: the next one is a new run, and does not go on where that one was.
   int answers = 0;
-  bool unplaced = false;  // the last one ended since no Pod of it found a place
+  std::string idle;  // why no Pod of the last one began, in the scheduler's or the kubelet's words
   bool operator==(const Attempts&) const = default;
 };
 

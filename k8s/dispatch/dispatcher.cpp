@@ -159,21 +159,25 @@ Fleet Dispatcher::look() {
   return fleet;
 }
 
-void Dispatcher::send(const HttpRequest& request, const std::string& what, Dispatched& done) {
+bool Dispatcher::send(const HttpRequest& request, const std::string& what, Dispatched& done) {
   const HttpResponse response = api_.send(request);
+  const bool creates = request.method == "POST";
   if (response.status >= 200 && response.status < 300) {
     ++done.done;
-  } else if (response.status == 404 && request.method != "POST") {
-    done.notes.push_back(what + ": it is gone");
-  } else if (response.status == 409) {
-    done.notes.push_back(
-        what + (request.method == "POST"
-                    ? ": it is there already, by another dispatcher, or without its labels: kubectl -n " +
-                          policy_.dispatch.job_namespace + " get job --show-labels"
-                    : ": it has changed meanwhile"));
-  } else {
-    done.refusals.push_back(what + ": " + said(response));
+    return true;
   }
+  if (response.status == 404 && !creates) {
+    done.notes.push_back(what + ": it is gone");
+    return true;
+  }
+  if (response.status == 409)
+    done.notes.push_back(
+        what + (creates ? ": it is there already, by another dispatcher, or without its labels: kubectl -n " +
+                              policy_.dispatch.job_namespace + " get job --show-labels"
+                        : ": it has changed meanwhile"));
+  else
+    done.refusals.push_back(what + ": " + said(response));
+  return false;
 }
 
 // What is refused for one node or Job must not stop the others. Where the API server gives no answer the rest
@@ -184,14 +188,14 @@ std::set<std::string> Dispatcher::each(const std::vector<Item>& list, const std:
   std::set<std::string> left;
   bool silent = false;
   for (const auto& one : list) {
-    const auto refusals = done.refusals.size();
+    bool is_done = false;
     if (!silent) try {
-        send_one(one);
+        is_done = send_one(one);
       } catch (const ApiError& error) {
         done.refusals.push_back(what + " " + one.name + ": " + error.what());
         silent = !error.refused;
       }
-    if (silent || done.refusals.size() > refusals) left.insert(one.name);
+    if (!is_done) left.insert(one.name);
   }
   if (silent) done.refusals.push_back(what + ": what is left of these waits for the next round");
   return left;
@@ -208,44 +212,49 @@ Dispatched Dispatcher::carry_out(const Round& round) {
   const auto unwritten = each(round.node_patches, "note on node", done, [&](const PatchNode& patch) {
     NodeView node;
     node.name = patch.name, node.uid = patch.uid;
-    send(set_metadata(node, patch.labels, patch.annotations), "note on node " + patch.name, done);
+    return send(set_metadata(node, patch.labels, patch.annotations), "note on node " + patch.name, done);
   });
   // What is not recorded must not be forgotten with its Job, nor begun again as if it had not been.
-  std::set<std::string> unrecorded;
+  std::set<std::string> not_now;
   for (const auto& patch : round.node_patches)
     if (unwritten.contains(patch.name) && patch.annotations.contains(attempts_annotation))
-      unrecorded.insert(patch.name);
-  const auto is_recorded = [&](const auto& job) {
+      not_now.insert(patch.name);
+  const auto may_go = [&](const auto& job) {
     return std::ranges::none_of(job.members,
-                                [&](const JobMember& member) { return unrecorded.contains(member.name); });
+                                [&](const JobMember& member) { return not_now.contains(member.name); });
   };
   for (const auto& patch : round.template_patches)
     note_on_template(patch, done);
   // As it was seen: a Job that has begun to run since then is left alone.
   std::vector<DeleteJob> deletions;
-  std::ranges::copy_if(round.deletions, std::back_inserter(deletions), is_recorded);
-  each(deletions, "deletion of Job", done, [&](const DeleteJob& job) {
+  std::ranges::copy_if(round.deletions, std::back_inserter(deletions), may_go);
+  const auto standing = each(deletions, "deletion of Job", done, [&](const DeleteJob& job) {
     const nlohmann::ordered_json body{
         {"apiVersion", "v1"},
         {"kind", "DeleteOptions"},
         {"propagationPolicy", "Background"},
         {"preconditions", {{"uid", job.uid}, {"resourceVersion", job.resource_version}}}};
-    send({.method = "DELETE",
-          .path = in_namespace("jobs/" + job.name),
-          .content_type = "application/json",
-          .body = dumped(body)},
-         "deletion of Job " + job.name, done);
+    return send({.method = "DELETE",
+                 .path = in_namespace("jobs/" + job.name),
+                 .content_type = "application/json",
+                 .body = dumped(body)},
+                "deletion of Job " + job.name, done);
   });
+  // Where a Job still stands, another would only wait behind it.
+  for (const auto& job : deletions)
+    if (standing.contains(job.name))
+      for (const auto& member : job.members)
+        not_now.insert(member.name);
   std::map<JobKind, std::vector<CreateJob>> by_kind;
   for (const auto& job : round.creations)
-    if (is_recorded(job)) by_kind[job.kind].push_back(job);
+    if (may_go(job)) by_kind[job.kind].push_back(job);
   for (const auto& [kind, jobs] : by_kind)
     each(jobs, "Job", done, [&](const CreateJob& job) {
-      send({.method = "POST",
-            .path = in_namespace("jobs"),
-            .content_type = "application/json",
-            .body = dumped(job_object(cron_jobs_.at(job.kind), job, policy_.dispatch))},
-           "Job " + job.name, done);
+      return send({.method = "POST",
+                   .path = in_namespace("jobs"),
+                   .content_type = "application/json",
+                   .body = dumped(job_object(cron_jobs_.at(job.kind), job, policy_.dispatch))},
+                  "Job " + job.name, done);
     });
   return done;
 }

@@ -37,7 +37,8 @@ class Dispatcher {
   // False where the server has forgotten the list (410).
   bool pages(const std::string& path, int page, const std::string& accept, const Take& take,
              int at_most = std::numeric_limits<int>::max());
-  void send(const HttpRequest& request, const std::string& what, Dispatched& done);
+  // False where it is as it was before.
+  bool send(const HttpRequest& request, const std::string& what, Dispatched& done);
   // The names of those that were not done.
   template <class Item, class Send>
   static std::set<std::string> each(const std::vector<Item>& list, const std::string& what, Dispatched& done,

@@ -32,10 +32,12 @@ std::vector<const FleetNode*> ready_nodes(RoundState& state) {
       state.wait(node, lack);
     else if (record.after && *record.after > state.now &&
              static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s)
-      state.wait(node,
-                 (record.misses == 1 ? "one fabric Job" : std::to_string(record.misses) + " fabric Jobs") +
-                     " in a row " + (record.unplaced ? "without places for all" : "without a verdict") +
-                     "; again after " + rfc3339(*record.after));
+      state.wait(
+          node,
+          (record.misses == 1 ? "one fabric Job" : std::to_string(record.misses) + " fabric Jobs") +
+              " in a row " +
+              (record.idle.empty() ? "without a verdict" : "whose Pods never began (" + record.idle + ")") +
+              "; again after " + rfc3339(*record.after));
     else
       ready.push_back(&node);
   }
@@ -108,6 +110,11 @@ void plan_fabric_groups(RoundState& state) {
     const std::vector<const FleetNode*> group(ready.begin(), ready.begin() + take);
     ready.erase(ready.begin(), ready.begin() + take);
     CreateJob job = group_of(state, group, seats);
+    if (state.is_taken(job.name)) {
+      for (const FleetNode* node : group)
+        state.wait(*node, edited_text(state, job.name));
+      continue;
+    }
     for (const FleetNode* node : group)
       state.wait(*node, "it is its turn: Job " + job.name);
     state.create(std::move(job));

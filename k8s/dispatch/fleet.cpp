@@ -58,6 +58,24 @@ std::vector<JobMember> members_of(const std::string& annotation) {
   return members;
 }
 
+// By name, which kustomize makes of what is in them.
+std::string config_maps_of(const Json& pod) {
+  std::string names;
+  const auto add = [&](const Json& holder) {
+    if (const auto name = text(part(holder, "configMap"), "name"); !name.empty())
+      names += (names.empty() ? "" : ", ") + name;
+  };
+  const Json& volumes = part(pod, "volumes");
+  if (!volumes.is_array()) return names;
+  for (const auto& volume : volumes) {
+    add(volume);
+    if (const Json& sources = part(part(volume, "projected"), "sources"); sources.is_array())
+      for (const auto& source : sources)
+        add(source);
+  }
+  return names;
+}
+
 }  // namespace
 
 const JobMember* DispatchJob::member(const std::string& of) const {
@@ -70,7 +88,7 @@ void distrust_times_ahead(Fleet& fleet, const AdmitPolicy& policy) {
                     longest = latest +
                               static_cast<std::time_t>(std::max(policy.valid_for_s, policy.extended_for_s));
   for (auto& node : fleet.nodes) {
-    for (auto* time : {&node.tested, &node.looked, &node.suspected})
+    for (auto* time : {&node.tested, &node.tried, &node.looked, &node.suspected})
       if (*time && **time > latest) time->reset();
     if (node.expires && *node.expires > longest) node.expires = fleet.now;
   }
@@ -90,6 +108,7 @@ FleetNode read_fleet_node(const Json& item) {
   node.tested = moment(annotations, tested_annotation);
   node.looked = moment(annotations, looked_annotation);
   node.suspected = moment(annotations, suspected_annotation);
+  node.tried = moment(annotations, tried_annotation);
   node.policy = text(annotations, policy_annotation);
   node.attempts = read_attempts(text(annotations, attempts_annotation));
   return node;
@@ -106,13 +125,13 @@ std::optional<DispatchJob> read_job(const Json& item) {
   job.created = moment(metadata, "creationTimestamp").value_or(0);
   job.leaving = !text(metadata, "deletionTimestamp").empty();
   job.members = members_of(text(part(metadata, "annotations"), members_annotation));
-  job.policy = text(part(metadata, "annotations"), policy_annotation);
   const Json& suspend = part(part(item, "spec"), "suspend");
   job.suspended = suspend.is_boolean() && suspend.get<bool>();
+  job.configured_by = config_maps_of(part(part(part(item, "spec"), "template"), "spec"));
   const Json& status = part(item, "status");
   job.began = moment(status, "startTime");
-  job.running = number(status, "ready") > 0 || number(status, "succeeded") > 0 ||
-                number(status, "failed") > 0 || number(status, "terminating") > 0;
+  job.ended = number(status, "succeeded") > 0 || number(status, "failed") > 0;
+  job.running = job.ended || number(status, "ready") > 0 || number(status, "terminating") > 0;
   if (const Json& conditions = part(status, "conditions"); conditions.is_array())
     for (const auto& condition : conditions) {
       const std::string type = text(condition, "type");
@@ -135,11 +154,20 @@ std::optional<JobPod> read_job_pod(const Json& item) {
   pod.job = text(part(metadata, "labels"), job_name_label);
   if (pod.job.empty()) return std::nullopt;
   pod.created = moment(metadata, "creationTimestamp").value_or(0);
-  pod.placed = !text(part(item, "spec"), "nodeName").empty();
-  if (const Json& conditions = part(part(item, "status"), "conditions"); conditions.is_array())
+  const Json& status = part(item, "status");
+  if (const Json& conditions = part(status, "conditions"); conditions.is_array())
     for (const auto& condition : conditions)
       if (text(condition, "type") == "PodScheduled" && text(condition, "status") != "True")
         pod.why = text(condition, "message");
+  for (const char* list : {"initContainerStatuses", "containerStatuses"})
+    if (const Json& containers = part(status, list); containers.is_array())
+      for (const auto& container : containers) {
+        const Json &state = part(container, "state"), &waiting = part(state, "waiting");
+        pod.begun = pod.begun || state.contains("running") || state.contains("terminated");
+        if (waiting.empty() || !pod.why.empty()) continue;
+        const std::string message = text(waiting, "message");
+        pod.why = text(waiting, "reason") + (message.empty() ? "" : ": " + message);
+      }
   return pod;
 }
 
@@ -151,12 +179,12 @@ void add_pods(Fleet& fleet, const std::vector<JobPod>& pods) {
     const auto found = jobs.find(pod.job);
     if (found == jobs.end()) continue;
     DispatchJob& job = *found->second;
-    ++(pod.placed ? job.placed : job.unplaced);
-    if (pod.placed || (job.unplaced_since && *job.unplaced_since <= pod.created)) continue;
-    job.unplaced_since = pod.created, job.unplaced_why = pod.why;
+    ++(pod.begun ? job.begun : job.idle);
+    if (pod.begun || (job.idle_since && *job.idle_since <= pod.created)) continue;
+    job.idle_since = pod.created, job.idle_why = pod.why;
   }
   for (auto& [name, job] : jobs)
-    if (job->placed + job->unplaced > 0) job->running = job->placed > 0;
+    if (job->begun + job->idle > 0) job->running = job->begun > 0;
 }
 
 void give_up_lost_jobs(Fleet& fleet) {
@@ -170,7 +198,9 @@ std::optional<std::pair<JobKind, JobTemplate>> read_template(const Json& item) {
   if (!kind) return std::nullopt;
   // Of Jobs that take any free node: kept under their own kind.
   const auto attempts = read_attempts(text(part(metadata, "annotations"), attempts_annotation));
-  JobTemplate made{text(metadata, "name"), text(metadata, "uid"), {}};
+  JobTemplate made{text(metadata, "name"), text(metadata, "uid"), {}, {}};
+  const Json& job = part(part(part(item, "spec"), "jobTemplate"), "spec");
+  made.configured_by = config_maps_of(part(part(job, "template"), "spec"));
   if (const auto own = attempts.find(*kind); own != attempts.end()) made.attempts = own->second;
   return std::pair{*kind, made};
 }

@@ -32,8 +32,9 @@ struct FleetNode {
   std::string hostname;  // the label that node affinity compares
   std::time_t created = 0;
   std::optional<std::time_t> expires, tested, looked, suspected;
-  std::string due, tested_hour;  // labels as they are
-  std::string policy;            // digest of the policy by which it was opened or handed over
+  std::optional<std::time_t> tried;  // the last run under load that could not tell
+  std::string due, tested_hour;      // labels as they are
+  std::string policy;                // digest of the policy by which it was opened or handed over
   AttemptsOf attempts;
 };
 
@@ -51,16 +52,17 @@ struct DispatchJob {
   std::optional<std::time_t> began;     // its controller began to make Pods
   std::optional<std::time_t> finished;  // complete or failed
   std::optional<std::time_t> lost;      // its Pods were told to end by then, for its deadline or a failure
-  bool running = false;                 // a Pod of it has a place, or has had one
+  bool running = false;                 // a Pod of it has begun
+  bool ended = false;                   // a Pod of it has ended
   bool suspended = false;               // by Kueue, which lets it go later
   bool answered = false;                // the command ended with a verdict that asking again would not change
   bool passed = false;                  // the command ended with exit code 0
   bool leaving = false;                 // deletion has begun
-  std::string policy;                   // digest of the policy that it was made under
+  std::string configured_by;            // the ConfigMaps that its Pods mount: another policy is another one
   // Of its Pods that have not ended; none where they are not known.
-  int placed = 0, unplaced = 0;
-  std::optional<std::time_t> unplaced_since;  // of the one that has waited longest for a place
-  std::string unplaced_why;                   // what the scheduler says of it
+  int begun = 0, idle = 0;
+  std::optional<std::time_t> idle_since;  // of the one that has waited longest to begin
+  std::string idle_why;                   // what the scheduler or the kubelet says of it
 
   bool over() const { return finished.has_value(); }
   bool waiting() const { return !over() && !running; }
@@ -70,14 +72,15 @@ struct DispatchJob {
 // A Pod of a Job that has not ended.
 struct JobPod {
   std::string job;
-  bool placed = false;
+  bool begun = false;  // a container of it runs, or has run
   std::time_t created = 0;
-  std::string why;  // the scheduler's words where it is not
+  std::string why;  // where it has not begun: no place, no image, ...
 };
 
 struct JobTemplate {
   std::string name, uid;
-  Attempts attempts;  // of Jobs that take any free node
+  Attempts attempts;          // of Jobs that take any free node
+  std::string configured_by;  // as of a Job
 };
 
 inline constexpr int unlabelled_shown = 3;

@@ -140,7 +140,6 @@ Json job_object(const nlohmann::json& cron_job, const CreateJob& job, const Disp
   if (job.members.size() == 1 && job.members.front().name.size() <= 63)
     labels[node_label] = job.members.front().name;
   if (!job.members.empty()) annotations[members_annotation] = members_text(job);
-  annotations[policy_annotation] = job.policy;
 
   Json spec = made["spec"];
   if (job.kind == JobKind::fabric)

@@ -53,8 +53,7 @@ std::string tried_text(const FleetNode& node, const Attempts& record, std::time_
            ", or at once when repaired: kubectl label node " + node.name + " --overwrite " + admission_label +
            "=pending";
   return times +
-         (record.unplaced ? " without a place for its Pod (cordoned, tainted, in use, or down?)"
-                          : " without a verdict") +
+         (record.idle.empty() ? " without a verdict" : " whose Pod never began (" + record.idle + ")") +
          "; again after " + rfc3339(until) + begin_anew;
 }
 
@@ -114,8 +113,7 @@ void plan_local_stages(RoundState& state) {
     const int number = state.next_number(*node, JobKind::burnin);
     const std::string name = job_name_of(JobKind::burnin, *node, number);
     if (state.is_taken(name)) {
-      state.wait(*node, "Job " + name + " was edited, and is in the way of its own: kubectl -n " +
-                            state.policy.dispatch.job_namespace + " delete job " + name);
+      state.wait(*node, edited_text(state, name));
       continue;
     }
     state.create({.kind = JobKind::burnin,

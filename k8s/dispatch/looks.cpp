@@ -16,6 +16,9 @@ namespace {
 constexpr std::size_t marks_at_once = 100;
 constexpr double hour_s = 3600;
 
+// Whose turn it is goes by when it was last tried: one that could not tell must not keep the others waiting.
+std::optional<std::time_t> under_load(const FleetNode& node) { return std::max(node.tested, node.tried); }
+
 void mark_nodes(RoundState& state) {
   std::size_t marks = 0;
   for (const auto& node : state.fleet.nodes) {
@@ -27,12 +30,13 @@ void mark_nodes(RoundState& state) {
           ++marks;
     else if (!over && !doubted && !node.due.empty())
       state.label(node, due_label, std::nullopt, "no longer due"), ++marks;
-    if (node.state != "admitted" || (!node.tested && node.tested_hour.empty())) continue;
+    const auto last = under_load(node);
+    if (node.state != "admitted" || (!last && node.tested_hour.empty())) continue;
     const std::string hour =
-        std::to_string(static_cast<long long>(node.tested.value_or(0) / static_cast<std::time_t>(hour_s)));
+        std::to_string(static_cast<long long>(last.value_or(0) / static_cast<std::time_t>(hour_s)));
     if (node.tested_hour != hour)
       state.label(node, tested_hour_label, hour,
-                  node.tested ? "last active run " + rfc3339(*node.tested) : "no active run is known"),
+                  last ? "last active run " + rfc3339(*last) : "no active run is known"),
           ++marks;
   }
 }
@@ -149,20 +153,29 @@ void plan_confirmations(RoundState& state) {
 struct HealthJobs {
   int waiting = 0, running = 0;
   std::optional<std::time_t> missed;  // the last that found no free node
+  int vain = 0;                       // that ended without a pass since the last that passed
+  std::optional<std::time_t> vain_until;
 };
 
 // Jobs that take any free node: what came of them is kept with their template.
 HealthJobs count_health(const RoundState& state) {
   HealthJobs count;
+  std::vector<std::pair<std::time_t, bool>> ended;
   for (const auto& job : state.fleet.jobs) {
     if (job.kind != JobKind::health || !job.members.empty()) continue;
     const auto limit = static_cast<std::time_t>(look_starts_within_s);
-    if (state.removed(job) && !job.leaving)
+    if (state.has_found_no_place(job) && !job.leaving)
       count.missed = std::max(count.missed.value_or(0), job.began.value_or(job.created) + limit);
-    else if (job.waiting())
-      ++count.waiting;
-    else if (!job.over())
-      ++count.running;
+    else if (job.over())
+      ended.emplace_back(*job.finished, job.passed);
+    else
+      ++(job.running ? count.running : count.waiting);
+  }
+  std::ranges::sort(ended);
+  for (const auto& [at, passed] : ended) {
+    count.vain = passed ? 0 : count.vain + 1;
+    const double wait_s = std::min(back_off_s(state.policy.dispatch, count.vain), hour_s);
+    count.vain_until = std::min(at, state.now) + static_cast<std::time_t>(wait_s);
   }
   return count;
 }
@@ -188,9 +201,17 @@ void plan_health(RoundState& state) {
   }
   const auto before = state.now - static_cast<std::time_t>(policy.health_every_s);
   const auto due = std::ranges::count_if(state.fleet.nodes, [&](const FleetNode& node) {
-    return node.state == "admitted" && node.tested.value_or(0) <= before && state.at_work(node) == nullptr;
+    return node.state == "admitted" && under_load(node).value_or(0) <= before &&
+           state.at_work(node) == nullptr;
   });
   if (due == 0 || held(state, record)) return;
+  // The next would take the same node again, and come to as little.
+  if (count.vain > 0 && *count.vain_until > state.now) {
+    state.round.notes.push_back("active looks come to nothing, " + std::to_string(count.vain) +
+                                " in a row; again after " + rfc3339(*count.vain_until) + ": kubectl -n " +
+                                policy.job_namespace + " logs -l app.kubernetes.io/component=health");
+    return;
+  }
   const int room =
       std::min({health_waiting_at_once - count.waiting,
                 static_cast<int>(std::min<std::ptrdiff_t>(due, 1'000'000)) - count.waiting - count.running,

@@ -22,17 +22,18 @@ double limit_of(JobKind kind) {
 // What its Job was made for is no longer so.
 std::string needless(const RoundState& state, const DispatchJob& job) {
   if (job.members.empty()) return {};
-  bool known = false, wanted = false;
+  const FleetNode* known = nullptr;
+  bool wanted = false;
   for (const auto& member : job.members) {
     const FleetNode* node = state.node_of(member.uid);
     if (node == nullptr) continue;
-    known = true;
+    known = known ? known : node;
     wanted = wanted || (job.kind == JobKind::burnin   ? node->state != "admitted"
                         : job.kind == JobKind::fabric ? node->state == "fabric"
                                                       : node->state == "admitted");
   }
-  if (!known) return "its node is gone";
-  return wanted ? "" : "its node is " + state.node_of(job.members.front().uid)->state + " already";
+  if (known == nullptr) return "its node is gone";
+  return wanted ? "" : "its node is " + known->state + " already";
 }
 
 // A node is in one group at a time: where two dispatchers made two, the younger goes, unless it runs.
@@ -48,9 +49,12 @@ const DispatchJob* elder_with_same_member(const RoundState& state, const Dispatc
   return nullptr;
 }
 
-// What it will find, or finds, is measured by what the policy no longer says.
+// What it will find, or finds, is measured by what the policy no longer says: the template's ConfigMap has
+// another name. Whose dispatcher made it, and by which file, says nothing of what its Pods read.
 bool is_of_another_policy(const RoundState& state, const DispatchJob& job) {
-  return !job.policy.empty() && job.policy != state.policy.digest;
+  const auto made_of = state.fleet.templates.find(job.kind);
+  return made_of != state.fleet.templates.end() && !job.configured_by.empty() &&
+         job.configured_by != made_of->second.configured_by;
 }
 
 void tidy_waiting(RoundState& state, const DispatchJob& job) {
@@ -61,15 +65,16 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
   if (const auto* elder = elder_with_same_member(state, job))
     return state.remove(job, "a node of it is in " + elder->name);
   if (job.suspended) return;  // Kueue lets it go when there is room
-  const std::time_t began = std::max(job.began.value_or(job.created), job.unplaced_since.value_or(0));
+  const std::time_t began = std::max(job.began.value_or(job.created), job.idle_since.value_or(0));
   const auto limit = static_cast<std::time_t>(limit_of(job.kind));
   if (state.now - began <= limit) return;
   for (const auto& member : job.members)
     if (const FleetNode* node = state.node_of(member.uid);
         node != nullptr && member.number >= state.record(*node, job.kind).next)
-      state.miss(*node, job.kind, member.number, began + limit, Came::to_no_place);
-  state.remove(job, "no Pod of it found a place in " + shortest(limit_of(job.kind) / 60) + " minutes" +
-                        (job.unplaced_why.empty() ? "" : ": " + job.unplaced_why));
+      state.miss(*node, job.kind, member.number, began + limit, Came::to_no_place, job.idle_why);
+  state.found_no_place(job);
+  state.remove(job, "no Pod of it began in " + shortest(limit_of(job.kind) / 60) + " minutes" +
+                        (job.idle_why.empty() ? "" : ": " + job.idle_why));
 }
 
 // A Job that is over: did it change what it was for?
@@ -87,6 +92,19 @@ bool gave_nothing(const FleetNode& node, const DispatchJob& job) {
       return false;
   }
   return false;
+}
+
+// Those of its Pods that met have ended, and what is left never begins: the stage is over.
+bool is_over_but_for_idle_pods(const DispatchJob& job) {
+  return job.kind == JobKind::fabric && !job.over() && job.ended && job.begun == 0 && job.idle > 0;
+}
+
+void end_group(RoundState& state, const DispatchJob& job) {
+  for (const auto& member : job.members)
+    if (const FleetNode* node = state.node_of(member.uid);
+        node != nullptr && gave_nothing(*node, job) && member.number >= state.record(*node, job.kind).next)
+      state.miss(*node, job.kind, member.number, state.now, Came::to_no_verdict);
+  state.remove(job, "its Pods have ended, but for " + std::to_string(job.idle) + " that never began");
 }
 
 void settle_records(RoundState& state, const FleetNode& node) {
@@ -173,7 +191,8 @@ int RoundState::next_number(const FleetNode& node, JobKind kind) const {
   return job == nullptr ? kept : std::max(kept, job->member(node.uid)->number + 1);
 }
 
-void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came) {
+void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came,
+                      const std::string& idle_why) {
   Attempts record = this->record(node, kind);
   // Of a time that lies ahead nothing is known: an edited or damaged Job must not lock a node out.
   at = std::min(at, now);
@@ -181,7 +200,7 @@ void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time
   record.refused = node.state == "refused";
   if (kind == JobKind::fabric && record.refused) return refused_by_fabric(node, record.next, at);
   ++record.misses;
-  record.unplaced = came == Came::to_no_place;
+  record.idle = came != Came::to_no_place ? "" : idle_why.empty() ? "no place" : idle_why;
   if (came == Came::to_a_verdict || record.refused) ++record.answers;
   record.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
   set_record(node, kind, record,
@@ -196,14 +215,17 @@ void RoundState::refused_by_fabric(const FleetNode& node, int next, std::time_t 
              "refused by its fabric stage");
   Attempts local = record(node, JobKind::burnin);
   ++local.misses, ++local.answers;
-  local.refused = true, local.unplaced = false, local.next = next_number(node, JobKind::burnin);
+  local.refused = true, local.idle.clear(), local.next = next_number(node, JobKind::burnin);
   local.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, local.misses));
   set_record(node, JobKind::burnin, local, "tested anew after " + rfc3339(*local.after));
 }
 
-void RoundState::done(const FleetNode& node, JobKind kind, int number) {
+// At once, as an operator expects; but where that leads nowhere, not every minute.
+void RoundState::done(const FleetNode& node, JobKind kind, int number, std::time_t at) {
   Attempts record = this->record(node, kind);
-  record.next = std::max(record.next, number + 1), ++record.answers;
+  record.next = std::max(record.next, number + 1), ++record.answers, ++record.misses;
+  record.idle.clear();
+  record.after = std::min(at, now) + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses - 1));
   set_record(node, kind, record, "its last " + to_string(kind) + " Job passed");
 }
 
@@ -233,7 +255,6 @@ bool RoundState::is_taken(const std::string& job) const {
 
 void RoundState::create(CreateJob job) {
   ++unfinished_[job.kind];
-  job.policy = policy.digest;
   round.creations.push_back(std::move(job));
 }
 
@@ -257,16 +278,21 @@ std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind ki
 
 std::string how_it_is(const DispatchJob& job) {
   const std::string its = "its Job " + job.name, since = rfc3339(job.began.value_or(job.created)),
-                    why = job.unplaced_why.empty() ? "" : ": " + job.unplaced_why;
+                    why = job.idle_why.empty() ? "" : ": " + job.idle_why;
   if (job.leaving) return its + " is being deleted";
   if (job.lost) return its + " was told to end, and a node of it does not say that it has";
-  if (job.running && job.unplaced > 0)
-    return its + " has " + count_text(job.placed, "Pod") + " at work since " + since + " and " +
-           std::to_string(job.unplaced) + " without a place" + why;
+  if (job.running && job.idle > 0)
+    return its + " has " + count_text(job.begun, "Pod") + " at work since " + since + " and " +
+           std::to_string(job.idle) + " that has not begun" + why;
   if (job.running) return its + " is at work since " + since;
   if (job.suspended) return its + " waits for its queue to let it go";
-  if (job.unplaced > 0) return its + " waits since " + rfc3339(*job.unplaced_since) + " for a place" + why;
+  if (job.idle > 0) return its + " waits since " + rfc3339(*job.idle_since) + " for its Pod to begin" + why;
   return its + " waits since " + since + " for its Pod to begin; kubectl describe says what for";
+}
+
+std::string edited_text(const RoundState& state, const std::string& job) {
+  return "Job " + job + " was edited, and is in the way of its own: kubectl -n " +
+         state.policy.dispatch.job_namespace + " delete job " + job;
 }
 
 // A uid is enough: a node of the same name that was made anew is another one.
@@ -276,7 +302,9 @@ std::string job_name_of(JobKind kind, const FleetNode& node, int number) {
 
 void account_for_jobs(RoundState& state) {
   for (const auto& job : state.fleet.jobs)
-    if (job.waiting())
+    if (is_over_but_for_idle_pods(job))
+      end_group(state, job);
+    else if (job.waiting())
       tidy_waiting(state, job);
     else if (!job.over() && (job.kind == JobKind::burnin || job.kind == JobKind::fabric) &&
              is_of_another_policy(state, job))
@@ -289,7 +317,7 @@ void account_for_jobs(RoundState& state) {
       const int number = job->member(node.uid)->number;
       if (number < state.record(node, kind).next) continue;
       if (kind == JobKind::burnin && job->passed)
-        state.done(node, kind, number);
+        state.done(node, kind, number, *job->finished);
       else
         state.miss(node, kind, number, *job->finished,
                    job->answered ? Came::to_a_verdict : Came::to_no_verdict);

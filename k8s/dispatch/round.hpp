@@ -49,7 +49,6 @@ struct CreateJob {
   int pods = 1;
   bool witnesses = false;                    // admitted nodes may take the places that are left
   std::optional<std::time_t> tested_before;  // any admitted node that is free and was tested before
-  std::string policy;                        // digest of the one that it is made under
   std::string why;
 };
 

@@ -32,14 +32,17 @@ class RoundState {
   // By a Job that no longer says whose it is: it was edited.
   bool is_taken(const std::string& job) const;
   bool removed(const DispatchJob& job) const { return removed_.contains(job.uid); }
+  void found_no_place(const DispatchJob& job) { idle_.insert(job.uid); }
+  bool has_found_no_place(const DispatchJob& job) const { return idle_.contains(job.uid); }
 
   // The record as this round leaves it.
   const Attempts& record(const FleetNode& node, JobKind kind) const;
   int next_number(const FleetNode& node, JobKind kind) const;
   // A try that opened nothing ended at `at`. After a verdict the next run is a new one.
-  void miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came);
+  void miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came,
+            const std::string& idle_why = {});
   // One that passed; what the node is since then is somebody's word, or another run's.
-  void done(const FleetNode& node, JobKind kind, int number);
+  void done(const FleetNode& node, JobKind kind, int number, std::time_t at);
   void set_record(const FleetNode& node, JobKind kind, const Attempts& attempts, const std::string& why);
   void label(const FleetNode& node, const std::string& key, const std::optional<std::string>& value,
              const std::string& why);
@@ -51,7 +54,7 @@ class RoundState {
  private:
   std::map<std::string, AttemptsOf> records_;  // by uid, of nodes that have one
   std::map<std::string, PatchNode> patches_;
-  std::set<std::string> recorded_, removed_;
+  std::set<std::string> recorded_, removed_, idle_;
   std::map<std::string, const FleetNode*> nodes_;
   std::map<std::pair<std::string, JobKind>, const DispatchJob*> latest_;
   std::map<JobKind, int> unfinished_;
@@ -66,6 +69,9 @@ std::string job_name_of(JobKind kind, const FleetNode& node, int number);
 
 // What a Job that is not over does, for the line of its node.
 std::string how_it_is(const DispatchJob& job);
+
+// Of a Job that is in the way of another, whose name it has.
+std::string edited_text(const RoundState& state, const std::string& job);
 
 // The parts, in this order.
 void account_for_jobs(RoundState& state);

@@ -373,8 +373,11 @@ class Faults(DispatchCase):
         pod = {"metadata": {"name": f"{name}-x", "namespace": "mlc-bench", "uid": "p", "creationTimestamp": self.api.now(), "labels": {"batch.kubernetes.io/job-name": name}},
                "spec": {}, "status": {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/8 nodes are available: 8 Insufficient nvidia.com/gpu."}]}}
         self.api.objects["pods", "mlc-bench", f"{name}-x"] = pod
-        self.assertIn("for a place: 0/8 nodes are available: 8 Insufficient nvidia.com/gpu.", self.reason("gpu-0"))
-        pod["spec"]["nodeName"] = "gpu-0"   # and no container is ready, as while an image is pulled
+        self.assertIn("for its Pod to begin: 0/8 nodes are available: 8 Insufficient nvidia.com/gpu.", self.reason("gpu-0"))
+        pod["spec"]["nodeName"] = "gpu-0"
+        pod["status"] = {"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}]}
+        self.assertIn("for its Pod to begin: ErrImagePull: not found", self.reason("gpu-0"))
+        pod["status"] = {"phase": "Running", "containerStatuses": [{"ready": False, "state": {"running": {}}}]}   # its kubelet is slow to say more
         self.later(1800)
         self.dispatch()
         self.assertEqual(self.jobs(), [name])

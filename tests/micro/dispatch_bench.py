@@ -9,6 +9,7 @@ burnin: {stages: [{stage: checks, command: [validate]}]}
 health: {stages: [{stage: checks, command: [validate]}]}
 passive: {stages: [{stage: checks, command: [validate]}]}
 fabric: {stages: [{stage: together, command: [allreduce]}]}
+admit: {quarantine: {taint: "mlc-bench.io/quarantine:NoSchedule", share_per_hour: 0.1}}
 """
 # A process begins with the memory of who started it in its books: this one holds the whole cluster, so that a small one starts it.
 MEASURED = """import json, os, subprocess, sys
@@ -55,7 +56,10 @@ class Cluster:
         query = {k: v[0] for k, v in urllib.parse.parse_qs(urllib.parse.urlsplit(url).query).items()}
         what = urllib.parse.urlsplit(url).path.rsplit("/", 1)[-1]
         if method == "GET":
-            items = {"nodes": self.text, "jobs": [json.dumps(j) for j in self.jobs.values()], "cronjobs": [json.dumps(c) for c in self.cronjobs], "events": []}[what]
+            items = {"nodes": self.text, "jobs": [json.dumps(j) for j in self.jobs.values()], "cronjobs": [json.dumps(c) for c in self.cronjobs], "events": [], "pods": []}.get(what)
+            if items is None:   # the ledger, which knows the fleet's size
+                return 200, json.dumps({"metadata": {"name": what, "resourceVersion": "1", "annotations": {
+                    "mlc-bench.io/fleet": str(len(self.nodes)), "mlc-bench.io/fleet-counted-at": utc(self.now)}}, "data": {}}).encode()
             start, limit = int(query.get("continue", 0)), int(query["limit"])
             more = json.dumps({"continue": str(start + limit)} if start + limit < len(items) else {})
             return 200, ('{"metadata": %s, "items": [%s]}' % (more, ",".join(items[start:start + limit]))).encode()

@@ -93,7 +93,11 @@ TEST(Admission, AHealthRunRenewsAndTakesButNeverGives) {
   };
   EXPECT_FALSE(health(Decision::pass, "").changes);
   EXPECT_FALSE(health(Decision::pass, "False").changes);
-  EXPECT_FALSE(health(Decision::inconclusive, "True").changes);
+  const auto undecided = health(Decision::inconclusive, "True");
+  EXPECT_EQ(undecided.condition.status, "True");
+  EXPECT_TRUE(undecided.labels.empty() && !undecided.annotations.contains(expires_annotation));
+  EXPECT_TRUE(undecided.annotations.at(tried_annotation)) << "the next turn is another node's";
+  EXPECT_FALSE(health(Decision::inconclusive, "False").changes);
   EXPECT_TRUE(health(Decision::pass, "True").open);
   EXPECT_FALSE(health(Decision::pass, "True").labels.contains(tier_label)) << "it measures no tier";
   EXPECT_EQ(health(Decision::fail, "True").condition.status, "False");

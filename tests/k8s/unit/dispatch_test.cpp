@@ -167,8 +167,7 @@ TEST(Dispatch, NoJobStaysIdle) {
   ASSERT_EQ(round.deletions.size(), 1u);
   ASSERT_EQ(round.node_patches.size(), 1u);
   EXPECT_TRUE(cluster.fleet.jobs.empty());
-  EXPECT_THAT(why(cluster.round(), "a"),
-              HasSubstr("without a place for its Pod (cordoned, tainted, in use, or down?); again after"));
+  EXPECT_THAT(why(cluster.round(), "a"), HasSubstr("whose Pod never began (no place); again after"));
   // One that Kueue holds back is no idle one.
   DispatchedCluster queued;
   queued.add("a");

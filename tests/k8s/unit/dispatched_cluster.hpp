@@ -22,7 +22,7 @@ class DispatchedCluster {
     policy.name = "p";
     policy.burnin.emplace(), policy.health.emplace(), policy.passive.emplace(), policy.fabric.emplace();
     for (const JobKind kind : {JobKind::burnin, JobKind::health, JobKind::passive, JobKind::fabric})
-      fleet.templates[kind] = {"mlc-" + to_string(kind), "uid-" + to_string(kind), {}};
+      fleet.templates[kind] = {"mlc-" + to_string(kind), "uid-" + to_string(kind), {}, {}};
   }
 
   FleetNode& add(const std::string& name, const std::string& state = "pending") {
@@ -88,7 +88,8 @@ class DispatchedCluster {
     if (this->job(job.name) != nullptr) return;  // 409
     DispatchJob made;
     made.name = job.name, made.uid = "uid-" + job.name + "-" + std::to_string(++made_);
-    made.kind = job.kind, made.members = job.members, made.created = fleet.now, made.policy = job.policy;
+    made.kind = job.kind, made.members = job.members, made.created = fleet.now;
+    made.configured_by = fleet.templates.at(job.kind).configured_by;
     pods[job.name] = job.pods;
     fleet.jobs.push_back(made);
   }
