@@ -35,10 +35,11 @@ bool is_run_id(const std::string& id) {
 
 std::optional<nlohmann::json> json_of(const std::string& path) {
   try {
+    require_own_file(path);
     auto json = read_json(read_whole(path, {}));
     if (json.is_object()) return json;
   } catch (const std::exception&) {
-  }  // what cannot be read is measured anew
+  }  // what cannot be read, or others may have written, is measured anew
   return std::nullopt;
 }
 
@@ -119,6 +120,7 @@ std::optional<LaunchRecord> RunDirectory::decided(const BurninStage& stage, int 
     if (name.find('/') != std::string::npos ||
         !name.starts_with(std::filesystem::path(file(stage, launch, ".")).filename().string()))
       return std::nullopt;
+    require_own_file(path_ + "/" + name);
     record.report = report_from_json(read_report_file(path_ + "/" + name));
   } catch (const std::exception&) {
     return std::nullopt;

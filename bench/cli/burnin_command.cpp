@@ -241,6 +241,7 @@ class Burnin {
         end.interrupted ? "interrupted"
         : end.timed_out ? "took longer than its limit and was ended"
         : verdict ? "exit code " + std::to_string(end.code) + " without a report: " + printable(unreadable)
+        : end.code == static_cast<int>(ExitCode::interrupted) ? "was interrupted from outside"
         : end.code > 128 ? "ended by signal " + std::to_string(end.code - 128)
                          : "could not run, exit code " + std::to_string(end.code);
     if (!complaint.empty() && !verdict) outcome.why += ": " + complaint;

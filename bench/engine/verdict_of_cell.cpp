@@ -8,6 +8,9 @@ namespace mlc {
 
 namespace {
 
+// A bound of a slow link must not read as none.
+std::string rate_text(double gb_s) { return fixed(gb_s, gb_s < 0.1 ? 5 : 2) + " GB/s"; }
+
 bool wants_time(const Question& question) { return question.metric == Question::Metric::time_us; }
 
 // "Time at most T" is "at least 1 / T operations a second".
@@ -72,7 +75,7 @@ std::string CellJudge::because(const std::string& value) const {
   const Evidence& e = evidence_;
   const auto seconds = [](double s) { return time_text(s * 1e6); };
   const auto metric = [&](double rate) {
-    return wants_time(question_) ? time_text(1e6 / rate) : fixed(rate, 2) + " GB/s";
+    return wants_time(question_) ? time_text(1e6 / rate) : rate_text(rate);
   };
   switch (ruling_.doubt) {
     case Doubt::clock:
@@ -116,11 +119,9 @@ Judgement CellJudge::judgement(double observed) const {
   const bool wire = question_.metric == Question::Metric::wire_gb_s;
   judgement.metric = wants_time(question_) ? "time_us" : wire ? "wire_gb_s" : "busbw_gb_s";
   judgement.bound = question_.bound, judgement.observe_s = question_.observe_s;
-  const std::string value = wants_time(question_)
-                                ? "median time " + time_text(observed)
-                                : (wire ? "on the wire " : "busbw ") + fixed(observed, 2) + " GB/s";
-  const std::string bound =
-      wants_time(question_) ? time_text(question_.bound) : fixed(question_.bound, 2) + " GB/s";
+  const std::string value = wants_time(question_) ? "median time " + time_text(observed)
+                                                  : (wire ? "on the wire " : "busbw ") + rate_text(observed);
+  const std::string bound = wants_time(question_) ? time_text(question_.bound) : rate_text(question_.bound);
   const double off = observed / question_.bound - 1;
   switch (ruling_.conclusion) {
     case Conclusion::at_least:

@@ -57,10 +57,10 @@ std::string quick_caveat(const Report& report, const Style& style) {
 
 std::string table_heading(const Run& run, const TableHead& head, const std::string& what,
                           const Style& style) {
-  std::string text = style.bold(printable(head.collective)) + "   " +
-                     plural(static_cast<std::size_t>(run.ranks), "rank") + " · " +
-                     plural(static_cast<std::size_t>(run.nodes), "node") + " · " + printable(run.backend) +
-                     " · " + printable(what) + "\n\n";
+  std::string text =
+      style.bold(printable(head.collective)) + "   " + plural(static_cast<std::size_t>(run.ranks), "rank") +
+      " · " + plural(static_cast<std::size_t>(run.nodes), "node") +
+      (run.backend.empty() ? "" : " · " + printable(run.backend)) + " · " + printable(what) + "\n\n";
   std::string line = pad_left("size", size_width);
   if (head.several_dtypes) line += "  " + pad_right("dtype", name_width);
   if (head.several_redops) line += "  " + pad_right("redop", place_width);

@@ -93,7 +93,8 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
   report.environment.nodes = {node};
   const std::string& command = stage.command.front();
   if (command == "gpu") {
-    for (const char* check : {"burnin.memory", "burnin.hbm-copy", "burnin.gemm-bf16", "burnin.pcie-to-gpu"})
+    for (const char* check : {"burnin.memory", "burnin.hbm-copy", "burnin.gemm-bf16", "burnin.pcie-to-device",
+                              "burnin.nvlink-copy-engine", "burnin.launch-latency"})
       report.findings.push_back(found(check, "GPU 3", good));
     const GpuExpectation asked = policy.gpu.value_or(GpuExpectation{});
     const std::vector<std::tuple<const char*, const char*, std::optional<double>>> figures{
@@ -101,6 +102,13 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
         {"hbm", "copy", asked.hbm_copy},           {"hbm", "triad", asked.hbm_triad},
         {"gemm", "bf16", asked.gemm_bf16_tflop_s}, {"gemm", "fp8", asked.gemm_fp8_tflop_s},
         {"pcie", "to-device", asked.pcie_gb_s},    {"pcie", "to-host", asked.pcie_gb_s}};
+    Matrix pairs{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .unit = "gb_s"};
+    for (int gpu = 0; gpu < 8; ++gpu) {
+      pairs.rows.push_back("GPU " + std::to_string(gpu)), pairs.columns.push_back(pairs.rows.back());
+      for (int to = 0; to < 8; ++to)
+        pairs.values.push_back(gpu == to ? std::nullopt : std::optional(375.0));
+    }
+    report.figures.matrices.push_back(pairs);
     for (int gpu = 0; gpu < 8; ++gpu)
       for (const auto& [test, metric, bound] : figures) {
         const bool of_memory = std::string(test) == "hbm";

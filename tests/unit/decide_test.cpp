@@ -16,7 +16,8 @@ using testing::HasSubstr;
 
 Series fine() {
   Series s{.collective = "allreduce", .bytes = 1024, .samples = 10, .algbw_gb_s = 1.024, .busbw_gb_s = 1.024};
-  s.time_us.p50 = 1, s.wrong = 0, s.dtype = "float", s.ranks = 2, s.requested_bytes = 1024;
+  s.time_us = {.min = 1, .p50 = 1, .p95 = 1, .p99 = 1, .max = 1, .mean = 1}, s.wrong = 0, s.dtype = "float",
+  s.ranks = 2, s.requested_bytes = 1024;
   return s;
 }
 
@@ -216,6 +217,7 @@ TEST(Decide, AThresholdIsRecomputed) {
       {"not measured: allreduce 8 GiB", [](Series& s) { s.placement = "in_place"; }},
       {"has times that contradict", [](Series& s) { s.time_us.max = 1; }},
       {"has times that contradict", [](Series& s) { s.time_us.mean = 1e6; }},
+      {"has times of zero", [](Series& s) { s.time_us = {.p50 = s.time_us.p50}; }},
       {"has no wire_gb_s", [](Series& s) { s.threshold->metric = "wire_gb_s"; }},
       {"has no wire_gb_s",  // on one node there is no wire
        [](Series& s) { s.threshold->metric = "wire_gb_s", s.tuning = Tuning{.wire_gb_s = 470}; }}};

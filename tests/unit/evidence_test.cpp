@@ -406,7 +406,9 @@ TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
       for (const auto& check : wanted.checks)
         found(check.name, check.name == "vf.count" ? Status::skip : Status::pass);  // as in a Pod
     else if (command == "gpu")
-      found("burnin.hbm-copy");
+      for (const char* check : {"burnin.hbm-copy", "burnin.memory", "burnin.gemm-bf16", "burnin.pcie-to-host",
+                                "burnin.nvlink-data"})
+        found(check);
     else if (command == "rdma")
       found("rdma.bandwidth");
     else
@@ -435,6 +437,7 @@ TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
                                             .samples = 20,
                                             .share_of_limit = 0.95,
                                             .status = Status::pass});
+  report.figures.matrices = {{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine"}};
   for (int rail = 0; rail < *policy.node->rails; ++rail)
     report.figures.rails.push_back(
         {.rail = rail, .operation = "write", .bytes = 1 << 20, .gbit_s = 194.5, .status = Status::pass});

@@ -20,6 +20,7 @@ gpu:
   hbm: {copy_at_least: 90 %}
   gemm: {bf16_tflop_s_at_least: 620}
   launch: {latency_us_at_most: 20}
+  nvlink: {gb_s_at_least: 360}
 rdma: {share_of_ceiling: 0.95}
 burnin:
   stages:
@@ -46,6 +47,17 @@ Report earned() {
       {.check = "host.limits", .subject = "nofile", .status = Status::pass, .stage = "validate", .launch = 1},
       {.check = "gpu.count", .subject = "node", .status = Status::pass, .stage = "validate", .launch = 1},
       {.check = "burnin.hbm-copy", .subject = "GPU 0", .status = Status::pass, .stage = "gpu", .launch = 1},
+      {.check = "burnin.gemm-bf16", .subject = "GPU 0", .status = Status::pass, .stage = "gpu", .launch = 1},
+      {.check = "burnin.launch-graph",
+       .subject = "GPU 0",
+       .status = Status::pass,
+       .stage = "gpu",
+       .launch = 1},
+      {.check = "burnin.nvlink-data",
+       .subject = "GPU 0",
+       .status = Status::pass,
+       .stage = "gpu",
+       .launch = 1},
       {.check = "rdma.bandwidth",
        .subject = "rail 0",
        .status = Status::pass,
@@ -58,9 +70,14 @@ Report earned() {
     for (const auto& one : {figure(gpu, "hbm", "copy", 3000), figure(gpu, "gemm", "bf16", 700),
                             figure(gpu, "launch", "latency", 9)})
       r.figures.gpu_results.push_back(one);
+  r.figures.matrices = {{.kind = "gpu_pair",
+                         .title = "GPU to GPU, copy-engine",
+                         .columns = {"GPU 0", "GPU 1"},
+                         .values = {std::nullopt, 375, 371, std::nullopt}}};
   for (int rail = 0; rail < 4; ++rail) {
     RailResult one;
-    one.node = "gpu-7", one.rail = rail, one.operation = "write", one.bytes = 1 << 20;
+    one.node = "gpu-7", one.rail = rail, one.device = "mlx5_" + std::to_string(rail), one.operation = "write",
+    one.bytes = 1 << 20;
     one.gbit_s = 194.5, one.wrong = 0, one.status = Status::pass;
     r.figures.rails.push_back(one);
   }
@@ -91,9 +108,16 @@ TEST(Figures, AreJudgedAgain) {
            {"GPU 0: gemm bf16 is said to be good, and is 6", [](Figures& f) { f.gpu_results[1].value = 6; }},
            {"GPU 1: launch latency is said to be good", [](Figures& f) { f.gpu_results[5].value = 90; }},
            {"gpu-7 rail 2: is said to be good at 0.50 Gbit/s", [](Figures& f) { f.rails[2].gbit_s = 0.5; }},
-           {"no rail's bandwidth was judged", [](Figures& f) {
-              for (auto& rail : f.rails)
-                rail.status = Status::unknown;
+           {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].status = Status::skip; }},
+           {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].status = Status::unknown; }},
+           {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].bytes = 8; }},
+           {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].node = "gpu-z"; }},
+           {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].device = "mlx5_0"; }},
+           {"no pair of GPUs was measured", [](Figures& f) { f.matrices.clear(); }},
+           {"has 10 GB/s where the policy asks for 360", [](Figures& f) { f.matrices[0].values[1] = 10; }},
+           {"hbm copy was judged of 1 of 2 GPUs", [](Figures& f) {
+              for (auto& one : f.gpu_results)
+                one.uuid = "GPU-one";
             }}}) {
     Report report = earned();
     change(report.figures);
@@ -101,6 +125,13 @@ TEST(Figures, AreJudgedAgain) {
     EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
     EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
   }
+}
+
+// A test that the policy asks something of, and no stage ran.
+TEST(Figures, EachTestThatThePolicyAsksOfIsRun) {
+  Report report = earned();
+  std::erase_if(report.findings, [](const Finding& f) { return f.check == "burnin.launch-graph"; });
+  EXPECT_THAT(decided(report).because, Contains(HasSubstr("gpu.launch: no stage ran that test")));
 }
 
 TEST(Figures, OfARailWithWrongDataOrAFailureFail) {

@@ -81,7 +81,7 @@ TEST_F(Output, TheReportOnDiskSaysItIsUnfinishedUntilItIs) {
                 .requested_bytes = 4,
                 .ranks = 2,
                 .samples = 1,
-                .time_us = {.p50 = 1},
+                .time_us = {.min = 1, .p50 = 1, .p95 = 1, .p99 = 1, .max = 1, .mean = 1},
                 .algbw_gb_s = 0.004,
                 .busbw_gb_s = 0.004,
                 .wrong = 0,

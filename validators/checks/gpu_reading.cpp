@@ -24,6 +24,8 @@ std::optional<NodeGpus> gpus_or_say(const Host& host, const Policy& policy, Chec
   else if (gpus.on_bus.empty() && !wanted && node && asks_of(*node, "gpus."))
     findings.unknown("node", "no NVIDIA GPU on the PCI bus", "the GPUs that the policy asks about",
                      "/sys/bus/pci/devices", "say how many there have to be: node.gpus.count");
+  else if (gpus.on_bus.empty() && wanted && *wanted == 0 && findings.check() == "gpu.count")
+    findings.pass("node", "no NVIDIA GPU on the PCI bus", expected, "/sys/bus/pci/devices");
   else if (gpus.on_bus.empty() && wanted.value_or(0) == 0)
     findings.skip("node", "no NVIDIA GPU on the PCI bus", "/sys/bus/pci/devices");
   else if (gpus.on_bus.empty() && findings.check() != "gpu.count")

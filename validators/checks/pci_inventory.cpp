@@ -34,12 +34,21 @@ std::string instead(const RailsHere& here, const MissingRail& missing) {
          text;
 }
 
+bool any_is(const RailsHere& here, NoRail why) {
+  return std::ranges::any_of(here.others, [&](const auto& other) { return other.why == why; });
+}
+
 void judge_choice(CheckFindings& findings, const RailsHere& here, std::optional<int> wanted) {
+  if (!here.undecided.empty()) return;  // rails_or_say says so
   const std::string expected =
       wanted ? std::to_string(*wanted) + " rails" : "the rails that the policy names";
   const std::string remedy =
-      "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
-      "power-cycle (AC), reseat, then open an RMA";
+      any_is(here, NoRail::not_selected_here)
+          ? "the NIC is here, and is not what node.rails.select asks for: see gpu.count, then its slot "
+            "(lspci -tv); "
+            "if it is where it has to be, mend the policy"
+          : "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
+            "power-cycle (AC), reseat, then open an RMA";
   std::vector<std::string> present, guessed;
   for (const auto& rail : here.rails) {
     present.push_back(rail.rdma);
@@ -54,7 +63,16 @@ void judge_choice(CheckFindings& findings, const RailsHere& here, std::optional<
                                : remedy);
   // A policy may count rails in its target alone.
   const bool uncounted = std::ranges::any_of(here.missing, [](const auto& one) { return !one.index; });
-  if (uncounted || (here.missing.empty() && wanted && static_cast<int>(here.rails.size()) < *wanted))
+  if (uncounted && any_is(here, NoRail::far_from_gpus))
+    findings.unknown(
+        "node",
+        std::to_string(here.rails.size()) + " rails (" + join(present, ", ") + ")" +
+            instead(here, MissingRail{}) +
+            ": a rail in another slot, or whose GPU is gone, or a storage NIC in a gone rail's place",
+        expected, source,
+        "count what is here (lspci -d 15b3:; gpu.count), and name the rails in the policy: "
+        "node.rails.select");
+  else if (uncounted || (here.missing.empty() && wanted && static_cast<int>(here.rails.size()) < *wanted))
     findings.fail("node",
                   std::to_string(here.rails.size()) + " rails (" + join(present, ", ") + ")" +
                       instead(here, MissingRail{}),

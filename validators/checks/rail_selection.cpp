@@ -220,6 +220,8 @@ class Selecting {
     }
     place(fit, RailSource::selector);
     missing_sites(selector.names());
+    if (!result_.missing.empty())
+      others(those([&](const RailCandidate& one) { return in_any_site(one); }), NoRail::not_selected_here);
     others(pool(), NoRail::not_named);
   }
 
@@ -371,6 +373,8 @@ std::string to_text(NoRail why) {
       return "has no route to a peer";
     case NoRail::far_from_gpus:
       return "is near no GPU, as the others are";
+    case NoRail::not_selected_here:
+      return "has an address of the rails, and is not what the policy selects (node.rails.select)";
     case NoRail::other_model:
       return "is another model than most";
   }

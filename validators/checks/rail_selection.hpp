@@ -56,7 +56,7 @@ enum class NoRail {
   other_network,
   no_route_to_peers,
   far_from_gpus,
-
+  not_selected_here,  // has an address of a rail, and is not what the selector asks for
   other_model
 };
 

@@ -57,7 +57,8 @@ std::string inconsistent(const Series& series) {
   if (series.bytes > 0 && std::fabs(algbw - series.algbw_gb_s) > 0.01 * algbw)
     return "says " + shortest(series.algbw_gb_s) + " GB/s, and its bytes and time make " + shortest(algbw);
   const auto& t = series.time_us;
-  if (t.max > 0 && !(t.min <= t.p50 && t.p50 <= t.p95 && t.p95 <= t.p99 && t.p99 <= t.max && t.mean <= t.max))
+  if (!(t.max > 0)) return "has times of zero";
+  if (!(t.min <= t.p50 && t.p50 <= t.p95 && t.p95 <= t.p99 && t.p99 <= t.max && t.mean <= t.max))
     return "has times that contradict each other (the median, the percentiles or the mean beyond the "
            "extremes)";
   if (series.ranks < 1 || !parse_dtype(series.dtype)) return "is of no ranks or no dtype that there is";
@@ -67,7 +68,8 @@ std::string inconsistent(const Series& series) {
   // Twice is the most that any operation's factor is (allreduce: 2 (n - 1) / n).
   if (series.busbw_gb_s > 2.01 * series.algbw_gb_s) return "has a bus bandwidth that no operation has";
   if (const auto& seen = series.observation; seen && series.launches.empty())
-    if (seen->blocks > series.samples || seen->longest_us < 0.99 * series.time_us.max)
+    if (seen->blocks > series.samples || seen->longest_us < 0.99 * series.time_us.max ||
+        seen->wall_busbw_gb_s > 2.01 * series.busbw_gb_s * series.time_us.p50 / series.time_us.min)
       return "was observed otherwise than its samples say";
   return {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 
@@ -59,20 +60,41 @@ void check_time(const Report& report, const Wanted& wanted, std::vector<std::str
                       ", which is yet to come: it is " + rfc3339(*wanted.now));
 }
 
-// Keys of the `node` section whose check no stage ran: stages may name checks, and leave some out.
+// The policy itself leaves it out, here or on the other side of a Pod's walls.
+bool is_left_out(const NodeExpectation& node, const std::string& check) {
+  const auto names = [&](const std::set<std::string>& list) {
+    return list.contains(check) || list.contains(check.substr(0, check.find('.')));
+  };
+  return names(node.skip) || names(node.skip_in_pod) || names(node.skip_on_host);
+}
+
+// Keys of the `node` section whose check no stage ran, since stages may name checks, or which looked at
+// nothing: what it is for is not there, or is of another kind.
 std::vector<std::string> never_judged(const Report& report, const Policy& policy, const Wanted& wanted) {
   std::vector<std::string> missing;
   if (!policy.node) return missing;
   std::set<std::string> found;
+  std::map<std::string, std::string> skipped;
   for (const auto& finding : report.findings)
-    if (!finding.stage.empty()) found.insert(finding.check);
+    if (!finding.stage.empty()) {
+      // What the policy lacks is said by it: "the policy names no peer".
+      if (finding.status == Status::skip && finding.source != "policy")
+        skipped[finding.check] = finding.observed;
+      else
+        found.insert(finding.check);
+    }
   for (const auto& check : wanted.checks) {
     std::vector<std::string> asked;
     for (const auto& key : check.keys)
       if (policy.node->keys.contains(key)) asked.push_back("node." + key);
-    if (!asked.empty() && !found.contains(check.name))
+    if (asked.empty() || found.contains(check.name)) continue;
+    const auto skip = skipped.find(check.name);
+    if (skip == skipped.end())
       missing.push_back("no stage ran " + check.name +
                         ", which judges what the policy asks: " + join(asked, ", "));
+    else if (!is_left_out(*policy.node, check.name))
+      missing.push_back(check.name + " was skipped (" + skip->second +
+                        "), and judges what the policy asks: " + join(asked, ", "));
   }
   return missing;
 }
@@ -117,7 +139,7 @@ std::vector<std::string> never_tested(const Report& report, const Policy& policy
   if (policy.gpu && report.figures.gpu_results.empty())
     missing.emplace_back("no GPU was measured, and the policy has a 'gpu' section");
   else
-    std::ranges::move(figures_never_judged(report, policy), std::back_inserter(missing));
+    std::ranges::move(figures_never_judged(report, policy, wanted), std::back_inserter(missing));
   const bool of_thresholds_alone = !asks(policy.node) && !policy.gpu && !policy.thresholds.empty();
   const bool judged =
       std::ranges::any_of(report.series, [](const auto& s) { return s.threshold.has_value(); });

@@ -20,15 +20,16 @@ struct AskedOfGpu {
 // As the stress tests name their figures (bench/gpu/stress).
 std::vector<AskedOfGpu> asked_of_gpus(const GpuExpectation& gpu) {
   using Of = AskedOfGpu::Of;
-  std::vector<AskedOfGpu> all{{"hbm.read", "hbm", "read", Of::least_share, gpu.hbm_read},
-                              {"hbm.write", "hbm", "write", Of::least_share, gpu.hbm_write},
-                              {"hbm.copy", "hbm", "copy", Of::least_share, gpu.hbm_copy},
-                              {"hbm.triad", "hbm", "triad", Of::least_share, gpu.hbm_triad},
-                              {"gemm.bf16_tflop_s_at_least", "gemm", "bf16", Of::value, gpu.gemm_bf16_tflop_s},
-                              {"gemm.fp8_tflop_s_at_least", "gemm", "fp8", Of::value, gpu.gemm_fp8_tflop_s},
-                              {"pcie.gb_s_at_least", "pcie", "to-device", Of::value, gpu.pcie_gb_s},
-                              {"pcie.gb_s_at_least", "pcie", "to-host", Of::value, gpu.pcie_gb_s},
-                              {"launch.latency_us_at_most", "launch", "latency", Of::most, gpu.launch_us}};
+  std::vector<AskedOfGpu> all{
+      {"hbm.read", "hbm", "read", Of::least_share, gpu.hbm_read},
+      {"hbm.write", "hbm", "write", Of::least_share, gpu.hbm_write},
+      {"hbm.copy", "hbm", "copy", Of::least_share, gpu.hbm_copy},
+      {"hbm.triad", "hbm", "triad", Of::least_share, gpu.hbm_triad},
+      {"gemm.bf16_tflop_s_at_least", "gemm", "bf16", Of::value, gpu.gemm_bf16_tflop_s},
+      {"gemm.fp8_tflop_s_at_least", "gemm", "fp8", Of::value, gpu.gemm_fp8_tflop_s},
+      {"pcie.gb_s_at_least", "pcie", "to-device", Of::value, gpu.pcie_gb_s},
+      {"pcie.gb_s_at_least", "pcie", "to-host", Of::value, gpu.pcie_gb_s},
+      {"launch.latency_us_at_most", "launch", "latency", Of::most, gpu.launch_us}};
   std::erase_if(all, [](const AskedOfGpu& one) { return !one.bound; });
   return all;
 }
@@ -44,7 +45,10 @@ std::string beyond(const GpuResult& figure, const AskedOfGpu& asked) {
   const double bound = *asked.bound;
   if (asked.of == AskedOfGpu::Of::least_share) {
     if (!figure.share_of_limit) return "does not say its share of what the card can do";
-    return *figure.share_of_limit >= bound ? "" : "is " + percent_text(*figure.share_of_limit) + " of what the card can do, and the policy asks for " + percent_text(bound);
+    return *figure.share_of_limit >= bound
+               ? ""
+               : "is " + percent_text(*figure.share_of_limit) +
+                     " of what the card can do, and the policy asks for " + percent_text(bound);
   }
   const bool good = asked.of == AskedOfGpu::Of::most ? figure.value <= bound : figure.value >= bound;
   return good ? "" : "is " + value_of(figure) + ", and the policy asks for " + shortest(bound);
@@ -63,6 +67,11 @@ bool is_judged_by_rate(const RailResult& figure, const Policy& policy) {
   return asked_of_rail(policy) && !figure.p50_us && figure.bytes >= policy.rdma->from_size;
 }
 
+// Of the node that the report is of; others meet it in a fabric stage.
+bool is_own(const std::string& node, const Report& report) {
+  return node.empty() || report.environment.nodes.empty() || node == report.environment.nodes.front().name;
+}
+
 void judge_rail(const RailResult& figure, const Policy& policy, FigureReasons& reasons) {
   const std::string name = figure.node + " rail " + std::to_string(figure.rail) + ": ";
   if (figure.wrong.value_or(0) > 0) {
@@ -73,6 +82,28 @@ void judge_rail(const RailResult& figure, const Policy& policy, FigureReasons& r
     if (figure.status == Status::pass)
       reasons.undecided.push_back(name + "is said to be good at " + fixed(figure.gbit_s, 2) +
                                   " Gbit/s, and the policy asks for " + fixed(*asked_of_rail(policy), 2));
+  }
+  if (!policy.rdma || figure.status != Status::pass) return;
+  const auto& asked = *policy.rdma;
+  if (asked.share_of_siblings && figure.over_siblings && *figure.over_siblings < *asked.share_of_siblings)
+    reasons.undecided.push_back(name + "is said to be good at " + percent_text(*figure.over_siblings) +
+                                " of its siblings, and the policy asks for " +
+                                percent_text(*asked.share_of_siblings));
+  if (asked.latency_us && figure.p50_us && *figure.p50_us > *asked.latency_us)
+    reasons.undecided.push_back(name + "is said to be good at " + time_text(*figure.p50_us) +
+                                ", and the policy asks for " + time_text(*asked.latency_us));
+}
+
+// Pairs of GPUs that are slower than the policy asks, and are said to be good.
+void judge_pairs(const Report& report, double bound, FigureReasons& reasons) {
+  for (const auto& matrix : report.figures.matrices) {
+    if (matrix.kind != "gpu_pair" || !matrix.title.ends_with("copy-engine")) continue;
+    for (std::size_t i = 0; i < matrix.values.size(); ++i)
+      if (!matrix.columns.empty() && i / matrix.columns.size() != i % matrix.columns.size() &&
+          matrix.values[i] && *matrix.values[i] < bound)
+        return reasons.undecided.push_back(matrix.title + " is said to be good, and has " +
+                                           shortest(*matrix.values[i]) + " GB/s where the policy asks for " +
+                                           shortest(bound));
   }
 }
 
@@ -92,6 +123,8 @@ FigureReasons judge_figures(const Report& report, const Policy& policy, const Wa
       judge_rail(figure, policy, reasons);
   if (is_told(report, "rdma.")) reasons.failed.clear();
   const auto asked = policy.gpu ? asked_of_gpus(*policy.gpu) : std::vector<AskedOfGpu>{};
+  if (policy.gpu && policy.gpu->nvlink_gb_s && !is_told(report, "burnin.nvlink"))
+    judge_pairs(report, *policy.gpu->nvlink_gb_s, reasons);
   for (const auto& figure : report.figures.gpu_results) {
     if (figure.status == Status::fail) {
       if (!is_told(report, "burnin." + figure.test))
@@ -106,26 +139,62 @@ FigureReasons judge_figures(const Report& report, const Policy& policy, const Wa
   return reasons;
 }
 
-std::vector<std::string> figures_never_judged(const Report& report, const Policy& policy) {
+namespace {
+
+std::vector<std::string> gpus_never_judged(const Report& report, const Policy& policy) {
   std::vector<std::string> missing;
-  const auto asked = policy.gpu ? asked_of_gpus(*policy.gpu) : std::vector<AskedOfGpu>{};
-  for (const auto& one : asked) {
-    std::set<int> gpus;
-    for (const auto& figure : report.figures.gpu_results)
-      if (figure.test == one.test && figure.metric == one.metric && figure.samples > 0 && tested(figure.status))
-        gpus.insert(figure.gpu);
-    const int all = policy.node && policy.node->gpus ? *policy.node->gpus : 1;
-    if (static_cast<int>(gpus.size()) < all)
-      missing.push_back("gpu." + one.key + ": " + one.test + " " + one.metric + " was judged of " +
-                        std::to_string(gpus.size()) + " of " + std::to_string(all) + " GPUs");
+  const int all = policy.node ? policy.node->gpus.value_or(1) : 1;
+  for (const auto& test : policy.gpu->tests) {
+    if (test == "nvlink" && all == 1) continue;  // a pair takes two
+    if (std::ranges::none_of(report.findings, [&](const Finding& finding) {
+          return tested(finding.status) && finding.check.starts_with("burnin." + test);
+        }))
+      missing.push_back("gpu." + test + ": no stage ran that test, and the policy asks for it");
   }
-  const auto& rails = report.figures.rails;
-  const bool rate = std::ranges::any_of(rails, [&](const RailResult& figure) {
-    return is_judged_by_rate(figure, policy) && tested(figure.status);
-  });
-  if (asked_of_rail(policy) && !rails.empty() && !rate)
-    missing.emplace_back("rdma: no rail's bandwidth was judged, and the policy asks for " +
-                         fixed(*asked_of_rail(policy), 2) + " Gbit/s");
+  if (policy.gpu->nvlink_gb_s && all > 1 &&
+      std::ranges::find(report.figures.matrices, "gpu_pair", &Matrix::kind) == report.figures.matrices.end())
+    missing.emplace_back("gpu.nvlink.gb_s_at_least: no pair of GPUs was measured");
+  for (const auto& one : asked_of_gpus(*policy.gpu)) {
+    std::set<int> gpus;
+    std::set<std::string> cards;
+    for (const auto& figure : report.figures.gpu_results)
+      if (figure.test == one.test && figure.metric == one.metric && figure.samples > 0 &&
+          tested(figure.status) && is_own(figure.node, report))
+        gpus.insert(figure.gpu), cards.insert(figure.uuid.empty() ? std::to_string(figure.gpu) : figure.uuid);
+    if (const auto judged = std::min(gpus.size(), cards.size()); static_cast<int>(judged) < all)
+      missing.push_back("gpu." + one.key + ": " + one.test + " " + one.metric + " was judged of " +
+                        std::to_string(judged) + " of " + std::to_string(all) + " GPUs");
+  }
+  return missing;
+}
+
+}  // namespace
+
+std::vector<std::string> figures_never_judged(const Report& report, const Policy& policy,
+                                              const Wanted& wanted) {
+  std::vector<std::string> missing;
+  if (policy.gpu) missing = gpus_never_judged(report, policy);
+  // A stage that measures some rails is held to those by its own options.
+  const bool all_rails =
+      wanted.plan && std::ranges::any_of(wanted.plan->stages, [](const BurninStage& stage) {
+        return stage.command.front() == "rdma" && std::ranges::none_of(stage.command, [](const auto& word) {
+                 return word.starts_with("--rails") || word.starts_with("--devices");
+               });
+      });
+  if (!asked_of_rail(policy) || !all_rails || report.figures.rails.empty()) return missing;
+  std::set<int> rails;
+  std::set<std::string> devices;
+  for (const auto& figure : report.figures.rails)
+    if (is_judged_by_rate(figure, policy) && tested(figure.status) && is_own(figure.node, report))
+      rails.insert(figure.rail),
+          devices.insert(figure.device.empty() ? std::to_string(figure.rail) : figure.device);
+  const int all = policy.node && policy.node->rails ? *policy.node->rails
+                  : policy.target                   ? policy.target->rails
+                                                    : 1;
+  if (const auto judged = std::min(rails.size(), devices.size()); static_cast<int>(judged) < all)
+    missing.push_back("rdma: the bandwidth of " + std::to_string(judged) + " of " + std::to_string(all) +
+                      " rails was judged, and the policy asks for " + fixed(*asked_of_rail(policy), 2) +
+                      " Gbit/s of each");
   return missing;
 }
 

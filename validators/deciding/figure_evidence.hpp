@@ -13,13 +13,14 @@ struct FigureReasons {
   std::vector<std::string> undecided;  // said to be good, and not shown to be
 };
 
-// Of each figure by itself: wrong data, a failure that no finding tells, a value beyond the policy's bound that
-// is said to be good. What a rail showed with another node in a fabric stage may be that one's fault, and is
-// judged by its findings alone.
+// Of each figure by itself: wrong data, a failure that no finding tells, a value beyond the policy's bound
+// that is said to be good. What a rail showed with another node in a fabric stage may be that one's fault,
+// and is judged by its findings alone.
 FigureReasons judge_figures(const Report& report, const Policy& policy, const Wanted& wanted);
 
-// A sentence for each key of the `gpu` section that no figure of some GPU answers, and for a bandwidth that no
-// rail's figure was judged by.
-std::vector<std::string> figures_never_judged(const Report& report, const Policy& policy);
+// A sentence for each key of the `gpu` section that no figure of some GPU answers, and for rails whose
+// bandwidth was not judged.
+std::vector<std::string> figures_never_judged(const Report& report, const Policy& policy,
+                                              const Wanted& wanted);
 
 }  // namespace mlc

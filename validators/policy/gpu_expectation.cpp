@@ -28,6 +28,8 @@ std::optional<double> share(YamlMap& map, std::string_view key) {
 
 GpuExpectation read_gpu_expectation(YamlMap map) {
   GpuExpectation gpu;
+  for (const char* test : {"hbm", "memory", "gemm", "pcie", "nvlink", "launch"})
+    if (map.has(test)) gpu.tests.insert(test);
   gpu.ecc = map.boolean_if("ecc").value_or(false);
   gpu.throttled = share(map, "throttled_at_most").value_or(gpu.throttled);
   if (auto hbm = map.map_if("hbm")) {

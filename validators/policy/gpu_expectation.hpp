@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "validators/policy/yaml_reader.hpp"
@@ -10,7 +11,8 @@
 namespace mlc {
 
 struct GpuExpectation {
-  bool ecc = false;  // must be on
+  std::set<std::string> tests;  // that it asks something of: "hbm", "nvlink"; each has to be run
+  bool ecc = false;             // must be on
 
   // Shares of what the memory's clock and bus width allow
   std::optional<double> hbm_read, hbm_write, hbm_copy, hbm_triad;
