@@ -10,7 +10,8 @@ namespace mlc {
 // it, with the sticky bit or without.
 void require_own_directory(const std::string& path);
 
-// A regular file in such a folder: others must not be able to write to it either. Nothing where there is none.
+// A regular file in such a folder: others must not be able to write to it either. Nothing where there is
+// none.
 void require_own_file(const std::string& path);
 
 }  // namespace mlc
