@@ -61,7 +61,7 @@ std::string why_not(const BurninStage& stage) {
       if (is_given(command, option)) return std::string(option) + " " + why;
     return {};
   };
-  if (const auto why = given(of_any); !why.empty()) return why;
+  if (auto why = given(of_any); !why.empty()) return why;
   if (is_unverified(command)) return "-c 0 verifies nothing, with which nothing passes";
   return checks ? given(of_validate) : "";
 }

@@ -58,22 +58,14 @@ std::vector<JobMember> members_of(const std::string& annotation) {
   return members;
 }
 
-// By name, which kustomize makes of what is in them.
-std::string config_maps_of(const Json& pod) {
-  std::string names;
-  const auto add = [&](const Json& holder) {
-    if (const auto name = text(part(holder, "configMap"), "name"); !name.empty())
-      names += (names.empty() ? "" : ", ") + name;
-  };
+// The ConfigMap of the volume "policy", by name, which kustomize makes of what is in it. What webhooks add
+// beside it is not looked at.
+std::string policy_mounted_by(const Json& pod) {
   const Json& volumes = part(pod, "volumes");
-  if (!volumes.is_array()) return names;
-  for (const auto& volume : volumes) {
-    add(volume);
-    if (const Json& sources = part(part(volume, "projected"), "sources"); sources.is_array())
-      for (const auto& source : sources)
-        add(source);
-  }
-  return names;
+  if (!volumes.is_array()) return {};
+  for (const auto& volume : volumes)
+    if (text(volume, "name") == "policy") return text(part(volume, "configMap"), "name");
+  return {};
 }
 
 }  // namespace
@@ -127,7 +119,7 @@ std::optional<DispatchJob> read_job(const Json& item) {
   job.members = members_of(text(part(metadata, "annotations"), members_annotation));
   const Json& suspend = part(part(item, "spec"), "suspend");
   job.suspended = suspend.is_boolean() && suspend.get<bool>();
-  job.configured_by = config_maps_of(part(part(part(item, "spec"), "template"), "spec"));
+  job.configured_by = policy_mounted_by(part(part(part(item, "spec"), "template"), "spec"));
   const Json& status = part(item, "status");
   job.began = moment(status, "startTime");
   job.ended = number(status, "succeeded") > 0 || number(status, "failed") > 0;
@@ -159,11 +151,13 @@ std::optional<JobPod> read_job_pod(const Json& item) {
     for (const auto& condition : conditions)
       if (text(condition, "type") == "PodScheduled" && text(condition, "status") != "True")
         pod.why = text(condition, "message");
-  for (const char* list : {"initContainerStatuses", "containerStatuses"})
+  // What is injected before it may have run: only its own container counts.
+  for (const char* list : {"containerStatuses", "initContainerStatuses"})
     if (const Json& containers = part(status, list); containers.is_array())
       for (const auto& container : containers) {
         const Json &state = part(container, "state"), &waiting = part(state, "waiting");
-        pod.begun = pod.begun || state.contains("running") || state.contains("terminated");
+        const bool own = std::string_view(list) == "containerStatuses";
+        pod.begun = pod.begun || (own && (state.contains("running") || state.contains("terminated")));
         if (waiting.empty() || !pod.why.empty()) continue;
         const std::string message = text(waiting, "message");
         pod.why = text(waiting, "reason") + (message.empty() ? "" : ": " + message);
@@ -200,7 +194,7 @@ std::optional<std::pair<JobKind, JobTemplate>> read_template(const Json& item) {
   const auto attempts = read_attempts(text(part(metadata, "annotations"), attempts_annotation));
   JobTemplate made{text(metadata, "name"), text(metadata, "uid"), {}, {}};
   const Json& job = part(part(part(item, "spec"), "jobTemplate"), "spec");
-  made.configured_by = config_maps_of(part(part(job, "template"), "spec"));
+  made.configured_by = policy_mounted_by(part(part(job, "template"), "spec"));
   if (const auto own = attempts.find(*kind); own != attempts.end()) made.attempts = own->second;
   return std::pair{*kind, made};
 }

@@ -58,7 +58,7 @@ struct DispatchJob {
   bool answered = false;                // the command ended with a verdict that asking again would not change
   bool passed = false;                  // the command ended with exit code 0
   bool leaving = false;                 // deletion has begun
-  std::string configured_by;            // the ConfigMaps that its Pods mount: another policy is another one
+  std::string configured_by;            // the ConfigMap that its Pods have their policy of
   // Of its Pods that have not ended; none where they are not known.
   int begun = 0, idle = 0;
   std::optional<std::time_t> idle_since;  // of the one that has waited longest to begin

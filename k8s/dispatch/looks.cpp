@@ -120,6 +120,8 @@ void plan_passive(RoundState& state) {
   for (const auto& [when, node] : due) {
     if (made >= in_a_round || state.unfinished(JobKind::passive) >= 8 * in_a_round) return;
     const int number = state.next_number(*node, JobKind::passive);
+    if (state.is_taken(job_name_of(JobKind::passive, *node, number)))
+      continue;  // edited: until its time is over
     state.create({.kind = JobKind::passive,
                   .name = job_name_of(JobKind::passive, *node, number),
                   .run_id = {},
@@ -141,6 +143,7 @@ void plan_confirmations(RoundState& state) {
         state.policy.dispatch.at_once)
       break;
     const int number = state.next_number(node, JobKind::health);
+    if (state.is_taken(job_name_of(JobKind::health, node, number))) continue;
     state.create({.kind = JobKind::health,
                   .name = job_name_of(JobKind::health, node, number),
                   .run_id = run_id_of(state, node, JobKind::health),

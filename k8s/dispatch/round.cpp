@@ -94,9 +94,19 @@ bool gave_nothing(const FleetNode& node, const DispatchJob& job) {
   return false;
 }
 
-// Those of its Pods that met have ended, and what is left never begins: the stage is over.
-bool is_over_but_for_idle_pods(const DispatchJob& job) {
+// A Pod of the group has ended, and of those that are left none has begun.
+bool is_idle_again(const DispatchJob& job) {
   return job.kind == JobKind::fabric && !job.over() && job.ended && job.begun == 0 && job.idle > 0;
+}
+
+// Nobody waits for those any more, or they never begin.
+bool is_over_but_for_idle_pods(const RoundState& state, const DispatchJob& job) {
+  const bool waited_for = std::ranges::any_of(job.members, [&](const JobMember& member) {
+    const FleetNode* node = state.node_of(member.uid);
+    return node != nullptr && node->state == "fabric";
+  });
+  return !waited_for ||
+         state.now - job.idle_since.value_or(job.created) > static_cast<std::time_t>(starts_within_s);
 }
 
 void end_group(RoundState& state, const DispatchJob& job) {
@@ -224,7 +234,7 @@ void RoundState::refused_by_fabric(const FleetNode& node, int next, std::time_t 
 void RoundState::done(const FleetNode& node, JobKind kind, int number, std::time_t at) {
   Attempts record = this->record(node, kind);
   record.next = std::max(record.next, number + 1), ++record.answers, ++record.misses;
-  record.idle.clear();
+  record.idle.clear(), record.refused = false;
   record.after = std::min(at, now) + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses - 1));
   set_record(node, kind, record, "its last " + to_string(kind) + " Job passed");
 }
@@ -302,9 +312,9 @@ std::string job_name_of(JobKind kind, const FleetNode& node, int number) {
 
 void account_for_jobs(RoundState& state) {
   for (const auto& job : state.fleet.jobs)
-    if (is_over_but_for_idle_pods(job))
-      end_group(state, job);
-    else if (job.waiting())
+    if (is_idle_again(job)) {
+      if (is_over_but_for_idle_pods(state, job)) end_group(state, job);
+    } else if (job.waiting())
       tidy_waiting(state, job);
     else if (!job.over() && (job.kind == JobKind::burnin || job.kind == JobKind::fabric) &&
              is_of_another_policy(state, job))

@@ -185,7 +185,8 @@ class Sandbox:
         self.lab, self.node, self.name, self.number = lab, node, name, int(node.removeprefix("node"))
         self.template, self.spec = template, template["spec"]
         self.hosts, self.given = hosts or {}, {"configmaps": configmaps or {}, "secrets": secrets or {}, "directory": f"/run/pods/{name}.volumes"}
-        self.fields = {"spec.nodeName": node, "metadata.labels['batch.kubernetes.io/job-name']": name}
+        self.fields = {"spec.nodeName": node, "metadata.labels['batch.kubernetes.io/job-name']": name,
+                       "metadata.labels['batch.kubernetes.io/controller-uid']": f"uid-of-{name}"}
         self.netns = FIRST_NAMESPACE if first else f"/run/netns/{name}"
         self.pci_of = {f"mlc.io/rail{r}": pci for r, pci in enumerate(self.vfs())}
         self.annotations = dict(template["metadata"].get("annotations", {}))

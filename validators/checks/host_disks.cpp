@@ -109,7 +109,8 @@ extern const Check host_disks{
             return findings.done();
           }
           if (names->empty() && (!asked || *node->disks == 0)) {
-            findings.skip("node", "no NVMe disk, and the policy asks for none", "/sys/class/nvme");
+            asked ? findings.pass("node", "no NVMe disk", "0 disks", "/sys/class/nvme")
+                  : findings.skip("node", "no NVMe disk, and the policy asks for none", "/sys/class/nvme");
             return findings.done();
           }
           std::vector<Disk> disks;

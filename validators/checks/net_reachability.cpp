@@ -81,7 +81,9 @@ extern const Check net_reachability{
             }
           }
           if (findings.empty())
-            findings.skip("rails", "the policy names neither gateways nor peers to ask", "policy");
+            findings.unknown(
+                "rails", "the policy names neither gateways nor peers to ask", "", "policy",
+                "name them: node.rails.addresses (gateway), node.probe.peers, or --peer A,B,C,D");
           return findings.done();
         },
 };

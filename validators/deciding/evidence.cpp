@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -60,42 +59,31 @@ void check_time(const Report& report, const Wanted& wanted, std::vector<std::str
                       ", which is yet to come: it is " + rfc3339(*wanted.now));
 }
 
-// The policy itself leaves it out, here or on the other side of a Pod's walls.
-bool is_left_out(const NodeExpectation& node, const std::string& check) {
-  const auto names = [&](const std::set<std::string>& list) {
-    return list.contains(check) || list.contains(check.substr(0, check.find('.')));
-  };
-  return names(node.skip) || names(node.skip_in_pod) || names(node.skip_on_host);
-}
-
-// Keys of the `node` section whose check no stage ran, since stages may name checks, or which looked at
-// nothing: what it is for is not there, or is of another kind.
+// Keys of the `node` section whose check no stage ran: stages may name checks, and leave some out. What a
+// check could not look at here (a Pod's walls, another kind of link) it skips; but something of all that is
+// asked must have been looked at.
 std::vector<std::string> never_judged(const Report& report, const Policy& policy, const Wanted& wanted) {
-  std::vector<std::string> missing;
+  std::vector<std::string> missing, of_asked;
   if (!policy.node) return missing;
-  std::set<std::string> found;
-  std::map<std::string, std::string> skipped;
+  std::set<std::string> found, seen;
   for (const auto& finding : report.findings)
     if (!finding.stage.empty()) {
-      // What the policy lacks is said by it: "the policy names no peer".
-      if (finding.status == Status::skip && finding.source != "policy")
-        skipped[finding.check] = finding.observed;
-      else
-        found.insert(finding.check);
+      found.insert(finding.check);
+      if (finding.status != Status::skip) seen.insert(finding.check);
     }
   for (const auto& check : wanted.checks) {
     std::vector<std::string> asked;
     for (const auto& key : check.keys)
       if (policy.node->keys.contains(key)) asked.push_back("node." + key);
-    if (asked.empty() || found.contains(check.name)) continue;
-    const auto skip = skipped.find(check.name);
-    if (skip == skipped.end())
+    if (asked.empty()) continue;
+    of_asked.push_back(check.name);
+    if (!found.contains(check.name))
       missing.push_back("no stage ran " + check.name +
                         ", which judges what the policy asks: " + join(asked, ", "));
-    else if (!is_left_out(*policy.node, check.name))
-      missing.push_back(check.name + " was skipped (" + skip->second +
-                        "), and judges what the policy asks: " + join(asked, ", "));
   }
+  if (missing.empty() && !of_asked.empty() &&
+      std::ranges::none_of(of_asked, [&](const std::string& check) { return seen.contains(check); }))
+    missing.push_back("all that judges what the policy asks of a node was skipped: " + join(of_asked, ", "));
   return missing;
 }
 

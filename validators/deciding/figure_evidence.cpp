@@ -147,7 +147,7 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
   for (const auto& test : policy.gpu->tests) {
     if (test == "nvlink" && all == 1) continue;  // a pair takes two
     if (std::ranges::none_of(report.findings, [&](const Finding& finding) {
-          return tested(finding.status) && finding.check.starts_with("burnin." + test);
+          return finding.check.starts_with("burnin." + test);
         }))
       missing.push_back("gpu." + test + ": no stage ran that test, and the policy asks for it");
   }
@@ -181,7 +181,8 @@ std::vector<std::string> figures_never_judged(const Report& report, const Policy
                  return word.starts_with("--rails") || word.starts_with("--devices");
                });
       });
-  if (!asked_of_rail(policy) || !all_rails || report.figures.rails.empty()) return missing;
+  const bool fabric_comes = wanted.kind == RunKind::burnin && policy.fabric;  // and measures that
+  if (!asked_of_rail(policy) || !all_rails || fabric_comes || report.figures.rails.empty()) return missing;
   std::set<int> rails;
   std::set<std::string> devices;
   for (const auto& figure : report.figures.rails)
