@@ -127,6 +127,9 @@ void add_local_stages(Report& report, const Report& local) {
   report.figures.gpu_results = local.figures.gpu_results;
   report.figures.gpu_traces = local.figures.gpu_traces;
   before(report.figures.rails, local.figures.rails);
+  before(report.figures.rail_sums, local.figures.rail_sums);
+  before(report.figures.matrices, local.figures.matrices);
+  before(report.figures.histograms, local.figures.histograms);
   for (const auto& node : local.environment.nodes)
     if (node.name == report.environment.nodes.front().name && report.environment.nodes.front().gpus.empty())
       report.environment.nodes.front().gpus = node.gpus;
