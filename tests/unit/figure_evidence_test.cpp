@@ -72,6 +72,7 @@ Report earned() {
       r.figures.gpu_results.push_back(one);
   r.figures.matrices = {{.kind = "gpu_pair",
                          .title = "GPU to GPU, copy-engine",
+                         .rows = {"GPU 0", "GPU 1"},
                          .columns = {"GPU 0", "GPU 1"},
                          .values = {std::nullopt, 375, 371, std::nullopt}}};
   for (int rail = 0; rail < 4; ++rail) {
@@ -132,6 +133,39 @@ TEST(Figures, EachTestThatThePolicyAsksOfIsRun) {
   Report report = earned();
   std::erase_if(report.findings, [](const Finding& f) { return f.check == "burnin.launch-graph"; });
   EXPECT_THAT(decided(report).because, Contains(HasSubstr("gpu.launch: no stage ran that test")));
+}
+
+// A policy that does not say how many GPUs there are asks it of all that the report knows.
+TEST(Figures, GpusThatNobodyCountsAreThoseOfTheReport) {
+  Policy policy = asking();
+  policy.node->gpus.reset();
+  Report report = earned();
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), IsEmpty());
+  std::erase_if(report.findings, [](const Finding& f) { return f.check == "burnin.nvlink-data"; });
+  report.figures.matrices.clear();
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), Contains(HasSubstr("gpu.nvlink")));
+  report = earned();
+  std::erase_if(report.figures.gpu_results, [](const GpuResult& one) { return one.gpu == 1; });
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), Contains(HasSubstr("of 1 of 2 GPUs")));
+}
+
+// Bandwidth that a fabric stage measures is not missed before it; one that measures latency alone is no such.
+TEST(Figures, OfRailsAreLeftToAFabricStageThatMeasuresThem) {
+  Policy policy = asking();
+  Report report = earned();
+  for (auto& rail : report.figures.rails)
+    rail.p50_us = 3;
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), Contains(HasSubstr("of 0 of 4 rails")));
+  for (const bool latency : {false, true}) {
+    policy.fabric = BurninPlan{};
+    policy.fabric->stages = {{.name = "rails", .command = {"rdma", "write", "--connect", "{peer}"}}};
+    if (latency) policy.fabric->stages[0].command.emplace_back("--latency");
+    EXPECT_EQ(figures_never_judged(report, policy, wanted).empty(), !latency);
+  }
 }
 
 TEST(Figures, OfARailWithWrongDataOrAFailureFail) {

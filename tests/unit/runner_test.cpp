@@ -199,7 +199,7 @@ TEST(Runner, AThresholdIsPassedFailedOrLeftOpen) {
   s.question = at_least(0.042);
   series = measure(s);
   EXPECT_EQ(series.threshold->status, Status::fail);
-  EXPECT_THAT(series.threshold->why, testing::HasSubstr("under 0.04 GB/s"));
+  EXPECT_THAT(series.threshold->why, testing::HasSubstr("under 0.04200 GB/s"));
 }
 
 TEST(Runner, TooNoisyToJudgeIsUnknown) {

@@ -563,6 +563,12 @@ std::vector<Case> all_cases() {
   add("vf.count", "gigantic file", Status::unknown, "larger than", [](BuiltNode& node, Policy&) {
     node.file(node.pci(node.pf(1)) + "/sriov_numvfs", std::string(1 << 20, '8'));
   });
+  add("vf.count", "none asked and SR-IOV off", Status::pass, "SR-IOV is off",
+      [](BuiltNode& node, Policy& policy) {
+        policy.node->vfs_per_pf = 0;
+        for (int rail = 0; rail < BuiltNode::rails; ++rail)
+          node.remove(node.pci(node.pf(rail)) + "/sriov_numvfs");
+      });
   add("vf.trust", "untrusted", Status::fail, "VF 3",
       [](BuiltNode& node, Policy&) { node.vfs[4][3].trust = 0; });
   add("vf.trust", "not reported", Status::unknown, "does not report",

@@ -81,10 +81,13 @@ TEST(FalsePass, AllThatThePolicyAsksAboutIsGone) {
            {"rails: {select: [{interface: eth2}, {interface: eth3}]}", Status::fail},
            {"rails: {addresses: [{prefix: 10.10.0.0/16}, {prefix: 10.11.0.0/16}]}", Status::fail},
            {"rails: {netdev_mtu: 4200}", Status::unknown},
+           {"vfs: {per_pf: 8}", Status::unknown},
+           {"lossless: {ecn: true}", Status::unknown},
+           {"probe: {gateways: true, path_mtu: true}", Status::unknown},
            {"gpus: {ecc: true}", Status::unknown},
            {"gpus: {count: 0, ecc: true}", Status::pass}}) {
     const Policy policy = read_policy(std::string("policy: p\nnode:\n  ") + asks + "\n", "p");
-    const char* check = std::string_view(asks).starts_with("rails") ? "pci.inventory" : "gpu.count";
+    const char* check = std::string_view(asks).starts_with("gpus") ? "gpu.count" : "pci.inventory";
     EXPECT_EQ(worst_of(run_check(check, *machine->host(), policy)), status) << asks;
     const auto all = validate(machine->host(), policy, all_checks());
     EXPECT_TRUE(status == Status::pass || decision(all, policy) != Decision::pass) << asks;

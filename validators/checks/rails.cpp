@@ -66,6 +66,12 @@ std::optional<bool> addressed_here(const Host& host, const std::vector<Rail>& ra
   return expected ? std::nullopt : std::optional(false);
 }
 
+// Of them, or of what only they have. Asking for no VFs is met where there is no rail.
+bool asks_about_rails(const NodeExpectation& node) {
+  const bool of_vfs = asks_of(node, "vfs.") && node.vfs_per_pf.value_or(1) > 0;
+  return of_vfs || asks_of(node, "rails.") || asks_of(node, "lossless.") || asks_of(node, "probe.");
+}
+
 std::string undecided_text(const RailsHere& here) {
   return join(here.undecided, ", ") + " may all be rails, and nothing says which are";
 }
@@ -172,7 +178,7 @@ std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& po
                   "driver: modprobe mlx5_ib; dmesg | grep mlx5_core");
   } else if (wanted && *wanted > 0) {
     findings.unknown("rails", "no rail to look at: " + why, expected, source, "see pci.inventory first");
-  } else if (policy.node && asks_of(*policy.node, "rails.")) {
+  } else if (policy.node && asks_about_rails(*policy.node)) {
     findings.unknown("rails", "no rail: " + why, "the rails that the policy asks about", source,
                      "say how many there have to be: node.rails.count");
   } else {

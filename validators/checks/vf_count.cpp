@@ -35,6 +35,10 @@ std::vector<Finding> judge(const std::vector<Pf>& pfs, std::optional<int> wanted
   for (const auto& pf : pfs) {
     const std::string source = "/sys/bus/pci/devices/" + pf.pci + "/{sriov_numvfs,sriov_totalvfs}";
     const std::string expected = wanted ? std::to_string(*wanted) + " VFs" : "the same on every rail";
+    if (pf.configured.missing() && wanted == 0) {
+      findings.pass(pf.subject, "SR-IOV is off", expected, source);
+      continue;
+    }
     if (!pf.configured) {
       findings.unknown(pf.subject, pf.configured.why, expected, source,
                        "enable SR-IOV in the firmware: mlxconfig -d " + pf.pci +

@@ -133,7 +133,7 @@ std::vector<std::string> never_tested(const Report& report, const Policy& policy
       std::ranges::any_of(report.series, [](const auto& s) { return s.threshold.has_value(); });
   if (of_thresholds_alone && !judged && !starts("rdma."))
     missing.emplace_back("no threshold of the policy was judged, and it asks for nothing else");
-  const bool fabric_comes = wanted.kind == RunKind::burnin && policy.fabric;
+  const bool fabric_comes = wanted.kind == RunKind::burnin && fabric_measures_rails(policy);
   if (policy.rdma && report.figures.rails.empty() && !fabric_comes)
     missing.emplace_back("no rail was measured, and the policy has an 'rdma' section");
   return missing;

@@ -143,7 +143,19 @@ namespace {
 
 std::vector<std::string> gpus_never_judged(const Report& report, const Policy& policy) {
   std::vector<std::string> missing;
-  const int all = policy.node ? policy.node->gpus.value_or(1) : 1;
+  // Where the policy does not count them, as many as the report knows.
+  std::set<int> known;
+  for (const auto& figure : report.figures.gpu_results)
+    known.insert(figure.gpu);
+  for (const auto& matrix : report.figures.matrices)
+    if (matrix.kind == "gpu_pair")
+      for (std::size_t i = 0; i < matrix.rows.size(); ++i)
+        known.insert(static_cast<int>(i));
+  const std::size_t listed =
+      report.environment.nodes.empty() ? 0 : report.environment.nodes.front().gpus.size();
+  const int all = policy.node && policy.node->gpus
+                      ? *policy.node->gpus
+                      : std::max({1, static_cast<int>(known.size()), static_cast<int>(listed)});
   for (const auto& test : policy.gpu->tests) {
     if (test == "nvlink" && all == 1) continue;  // a pair takes two
     if (std::ranges::none_of(report.findings, [&](const Finding& finding) {
@@ -170,6 +182,13 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
 
 }  // namespace
 
+bool fabric_measures_rails(const Policy& policy) {
+  return policy.fabric && std::ranges::any_of(policy.fabric->stages, [](const BurninStage& stage) {
+           return stage.command.front() == "rdma" &&
+                  std::ranges::find(stage.command, "--latency") == stage.command.end();
+         });
+}
+
 std::vector<std::string> figures_never_judged(const Report& report, const Policy& policy,
                                               const Wanted& wanted) {
   std::vector<std::string> missing;
@@ -181,7 +200,7 @@ std::vector<std::string> figures_never_judged(const Report& report, const Policy
                  return word.starts_with("--rails") || word.starts_with("--devices");
                });
       });
-  const bool fabric_comes = wanted.kind == RunKind::burnin && policy.fabric;  // and measures that
+  const bool fabric_comes = wanted.kind == RunKind::burnin && fabric_measures_rails(policy);
   if (!asked_of_rail(policy) || !all_rails || fabric_comes || report.figures.rails.empty()) return missing;
   std::set<int> rails;
   std::set<std::string> devices;

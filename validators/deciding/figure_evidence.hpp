@@ -18,6 +18,9 @@ struct FigureReasons {
 // and is judged by its findings alone.
 FigureReasons judge_figures(const Report& report, const Policy& policy, const Wanted& wanted);
 
+// What the local stages need not measure, since a fabric stage comes that does.
+bool fabric_measures_rails(const Policy& policy);
+
 // A sentence for each key of the `gpu` section that no figure of some GPU answers, and for rails whose
 // bandwidth was not judged.
 std::vector<std::string> figures_never_judged(const Report& report, const Policy& policy,
