@@ -15,15 +15,13 @@ namespace {
 
 constexpr std::array kinds{JobKind::burnin, JobKind::health, JobKind::passive, JobKind::fabric,
                            JobKind::ipam};
-// A number as large as this was not counted by us.
-constexpr int most = 1'000'000;
 constexpr std::size_t longest_words = 200;
 
 int count_of(const nlohmann::json& object, const char* key) {
   const auto value = object.find(key);
   if (value == object.end() || !value->is_number_integer()) return 0;
   const auto number = value->get<std::int64_t>();
-  return number < 0 || number >= most ? 0 : static_cast<int>(number);
+  return number < 0 || number >= most_tries ? 0 : static_cast<int>(number);
 }
 
 Attempts one_of(const nlohmann::json& object) {

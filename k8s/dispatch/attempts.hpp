@@ -20,6 +20,9 @@ enum class JobKind { burnin, health, passive, fabric, ipam };
 std::string to_string(JobKind kind);
 std::optional<JobKind> job_kind_of(const std::string& text);
 
+// A number as large as this was not counted by us.
+inline constexpr int most_tries = 1'000'000;
+
 struct Attempts {
   int misses = 0;                    // Jobs in a row without a verdict, or of the local stages with a refusal
   int next = 0;                      // number of the next try; a Job of a lower number is accounted for

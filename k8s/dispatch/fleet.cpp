@@ -42,9 +42,6 @@ const Json& metadata_of(const Json& item, const char* what) {
   return metadata;
 }
 
-// A number as large as this was not counted by us.
-constexpr std::int64_t most_tries = 1'000'000;
-
 std::vector<JobMember> members_of(const std::string& annotation) {
   std::vector<JobMember> members;
   const auto list = read_json_if(annotation, {.bytes = 256 * 1024, .depth = 4});

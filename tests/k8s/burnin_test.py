@@ -229,6 +229,17 @@ class Resuming(BurninCase):
             known = json.load(f)
         self.write("state/r/run.json", json.dumps({**known, **values}))
 
+    def test_a_record_that_others_may_write_is_measured_anew(self):
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        before = self.measured()
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        self.assertEqual(self.measured(), before)
+        for name in os.listdir(self.path("state/r")):
+            if name.endswith(".done"):
+                os.chmod(self.path(f"state/r/{name}"), 0o666)
+        self.assertEqual(self.burnin(self.TEXT).code, 1)
+        self.assertFalse(set(before.values()) & set(self.measured().values()), "nothing is taken over")
+
     def test_another_policy_boot_or_program_begins_anew(self):
         self.assertEqual(self.burnin(self.TEXT).code, 1)
         for change, said in ((lambda: None, "with another policy"), (lambda: self.rewritten(boot_id="an-earlier-one"), "in another boot"),

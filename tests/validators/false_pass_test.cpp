@@ -73,6 +73,22 @@ extern const Check fine{.name = "test.fine",
                         }};
 
 // A cluster scanner exited 0 when its test ran into the timeout.
+// Nobody can tell a rail in another slot from a storage NIC in a gone one's place: neither a pass nor an RMA.
+TEST(FalsePass, AStorageNicInAGoneRailsPlaceIsNoPassAndNoRma) {
+  BuiltNode node(0);
+  add_storage_nic(node);
+  drop_nic(node, 2);
+  const Policy policy = read_policy("policy: p\nnode:\n  rails: {count: 4}\n", "p");
+  const auto findings = run_check("pci.inventory", *node.host(), policy);
+  EXPECT_EQ(worst_of(findings), Status::unknown);
+  bool said = false;
+  for (const auto& finding : findings) {
+    EXPECT_EQ(finding.remedy.find("RMA"), std::string::npos) << finding.remedy;
+    said = said || finding.observed.find("is near no GPU, as the others are") != std::string::npos;
+  }
+  EXPECT_TRUE(said);
+}
+
 // All of them gone, and the policy names or asks about them without a number: there is nothing to look at,
 // and that is no pass.
 TEST(FalsePass, AllThatThePolicyAsksAboutIsGone) {

@@ -122,6 +122,10 @@ TEST(Admission, TheFirstTierThatHoldsCounts) {
     EXPECT_EQ(burnt_in(measured, began + 700, policy).labels.at(tier_label), std::nullopt)
         << backend << dtype;
   }
+  // A median that does not hold over all of the time.
+  measured.series = {series};
+  measured.series[0].observation.emplace().wall_busbw_gb_s = 100;
+  EXPECT_EQ(burnt_in(measured, began + 700, policy).labels.at(tier_label), std::nullopt);
   measured.series = {series};
   measured.series[0].wrong = 1;
   EXPECT_EQ(burnt_in(measured, began + 700, policy).labels.at(tier_label), std::nullopt);
