@@ -54,6 +54,16 @@ class Launches(Case):
             self.assertEqual(f.read().split(), ["1", "2", "3"])
         self.assertIn("3 launches, each with ranks of its own\n", done.err)
 
+    def test_a_host_that_ssh_does_not_reach_is_no_signal(self):
+        if not HAS_MPI:
+            self.skipTest("no MPI")
+        wrapper = self.write("mpirun", "#!/bin/sh\nexit 255\n")   # as mpirun does then
+        os.chmod(wrapper, 0o755)
+        done = run(*SMALL, "--backend", "mpi", "--launches", "1", env=clean_environment(MLC_MPIRUN=wrapper))
+        self.assertEqual(done.code, 3, done)
+        self.assertIn("mpirun ended with status 255", done.err)
+        self.assertNotIn("signal", done.err)
+
     def test_ranks_that_were_given_make_their_communicators_anew(self):
         if not HAS_MPI:
             self.skipTest("no MPI")

@@ -114,33 +114,6 @@ bool is_told(const Report& report, const std::string& prefix) {
   });
 }
 
-}  // namespace
-
-FigureReasons judge_figures(const Report& report, const Policy& policy, const Wanted& wanted) {
-  FigureReasons reasons;
-  for (const auto& figure : report.figures.rails)
-    if (figure.peer.empty() || (wanted.plan && wanted.kind != RunKind::fabric))
-      judge_rail(figure, policy, reasons);
-  if (is_told(report, "rdma.")) reasons.failed.clear();
-  const auto asked = policy.gpu ? asked_of_gpus(*policy.gpu) : std::vector<AskedOfGpu>{};
-  if (policy.gpu && policy.gpu->nvlink_gb_s && !is_told(report, "burnin.nvlink"))
-    judge_pairs(report, *policy.gpu->nvlink_gb_s, reasons);
-  for (const auto& figure : report.figures.gpu_results) {
-    if (figure.status == Status::fail) {
-      if (!is_told(report, "burnin." + figure.test))
-        reasons.failed.push_back(name_of(figure) + " " + value_of(figure) + " failed");
-      continue;
-    }
-    for (const auto& one : asked)
-      if (figure.test == one.test && figure.metric == one.metric)
-        if (const auto why = beyond(figure, one); !why.empty())
-          reasons.undecided.push_back(name_of(figure) + " is said to be good, and " + why);
-  }
-  return reasons;
-}
-
-namespace {
-
 std::vector<std::string> gpus_never_judged(const Report& report, const Policy& policy) {
   std::vector<std::string> missing;
   // Where the policy does not count them, as many as the report knows.
@@ -181,6 +154,29 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
 }
 
 }  // namespace
+
+FigureReasons judge_figures(const Report& report, const Policy& policy, const Wanted& wanted) {
+  FigureReasons reasons;
+  for (const auto& figure : report.figures.rails)
+    if (figure.peer.empty() || (wanted.plan && wanted.kind != RunKind::fabric))
+      judge_rail(figure, policy, reasons);
+  if (is_told(report, "rdma.")) reasons.failed.clear();
+  const auto asked = policy.gpu ? asked_of_gpus(*policy.gpu) : std::vector<AskedOfGpu>{};
+  if (policy.gpu && policy.gpu->nvlink_gb_s && !is_told(report, "burnin.nvlink"))
+    judge_pairs(report, *policy.gpu->nvlink_gb_s, reasons);
+  for (const auto& figure : report.figures.gpu_results) {
+    if (figure.status == Status::fail) {
+      if (!is_told(report, "burnin." + figure.test))
+        reasons.failed.push_back(name_of(figure) + " " + value_of(figure) + " failed");
+      continue;
+    }
+    for (const auto& one : asked)
+      if (figure.test == one.test && figure.metric == one.metric)
+        if (const auto why = beyond(figure, one); !why.empty())
+          reasons.undecided.push_back(name_of(figure) + " is said to be good, and " + why);
+  }
+  return reasons;
+}
 
 bool fabric_measures_rails(const Policy& policy) {
   return policy.fabric && std::ranges::any_of(policy.fabric->stages, [](const BurninStage& stage) {
