@@ -25,6 +25,7 @@ namespace mlc {
 
 namespace {
 
+constexpr const char* known_mark = "/known";
 constexpr double most_seconds = 8 * 86400;  // no stage's limit is above a week
 
 bool is_run_id(const std::string& id) {
@@ -73,11 +74,12 @@ RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, 
     const auto was = [&](const char* what) {
       return run->contains(what) && (*run)[what].is_string() ? (*run)[what].get<std::string>() : "";
     };
-    begun_anew_ = was("boot_id") != key.boot_id   ? "in another boot of this machine"
-                  : was("policy") != key.policy   ? "with another policy"
-                  : was("program") != key.program ? "by another mlc-bench"
-                  : was("plan") != key.plan       ? "with another section of the policy"
-                                                  : "";
+    begun_anew_ = was("boot_id") != key.boot_id                        ? "in another boot of this machine"
+                  : was("policy") != key.policy                        ? "with another policy"
+                  : was("program") != key.program                      ? "by another mlc-bench"
+                  : was("plan") != key.plan                            ? "with another section of the policy"
+                  : std::filesystem::exists(path_ + known_mark, error) ? "and came to a verdict"
+                                                                       : "";
     started_ = was("started");
     if (begun_anew_.empty() && parse_rfc3339(started_)) return;
   }
@@ -132,6 +134,8 @@ std::optional<LaunchRecord> RunDirectory::decided(const BurninStage& stage, int 
   if (record.report.run.policy_digest != key_.policy || (nodes.size() == 1 && foreign)) return std::nullopt;
   return record;
 }
+
+void RunDirectory::verdict_is_known() const { write_whole(path_ + known_mark, ""); }
 
 std::string RunDirectory::stage_report(const BurninStage& stage, int launch) const {
   return file(stage, launch, attempt_ + ".json");

@@ -52,6 +52,9 @@ class RunDirectory {
   // to try.
   std::optional<LaunchRecord> decided(const BurninStage& stage, int launch) const;
   void mark(const BurninStage& stage, int launch, const LaunchMark& mark) const;
+  // Pass or fail, and whoever asked has it: asked again, the node is tested again, and does not hear what was
+  // found then. One that could not be published is published by the next of this name.
+  void verdict_is_known() const;
 
  private:
   std::string file(const BurninStage& stage, int launch, const std::string& ending) const;

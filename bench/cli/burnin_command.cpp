@@ -84,8 +84,10 @@ class Burnin {
         began_(std::chrono::steady_clock::now()) {
     report_.run.started = directory_.started();
     report_.run.plan = to_string(options.kind());
-    if (!directory_.begun_anew().empty())
-      say("run " + report_.run.id + " was begun " + directory_.begun_anew() + ": it starts anew");
+    if (directory_.begun_anew().empty()) return;
+    say("run " + report_.run.id + " was begun before, " + directory_.begun_anew() + ": it starts anew");
+    // Another run than that one, though it was given the same name: two that fail confirm each other.
+    report_.run.id += "-" + std::to_string(std::random_device{}() % 1'000'000);
   }
 
   // The report with its verdict, also on disk.
@@ -102,6 +104,11 @@ class Burnin {
   }
 
   bool interrupted() const { return interrupted_; }
+  const std::string& id() const { return report_.run.id; }
+  // The cluster knows its verdict.
+  void published() {
+    if (report_.verdict.decision != Decision::inconclusive) directory_.verdict_is_known();
+  }
 
  private:
   double elapsed_s() const {
@@ -341,7 +348,7 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   // A look leaves a node as it is until it knows better; a burn-in's Unknown is what the last one left
   // behind, too.
   if (admit && !admits(kind)) (void)publication.publish_left_behind();
-  if (admit && admits(kind) && !publication.begin(run_id))
+  if (admit && admits(kind) && !publication.begin(burnin.id()))
     std::fputs(
         "the cluster does not know that a burn-in has begun; it goes on, and the verdict is published at the "
         "end\n",
@@ -350,7 +357,10 @@ ExitCode run_burnin(BurninOptions options, const std::vector<std::string>& argum
   show(result, options.output);
   // A run that was stopped has no verdict to publish: the same run id goes on with it.
   if (burnin.interrupted()) return ExitCode::interrupted;
-  return admit ? publication.publish(result) : exit_code_of(result.verdict.decision);
+  if (!admit) return exit_code_of(result.verdict.decision);
+  const ExitCode code = publication.publish(result);
+  if (publication.is_published()) burnin.published();
+  return code;
 }
 
 }  // namespace

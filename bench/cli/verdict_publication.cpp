@@ -94,6 +94,10 @@ VerdictPublication::Sent VerdictPublication::send(Report report, RunKind as) con
   return sent;
 }
 
+bool VerdictPublication::is_published() const {
+  return kubernetes.publish && !state.empty() && !std::filesystem::exists(left_behind(kind));
+}
+
 ExitCode VerdictPublication::publish(const Report& report) const {
   const bool keep = kubernetes.publish && !state.empty();
   if (keep) {

@@ -24,6 +24,7 @@ struct VerdictPublication {
   // cluster could not be told of a failure; 3 for a pass that the cluster does not know of, since the node is
   // not open.
   ExitCode publish(const Report& report) const;
+  bool is_published() const;  // the cluster has the last one
   // The condition is Unknown from now on. False, and said on stderr, where the cluster could not be told.
   bool begin(const std::string& run_id) const;
   // What an earlier run left behind, if anything. False where it is still left.

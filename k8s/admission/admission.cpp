@@ -298,6 +298,9 @@ Admission Case::extended() const {
   const bool due = longest <= now;
   Admission admission;
   admission.all_it_can = true;
+  // Somebody may have put the taint of new nodes back: no other run tolerates it on a node that is open.
+  admission.open = !doubted_in_fabric() && policy.admit.startup_taint &&
+                   node.index_of(*policy.admit.startup_taint).has_value();
   admission.condition.status = "True", admission.condition.reason = due ? due_reason : "Admitted";
   admission.condition.message =
       message(due ? "nothing is wrong; the last run under load is too long ago"
@@ -313,6 +316,10 @@ Admission Case::extended() const {
 Admission Case::failed() const {
   Admission admission;
   const bool sure = confirmed();
+  // Whoever rebuilds machines acts on this: two looks beside somebody's work, which see a neighbour's fault
+  // too, are no reason. The run under load comes when the node is free.
+  const bool refused =
+      sure && (kind != RunKind::passive || status_of(node, refused_condition(policy.admit)) == "True");
   if (!sure) {
     admission.annotations[suspected_annotation] = rfc3339(ended());
     admission.annotations[suspected_by_annotation] = bounded(report.run.id, 253);
@@ -331,10 +338,12 @@ Admission Case::failed() const {
   admission.condition.message = message(faults(), "");
   admission.refused = NodeCondition{
       .type = refused_condition(policy.admit),
-      .status = sure ? "True" : "False",
-      .reason = sure ? admission.condition.reason : "NotConfirmed",
-      .message =
-          message(sure ? "a second run has found a failure too: " + faults() : "a second run decides", ""),
+      .status = refused ? "True" : "False",
+      .reason = refused ? admission.condition.reason : "NotConfirmed",
+      .message = message(refused ? "a second run has found a failure too: " + faults()
+                         : sure  ? "a second look has found a failure too: a run under load decides"
+                                 : "a second run decides",
+                         ""),
       .last_transition = {}};
   admission.labels = {{admission_label, "refused"}, {tier_label, std::nullopt}, {due_label, std::nullopt}};
   admission.annotations[expires_annotation] = std::nullopt;

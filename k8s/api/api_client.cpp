@@ -47,7 +47,7 @@ std::string hint_for(int status, const HttpRequest& request) {
            "fresh?";
   if (status == 403)
     return "this account may not " + request.method +
-           " that; k8s/manifests/base/rbac.yaml lists what mlc-bench needs";
+           " that; k8s/manifests/base/rbac.yaml, events.yaml and dispatch.yaml list what mlc-bench needs";
   return "the API server answers; what it says is above";
 }
 

@@ -136,7 +136,7 @@ Fleet Dispatcher::look() {
     list(
         reboots_path, jobs_in_a_page, "application/json", [&] { fleet.reboots.clear(); },
         [&](const nlohmann::json& item) {
-          const auto reboot = read_reboot(item);
+          const auto reboot = read_reboot(item, now_.value_or(clock_()));
           if (!reboot) return;
           std::time_t& last = fleet.reboots[reboot->first];
           last = std::max(last, reboot->second);

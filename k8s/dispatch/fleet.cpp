@@ -99,7 +99,8 @@ FleetNode read_fleet_node(const Json& item) {
   node.suspected = moment(annotations, suspected_annotation);
   node.tried = moment(annotations, tried_annotation);
   node.policy = text(annotations, policy_annotation);
-  node.attempts = read_attempts(text(annotations, attempts_annotation));
+  const std::string attempts = text(annotations, attempts_annotation);
+  node.attempts = read_attempts(attempts), node.anew = attempts == attempts_anew;
   return node;
 }
 
@@ -112,7 +113,7 @@ std::optional<DispatchJob> read_job(const Json& item) {
   job.name = text(metadata, "name"), job.uid = text(metadata, "uid");
   job.resource_version = text(metadata, "resourceVersion");
   job.created = moment(metadata, "creationTimestamp").value_or(0);
-  job.leaving = !text(metadata, "deletionTimestamp").empty();
+  job.leaving = moment(metadata, "deletionTimestamp");
   job.members = members_of(text(part(metadata, "annotations"), members_annotation));
   const Json& suspend = part(part(item, "spec"), "suspend");
   job.suspended = suspend.is_boolean() && suspend.get<bool>();
@@ -157,7 +158,8 @@ std::optional<JobPod> read_job_pod(const Json& item) {
         pod.begun = pod.begun || (own && (state.contains("running") || state.contains("terminated")));
         if (waiting.empty() || !pod.why.empty()) continue;
         const std::string message = text(waiting, "message");
-        pod.why = text(waiting, "reason") + (message.empty() ? "" : ": " + message);
+        pod.why = text(waiting, "reason") +
+                  (message.empty() ? ", and kubectl describe pod says what for" : ": " + message);
       }
   return pod;
 }
@@ -180,7 +182,8 @@ void add_pods(Fleet& fleet, const std::vector<JobPod>& pods) {
 
 void give_up_lost_jobs(Fleet& fleet) {
   for (auto& job : fleet.jobs)
-    if (!job.over() && job.lost && *job.lost + lost_after_s < fleet.now) job.finished = job.lost;
+    for (const auto& told_to_end : {job.lost, job.leaving})
+      if (!job.over() && told_to_end && *told_to_end + lost_after_s < fleet.now) job.finished = told_to_end;
 }
 
 std::optional<std::pair<JobKind, JobTemplate>> read_template(const Json& item) {
@@ -196,13 +199,15 @@ std::optional<std::pair<JobKind, JobTemplate>> read_template(const Json& item) {
   return std::pair{*kind, made};
 }
 
-std::optional<std::pair<std::string, std::time_t>> read_reboot(const Json& item) {
+std::optional<std::pair<std::string, std::time_t>> read_reboot(const Json& item, std::time_t now) {
   const Json& of = part(item, "involvedObject");
   if (text(item, "reason") != "Rebooted" || text(of, "kind") != "Node" || text(of, "name").empty())
     return std::nullopt;
-  for (const char* key : {"lastTimestamp", "firstTimestamp"})
-    if (const auto when = moment(item, key)) return std::pair{text(of, "name"), *when};
-  const auto when = moment(part(item, "metadata"), "creationTimestamp");
+  // When the event was made is the server's word; when it was seen again, that of a kubelet whose clock may
+  // be wrong.
+  auto when = moment(part(item, "metadata"), "creationTimestamp");
+  if (const auto again = moment(item, "lastTimestamp"); again && *again <= now && (!when || *again > *when))
+    when = again;
   return when ? std::optional(std::pair{text(of, "name"), *when}) : std::nullopt;
 }
 

@@ -17,6 +17,7 @@ namespace mlc {
 // Whole hours since 1970 of the last active run, so that a Pod's node affinity can ask for "before".
 inline constexpr const char* tested_hour_label = "mlc-bench.io/tested-hour";
 inline constexpr const char* attempts_annotation = "mlc-bench.io/attempts";
+inline constexpr const char* attempts_anew = "again";                   // its value, as people write it
 inline constexpr const char* kind_label = "mlc-bench.io/kind";          // of a Job
 inline constexpr const char* node_label = "mlc-bench.io/node";          // of a Job, for people
 inline constexpr const char* template_label = "mlc-bench.io/template";  // of a CronJob: which kind
@@ -36,6 +37,7 @@ struct FleetNode {
   std::string due, tested_hour;      // labels as they are
   std::string policy;                // digest of the policy by which it was opened or handed over
   AttemptsOf attempts;
+  bool anew = false;  // somebody wants it tried at once, as if it never had been
 };
 
 // Which nodes a Job is for. A health Job that takes any free node has none.
@@ -52,12 +54,12 @@ struct DispatchJob {
   std::optional<std::time_t> began;     // its controller began to make Pods
   std::optional<std::time_t> finished;  // complete or failed
   std::optional<std::time_t> lost;      // its Pods were told to end by then, for its deadline or a failure
+  std::optional<std::time_t> leaving;   // its deletion has begun
   bool running = false;                 // a Pod of it has begun
   bool ended = false;                   // a Pod of it has ended
   bool suspended = false;               // by Kueue, which lets it go later
   bool answered = false;                // the command ended with a verdict that asking again would not change
   bool passed = false;                  // the command ended with exit code 0
-  bool leaving = false;                 // deletion has begun
   std::string configured_by;            // the ConfigMap that its Pods have their policy of
   // Of its Pods that have not ended; none where they are not known.
   int begun = 0, idle = 0;
@@ -118,7 +120,7 @@ std::optional<DispatchJob> read_job(const nlohmann::json& item);
 // Empty for a Pod of no Job.
 std::optional<JobPod> read_job_pod(const nlohmann::json& item);
 // A kubelet's event of the reason Rebooted: which node, and when. Empty for any other.
-std::optional<std::pair<std::string, std::time_t>> read_reboot(const nlohmann::json& item);
+std::optional<std::pair<std::string, std::time_t>> read_reboot(const nlohmann::json& item, std::time_t now);
 std::optional<std::pair<JobKind, JobTemplate>> read_template(const nlohmann::json& item);
 
 }  // namespace mlc

@@ -150,7 +150,8 @@ Json job_object(const nlohmann::json& cron_job, const CreateJob& job, const Disp
   Json& pod = spec["template"]["spec"];
   hold_to_nodes(pod, job);
   set_environment(pod, "PODS", std::to_string(job.pods));
-  set_environment(pod, "RUN_ID", job.run_id.empty() ? job.name : job.run_id);
+  // Else as the template has it: the Job's own uid, so that no look is taken for an earlier one.
+  if (!job.run_id.empty()) set_environment(pod, "RUN_ID", job.run_id);
   return {{"apiVersion", "batch/v1"},
           {"kind", "Job"},
           {"metadata",

@@ -43,17 +43,23 @@ void back_to_local(RoundState& state, const FleetNode& node) {
   state.label(node, admission_label, "pending", "back to the local stages");
 }
 
-std::string tried_text(const FleetNode& node, const Attempts& record, std::time_t until) {
+std::string tried_text(const RoundState& state, const FleetNode& node, const Attempts& record,
+                       std::time_t until) {
   const std::string times = record.misses == 1 ? "one Job" : std::to_string(record.misses) + " Jobs in a row";
-  const std::string begin_anew =
-      ", or at once: kubectl annotate node " + node.name + " " + attempts_annotation + "-";
+  const std::string begin_anew = ", or at once: kubectl annotate node " + node.name + " --overwrite " +
+                                 attempts_annotation + "=" + attempts_anew;
   if (record.misses == 0) return "held back by its annotation until " + rfc3339(until) + begin_anew;
   if (node.state == "refused")
     return "refused; tested again after " + rfc3339(until) +
            ", or at once when repaired: kubectl label node " + node.name + " --overwrite " + admission_label +
            "=pending";
+  const auto* job = state.latest(node, JobKind::burnin);
+  const std::string logs =
+      job == nullptr ? ""
+                     : " (kubectl -n " + state.policy.dispatch.job_namespace + " logs job/" + job->name + ")";
   return times +
-         (record.idle.empty() ? " without a verdict" : " whose Pod never began (" + record.idle + ")") +
+         (record.idle.empty() ? " without a verdict" + logs
+                              : " whose Pod never began (" + record.idle + ")") +
          "; again after " + rfc3339(until) + begin_anew;
 }
 
@@ -65,7 +71,7 @@ std::string hindrance(const RoundState& state, const FleetNode& node) {
   if (const auto* job = state.at_work(node)) return "Job " + job->name + " is still at work on it";
   if (auto lack = state.lack(JobKind::burnin); !lack.empty()) return lack;
   if (const auto until = held_until(state, node))
-    return tried_text(node, state.record(node, JobKind::burnin), *until);
+    return tried_text(state, node, state.record(node, JobKind::burnin), *until);
   return {};
 }
 

@@ -146,7 +146,7 @@ void plan_confirmations(RoundState& state) {
     if (state.is_taken(job_name_of(JobKind::health, node, number))) continue;
     state.create({.kind = JobKind::health,
                   .name = job_name_of(JobKind::health, node, number),
-                  .run_id = run_id_of(state, node, JobKind::health),
+                  .run_id = {},
                   .members = {{node.name, node.uid, number}},
                   .hosts = {node.hostname},
                   .why = "second run on " + node.name + ", in doubt since " + rfc3339(*node.suspected)});

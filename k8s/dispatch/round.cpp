@@ -81,9 +81,9 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
 bool gave_nothing(const FleetNode& node, const DispatchJob& job) {
   switch (job.kind) {
     case JobKind::burnin:
-      return node.state == "pending" || node.state == "refused";
+      return node.state == "pending" || (node.state == "refused" && !job.passed);
     case JobKind::fabric:
-      return node.state == "fabric" || node.state == "refused";
+      return node.state == "fabric" || (node.state == "refused" && !job.passed);
     case JobKind::health:
       return node.state == "admitted" && node.tested.value_or(0) < job.created;
     case JobKind::passive:
@@ -115,6 +115,17 @@ void end_group(RoundState& state, const DispatchJob& job) {
         node != nullptr && gave_nothing(*node, job) && member.number >= state.record(*node, job.kind).next)
       state.miss(*node, job.kind, member.number, state.now, Came::to_no_verdict);
   state.remove(job, "its Pods have ended, but for " + std::to_string(job.idle) + " that never began");
+}
+
+// Nothing is held against it any more, and nothing that was begun is gone on with. A Job that is at work
+// still counts when it ends.
+void begin_anew(RoundState& state, const FleetNode& node) {
+  for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
+    const auto* job = state.latest(node, kind);
+    const int next = job == nullptr ? 0 : job->member(node.uid)->number + (job->over() ? 1 : 0);
+    state.set_record(node, kind, {.next = next, .answers = static_cast<int>(state.now / 60 % most_tries)},
+                     "tried anew, as somebody wishes");
+  }
 }
 
 void settle_records(RoundState& state, const FleetNode& node) {
@@ -289,7 +300,7 @@ std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind ki
 std::string how_it_is(const DispatchJob& job) {
   const std::string its = "its Job " + job.name, since = rfc3339(job.began.value_or(job.created)),
                     why = job.idle_why.empty() ? "" : ": " + job.idle_why;
-  if (job.leaving) return its + " is being deleted";
+  if (job.leaving) return its + " is being deleted since " + rfc3339(*job.leaving);
   if (job.lost) return its + " was told to end, and a node of it does not say that it has";
   if (job.running && job.idle > 0)
     return its + " has " + count_text(job.begun, "Pod") + " at work since " + since + " and " +
@@ -321,6 +332,7 @@ void account_for_jobs(RoundState& state) {
       state.remove(job, "it measures by another policy than this");
   for (const auto& node : state.fleet.nodes) {
     ++state.round.states[node.state];
+    if (node.anew) begin_anew(state, node);
     for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
       const auto* job = state.latest(node, kind);
       if (job == nullptr || !job->over() || !gave_nothing(node, *job)) continue;

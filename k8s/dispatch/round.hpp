@@ -43,7 +43,7 @@ struct DeleteJob {
 struct CreateJob {
   JobKind kind = JobKind::burnin;
   std::string name;
-  std::string run_id;              // empty: the Job's name
+  std::string run_id;              // of a run that goes on in the next Job; empty: each is one of its own
   std::vector<JobMember> members;  // of a fabric Job: the new ones; witnesses are the scheduler's choice
   std::vector<std::string> hosts;  // their hostname labels
   int pods = 1;

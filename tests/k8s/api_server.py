@@ -200,7 +200,7 @@ class ApiServer:
 
     def add_reboot(self, node, when):
         """What the kubelet says when it comes up in another boot than before."""
-        self.add_object("events", "default", f"{node}.{self.next_version()}", reason="Rebooted", lastTimestamp=when,
+        self.add_object("events", "default", f"{node}.{self.next_version()}", reason="Rebooted", lastTimestamp=when, metadata={"creationTimestamp": when},
                         involvedObject={"kind": "Node", "name": node})
 
     def remove(self, resource, name, namespace="mlc-bench"):

@@ -373,7 +373,7 @@ health:
     def burn_in(self, tree, run_id=None, *more, **kwargs):
         """The checks of that captured tree are recorded, as if an attempt before had been killed after them; the rest is run here."""
         path = self.write("policy.yaml", self.text + POLICY_TAIL)
-        if not os.path.exists(self.path(f"state/{run_id or tree}")):
+        if not os.path.exists(self.path(f"state/{run_id or tree}")) or os.path.exists(self.path(f"state/{run_id or tree}/known")):
             measured.record_checks(self.path("state"), run_id or tree, path, "health" if "--health" in more else "burnin", "gpu-a", f"node/{tree}", "validate")
         words = ["burnin", "--policy", path, "--state", self.path("state"), "--run-id", run_id or tree, "--admit", "gpu-a", "--settle", "0", "--publish",
                  "--output", self.path("out.json"), *more]
@@ -439,8 +439,24 @@ health:
         # The Job tries again under the same run id: nothing is measured anew, the pass is published.
         before = sorted(os.listdir(self.path("state/healthy")))
         self.assertEqual(self.burn_in("healthy").code, 0)
-        self.assertEqual(sorted(os.listdir(self.path("state/healthy"))), before)
+        self.assertEqual(sorted(os.listdir(self.path("state/healthy"))), sorted([*before, "known"]), "and that it is known")
         self.assertEqual(self.api.taints("gpu-a"), [FOREIGN["key"]])
+
+    def test_a_verdict_that_the_cluster_has_is_not_told_again(self):
+        # Repaired, or a look of the next day under the same name: what was found then is not how the node is now.
+        self.join()
+        path = self.write("policy.yaml", "policy: p\nnode: {host: {nofile: 2048}}\nburnin:\n  stages: [{stage: checks, command: [validate, host.limits]}]\n" + POLICY_TAIL)
+        words = f"{BENCH} burnin --policy {path} --state {self.path('state')} --run-id r --output {self.path('out.json')} --admit gpu-a --settle 0 --publish"
+        ids = set()
+        for limit, code, status in ((1024, 1, "False"), (4096, 0, "True"), (1024, 1, "False")):
+            ran = run("-c", f"ulimit -n {limit}; exec {words}", program=["/bin/sh"], env=self.environment(NODE_NAME="gpu-a"))
+            self.assertEqual(ran.code, code, ran)
+            self.assertIn(str(limit), json.dumps(report(self.path("out.json"))["findings"]))
+            self.assertEqual(self.api.condition("gpu-a")["status"], status)
+            ids.add(report(self.path("out.json"))["run"]["id"])
+            time.sleep(1.1)   # times are of whole seconds
+        self.assertIn("run r was begun before, and came to a verdict: it starts anew", ran.err)
+        self.assertEqual(len(ids), 3, "each is a run of its own: two that fail confirm each other")
 
     def test_an_older_pass_is_no_answer_to_a_newer_failure(self):
         self.join()

@@ -279,6 +279,18 @@ TEST(Passive, ALookExtendsAPassUpToTheLimitAndOpensNothing) {
   EXPECT_FALSE(looked(Decision::fail, node("Unknown")).changes) << "nothing to take";
 }
 
+// A controller that read the node before it was opened, or a hand, may put the taint of new nodes back:
+// nothing else that runs on an open node tolerates it.
+TEST(Passive, ALookTakesAwayTheTaintOfNewNodesFromAnOpenOne) {
+  Policy policy;
+  policy.admit.startup_taint = Taint{.key = "mlc-bench.io/startup", .value = {}, .effect = "NoSchedule"};
+  NodeView open = admitted(began, began + 8000);
+  EXPECT_FALSE(looked(Decision::pass, open, "r", policy).open);
+  open.taints = std::vector{*policy.admit.startup_taint};
+  EXPECT_TRUE(looked(Decision::pass, open, "r", policy).open);
+  EXPECT_FALSE(looked(Decision::fail, open, "r", policy).open);
+}
+
 TEST(Passive, WithoutAReadableTimeOfTheLastRunNothingIsExtended) {
   NodeView view = admitted(began, began + 800);
   view.annotations.erase(tested_annotation);
@@ -320,9 +332,14 @@ TEST(Confirmation, AFailedLookIsADoubtUntilAnotherRunFailsToo) {
   const auto second = looked(Decision::fail, doubted, "two");
   EXPECT_EQ(second.condition.status, "False");
   EXPECT_TRUE(second.quarantine);
+  // Whoever rebuilds machines would do so under a running job, and for what a neighbour may have done.
   ASSERT_TRUE(second.refused);
   EXPECT_EQ(second.refused->type, "MLClusterRefused");
-  EXPECT_EQ(second.refused->status, "True");
+  EXPECT_EQ(second.refused->status, "False") << "two looks beside somebody's work";
+  Report under_load = report(Decision::fail);
+  under_load.run.id = "three";
+  const auto third = admission_of(under_load, {}, after(second, doubted), RunKind::burnin, began + 700);
+  EXPECT_EQ(third.refused->status, "True");
   EXPECT_EQ(looked(Decision::pass, doubted, "two").annotations.at(suspected_annotation), std::nullopt);
 }
 

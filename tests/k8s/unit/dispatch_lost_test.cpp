@@ -86,7 +86,7 @@ TEST(Dispatch, JobsOnNodesThatAreGoneFreeTheirPlaces) {
   const auto next = cluster.go().creations;
   ASSERT_EQ(next.size(), 1u);
   EXPECT_EQ(next[0].members.front().name, "b");
-  EXPECT_THAT(why(cluster.round(), "a"), HasSubstr("one Job without a verdict; again after"));
+  EXPECT_THAT(why(cluster.round(), "a"), HasSubstr("one Job without a verdict (kubectl"));
 }
 
 // The template's ConfigMap has another name; whose dispatcher made the Job, and by which file, does not

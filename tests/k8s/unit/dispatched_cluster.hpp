@@ -81,7 +81,7 @@ class DispatchedCluster {
          : key == due_label     ? one.due
                                 : one.tested_hour) = value.value_or("");
       for (const auto& [key, value] : patch.annotations)
-        if (key == attempts_annotation) one.attempts = read_attempts(value.value_or(""));
+        if (key == attempts_annotation) one.attempts = read_attempts(value.value_or("")), one.anew = false;
     }
   }
   void create(const CreateJob& job) {

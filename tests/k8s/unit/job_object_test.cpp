@@ -50,6 +50,11 @@ TEST(JobObject, IsTheTemplatesHeldToItsNode) {
   EXPECT_EQ(
       pod["containers"][0]["env"].dump(),
       R"([{"name":"RUN_ID","value":"run"},{"name":"PODS","value":"1"},{"name":"NODE_NAME","value":"n"}])");
+  // A look is a run of its own: what the template has, the Job's uid, is left.
+  auto look = job_of(JobKind::passive);
+  look.run_id.clear();
+  EXPECT_THAT(job_object(cron_job(), look, {})["spec"]["template"]["spec"]["containers"][0]["env"].dump(),
+              testing::HasSubstr(R"({"name":"RUN_ID","value":"by hand"})"));
   // What the dispatcher reads back is what it wrote.
   auto back = nlohmann::json::parse(made.dump());
   back["metadata"]["uid"] = "u";
