@@ -80,7 +80,7 @@ std::vector<Rail> named_rails(const Host& host, const std::vector<std::string>& 
     const int index = static_cast<int>(rails.size());
     const auto candidate = std::ranges::find(inputs->candidates, name, &RailCandidate::rdma);
     if (candidate != inputs->candidates.end())
-      rails.push_back(rail_of(*candidate, index, RailSource::selector, nullptr));
+      rails.push_back(rail_of(*candidate, {.index = index, .source = RailSource::selector}, nullptr));
     else
       rails.push_back({.index = index, .rdma = name, .pci = device->pci});
   }

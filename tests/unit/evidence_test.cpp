@@ -437,7 +437,7 @@ TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
                                             .samples = 20,
                                             .share_of_limit = 0.95,
                                             .status = Status::pass});
-  report.figures.matrices = {{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine"}};
+  report.figures.matrices = {{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .values = {400.}}};
   for (int rail = 0; rail < *policy.node->rails; ++rail)
     report.figures.rails.push_back(
         {.rail = rail, .operation = "write", .bytes = 1 << 20, .gbit_s = 194.5, .status = Status::pass});

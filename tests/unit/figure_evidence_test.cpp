@@ -160,12 +160,74 @@ TEST(Figures, OfRailsAreLeftToAFabricStageThatMeasuresThem) {
   Wanted wanted = test::wanted();
   wanted.plan = policy.burnin;
   EXPECT_THAT(figures_never_judged(report, policy, wanted), Contains(HasSubstr("of 0 of 4 rails")));
-  for (const bool latency : {false, true}) {
+  using Words = std::vector<std::string>;
+  for (const auto& [words, bandwidth] : std::vector<std::pair<Words, bool>>{{{}, true},
+                                                                            {{"--mode", "bandwidth"}, true},
+                                                                            {{"--latency"}, false},
+                                                                            {{"--mode", "latency"}, false},
+                                                                            {{"--mode=rate"}, false}}) {
     policy.fabric = BurninPlan{};
     policy.fabric->stages = {{.name = "rails", .command = {"rdma", "write", "--connect", "{peer}"}}};
-    if (latency) policy.fabric->stages[0].command.emplace_back("--latency");
-    EXPECT_EQ(figures_never_judged(report, policy, wanted).empty(), !latency);
+    auto& command = policy.fabric->stages[0].command;
+    command.insert(command.end(), words.begin(), words.end());
+    EXPECT_EQ(figures_never_judged(report, policy, wanted).empty(), bandwidth)
+        << testing::PrintToString(words);
   }
+}
+
+// What a node shows alone says nothing of the way to another.
+TEST(Figures, OfAFabricStageAreOfRailsThatMetAnother) {
+  Policy policy = asking();
+  policy.fabric = BurninPlan{};
+  policy.fabric->stages = {
+      {.name = "rails", .command = {"rdma", "write", "--connect", "{peer}", "--mode", "latency"}}};
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.fabric, wanted.kind = RunKind::fabric;
+  Report report = earned();
+  EXPECT_THAT(figures_never_judged(report, policy, wanted),
+              Contains(HasSubstr("the bandwidth to another node of 0 of 4 rails")));
+  for (auto& rail : report.figures.rails)
+    rail.peer = "gpu-b";
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), IsEmpty());
+}
+
+TEST(Figures, ALatencyThatIsAskedForIsMeasured) {
+  Policy policy = asking();
+  policy.rdma->latency_us = 3;
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  Report report = earned();
+  EXPECT_THAT(figures_never_judged(report, policy, wanted),
+              Contains(HasSubstr("rdma: the latency of 0 of 4")));
+  for (int rail = 0; rail < 4; ++rail) {
+    report.figures.rails.push_back(report.figures.rails[static_cast<std::size_t>(rail)]);
+    report.figures.rails.back().p50_us = 2.5;
+  }
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), IsEmpty());
+}
+
+// Seven of eight GPUs have fallen off, and nobody counts them.
+TEST(Figures, OneGpuThatIsLeftIsNoPair) {
+  Policy policy = asking();
+  policy.node->gpus.reset();
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  Report report = earned();
+  std::erase_if(report.figures.gpu_results, [](const GpuResult& one) { return one.gpu == 1; });
+  std::erase_if(report.findings, [](const Finding& f) { return f.check == "burnin.nvlink-data"; });
+  report.figures.matrices.clear();
+  EXPECT_THAT(figures_never_judged(report, policy, wanted),
+              Contains(HasSubstr("no pair of GPUs was measured")));
+  policy.node->gpus = 1;
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), IsEmpty());
+}
+
+// A stage that is called like a test is none.
+TEST(Figures, WhatAStageSaysOfItselfIsNoTest) {
+  Report report = earned();
+  std::erase_if(report.findings, [](const Finding& f) { return f.check == "burnin.launch-graph"; });
+  report.findings.push_back({.check = "burnin.launch", .subject = "stage", .status = Status::pass});
+  EXPECT_THAT(decided(report).because, Contains(HasSubstr("gpu.launch: no stage ran that test")));
 }
 
 TEST(Figures, OfARailWithWrongDataOrAFailureFail) {

@@ -116,6 +116,69 @@ TEST(Selector, AListGivesEachRailItsNumber) {
   EXPECT_THAT(none(selection, inputs), testing::SizeIs(2));
 }
 
+// With a NIC gone, PFs that have no address of their own (their VFs have) may be any of the rails that are
+// left: a cable must not be named by a guess.
+TEST(Selector, WhichRailIsMissingIsNotGuessedWhereNothingNumbersThoseThatAreLeft) {
+  for (const std::string select : {"select: {vendor: 15b3, near_gpu: any}, ", ""}) {
+    auto inputs = inputs_of({rail(0), rail(1), rail(3)});
+    for (auto& candidate : inputs.candidates)
+      candidate.addresses.clear();
+    const auto expected = expecting("{count: 4, " + select + four_prefixes + "}");
+    const auto selection = select_rails(inputs, &expected);
+    EXPECT_THAT(missing(selection),
+                ElementsAre("a rail (10.10.0.0/16 or 10.11.0.0/16 or 10.12.0.0/16 or 10.13.0.0/16)"))
+        << select;
+    for (const auto& found : selection.rails) {
+      EXPECT_FALSE(found.numbered);
+      EXPECT_EQ(found.source, RailSource::inferred);
+      EXPECT_EQ(rail_of(inputs.candidates[found.candidate], found, &expected).site, nullptr);
+    }
+    EXPECT_THAT(rail_of(inputs.candidates[2], selection.rails[2], &expected).name(), "rail ? (eth3)");
+  }
+}
+
+TEST(Selector, OneWithoutAnAddressTakesNoOthersPlaceWhereANicIsGone) {
+  auto inputs = inputs_of({rail(0), rail(2), rail(3)});
+  inputs.candidates[1].addresses.clear();
+  const auto expected = expecting("{count: 4, select: {vendor: 15b3, near_gpu: any}, " + four_prefixes + "}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_THAT(missing(selection), ElementsAre("a rail (10.11.0.0/16 or 10.12.0.0/16)"));
+  ASSERT_EQ(selection.rails.size(), 3u);
+  for (const auto& found : selection.rails)
+    EXPECT_EQ(found.numbered, found.candidate != 1);
+}
+
+TEST(Selector, AllHereAreNumberedByTheirPlaceOnTheBus) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  for (auto& candidate : inputs.candidates)
+    candidate.addresses.clear();
+  const auto expected = expecting("{count: 4, select: {vendor: 15b3, near_gpu: any}, " + four_prefixes + "}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_EQ(chosen(selection, inputs), the_four);
+  EXPECT_TRUE(std::ranges::all_of(selection.rails, &FoundRail::numbered));
+}
+
+TEST(Selector, AStorageNicBesideAGpuDoesNotStandInForAGoneRail) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(3), storage()});
+  inputs.candidates[3].gpus = {5};
+  const auto expected = expecting("{count: 4, select: {vendor: 15b3, near_gpu: any}, " + four_prefixes + "}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_0", "1 mlx5_1", "3 mlx5_3"));
+  EXPECT_THAT(missing(selection), ElementsAre("rail 2 (10.12.0.0/16)"));
+  EXPECT_THAT(none(selection, inputs), ElementsAre("mlx5_9 has an address of another network"));
+}
+
+TEST(Selector, ANicWhoseGpuIsGoneIsSaidToBeHere) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  inputs.candidates[2].gpus.clear();
+  for (auto& candidate : inputs.candidates)
+    candidate.addresses.clear();
+  const auto expected = expecting("{count: 4, select: {vendor: 15b3, near_gpu: any}}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_THAT(none(selection, inputs),
+              ElementsAre("mlx5_2 is what the policy selects, but for a GPU beside it"));
+}
+
 TEST(Selector, AMissingRailIsNamedAndAStorageNicDoesNotStandInForIt) {
   auto inputs = four_and_storage();
   inputs.candidates.erase(inputs.candidates.begin() + 2);
@@ -227,7 +290,7 @@ TEST(Subnet, KnowsIpv6PrefixesAndMixesNoFamilies) {
       "gateway: '2001:db8:b::9', destinations: ['2001:db8:1::/48']}]}");
   const auto selection = select_rails(inputs, &expected);
   EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_1", "1 mlx5_0"));
-  const Rail first = rail_of(inputs.candidates[1], 0, RailSource::subnet, &expected);
+  const Rail first = rail_of(inputs.candidates[1], {.index = 0, .source = RailSource::subnet}, &expected);
   EXPECT_EQ(first.gateway, parse_ip("2001:db8:a::1"));
   EXPECT_EQ(gateway4(first), std::nullopt);
   EXPECT_EQ(first.own(), inputs.candidates[1].addresses6);
@@ -257,8 +320,11 @@ TEST(Subnet, WithASelectorOfAllItNumbersThem) {
   inputs.candidates[1].addresses = {*parse_prefix("10.99.0.21/24")};
   const auto expected = expecting("{count: 4, select: {near_gpu: any}, " + four_prefixes + "}");
   const auto selection = select_rails(inputs, &expected);
-  EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_3", "1 mlx5_1", "2 mlx5_2", "3 mlx5_0"));
-  EXPECT_TRUE(all_from(selection, RailSource::selector)) << "a wrong address makes it no other card";
+  // The rail with a wrong address, or a storage NIC beside a GPU in a gone rail's place: nothing says which, and
+  // the finding names both.
+  EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_3", "2 mlx5_2", "3 mlx5_0"));
+  EXPECT_THAT(missing(selection), ElementsAre("rail 1 (10.11.0.0/16)"));
+  EXPECT_THAT(none(selection, inputs), testing::Contains("mlx5_1 has an address of another network"));
 }
 
 TEST(Route, ThePeersTellWithoutAnyName) {
@@ -398,14 +464,15 @@ TEST(RailOf, TakesTheSitesAddressFirstAndLinkLocalOnesAside) {
   one.addresses = {*parse_prefix("169.254.9.9/16"), *parse_prefix("172.20.0.5/24"),
                    *parse_prefix("10.10.0.21/24")};
   const auto expected = expecting("{count: 1, addresses: [{prefix: 10.10.0.0/16, gateway: first}]}");
-  const Rail known = rail_of(one, 0, RailSource::subnet, &expected);
+  const Rail known = rail_of(one, {.index = 0, .source = RailSource::subnet}, &expected);
   EXPECT_EQ(to_string(known.addresses.front()), "10.10.0.21/24");
   EXPECT_EQ(known.addresses.size(), 2u);
   EXPECT_EQ(known.link_local.size(), 1u);
   EXPECT_EQ(known.gateway, parse_ipv4("10.10.0.1"));
   // A site may run its rails there, and then says so.
   const auto there = expecting("{count: 1, addresses: [{prefix: 169.254.0.0/16}]}");
-  EXPECT_EQ(to_string(rail_of(one, 0, RailSource::subnet, &there).addresses.front()), "169.254.9.9/16");
+  EXPECT_EQ(to_string(rail_of(one, {.index = 0, .source = RailSource::subnet}, &there).addresses.front()),
+            "169.254.9.9/16");
 }
 
 TEST(RailOf, TheGatewayMayBeTheFirstAddressOfTheNodesOwnSubnet) {
@@ -414,10 +481,11 @@ TEST(RailOf, TheGatewayMayBeTheFirstAddressOfTheNodesOwnSubnet) {
   for (const auto& [own, gateway] :
        {std::pair("10.10.3.40/26", "10.10.3.1"), {"10.10.3.70/26", "10.10.3.65"}}) {
     one.addresses = {*parse_prefix(own)};
-    EXPECT_EQ(rail_of(one, 0, RailSource::subnet, &expected).gateway, parse_ipv4(gateway));
+    EXPECT_EQ(rail_of(one, {.index = 0, .source = RailSource::subnet}, &expected).gateway,
+              parse_ipv4(gateway));
   }
   one.addresses.clear();
-  EXPECT_EQ(rail_of(one, 0, RailSource::subnet, &expected).gateway, std::nullopt);
+  EXPECT_EQ(rail_of(one, {.index = 0, .source = RailSource::subnet}, &expected).gateway, std::nullopt);
 }
 
 }  // namespace

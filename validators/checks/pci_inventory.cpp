@@ -34,21 +34,42 @@ std::string instead(const RailsHere& here, const MissingRail& missing) {
          text;
 }
 
+// "; a rail (10.12.0.0/16 or 10.13.0.0/16) is missing", where something is known of it.
+std::string missing_texts(const RailsHere& here) {
+  std::string text;
+  if (std::ranges::all_of(here.rails, &Rail::numbered)) return text;
+  for (const auto& missing : here.missing)
+    if (!missing.index && !missing.names.empty()) text += "; " + missing.text() + " is missing";
+  return text;
+}
+
 bool any_is(const RailsHere& here, NoRail why) {
   return std::ranges::any_of(here.others, [&](const auto& other) { return other.why == why; });
+}
+
+std::string remedy_of_what_is_missing(const RailsHere& here) {
+  const std::string absent =
+      "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
+      "power-cycle (AC), reseat, then open an RMA";
+  if (any_is(here, NoRail::not_selected_here))
+    return "the NIC is here, and is not what node.rails.select asks for: see gpu.count, then its slot "
+           "(lspci -tv); "
+           "if it is where it has to be, mend the policy";
+  for (const auto& other : here.others)
+    if (other.why == NoRail::gpu_gone)
+      return "see gpu.count: where the GPU beside " + other.name +
+             " is gone, that is the fault and the NIC is here (lspci -tv); else " + absent;
+  for (const auto& other : here.others)
+    if (other.why == NoRail::other_network)
+      return "if " + other.name + " is that rail, give it the rail's address; else " + absent;
+  return absent;
 }
 
 void judge_choice(CheckFindings& findings, const RailsHere& here, std::optional<int> wanted) {
   if (!here.undecided.empty()) return;  // rails_or_say says so
   const std::string expected =
       wanted ? std::to_string(*wanted) + " rails" : "the rails that the policy names";
-  const std::string remedy =
-      any_is(here, NoRail::not_selected_here)
-          ? "the NIC is here, and is not what node.rails.select asks for: see gpu.count, then its slot "
-            "(lspci -tv); "
-            "if it is where it has to be, mend the policy"
-          : "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
-            "power-cycle (AC), reseat, then open an RMA";
+  const std::string remedy = remedy_of_what_is_missing(here);
   std::vector<std::string> present, guessed;
   for (const auto& rail : here.rails) {
     present.push_back(rail.rdma);
@@ -75,7 +96,7 @@ void judge_choice(CheckFindings& findings, const RailsHere& here, std::optional<
   else if (uncounted || (here.missing.empty() && wanted && static_cast<int>(here.rails.size()) < *wanted))
     findings.fail("node",
                   std::to_string(here.rails.size()) + " rails (" + join(present, ", ") + ")" +
-                      instead(here, MissingRail{}),
+                      missing_texts(here) + instead(here, MissingRail{}),
                   expected, source, remedy);
   else if (wanted && static_cast<int>(here.rails.size()) > *wanted)
     findings.warn("node", std::to_string(here.rails.size()) + " RDMA NICs that may be rails", expected,

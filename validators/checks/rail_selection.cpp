@@ -131,8 +131,8 @@ class Selecting {
   bool taken_index(int index) const {
     return std::ranges::find(result_.rails, index, &FoundRail::index) != result_.rails.end();
   }
-  void found(std::size_t candidate, int index, RailSource source) {
-    result_.rails.push_back({index, candidate, source});
+  void found(std::size_t candidate, int index, RailSource source, bool numbered = true) {
+    result_.rails.push_back({index, candidate, source, numbered});
   }
   int free_index() const {
     int index = 0;
@@ -203,9 +203,9 @@ class Selecting {
   void by_one_selector() {
     const auto& selector = expected_.select.each.front();
     Indices fit = those([&](const RailCandidate& one) { return fits(selector, one, inputs_.pod_known); });
-    // What only a maker or a model is known of may be a storage NIC in a dead rail's place; beside a GPU, or
-    // at an address that the policy names, it is the rail with another's network.
-    if (!expected_.sites.empty() && selector.pci.empty() && !selector.near_gpu()) {
+    // What only its maker, its model or the GPU beside it tells of may be a storage NIC in a dead rail's
+    // place; what the policy names outright is the rail with another's network.
+    if (!expected_.sites.empty() && selector.pci.empty()) {
       std::erase_if(fit, [&](std::size_t i) { return has_own_network(all_[i]) && !in_any_site(all_[i]); });
       others(pool_of_other_networks(), NoRail::other_network);
     }
@@ -220,8 +220,17 @@ class Selecting {
     }
     place(fit, RailSource::selector);
     missing_sites(selector.names());
-    if (!result_.missing.empty())
+    if (!result_.missing.empty()) {
       others(those([&](const RailCandidate& one) { return in_any_site(one); }), NoRail::not_selected_here);
+      RailSelector without_gpus = selector;
+      without_gpus.near_any_gpu = false, without_gpus.gpus.clear();
+      if (selector.near_gpu())
+        others(those([&](const RailCandidate& one) {
+                 return fits(without_gpus, one, inputs_.pod_known) &&
+                        (!has_own_network(one) || expected_.sites.empty());
+               }),
+               NoRail::gpu_gone);
+    }
     others(pool(), NoRail::not_named);
   }
 
@@ -231,12 +240,17 @@ class Selecting {
       for (std::size_t site = 0; site < expected_.sites.size() && !taken(i); ++site)
         if (in_site(all_[i], site) && !taken_index(static_cast<int>(site)))
           found(i, static_cast<int>(site), source);
+    // With one gone, what has no address of its own may be any of those that are left.
+    const bool told = expected_.sites.empty() || some.size() >= std::max(wanted_, expected_.sites.size());
     for (const std::size_t i : some)
-      if (!taken(i)) found(i, free_index(), source);
+      if (!taken(i)) found(i, free_index(), told ? source : RailSource::inferred, told);
   }
 
   void missing_sites(const std::vector<std::string>& names) {
     const std::size_t rails = std::max(wanted_, expected_.sites.size());
+    if (!expected_.sites.empty() &&
+        !std::ranges::all_of(result_.rails, [](const FoundRail& rail) { return rail.numbered; }))
+      return one_of_those_left(rails);
     if (expected_.sites.empty())
       for (std::size_t n = result_.rails.size(); n < rails; ++n)
         result_.missing.push_back({std::nullopt, names});
@@ -248,6 +262,17 @@ class Selecting {
                i < expected_.sites.size() ? std::vector{to_string(expected_.sites[i].prefix)} : names});
   }
 
+  void one_of_those_left(std::size_t rails) {
+    std::vector<std::string> left;
+    for (std::size_t site = 0; site < expected_.sites.size(); ++site)
+      if (std::ranges::none_of(result_.rails, [&](const FoundRail& rail) {
+            return rail.numbered && rail.index == static_cast<int>(site);
+          }))
+        left.push_back(to_string(expected_.sites[site].prefix));
+    for (std::size_t n = result_.rails.size(); n < rails; ++n)
+      result_.missing.push_back({std::nullopt, left});
+  }
+
   void by_subnet() {
     const Indices some = pool();
     for (std::size_t site = 0; site < expected_.sites.size(); ++site)
@@ -255,10 +280,15 @@ class Selecting {
         if (!taken(i) && !taken_index(static_cast<int>(site)) && in_site(all_[i], site))
           found(i, static_cast<int>(site), RailSource::subnet);
     // One without an address of its own may be the rail that lost it; one of another network never is.
+    Indices left;
     for (const std::size_t i : some)
-      if (!taken(i) && free_index() < static_cast<int>(expected_.sites.size()) &&
-          all_[i].netdev != inputs_.default_device && (!has_own_network(all_[i]) || in_any_site(all_[i])))
-        found(i, free_index(), RailSource::inferred);
+      if (!taken(i) && all_[i].netdev != inputs_.default_device &&
+          (!has_own_network(all_[i]) || in_any_site(all_[i])))
+        left.push_back(i);
+    const bool told = result_.rails.size() + left.size() >= expected_.sites.size();
+    for (const std::size_t i : left)
+      if (free_index() < static_cast<int>(expected_.sites.size()))
+        found(i, free_index(), RailSource::inferred, told);
     missing_sites({});
     others(some, NoRail::other_network);
   }
@@ -354,7 +384,7 @@ std::string RailCandidate::name() const { return netdev.empty() ? rdma : rdma + 
 
 std::string MissingRail::text() const {
   const std::string rail = index ? "rail " + std::to_string(*index) : "a rail";
-  return names.empty() ? rail : rail + " (" + join(names, ", ") + ")";
+  return names.empty() ? rail : rail + " (" + join(names, index ? ", " : " or ") + ")";
 }
 
 RailSelection select_rails(const RailInputs& inputs, const NodeExpectation* expected) {
@@ -377,6 +407,8 @@ std::string to_text(NoRail why) {
       return "has an address of the rails, and is not what the policy selects (node.rails.select)";
     case NoRail::other_model:
       return "is another model than most";
+    case NoRail::gpu_gone:
+      return "is what the policy selects, but for a GPU beside it";
   }
   return {};
 }

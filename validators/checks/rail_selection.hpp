@@ -57,18 +57,21 @@ enum class NoRail {
   no_route_to_peers,
   far_from_gpus,
   not_selected_here,  // has an address of a rail, and is not what the selector asks for
-  other_model
+  other_model,
+  gpu_gone,  // is what the selector asks for, but for the GPU beside it
 };
 
 struct FoundRail {
   int index = 0;
   std::size_t candidate = 0;
   RailSource source = RailSource::inferred;
+  bool numbered = true;  // else it is one of those that are left, and nothing says which
 };
 
 struct MissingRail {
   std::optional<int> index;        // empty: which of them cannot be told
-  std::vector<std::string> names;  // by which the policy knows it: {"0000:4a:00.0", "eth6"}
+  std::vector<std::string> names;  // by which the policy knows it, or, without a number, one of them:
+                                   // {"0000:4a:00.0", "eth6"}
   std::string text() const;        // "rail 2 (0000:4a:00.0, eth6)"
 };
 

@@ -20,7 +20,7 @@ std::optional<int> expected_rails(const Policy& policy) {
 }
 
 std::string Rail::name() const {
-  return "rail " + std::to_string(index) + " (" + (netdev.empty() ? rdma : netdev) + ")";
+  return "rail " + (numbered ? std::to_string(index) : "?") + " (" + (netdev.empty() ? rdma : netdev) + ")";
 }
 
 std::optional<Ipv4> Rail::meets(const std::vector<Ipv4>& peer) const {
@@ -68,7 +68,9 @@ std::optional<bool> addressed_here(const Host& host, const std::vector<Rail>& ra
 
 // Of them, or of what only they have. Asking for no VFs is met where there is no rail.
 bool asks_about_rails(const NodeExpectation& node) {
-  const bool of_vfs = asks_of(node, "vfs.") && node.vfs_per_pf.value_or(1) > 0;
+  const bool of_vfs = std::ranges::any_of(node.keys, [&](const std::string& key) {
+    return key.starts_with("vfs.") && (key != "vfs.per_pf" || node.vfs_per_pf.value_or(1) > 0);
+  });
   return of_vfs || asks_of(node, "rails.") || asks_of(node, "lossless.") || asks_of(node, "probe.");
 }
 
@@ -82,7 +84,8 @@ constexpr const char* name_them =
 
 }  // namespace
 
-Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const NodeExpectation* expected) {
+Rail rail_of(const RailCandidate& candidate, const FoundRail& found, const NodeExpectation* expected) {
+  const int index = found.index;
   Rail rail{.index = index,
             .rdma = candidate.rdma,
             .netdev = candidate.netdev,
@@ -91,10 +94,12 @@ Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const
             .vf = candidate.vf,
             .soft = candidate.soft,
             .link_layer = candidate.link_layer,
-            .source = source,
+            .source = found.source,
+            .numbered = found.numbered,
             .link = candidate.link,
             .addresses6 = candidate.addresses6};
-  if (expected && static_cast<std::size_t>(index) < expected->sites.size())
+  // What is expected of another rail would be asked of this one.
+  if (found.numbered && expected && static_cast<std::size_t>(index) < expected->sites.size())
     rail.site = &expected->sites[static_cast<std::size_t>(index)];
   for (const auto& address : candidate.addresses)
     (IpAddress(address.address).link_local() && !in_site(rail.site, address) ? rail.link_local
@@ -119,8 +124,7 @@ Read<RailsHere> read_rails_here(const Host& host, const Policy& policy) {
                  .named = selection.named,
                  .unanswered = std::move(selection.unanswered)};
   for (const auto& found : selection.rails)
-    here.rails.push_back(
-        rail_of(inputs->candidates[found.candidate], found.index, found.source, expectation(policy)));
+    here.rails.push_back(rail_of(inputs->candidates[found.candidate], found, expectation(policy)));
   for (const auto& other : selection.others)
     here.others.push_back(
         {inputs->candidates[other.candidate].name(), inputs->candidates[other.candidate].pci, other.why});

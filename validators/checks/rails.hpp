@@ -21,13 +21,14 @@ struct Rail {
   bool vf = false, soft = false;
   LinkLayer link_layer = LinkLayer::unknown;
   RailSource source = RailSource::inferred;
+  bool numbered = true;                   // else which of the rails it is, nothing says
   std::optional<Link> link;               // as this namespace sees it
   std::vector<Prefix> addresses;          // with host bits; the site's first, without link-local ones
   std::vector<Prefix> link_local;         // 169.254.0.0/16 (RFC 3927): given by nobody
   std::vector<IpPrefix> addresses6;       // without fe80::
   const RailExpectation* site = nullptr;  // of the policy; borrowed
   std::optional<IpAddress> gateway;       // that the site has for this node
-  std::string name() const;               // "rail 2 (ens3f0)"
+  std::string name() const;               // "rail 2 (ens3f0)", "rail ? (ens3f0)"
   // Of a peer's rail addresses the one to meet here. Empty: the peer has no such rail, or is this very node.
   std::optional<Ipv4> meets(const std::vector<Ipv4>& peer) const;
   // What it is judged by: the site's family, else IPv4 (whose GIDs NCCL and rdma_cm take first), else IPv6.
@@ -40,7 +41,7 @@ struct Rail {
 std::optional<Ipv4> gateway4(const Rail& rail);  // for what asks by IPv4
 
 // Pure: a candidate as the rail it was found to be.
-Rail rail_of(const RailCandidate& candidate, int index, RailSource source, const NodeExpectation* expected);
+Rail rail_of(const RailCandidate& candidate, const FoundRail& found, const NodeExpectation* expected);
 
 struct NotARail {
   std::string name, pci;  // "mlx5_9 (eth6)", "0000:4b:00.0"

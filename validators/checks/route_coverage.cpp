@@ -135,10 +135,12 @@ Verdict judge_route(const RouteDemand& demand, const FibAnswer& answer, const st
             "remove 'mtu " + std::to_string(route.mtu) + "' from the route"};
   const bool own_source = std::ranges::any_of(
       demand.own, [&](const IpPrefix& own) { return route.source && own.address == *route.source; });
+  Route from_the_rail = route;
+  from_the_rail.source = demand.source;
   if (route.source && !own_source)
     return {Status::fail, "sends from " + to_string(*route.source) + ", which is not the rail's: " + shown,
-            "ip route change " + ip_route_form(route, {{demand.oif, demand.device}}) + ", with src " +
-                to_string(demand.source) + ": what is not bound to an address takes the route's"};
+            "ip route change " + ip_route_form(from_the_rail, {{demand.oif, demand.device}}) +
+                ": what is not bound to an address takes the route's"};
   // Nobody has said what is enough, and a route may have its reason.
   if (demand.mtu == 0 && route.mtu > 0 && route.mtu < demand.device_mtu)
     return {Status::warn,

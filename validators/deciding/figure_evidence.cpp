@@ -1,6 +1,7 @@
 #include "validators/deciding/figure_evidence.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -61,6 +62,19 @@ std::optional<double> asked_of_rail(const Policy& policy) {
   if (policy.rdma->share_of_ceiling && policy.target)
     return *policy.rdma->share_of_ceiling * policy.target->ceiling_gb_s() * 8 / policy.target->rails;
   return std::nullopt;
+}
+
+// What a stage of `rdma` measures of each rail: bandwidth, unless its words say otherwise.
+bool measures(const BurninStage& stage, std::string_view mode) {
+  if (stage.command.front() != "rdma") return false;
+  std::string has = "bandwidth";
+  for (std::size_t i = 0; i < stage.command.size(); ++i) {
+    const std::string& word = stage.command[i];
+    if (word == "--latency") has = "latency";
+    if (word.starts_with("--mode=")) has = word.substr(std::string_view("--mode=").size());
+    if (word == "--mode" && i + 1 < stage.command.size()) has = stage.command[i + 1];
+  }
+  return has == mode;
 }
 
 bool is_judged_by_rate(const RailResult& figure, const Policy& policy) {
@@ -129,15 +143,21 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
   const int all = policy.node && policy.node->gpus
                       ? *policy.node->gpus
                       : std::max({1, static_cast<int>(known.size()), static_cast<int>(listed)});
+  // A pair takes two; that there is one may be all that is left, unless the policy counts one.
+  const bool of_one = policy.node && policy.node->gpus && *policy.node->gpus == 1;
   for (const auto& test : policy.gpu->tests) {
-    if (test == "nvlink" && all == 1) continue;  // a pair takes two
+    if (test == "nvlink" && of_one) continue;
+    // What a stage of that name says of itself is of no stage.
     if (std::ranges::none_of(report.findings, [&](const Finding& finding) {
-          return finding.check.starts_with("burnin." + test);
+          return !finding.stage.empty() && finding.check.starts_with("burnin." + test);
         }))
       missing.push_back("gpu." + test + ": no stage ran that test, and the policy asks for it");
   }
-  if (policy.gpu->nvlink_gb_s && all > 1 &&
-      std::ranges::find(report.figures.matrices, "gpu_pair", &Matrix::kind) == report.figures.matrices.end())
+  const bool any_pair = std::ranges::any_of(report.figures.matrices, [](const Matrix& matrix) {
+    return matrix.kind == "gpu_pair" &&
+           std::ranges::any_of(matrix.values, [](const auto& value) { return value.has_value(); });
+  });
+  if (policy.gpu->nvlink_gb_s && !of_one && !any_pair)
     missing.emplace_back("gpu.nvlink.gb_s_at_least: no pair of GPUs was measured");
   for (const auto& one : asked_of_gpus(*policy.gpu)) {
     std::set<int> gpus;
@@ -150,6 +170,56 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
       missing.push_back("gpu." + one.key + ": " + one.test + " " + one.metric + " was judged of " +
                         std::to_string(judged) + " of " + std::to_string(all) + " GPUs");
   }
+  return missing;
+}
+
+// A stage that measures some rails is held to those by its own options.
+bool is_of_all_rails(const BurninStage& stage) {
+  return std::ranges::none_of(stage.command, [](const auto& word) {
+    return word.starts_with("--rails") || word.starts_with("--devices");
+  });
+}
+
+bool any_stage(const std::optional<BurninPlan>& plan, const std::function<bool(const BurninStage&)>& is) {
+  return plan && std::ranges::any_of(plan->stages, is);
+}
+
+// Rails of which what `rdma` asks was not judged, where that is for this kind of run to do.
+std::vector<std::string> rails_never_judged(const Report& report, const Policy& policy,
+                                            const Wanted& wanted) {
+  std::vector<std::string> missing;
+  const bool in_fabric = wanted.kind == RunKind::fabric;
+  // Where the fabric stage measures it, the local stages need not.
+  const auto comes = [&](std::string_view mode) {
+    return !in_fabric &&
+           any_stage(policy.fabric, [&](const BurninStage& stage) { return measures(stage, mode); });
+  };
+  const int all = policy.node && policy.node->rails ? *policy.node->rails
+                  : policy.target                   ? policy.target->rails
+                                                    : 1;
+  const auto want = [&](const std::string& what, const std::string& asked,
+                        const std::function<bool(const RailResult&)>& by) {
+    std::set<int> rails;
+    std::set<std::string> devices;
+    for (const auto& figure : report.figures.rails)
+      if (tested(figure.status) && is_own(figure.node, report) && by(figure))
+        rails.insert(figure.rail),
+            devices.insert(figure.device.empty() ? std::to_string(figure.rail) : figure.device);
+    if (const auto of = std::min(rails.size(), devices.size()); static_cast<int>(of) < all)
+      missing.push_back("rdma: " + what + " of " + std::to_string(of) + " of " + std::to_string(all) +
+                        " rails was judged, and the policy asks for " + asked);
+  };
+  const bool of_this_run = any_stage(wanted.plan, [&](const BurninStage& stage) {
+    return stage.command.front() == "rdma" && (in_fabric || is_of_all_rails(stage));
+  });
+  if (const auto rate = asked_of_rail(policy); rate && of_this_run && !comes("bandwidth"))
+    want("the bandwidth" + std::string(in_fabric ? " to another node" : ""),
+         fixed(*rate, 2) + " Gbit/s of each", [&](const RailResult& figure) {
+           return is_judged_by_rate(figure, policy) && !(in_fabric && figure.peer.empty());
+         });
+  if (const auto& most = policy.rdma->latency_us; most && !comes("latency"))
+    want("the latency", "at most " + time_text(*most),
+         [](const RailResult& figure) { return figure.p50_us.has_value(); });
   return missing;
 }
 
@@ -180,8 +250,7 @@ FigureReasons judge_figures(const Report& report, const Policy& policy, const Wa
 
 bool fabric_measures_rails(const Policy& policy) {
   return policy.fabric && std::ranges::any_of(policy.fabric->stages, [](const BurninStage& stage) {
-           return stage.command.front() == "rdma" &&
-                  std::ranges::find(stage.command, "--latency") == stage.command.end();
+           return measures(stage, "bandwidth");
          });
 }
 
@@ -189,28 +258,8 @@ std::vector<std::string> figures_never_judged(const Report& report, const Policy
                                               const Wanted& wanted) {
   std::vector<std::string> missing;
   if (policy.gpu) missing = gpus_never_judged(report, policy);
-  // A stage that measures some rails is held to those by its own options.
-  const bool all_rails =
-      wanted.plan && std::ranges::any_of(wanted.plan->stages, [](const BurninStage& stage) {
-        return stage.command.front() == "rdma" && std::ranges::none_of(stage.command, [](const auto& word) {
-                 return word.starts_with("--rails") || word.starts_with("--devices");
-               });
-      });
-  const bool fabric_comes = wanted.kind == RunKind::burnin && fabric_measures_rails(policy);
-  if (!asked_of_rail(policy) || !all_rails || fabric_comes || report.figures.rails.empty()) return missing;
-  std::set<int> rails;
-  std::set<std::string> devices;
-  for (const auto& figure : report.figures.rails)
-    if (is_judged_by_rate(figure, policy) && tested(figure.status) && is_own(figure.node, report))
-      rails.insert(figure.rail),
-          devices.insert(figure.device.empty() ? std::to_string(figure.rail) : figure.device);
-  const int all = policy.node && policy.node->rails ? *policy.node->rails
-                  : policy.target                   ? policy.target->rails
-                                                    : 1;
-  if (const auto judged = std::min(rails.size(), devices.size()); static_cast<int>(judged) < all)
-    missing.push_back("rdma: the bandwidth of " + std::to_string(judged) + " of " + std::to_string(all) +
-                      " rails was judged, and the policy asks for " + fixed(*asked_of_rail(policy), 2) +
-                      " Gbit/s of each");
+  if (policy.rdma && wanted.plan && admits(wanted.kind) && !report.figures.rails.empty())
+    std::ranges::move(rails_never_judged(report, policy, wanted), std::back_inserter(missing));
   return missing;
 }
 
