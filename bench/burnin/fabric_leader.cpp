@@ -1,14 +1,11 @@
 #include "bench/burnin/fabric_leader.hpp"
 
-#include <poll.h>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <memory>
 #include <optional>
 
-#include "bench/burnin/fabric_link.hpp"
+#include "bench/ranks/gathering.hpp"
 #include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
@@ -20,24 +17,11 @@ namespace {
 using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr double alive_every_s = 5, stranger_s = 10, answer_late_s = 30, farewell_s = 20;
-constexpr std::size_t most_connections = 512;
+constexpr double answer_late_s = 30, farewell_s = 20;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-struct Guest {  // not yet a member
-  FabricLink link;
-  Clock::time_point since = Clock::now();
-};
-
-struct Seat {
-  std::optional<FabricLink> link;  // empty: gone
-  FabricMember member;
-  int index = 0;
-  std::string address, gone;
-};
 
 struct Held {
   fleet::Meeting ends;
@@ -53,15 +37,18 @@ class Leader {
         terms_(terms),
         members_(members),
         hooks_(hooks),
-        listener_(listen_on(terms.port)) {}
+        gathering_(listen_on(terms.port), {.key = terms.key,
+                                           .refusal = [this](const Json& hello) { return refusal(hello); },
+                                           .name = [](const Json& hello) { return member_in(hello).node; },
+                                           .say = hooks.say}) {}
 
   FabricRecord lead() {
     gather();
     closed_ = true;
     FabricRecord record;
-    for (const auto& seat : seats_)
-      record.members.push_back(seat->member);
-    if (seats_.size() < 2) record.trouble = "no other node came within " + time_text(terms_.gather_s * 1e6);
+    record.members = members();
+    if (gathering_.size() < 2)
+      record.trouble = "no other node came within " + time_text(terms_.gather_s * 1e6);
     for (const auto& stage : plan_.stages) {
       if (!record.trouble.empty() || stopped_) break;
       record.stages.push_back(hold(stage));
@@ -83,72 +70,35 @@ class Leader {
 
  private:
   static std::size_t at(int seat) { return static_cast<std::size_t>(seat); }
+  static int index_in(const Json& hello) { return hello.at("index").get<int>(); }
+  static FabricMember member_in(const Json& hello) {
+    return {printable(hello.at("node").get<std::string>(), 253),
+            printable(hello.at("boot_id").get<std::string>(), 64), hello.at("witness").get<bool>()};
+  }
+  std::string node_of(int seat) const { return member_in(gathering_.seat(seat).hello).node; }
+  std::vector<FabricMember> members() const {
+    std::vector<FabricMember> all;
+    for (int i = 0; i < gathering_.size(); ++i)
+      all.push_back(member_in(gathering_.seat(i).hello));
+    return all;
+  }
 
   void gather() {
     hooks_.say("waiting for " +
                (members_ > 0 ? std::to_string(members_) + " members" : std::string("members")));
     while (!stopped_ && seconds_since(began_) < terms_.gather_s &&
-           (members_ == 0 || static_cast<int>(seats_.size()) < members_))
+           (members_ == 0 || gathering_.size() < members_))
       (void)turn();
-    std::ranges::sort(seats_, {}, [](const auto& seat) { return seat->index; });
-    for (const auto& seat : seats_)
-      hooks_.say(seat->member.node + " takes part" + (seat->member.witness ? ", as a witness" : ""));
+    gathering_.sort(index_in);
+    for (const auto& member : members())
+      hooks_.say(member.node + " takes part" + (member.witness ? ", as a witness" : ""));
   }
 
-  // Waits a moment, takes who comes and hears who is there. What members said, by seat.
+  // What members said, by seat.
   std::vector<std::pair<int, Json>> turn() {
-    std::vector<pollfd> waiting{{listener_.get(), POLLIN, 0}};
-    for (const auto& guest : guests_)
-      waiting.push_back({guest.link.descriptor(), POLLIN, 0});
-    for (const auto& seat : seats_)
-      if (seat->link) waiting.push_back({seat->link->descriptor(), POLLIN, 0});
-    ::poll(waiting.data(), waiting.size(), 100);
+    auto said = gathering_.turn();
     stopped_ |= hooks_.pause(0);
-    while (auto link = accept_on(listener_, terms_.key))
-      if (guests_.size() < most_connections) guests_.push_back({std::move(*link)});
-    std::erase_if(guests_,
-                  [&](Guest& guest) { return seconds_since(guest.since) > stranger_s || !keep(guest); });
-    std::vector<std::pair<int, Json>> said;
-    for (std::size_t i = 0; i < seats_.size(); ++i)
-      try {
-        while (seats_[i]->link)
-          if (auto message = seats_[i]->link->receive())
-            said.emplace_back(static_cast<int>(i), std::move(*message));
-          else
-            break;
-      } catch (const LinkError& error) {
-        lose(*seats_[i], error.what());
-      }
-    if (seconds_since(alive_) > alive_every_s) {
-      alive_ = Clock::now();
-      for (std::size_t i = 0; i < seats_.size(); ++i)
-        tell(static_cast<int>(i), {{"type", "alive"}});
-    }
     return said;
-  }
-
-  // False: it became a member, was refused, or is none of ours.
-  bool keep(Guest& guest) {
-    try {
-      const auto hello = guest.link.receive();
-      if (!hello) return true;
-      const std::string why = refusal(*hello);
-      if (!why.empty()) {
-        guest.link.send({{"type", "refused"}, {"why", why}});
-        hooks_.say(guest.link.peer() + " was refused: " + why);
-        return false;
-      }
-      auto seat = std::make_unique<Seat>();
-      seat->member = {printable(hello->at("node").get<std::string>(), 253),
-                      printable(hello->at("boot_id").get<std::string>(), 64),
-                      hello->at("witness").get<bool>()};
-      seat->index = hello->at("index").get<int>(), seat->address = guest.link.peer();
-      seat->link.emplace(std::move(guest.link));
-      seats_.push_back(std::move(seat));
-    } catch (const std::exception& error) {
-      hooks_.say("turned away: " + printable(error.what(), 300));
-    }
-    return false;
   }
 
   std::string refusal(const Json& hello) const {
@@ -159,40 +109,25 @@ class Leader {
     if (text("program") != terms_.program) return "it is another mlc-bench";
     const int index = hello.at("index").get<int>();
     if (index < 0 || index > 10'000) return "it has no index";
-    for (const auto& seat : seats_) {
-      if (seat->member.node == text("node"))
-        return "node " + printable(text("node"), 80) + " is here already";
-      if (seat->index == index) return "index " + std::to_string(index) + " is here already";
+    const auto member = member_in(hello);
+    for (int i = 0; i < gathering_.size(); ++i) {
+      if (node_of(i) == member.node) return "node " + printable(text("node"), 80) + " is here already";
+      if (index_in(gathering_.seat(i).hello) == index)
+        return "index " + std::to_string(index) + " is here already";
     }
     return {};
-  }
-
-  void lose(Seat& seat, const std::string& why) {
-    if (!seat.link) return;
-    seat.gone = why, seat.link.reset();
-    if (ending_) return;  // they go, as they should
-    hooks_.say(seat.member.node + " is gone: " + why);
-  }
-
-  void tell(int seat, const Json& message) {
-    try {
-      if (seats_[at(seat)]->link) seats_[at(seat)]->link->send(message);
-    } catch (const LinkError& error) {
-      lose(*seats_[at(seat)], error.what());
-    }
   }
 
   FabricStageRecord hold(const BurninStage& stage) {
     FabricStageRecord held{.stage = stage.name, .left_out = left_out_, .seen = {}, .trouble = {}};
     std::vector<bool> witness;
-    for (const auto& seat : seats_)
-      witness.push_back(seat->member.witness);
+    for (const auto& member : members())
+      witness.push_back(member.witness);
     fleet::Progress progress = fleet::nothing_met(witness);
     const int partners = asked_of(policy_, stage, left_out_.size()).partners;
     for (int number = 1; !stopped_; ++number) {
-      for (std::size_t i = 0; i < seats_.size(); ++i)
-        progress.out[i] =
-            !seats_[i]->link || std::ranges::find(left_out_, static_cast<int>(i)) != left_out_.end();
+      for (int i = 0; i < gathering_.size(); ++i)
+        progress.out[at(i)] = !gathering_.here(i) || std::ranges::find(left_out_, i) != left_out_.end();
       const auto round = fleet::next_round(progress, partners);
       if (round.empty()) break;
       if (seconds_since(began_) + stage.limit_s > plan_.budget_s) {
@@ -213,14 +148,14 @@ class Leader {
   }
 
   void invite(const BurninStage& stage, int number, int seat, int peer, const char* role, int listener) {
-    tell(seat, {{"type", "meet"},
-                {"meeting", number},
-                {"stage", stage.name},
-                {"role", role},
-                {"own", seats_[at(seat)]->address},
-                {"peer", seats_[at(peer)]->address},
-                {"peer_node", seats_[at(peer)]->member.node},
-                {"port", terms_.port + 1 + seats_[at(listener)]->index}});
+    gathering_.tell(seat, {{"type", "meet"},
+                           {"meeting", number},
+                           {"stage", stage.name},
+                           {"role", role},
+                           {"own", gathering_.seat(seat).address},
+                           {"peer", gathering_.seat(peer).address},
+                           {"peer_node", node_of(peer)},
+                           {"port", terms_.port + 1 + index_in(gathering_.seat(listener).hello)}});
   }
 
   std::vector<Held> meet(const BurninStage& stage, const std::vector<fleet::Meeting>& round) {
@@ -235,8 +170,8 @@ class Leader {
       invite(stage, number, ends.first, ends.second, "first", ends.second);
     }
     const auto missing = [&](const Held& held) {
-      return (!held.first && seats_[at(held.ends.first)]->link) ||
-             (both && !held.second && seats_[at(held.ends.second)]->link);
+      return (!held.first && gathering_.here(held.ends.first)) ||
+             (both && !held.second && gathering_.here(held.ends.second));
     };
     const auto start = Clock::now();
     while (!stopped_ && std::ranges::any_of(meetings, missing) &&
@@ -257,26 +192,25 @@ class Leader {
       for (const auto& [seat, said] : {std::pair{held.ends.first, held.first.has_value()},
                                        std::pair{held.ends.second, held.second.has_value() || !both}})
         if (!said && !stopped_)
-          lose(*seats_[at(seat)], "it did not say within " +
-                                      time_text((stage.limit_s + answer_late_s) * 1e6) + " how " +
-                                      stage.name + " went");
+          gathering_.lose(seat, "it did not say within " + time_text((stage.limit_s + answer_late_s) * 1e6) +
+                                    " how " + stage.name + " went");
       // What both measured and one of them wrote down belongs to both.
       for (const auto& [number, index] : by_number)
         if (&meetings[index] == &held && !both && held.first && held.first->contains("report"))
-          tell(held.ends.second, {{"type", "report"},
-                                  {"meeting", number},
-                                  {"stage", stage.name},
-                                  {"words", held.first->value("words", Json::array())},
-                                  {"peer_node", seats_[at(held.ends.first)]->member.node},
-                                  {"report", (*held.first)["report"]}});
+          gathering_.tell(held.ends.second, {{"type", "report"},
+                                             {"meeting", number},
+                                             {"stage", stage.name},
+                                             {"words", held.first->value("words", Json::array())},
+                                             {"peer_node", node_of(held.ends.first)},
+                                             {"report", (*held.first)["report"]}});
     }
     return meetings;
   }
 
   std::vector<fleet::Observation> observations(const Held& held) const {
     std::vector<fleet::Member> group;
-    for (const auto& seat : seats_)
-      group.push_back({seat->member.node, seat->member.boot_id});
+    for (const auto& member : members())
+      group.push_back({member.node, member.boot_id});
     std::string why;
     for (const auto* said : {&held.first, &held.second}) {
       if (!*said) continue;
@@ -292,20 +226,18 @@ class Leader {
       }
     }
     for (const int seat : {held.ends.first, held.ends.second})
-      if (!seats_[at(seat)]->link)
-        why = seats_[at(seat)]->member.node + " is gone: " + seats_[at(seat)]->gone;
+      if (!gathering_.here(seat)) why = node_of(seat) + " is gone: " + gathering_.seat(seat).gone;
     return {fleet::not_measured(held.ends.first, held.ends.second, why.empty() ? "it was not held" : why)};
   }
 
   // All hear it before this ends: who hears nothing concludes nothing.
   void farewell(const FabricRecord& record) {
-    for (std::size_t i = 0; i < seats_.size(); ++i)
-      tell(static_cast<int>(i), {{"type", "record"}, {"record", to_json(record)}});
+    for (int i = 0; i < gathering_.size(); ++i)
+      gathering_.tell(i, {{"type", "record"}, {"record", to_json(record)}});
     const auto start = Clock::now();
-    ending_ = true;
+    gathering_.ending();
     const bool was = stopped_;
-    while (seconds_since(start) < farewell_s && was == stopped_ &&
-           std::ranges::any_of(seats_, [](const auto& seat) { return seat->link.has_value(); }))
+    while (seconds_since(start) < farewell_s && was == stopped_ && gathering_.anybody_here())
       (void)turn();
   }
 
@@ -314,13 +246,11 @@ class Leader {
   const FabricTerms& terms_;
   int members_;
   const LeaderHooks& hooks_;
-  FileDescriptor listener_;
-  std::vector<Guest> guests_;
-  std::vector<std::unique_ptr<Seat>> seats_;
+  Gathering gathering_;
   std::vector<int> left_out_;
-  Clock::time_point began_ = Clock::now(), alive_ = began_;
+  Clock::time_point began_ = Clock::now();
   int last_meeting_ = 0;
-  bool closed_ = false, stopped_ = false, ending_ = false;
+  bool closed_ = false, stopped_ = false;
 };
 
 }  // namespace

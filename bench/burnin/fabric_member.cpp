@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "bench/burnin/fabric_link.hpp"
+#include "bench/ranks/signed_link.hpp"
 #include "bench/burnin/stage.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
@@ -30,7 +30,7 @@ class Member {
   FabricEnd run(const std::string& leader) {
     const auto start = Clock::now();
     std::string why;
-    std::optional<FabricLink> link;
+    std::optional<SignedLink> link;
     while (!(link = connect_to(leader, terms_.port, terms_.key, why))) {
       if (seconds_since(start) > terms_.gather_s)
         return trouble("the leader of the fabric stage, " + leader + ":" + std::to_string(terms_.port) +
@@ -61,7 +61,7 @@ class Member {
     return trouble("interrupted");
   }
 
-  FabricEnd obey(FabricLink& link) {
+  FabricEnd obey(SignedLink& link) {
     for (auto heard = Clock::now(); !hooks_.pause(0);) {
       const auto message = link.receive();
       if (!message) {

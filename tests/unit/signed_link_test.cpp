@@ -1,4 +1,4 @@
-#include "bench/burnin/fabric_link.hpp"
+#include "bench/ranks/signed_link.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ struct Pair {
   }
 };
 
-std::optional<nlohmann::json> heard(FabricLink& link) {
+std::optional<nlohmann::json> heard(SignedLink& link) {
   for (int i = 0; i < 50; ++i) {
     if (auto message = link.receive()) return message;
     (void)link.wait(0.02);
@@ -28,9 +28,9 @@ std::optional<nlohmann::json> heard(FabricLink& link) {
   return std::nullopt;
 }
 
-TEST(FabricLink, SaysWhatItIsToldInOrder) {
+TEST(SignedLink, SaysWhatItIsToldInOrder) {
   Pair pair;
-  FabricLink leader(std::move(pair.one), key, true, "a"), member(std::move(pair.other), key, false, "b");
+  SignedLink leader(std::move(pair.one), key, true, "a"), member(std::move(pair.other), key, false, "b");
   member.send({{"type", "hello"}});
   member.send({{"type", "met"}, {"report", std::string(50'000, 'x')}});
   EXPECT_FALSE(leader.receive().has_value() && leader.proven()) << "the member has not seen our number yet";
@@ -42,9 +42,9 @@ TEST(FabricLink, SaysWhatItIsToldInOrder) {
   EXPECT_TRUE(leader.proven());
 }
 
-TEST(FabricLink, AnotherKeyIsNoMember) {
+TEST(SignedLink, AnotherKeyIsNoMember) {
   Pair pair;
-  FabricLink leader(std::move(pair.one), key, true, "a"),
+  SignedLink leader(std::move(pair.one), key, true, "a"),
       member(std::move(pair.other), key + "k", false, "b");
   member.send({{"type", "hello"}});
   (void)member.receive();
@@ -52,19 +52,19 @@ TEST(FabricLink, AnotherKeyIsNoMember) {
   EXPECT_FALSE(leader.proven());
 }
 
-TEST(FabricLink, TwoLeadersAreNoPair) {
+TEST(SignedLink, TwoLeadersAreNoPair) {
   Pair pair;
-  FabricLink one(std::move(pair.one), key, true, "a"), two(std::move(pair.other), key, true, "b");
+  SignedLink one(std::move(pair.one), key, true, "a"), two(std::move(pair.other), key, true, "b");
   two.send({{"type", "hello"}});
   (void)two.receive();
   EXPECT_THROW((void)heard(one), LinkError) << "what a leader says is not taken for a member's word";
 }
 
 // What is changed, said twice or left out on the way is heard by nobody.
-TEST(FabricLink, WhatIsNotAsItWasSaidIsRefused) {
+TEST(SignedLink, WhatIsNotAsItWasSaidIsRefused) {
   for (const auto change : {0, 1, 2}) {
     Pair near, far;
-    FabricLink leader(std::move(near.one), key, true, "a"), member(std::move(far.one), key, false, "b");
+    SignedLink leader(std::move(near.one), key, true, "a"), member(std::move(far.one), key, false, "b");
     const auto pass = [](const FileDescriptor& from, const FileDescriptor& to,
                          const std::function<std::string(std::string)>& alter) {
       std::string bytes(1 << 16, '\0');
@@ -92,20 +92,20 @@ TEST(FabricLink, WhatIsNotAsItWasSaidIsRefused) {
   }
 }
 
-TEST(FabricLink, StrangersAreToldApartAndCannotFillTheMemory) {
+TEST(SignedLink, StrangersAreToldApartAndCannotFillTheMemory) {
   for (const auto& junk : {std::string("GET / HTTP/1.1\r\n\r\n"), std::string(200'000, 'x')}) {
     Pair pair;
-    FabricLink leader(std::move(pair.one), key, true, "a");
+    SignedLink leader(std::move(pair.one), key, true, "a");
     (void)!::send(pair.other.get(), junk.data(), junk.size(), MSG_DONTWAIT);
     EXPECT_THROW((void)heard(leader), LinkError);
   }
   Pair pair;
-  FabricLink leader(std::move(pair.one), key, true, "a");
+  SignedLink leader(std::move(pair.one), key, true, "a");
   const auto header = rdma::encode_header({rdma::FrameKind::message, 50u << 20});
   (void)!::send(pair.other.get(), header.data(), header.size(), 0);
   EXPECT_THROW((void)heard(leader), LinkError);
   Pair gone;
-  FabricLink left(std::move(gone.one), key, true, "a");
+  SignedLink left(std::move(gone.one), key, true, "a");
   gone.other = FileDescriptor();
   EXPECT_THROW((void)heard(left), LinkError);
 }

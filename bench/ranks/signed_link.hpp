@@ -1,5 +1,5 @@
-// Two Pods of one fabric stage over TCP. Whoever speaks has the stage's key: each message carries a code made
-// with it (SHA-256, nested as HMAC does it), with both ends' random numbers, its direction and its place in
+// Two processes of one job over TCP, where MPI would end all of them with the first that dies. Whoever speaks
+// has the job's key: each message carries a code made with it (SHA-256, nested as HMAC does it), with both ends' random numbers, its direction and its place in
 // the order, so that nothing can be made up, changed, left out or sent twice. What is said is no secret, and
 // is not hidden.
 #pragma once
@@ -20,10 +20,10 @@ struct LinkError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-class FabricLink {
+class SignedLink {
  public:
   // `peer`: its address, for messages.
-  FabricLink(FileDescriptor socket, std::string key, bool leads, std::string peer);
+  SignedLink(FileDescriptor socket, std::string key, bool leads, std::string peer);
 
   // Never waits for long: what the other end does not take within seconds ends the link. Throws LinkError.
   void send(const nlohmann::json& message);
@@ -49,9 +49,9 @@ class FabricLink {
 
 // Throws LinkError.
 FileDescriptor listen_on(int port);
-std::optional<FabricLink> accept_on(const FileDescriptor& listener, const std::string& key);
+std::optional<SignedLink> accept_on(const FileDescriptor& listener, const std::string& key);
 // Empty where nobody answers there yet; `why` then says what happened.
-std::optional<FabricLink> connect_to(const std::string& host, int port, const std::string& key,
+std::optional<SignedLink> connect_to(const std::string& host, int port, const std::string& key,
                                      std::string& why);
 
 }  // namespace mlc

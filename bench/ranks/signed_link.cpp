@@ -1,4 +1,4 @@
-#include "bench/burnin/fabric_link.hpp"
+#include "bench/ranks/signed_link.hpp"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -56,7 +56,7 @@ std::string host_text(const sockaddr_storage& address, socklen_t length) {
 
 }  // namespace
 
-FabricLink::FabricLink(FileDescriptor socket, std::string key, bool leads, std::string peer)
+SignedLink::SignedLink(FileDescriptor socket, std::string key, bool leads, std::string peer)
     : socket_(std::move(socket)),
       key_(std::move(key)),
       peer_(std::move(peer)),
@@ -66,14 +66,14 @@ FabricLink::FabricLink(FileDescriptor socket, std::string key, bool leads, std::
   put(mine_);
 }
 
-std::string FabricLink::code_of(bool by_leader, std::uint64_t number, const std::string& text) const {
+std::string SignedLink::code_of(bool by_leader, std::uint64_t number, const std::string& text) const {
   const std::string key = digest_of("mlc-bench fabric\n" + key_ + "\n" +
                                     (leads_ ? mine_ + "\n" + theirs_ : theirs_ + "\n" + mine_));
   return digest_of(
       key + digest_of(key + (by_leader ? "leader " : "member ") + std::to_string(number) + "\n" + text));
 }
 
-void FabricLink::send(const nlohmann::json& message) {
+void SignedLink::send(const nlohmann::json& message) {
   std::string text = message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (theirs_.empty()) {
     waiting_.push_back(std::move(text));
@@ -83,7 +83,7 @@ void FabricLink::send(const nlohmann::json& message) {
   ++sent_;
 }
 
-void FabricLink::put(const std::string& payload) {
+void SignedLink::put(const std::string& payload) {
   const auto header =
       rdma::encode_header({rdma::FrameKind::message, static_cast<std::uint32_t>(payload.size())});
   const std::string bytes =
@@ -102,7 +102,7 @@ void FabricLink::put(const std::string& payload) {
   }
 }
 
-std::optional<std::string> FabricLink::frame() {
+std::optional<std::string> SignedLink::frame() {
   for (std::array<char, 1 << 16> part{};;) {
     const ssize_t got = ::recv(socket_.get(), part.data(), part.size(), MSG_DONTWAIT);
     if (got > 0) {
@@ -142,21 +142,21 @@ std::optional<std::string> FabricLink::frame() {
   return payload;
 }
 
-std::optional<nlohmann::json> FabricLink::receive() {
+std::optional<nlohmann::json> SignedLink::receive() {
   try {
     auto payload = frame();
     if (payload && theirs_.empty()) {
       theirs_ = *payload;
-      if (theirs_.empty() || theirs_ == mine_) throw LinkError(peer_ + " is no member of this stage");
+      if (theirs_.empty() || theirs_ == mine_) throw LinkError(peer_ + " is no member of this group");
       for (const auto& text : std::exchange(waiting_, {}))
         put(code_of(leads_, sent_, text) + text), ++sent_;
       payload = frame();
     }
     if (!payload) return std::nullopt;
-    if (payload->size() < code_size) throw LinkError(peer_ + " has not the key of this stage");
+    if (payload->size() < code_size) throw LinkError(peer_ + " has not the key of this group");
     const std::string text = payload->substr(code_size);
     if (payload->compare(0, code_size, code_of(!leads_, received_, text)) != 0)
-      throw LinkError(peer_ + " has not the key of this stage");
+      throw LinkError(peer_ + " has not the key of this group");
     ++received_;
     auto message = read_json(text);
     if (!message.is_object()) throw LinkError(peer_ + " said what is no message");
@@ -168,7 +168,7 @@ std::optional<nlohmann::json> FabricLink::receive() {
   }
 }
 
-bool FabricLink::wait(double seconds) const {
+bool SignedLink::wait(double seconds) const {
   pollfd waiting{socket_.get(), POLLIN, 0};
   return ::poll(&waiting, 1, static_cast<int>(seconds * 1e3)) > 0;
 }
@@ -192,19 +192,19 @@ FileDescriptor listen_on(int port) {
   return listener;
 }
 
-std::optional<FabricLink> accept_on(const FileDescriptor& listener, const std::string& key) {
+std::optional<SignedLink> accept_on(const FileDescriptor& listener, const std::string& key) {
   sockaddr_storage from{};
   socklen_t length = sizeof from;
   FileDescriptor socket(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_CLOEXEC));
   if (!socket) return std::nullopt;
   try {
-    return FabricLink(std::move(socket), key, true, host_text(from, length));
+    return SignedLink(std::move(socket), key, true, host_text(from, length));
   } catch (const LinkError&) {
     return std::nullopt;  // gone already
   }
 }
 
-std::optional<FabricLink> connect_to(const std::string& host, int port, const std::string& key,
+std::optional<SignedLink> connect_to(const std::string& host, int port, const std::string& key,
                                      std::string& why) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -213,7 +213,7 @@ std::optional<FabricLink> connect_to(const std::string& host, int port, const st
     why = std::string("the name does not resolve: ") + ::gai_strerror(code);
     return std::nullopt;
   }
-  std::optional<FabricLink> link;
+  std::optional<SignedLink> link;
   for (const addrinfo* each = found; each != nullptr && !link; each = each->ai_next) {
     FileDescriptor socket(::socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket) continue;
