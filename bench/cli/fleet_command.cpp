@@ -1,5 +1,5 @@
-// `fleet`: which node, rail, leaf or uplink is at fault. Here what needs no fabric of it: campaigns simulated
-// at a size that is asked for, and what a campaign would do.
+// `fleet`: which node, rail, leaf or uplink is at fault: over nodes (fleet_campaign.hpp), and here what needs
+// none: campaigns simulated at a size that is asked for, and what a campaign would do.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "bench/cli/commands.hpp"
+#include "bench/cli/fleet_campaign.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
 #include "bench/cli/typed_values.hpp"
@@ -41,11 +42,11 @@ struct FleetOptions {
   std::string nodes = "1024", rails = "4", leaf_size = "32", uplinks = "16", seed = "1", rounds = "5";
   std::string faults = "2%", noise = "3%", spread = "0.3%", floor = "5%", wrong_leaf = "0%", scored_from,
               trials = "100";
-  std::string confidence = "5", known = "uplinks", guards = "on", baseline, threads, rail_rate = "200", hosts,
-              topology;
+  std::string confidence = "5", known = "uplinks", guards = "on", baseline, threads, hosts, topology;
   std::string least = "3%", most = "50%";
   std::string path_faults = "25%", intermittent = "15%", counted = "50%", lost_results = "0%", glitches = "1";
   std::vector<std::string> inject;
+  FleetCampaignOptions campaign;
   OutputOptions output;
 };
 
@@ -87,12 +88,22 @@ WorldKnobs knobs_from(const FleetOptions& options) {
   return knobs;
 }
 
+Rules rules_from(const FleetOptions& options) {
+  Rules rules;
+  rules.rounds = number_from("--rounds", options.rounds, 2, most_rounds, "");
+  rules.confidence = number_from("--confidence", options.confidence, 0.1, 100., "");
+  rules.floor = share_from("--floor", options.floor);
+  return rules;
+}
+
+std::uint64_t seed_from(const FleetOptions& options) {
+  return number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
+}
+
 TrialPlan trial_plan_from(const FleetOptions& options) {
   TrialPlan plan;
   plan.knobs = knobs_from(options);
-  plan.rules.rounds = number_from("--rounds", options.rounds, 2, most_rounds, "");
-  plan.rules.confidence = number_from("--confidence", options.confidence, 0.1, 100., "");
-  plan.rules.floor = share_from("--floor", options.floor);
+  plan.rules = rules_from(options);
   if (one_of_words("--guards", options.guards, {"on", "off"}) == "off") {
     plan.rules.map_guard = plan.rules.group_guard = plan.rules.mass_guard = false;
     plan.rules.floor = 0;
@@ -169,7 +180,7 @@ std::vector<MethodFigures> simulated(const FleetOptions& options, const TrialPla
 
 ExitCode run_simulation(const FleetOptions& options) {
   const TrialPlan plan = trial_plan_from(options);
-  const auto seed = number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
+  const auto seed = seed_from(options);
   const auto all = simulated(options, plan, seed);
   const auto format = options.output.chosen();
   std::string face = format == "json"       ? figures_json(all, plan, seed).dump(2) + "\n"
@@ -226,7 +237,7 @@ struct PlannedRounds {
 };
 
 PlannedRounds rounds_for(const Topology& topology, const FleetOptions& options) {
-  const auto seed = number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
+  const auto seed = seed_from(options);
   PlannedRounds rounds{
       .first_two = {},
       .most = rounds_of(topology.nodes, number_from("--rounds", options.rounds, 2, most_rounds, ""))};
@@ -315,7 +326,9 @@ std::string plan_text(const Topology& topology, const PlannedRounds& rounds, dou
 
 ExitCode run_plan(const FleetOptions& options) {
   std::vector<std::string> names;
-  const double rail_gbit = number_from("--rail-rate", options.rail_rate, 0.001, 100'000., "");
+  const double rail_gbit = options.campaign.rate.empty()
+                               ? 200
+                               : number_from("--rail-rate", options.campaign.rate, 0.001, 100'000., "");
   const Topology topology = topology_for(options, names);
   const PlannedRounds rounds = rounds_for(topology, options);
   const auto format = options.output.chosen();
@@ -326,14 +339,22 @@ ExitCode run_plan(const FleetOptions& options) {
   return ExitCode::pass;
 }
 
-ExitCode run_fleet(const FleetOptions& options) {
+ExitCode run_campaign(const FleetOptions& options, const std::vector<std::string>& arguments) {
+  FleetQuestion question{.seed = seed_from(options),
+                         .rules = rules_from(options),
+                         .hosts = options.hosts,
+                         .topology = options.topology,
+                         .output = options.output};
+  question.output.formats = OutputOptions().formats;
+  question.output.check();
+  if (!options.hosts.empty()) (void)hosts_from(options.hosts);
+  return run_fleet_campaign(options.campaign, question, arguments);
+}
+
+ExitCode run_fleet(const FleetOptions& options, const std::vector<std::string>& arguments) {
   if (options.simulate && options.plan)
     throw UsageError("--simulate and --plan are two questions", "give one of them");
-  if (!options.simulate && !options.plan)
-    throw UsageError(
-        "fleet over a fabric is not in this build yet: it simulates and plans, and measures nothing",
-        "'mlc-bench rdma' measures two nodes rail by rail, 'mlc-bench burnin --fabric' lets many meet "
-        "(docs/fabric.md); here write --simulate or --plan");
+  if (!options.simulate && !options.plan) return run_campaign(options, arguments);
   options.output.check();
   return options.simulate ? run_simulation(options) : run_plan(options);
 }
@@ -355,13 +376,21 @@ class OptionsOf {
   CLI::Option* question_;
 };
 
-void add_fabric_options(CLI::App& command, FleetOptions& options, CLI::Option* simulate, CLI::Option* plan) {
-  const OptionsOf both(command, "Fabric"), simulated(command, "Fabric", simulate),
-      planned(command, "Fabric", plan);
-  both("--nodes", options.nodes, "so many", "N");
-  both("--rails", options.rails, "of each node", "N");
-  both("--leaf-size", options.leaf_size, "nodes of a leaf", "N");
-  both("--uplinks", options.uplinks, "of a leaf and rail", "N");
+void add_fabric_options(CLI::App& command, FleetOptions& options, CLI::Option* simulate) {
+  const OptionsOf both(command, "Fabric"), simulated(command, "Fabric", simulate);
+  // Nodes that are there have what they have.
+  const auto made_up = [&](const char* name, std::string& value, const char* about) {
+    command.add_option(name, value, about)
+        ->type_name("N")
+        ->group("Fabric")
+        ->capture_default_str()
+        ->excludes(command.get_option("--policy"))
+        ->excludes(command.get_option("--interfaces"));
+  };
+  made_up("--nodes", options.nodes, "so many");
+  made_up("--rails", options.rails, "of each node");
+  made_up("--leaf-size", options.leaf_size, "nodes of a leaf");
+  made_up("--uplinks", options.uplinks, "of a leaf and rail");
   simulated("--faults", options.faults, "faulty components over nodes", "SHARE");
   simulated("--noise", options.noise, "variation of a window of 25 ms", "SHARE");
   simulated("--spread", options.spread, "deviation between healthy rails", "SHARE");
@@ -385,42 +414,52 @@ void add_fabric_options(CLI::App& command, FleetOptions& options, CLI::Option* s
       ->needs(simulate);
   simulated("--known", options.known, "what the campaign is told of the fabric", "uplinks|leaves|none");
   simulated("--wrong-leaf", options.wrong_leaf, "nodes that the topology has in a wrong leaf", "SHARE");
-  planned("--hosts", options.hosts, "the nodes by name, as gpu-[1-64],login", "LIST");
-  command.get_option("--hosts")->excludes("--nodes");
-  planned("--topology", options.topology, "node,rail,leaf[,port] a line, or Slurm's topology.conf", "FILE");
-  planned("--rail-rate", options.rail_rate, "of one rail", "GBIT/S");
+  both("--hosts", options.hosts, "the nodes by name, as gpu-[1-64],login", "LIST");
+  command.get_option("--hosts")->excludes("--nodes")->excludes(simulate);
+  both("--topology", options.topology, "node,rail,leaf[,port] a line, or Slurm's topology.conf", "FILE");
+  both("--rail-rate", options.campaign.rate,
+       "of one rail, each way (default: the policy's; without one the fastest tenth of the flows is the "
+       "measure)",
+       "GBIT/S");
+  command.get_option("--topology")->excludes(simulate);
+  command.get_option("--rail-rate")->excludes(simulate);
 }
 
 }  // namespace
 
 void add_fleet_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand(
-      "fleet",
-      "which node, rail, leaf or uplink is at fault, in a few rounds of pairs: simulated, or planned");
+      "fleet", "which node, rail, leaf or uplink is at fault, in a few rounds of pairs of nodes");
   auto options = std::make_shared<FleetOptions>();
   auto* simulate = command->add_flag("--simulate", options->simulate,
                                      "campaigns in a simulated fabric, and how often they are right");
-  auto* plan = command->add_flag("--plan", options->plan, "rounds, pairs, time and bytes; connects nothing");
+  command->add_flag("--plan", options->plan, "rounds, pairs, time and bytes; connects nothing");
   const OptionsOf both(*command, "Campaign"), simulated(*command, "Campaign", simulate);
   both("--seed", options->seed, "of the pairs and of the simulated fabric", "N");
   both("--rounds", options->rounds, "at most; up to 8 nodes as many as every two need to meet", "N");
   simulated("--trials", options->trials, "campaigns", "N");
-  simulated("--confidence", options->confidence, "nats over chance and every rival, to accuse", "NATS");
-  simulated("--floor", options->floor, "less severity is watched, not accused", "SHARE");
+  both("--confidence", options->confidence, "nats over chance and every rival, to accuse", "NATS");
+  both("--floor", options->floor, "less severity is watched, not accused", "SHARE");
   simulated("--guards", options->guards, "off: floor and guards against a wrong topology", "on|off");
   simulated("--scored-from", options->scored_from,
             "faults of less severity do not count (default: twice the floor)", "SHARE");
   simulated("--baseline", options->baseline, "beside it: chs, bisection, median, all-pairs, matchings or all",
             "NAME");
   simulated("--threads", options->threads, "trials at a time (default: one a processor)", "N");
-  add_fabric_options(*command, *options, simulate, plan);
+  options->campaign.add_to(*command);
+  add_fabric_options(*command, *options, simulate);
   options->output.formats = {"text", "json", "markdown"};
   options->output.add_to(*command);
   command->footer(
-      "Figures are of a world that is a guess (docs/fleet.md); they hold for a fabric as far as its "
-      "noise is "
-      "like that. Exits 0 whatever is found in it: nothing real was measured.");
-  command->callback([&invocation, options] { invocation.run = [options] { return run_fleet(*options); }; });
+      "mlc-bench fleet --hosts 'gpu-[1-64]' --policy h100-4x200g\n"
+      "srun -N 64 --ntasks-per-node=1 mlc-bench fleet --topology topology.conf\n"
+      "mlc-bench fleet --simulate --nodes 64\n"
+      "Figures of --simulate are of a world that is a guess (docs/fleet.md), and it exits 0 whatever is "
+      "found "
+      "there: nothing real was measured.");
+  command->callback([&invocation, options] {
+    invocation.run = [&invocation, options] { return run_fleet(*options, invocation.arguments); };
+  });
 }
 
 }  // namespace mlc

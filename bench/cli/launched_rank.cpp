@@ -18,9 +18,6 @@ namespace mlc {
 
 std::string launch_directory() { return from_environment(directory_variable).value_or(""); }
 
-namespace {
-
-// "Two ranks silently running as two one-rank jobs": the launcher and the MPI library do not know each other.
 void check_world(const LaunchedAs& as, int world_size) {
   const auto expected = from_environment(ranks_variable);
   const int size = expected ? std::atoi(expected->c_str()) : as.size;
@@ -34,6 +31,8 @@ void check_world(const LaunchedAs& as, int world_size) {
            : ""));
 }
 
+namespace {
+
 int inherited_segment() {
   const auto text = from_environment(segment_variable);
   if (!text)
@@ -42,15 +41,14 @@ int inherited_segment() {
   return std::atoi(text->c_str());
 }
 
-// What rank 0 came to, for who launched it: without it, a rank that ended for no result.
-void answer(ExitCode code) {
+}  // namespace
+
+void answer_launcher(ExitCode code) {
   if (launch_directory().empty())
     tell_launcher(code);
   else
     write_whole(launch_directory() + "/exit", std::to_string(static_cast<int>(code)));
 }
-
-}  // namespace
 
 ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output,
                           Recorder& recorder,
@@ -90,7 +88,7 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
       if (as.rank == 0 && launch_directory().empty()) tell_launcher(code);
     } catch (const UsageError&) {
       usage = std::current_exception();  // the same on all ranks: end in order
-      if (as.rank == 0) answer(ExitCode::usage);
+      if (as.rank == 0) answer_launcher(ExitCode::usage);
     }
   } catch (const std::bad_alloc&) {
     watch.failed({.what = "out of memory",

@@ -18,6 +18,13 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
                           Recorder& recorder,
                           const std::function<ExitCode(Session&, std::unique_ptr<Control>, Watch&)>& body);
 
+// Throws BackendError where MPI sees another number of ranks than the launcher started: "two ranks silently
+// running as two one-rank jobs", whose launcher and library do not know each other.
+void check_world(const LaunchedAs& as, int world_size);
+
+// What rank 0 came to, for who launched it: without it, a rank that ended for no result.
+void answer_launcher(ExitCode code);
+
 // The launcher's folder for the checkpoint and the exit code; empty without one.
 std::string launch_directory();
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "reports/record/finding.hpp"
+#include "reports/record/fleet_figures.hpp"
 
 namespace mlc {
 
@@ -154,6 +155,7 @@ struct Figures {
   std::vector<Histogram> histograms;
   std::vector<GpuTrace> gpu_traces;
   std::vector<GpuResult> gpu_results;
+  std::optional<FleetFigures> fleet;
   bool operator==(const Figures&) const = default;
 };
 

@@ -140,6 +140,23 @@ void decide_findings(const Report& report, const Policy& policy, const Wanted& w
   }
 }
 
+// A node that a campaign could not clear is not cleared, whatever the policy lets pass; and one that it found
+// at fault has a finding that says so.
+void decide_fleet(const FleetFigures& fleet, const Report& report, Reasons& reasons) {
+  for (const auto& node : fleet.nodes) {
+    if (node.standing == "CLEAN" || node.standing == "WATCH" || node.standing == "PATH") continue;
+    const bool faulty = node.standing == "FAULTY";
+    const bool found = std::ranges::any_of(report.findings, [&](const Finding& finding) {
+      return finding.check == "fleet.location" && finding.status == Status::fail;
+    });
+    if (!faulty || !found)
+      reasons.doubt("node " + printable(node.name, 64) + " is " + printable(node.standing, 20) +
+                    (faulty ? ", and no finding says of what" : ""));
+  }
+  if (!fleet.alarm.empty()) reasons.doubt("of the fleet as a whole: " + fleet.alarm);
+  if (fleet.nodes.size() < 2) reasons.doubt("a campaign of fewer than two nodes");
+}
+
 std::vector<MeasuredRun> runs_of(const Report& report) {
   std::vector<MeasuredRun> runs;
   for (const auto& series : report.series) {
@@ -174,7 +191,8 @@ void decide_whether_anything(const Report& report, const Policy& policy, const W
                              Reasons& reasons) {
   const bool of_a_node = wanted.plan.has_value() || wanted.node.has_value();
   const bool checks_alone = report.series.empty() && report.figures.rails.empty() &&
-                            report.figures.gpu_results.empty() && !report.findings.empty();
+                            report.figures.gpu_results.empty() && !report.figures.fleet &&
+                            !report.findings.empty();
   if ((of_a_node || checks_alone) && !asks_of_a_node(policy, wanted.plan ? &*wanted.plan : nullptr))
     reasons.doubt("nothing was asked: policy " + policy.name +
                   " says nothing of what a node must be (no 'node' or 'gpu'" +
@@ -200,6 +218,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
   Reasons reasons;
   decide_series(report, policy, wanted, reasons);
   decide_findings(report, policy, wanted, reasons);
+  if (report.figures.fleet) decide_fleet(*report.figures.fleet, report, reasons);
   const auto figures = judge_figures(report, policy, wanted);
   for (const auto& text : figures.failed)
     reasons.fail(text);

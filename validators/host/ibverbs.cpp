@@ -203,6 +203,7 @@ class HostPair final : public QueuePair {
     std::memcpy(to.ah_attr.grh.dgid.raw, path.gid.data(), path.gid.size());
     to.ah_attr.grh.sgid_index = static_cast<std::uint8_t>(path.gid_index);
     to.ah_attr.grh.hop_limit = 255;  // rails may be routed
+    to.ah_attr.grh.flow_label = path.flow_label & 0xfffff;
     to.ah_attr.grh.traffic_class = static_cast<std::uint8_t>(path.traffic_class);
     check(library().ibv_modify_qp(pair_.get(), &to,
                                   IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |

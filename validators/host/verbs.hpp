@@ -84,6 +84,8 @@ struct PathTo {
   int mtu = 1024;     // bytes
   int traffic_class = 0;
   int reads = 1;  // outstanding RDMA reads
+  // 20 bits; over RoCE v2 the UDP source port follows from it (ibv_flow_label_to_udp_sport). 0: the driver's.
+  std::uint32_t flow_label = 0;
 };
 
 class QueuePair {

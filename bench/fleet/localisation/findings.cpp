@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "reports/record/text.hpp"
 
@@ -11,6 +13,8 @@ namespace mlc::fleet {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr std::size_t paths_shown = 3;
 
 std::string name_of(int node, std::span<const std::string> names) {
   const auto at = static_cast<std::size_t>(node);
@@ -31,13 +35,6 @@ std::string lower(std::string_view text) {
   for (char& letter : out)
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   return out;
-}
-
-std::string evidence_text(const FlowEvidence& each, std::span<const std::string> names) {
-  std::string text = "round " + std::to_string(each.round) + ", " + name_of(each.from, names) + " to " +
-                     name_of(each.to, names) + ", rail " + std::to_string(each.rail);
-  if (each.queue_pair >= 0) text += ", queue pair " + std::to_string(each.queue_pair);
-  return text + ": " + (each.ratio <= 0 ? "dead" : percent_text(each.ratio) + " of what is usual");
 }
 
 Json to_json(const CounterGrowth& grew) {
@@ -82,6 +79,13 @@ Json subject_json(const Located& located, const Topology& topology, std::span<co
 
 }  // namespace
 
+std::string evidence_text(const FlowEvidence& each, std::span<const std::string> names) {
+  std::string text = "round " + std::to_string(each.round) + ", " + name_of(each.from, names) + " to " +
+                     name_of(each.to, names) + ", rail " + std::to_string(each.rail);
+  if (each.queue_pair >= 0) text += ", queue pair " + std::to_string(each.queue_pair);
+  return text + ": " + (each.ratio <= 0 ? "dead" : percent_text(each.ratio) + " of what is usual");
+}
+
 std::string location_of(const Component& at, const Topology& topology, std::span<const std::string> names) {
   std::string node = at.of_host() ? "node " + name_of(at.node, names) : "";
   const std::string rail = ", rail " + std::to_string(at.rail);
@@ -110,6 +114,47 @@ std::string location_of(const Located& located, const Topology& topology,
   const PathPlace& path = *located.path;
   return "the path from " + name_of(path.from, names) + " to " + name_of(path.to, names) + ", rail " +
          std::to_string(path.rail) + ", source port " + std::to_string(path.queue_pair);
+}
+
+std::vector<Told> told_together(const Judgement& judgement, const Topology& topology) {
+  auto located = judgement.located;
+  std::ranges::stable_sort(located,
+                           [](const Located& a, const Located& b) { return a.standing > b.standing; });
+  std::vector<Told> all;
+  std::map<std::tuple<int, int, int>, std::size_t> paths;  // by rail and leaves: their place in `all`
+  for (auto& each : located) {
+    if (!each.path) {
+      all.push_back({std::move(each)});
+      continue;
+    }
+    const int rail = each.path->rail;
+    const auto [at, first] = paths.try_emplace(
+        {rail, topology.leaf_of(each.path->from, rail), topology.leaf_of(each.path->to, rail)}, all.size());
+    if (first) all.emplace_back();
+    all[at->second].push_back(std::move(each));
+  }
+  for (const auto& [key, at] : paths)
+    std::ranges::stable_sort(all[at],
+                             [](const Located& a, const Located& b) { return a.severity > b.severity; });
+  return all;
+}
+
+std::string location_of(const Told& told, const Topology& topology, std::span<const std::string> names) {
+  if (told.size() == 1) return location_of(told.front(), topology, names);
+  const PathPlace& one = *told.front().path;
+  const int from = topology.leaf_of(one.from, one.rail), to = topology.leaf_of(one.to, one.rail);
+  const auto leaf = [&](int at) {
+    return "leaf " + printable(topology.leaves[static_cast<std::size_t>(at)].name, 64);
+  };
+  return std::to_string(told.size()) + " paths" +
+         (from < 0 || to < 0 ? std::string() : " from " + leaf(from) + " to " + leaf(to)) + ", rail " +
+         std::to_string(one.rail);
+}
+
+std::string loss_text(const Told& told) {
+  const double severity = told.front().severity;
+  return (told.size() > 1 ? "of the worst, " : "") +
+         (severity >= 1 ? std::string("carries nothing") : percent_text(severity) + " of the rate is lost");
 }
 
 bool taints_a_node(const Located& located) {
@@ -173,15 +218,15 @@ std::string findings_text(const Campaign& campaign, std::span<const std::string>
   for (const auto& warning : judgement.warnings)
     text += "warning: " + warning + "\n";
   if (!judgement.alarm.empty()) text += "FLEET: " + judgement.alarm + "\n";
-  auto located = judgement.located;
-  std::ranges::stable_sort(located,
-                           [](const Located& a, const Located& b) { return a.standing > b.standing; });
-  for (const auto& each : located) {
-    text += pad_right(to_string(each.standing), 10) + " " + location_of(each, campaign.topology(), names) +
-            ": " +
-            (each.severity >= 1 ? "carries nothing" : percent_text(each.severity) + " of the rate is lost");
+  for (const auto& told : told_together(judgement, campaign.topology())) {
+    const Located& each = told.front();
+    text += pad_right(to_string(each.standing), 10) + " " + location_of(told, campaign.topology(), names) +
+            ": " + loss_text(told);
     if (!each.path) text += ", margin " + fixed(each.margin, 1) + " nats";
     text += "\n";
+    for (std::size_t i = 0; told.size() > 1 && i < std::min(told.size(), paths_shown); ++i)
+      text += "    worst   " + location_of(told[i], campaign.topology(), names) + ": " +
+              loss_text({told[i]}) + "\n";
     if (!each.why.empty()) text += "    because " + each.why + "\n";
     for (const auto& rival : each.rivals)
       text += "    or      " + location_of(rival.component, campaign.topology(), names) + "\n";

@@ -224,25 +224,39 @@ void Judging::of_uplinks() {
 }
 
 // Where no uplink is known, a port that is slow twice between the same two, when another between them is not.
+// What loses packets at one end does not lose them evenly: flows of a faulty place say nothing of their
+// ports.
 void Judging::of_paths() {
   if (topology_.uplinks > 0) return;
+  std::set<std::uint32_t> accounted;
+  for (std::size_t i = 0; i < hosts_.standings.size(); ++i)
+    if (hosts_.standings[i] == Standing::faulty)
+      for (const std::uint32_t flow : hosts_.decoder.flows_of(hosts_.decoder.explanations()[i].component))
+        accounted.insert(flow);
+  std::vector<std::pair<PathPlace, double>> shares;
+  std::vector<double> all;
+  for (std::uint32_t flow = 0; flow < hosts_.flows.places.size(); ++flow) {
+    const FlowPlace& of = hosts_.flows.places[flow];
+    const auto& plan = gathered_.tests[of.test].plan;
+    const FlowResult& seen = flow_of(gathered_.tests[of.test].flows, of.rail, of.back);
+    if (seen.dead || accounted.contains(flow)) continue;
+    const auto beside = beside_siblings(seen.shares);
+    for (int q = 0; q < queue_pairs; ++q) {
+      shares.push_back({{of.back ? plan.second : plan.first, of.back ? plan.first : plan.second, of.rail, q},
+                        beside[at(q)]});
+      all.push_back(beside[at(q)]);
+    }
+  }
+  const Stratum usual = stratum_of_shares(all);
   std::map<PathPlace, int> bad;
   std::map<PathPlace, double> worst;
-  for (const auto& test : gathered_.tests)
-    for (std::size_t i = 0; i < test.flows.size(); ++i) {
-      if (test.flows[i].dead) continue;
-      const auto shares = beside_siblings(test.flows[i].shares);
-      const bool back = i % 2 == 1;
-      for (int q = 0; q < queue_pairs; ++q) {
-        const Logs logs = rate_logs(shares[at(q)], share_sigma);
-        if (*std::ranges::max_element(logs) - logs[0] < watched_nats) continue;
-        const PathPlace place{back ? test.plan.second : test.plan.first,
-                              back ? test.plan.first : test.plan.second, static_cast<int>(i / 2), q};
-        ++bad[place];
-        auto& least = worst.emplace(place, 1).first->second;
-        least = std::min(least, shares[at(q)]);
-      }
-    }
+  for (const auto& [place, share] : shares) {
+    const Logs logs = rate_logs(share / usual.median, usual.sigma);
+    if (*std::ranges::max_element(logs) - logs[0] < watched_nats) continue;
+    ++bad[place];
+    auto& least = worst.emplace(place, 1).first->second;
+    least = std::min(least, share / usual.median);
+  }
   for (const auto& [place, tests] : bad) {
     if (tests < 2) {
       judgement_.open_paths.push_back(place);

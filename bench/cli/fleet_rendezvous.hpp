@@ -1,0 +1,40 @@
+// How the processes of one campaign find each other: over MPI, which is over before anything is measured (it
+// would end all of them with the first that dies), or, in Pods, by a host name and a key that they were
+// given.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "bench/ranks/launched_as.hpp"
+#include "validators/host/file_descriptor.hpp"
+
+namespace mlc {
+
+struct FleetRendezvous {
+  int index = 0, members = 0;
+  std::vector<std::string> names;  // by index, no two the same; empty: each says its own when it comes
+  std::vector<std::string> hosts;  // of the coordinator, tried in turn
+  int port = 0;
+  std::string key;
+  int neighbours_before = 0;  // agents of this machine with a smaller index
+  std::vector<std::string> warnings;
+  FileDescriptor listener;  // at index 0
+};
+
+struct FleetMemberOptions {
+  std::string leader, key, gather = "60s";
+  int index = -1, members = 0, port = 18530;
+
+  void add_to(CLI::App& command);
+  bool given() const { return !leader.empty(); }
+  void check() const;  // throws UsageError
+};
+
+// Throws BackendError: no MPI, or a launcher of another one.
+FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as);
+// Throws UsageError: no key, no index, no number of members.
+FleetRendezvous rendezvous_by_key(const FleetMemberOptions& options);
+
+}  // namespace mlc

@@ -1,0 +1,137 @@
+#include "bench/fleet/measurement/fleet_report.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "bench/fleet/localisation/findings.hpp"
+#include "reports/record/text.hpp"
+
+namespace mlc::fleet {
+
+namespace {
+
+constexpr const char* source = "pairs of nodes, rail by rail, both ways (mlc-bench fleet)";
+constexpr std::size_t most_lines_of_evidence = 3;
+
+Status status_of(Standing standing) {
+  switch (standing) {
+    case Standing::clean:
+      return Status::pass;
+    case Standing::watch:
+      return Status::warn;
+    case Standing::faulty:
+    case Standing::path:
+      return Status::fail;
+    case Standing::lost:
+    case Standing::unresolved:
+    case Standing::masked:
+    case Standing::ambiguous:
+      return Status::unknown;
+  }
+  return Status::unknown;
+}
+
+std::string observed_of(const Told& told, const Topology& topology, std::span<const std::string> names) {
+  const Located& located = told.front();
+  std::string text = std::string(to_string(located.standing)) + ": " + loss_text(told);
+  for (std::size_t i = 0; told.size() > 1 && i < std::min(most_lines_of_evidence, told.size()); ++i)
+    text += "; " + location_of(told[i], topology, names);
+  if (!located.path)
+    text += ", in " + std::to_string(located.bad_rounds) + " rounds with " +
+            std::to_string(located.partners) + " partners, " + fixed(located.margin, 1) +
+            " nats over any other cause";
+  for (const auto& rival : located.rivals)
+    text += "; or " + location_of(rival.component, topology, names);
+  if (!located.why.empty()) text += "; because " + located.why;
+  for (std::size_t i = 0; i < std::min(most_lines_of_evidence, located.evidence_for.size()); ++i)
+    text += "; " + evidence_text(located.evidence_for[i], names);
+  return text;
+}
+
+int partners_of(int node, const Campaign& campaign) {
+  std::set<int> partners;
+  for (const auto& test : campaign.gathered().tests)
+    if (test.plan.first == node || test.plan.second == node)
+      partners.insert(test.plan.first == node ? test.plan.second : test.plan.first);
+  return static_cast<int>(partners.size());
+}
+
+// What is said of a node that nothing was located in.
+std::string observed_of(Standing standing) {
+  switch (standing) {
+    case Standing::lost:
+      return "LOST: its agent is gone";
+    case Standing::watch:
+      return "WATCH: a flow of it was bad once, and nothing explains that";
+    case Standing::masked:
+      return "MASKED: what is bad about it, something worse explains";
+    default:
+      return std::string(to_string(standing)) + ": too little was seen of it";
+  }
+}
+
+std::string remedy_of(Standing standing) {
+  if (standing == Standing::lost) return "look at the node and at its agent's last words; then test it again";
+  if (standing == Standing::masked) return "test it again when that is mended";
+  return standing == Standing::watch ? "" : "test it again, before the others";
+}
+
+}  // namespace
+
+void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& end) {
+  const Judgement& judgement = campaign.judgement();
+  const auto add = [&](const std::string& check, const std::string& subject, Status status,
+                       const std::string& observed, const std::string& remedy) {
+    report.findings.push_back({.check = check,
+                               .subject = subject,
+                               .status = status,
+                               .observed = observed,
+                               .source = source,
+                               .remedy = remedy});
+  };
+  std::set<int> told;
+  for (const auto& each : told_together(judgement, campaign.topology())) {
+    const Located& located = each.front();
+    if (!located.path && located.component.of_host()) told.insert(located.component.node);
+    add("fleet.location", location_of(each, campaign.topology(), end.nodes), status_of(located.standing),
+        observed_of(each, campaign.topology(), end.nodes), remedy_of(located));
+  }
+  std::size_t clean = 0;
+  for (std::size_t node = 0; node < judgement.nodes.size(); ++node) {
+    const Standing standing = judgement.nodes[node];
+    clean += standing == Standing::clean ? 1 : 0;
+    if (standing == Standing::clean || told.contains(static_cast<int>(node))) continue;
+    add("fleet.node", "node " + printable(end.nodes[node], 64), status_of(standing), observed_of(standing),
+        remedy_of(standing));
+  }
+  if (clean > 0)
+    add("fleet.node", std::to_string(clean) + " nodes", Status::pass,
+        "CLEAN: as the others in at least two tests with two partners", "");
+  FleetFigures figures{.seed = campaign.plan().seed,
+                       .rounds = campaign.round(),
+                       .most_rounds = campaign.most_rounds(),
+                       .rails = campaign.topology().rails,
+                       .tests = campaign.tests_planned(),
+                       .not_measured = campaign.not_measured(),
+                       .engine = end.engine,
+                       .target_gbit_s = end.target_gbit_s,
+                       .target_inferred = end.target_inferred,
+                       .floor = campaign.plan().rules.floor,
+                       .confidence = campaign.plan().rules.confidence,
+                       .topology = campaign.topology().source,
+                       .groups = campaign.topology().groups,
+                       .coverage = campaign.topology().coverage,
+                       .alarm = judgement.alarm,
+                       .troubles = end.troubles,
+                       .nodes = {}};
+  for (std::size_t node = 0; node < judgement.nodes.size(); ++node)
+    figures.nodes.push_back(
+        {.name = printable(end.nodes[node], 253),
+         .standing = std::string(to_string(judgement.nodes[node])),
+         .tests = judgement.tests.empty() ? 0 : judgement.tests[node],
+         .partners = partners_of(static_cast<int>(node), campaign),
+         .worst_ratio = judgement.worst.empty() ? 0 : static_cast<double>(judgement.worst[node])});
+  report.figures.fleet = std::move(figures);
+}
+
+}  // namespace mlc::fleet
