@@ -26,12 +26,17 @@ namespace mlc {
 namespace {
 
 constexpr const char* known_mark = "/known";
+constexpr int most_beginnings = 1'000'000;
 constexpr double most_seconds = 8 * 86400;  // no stage's limit is above a week
 
 bool is_run_id(const std::string& id) {
   return !id.empty() && id.size() <= 100 && id.front() != '.' && std::ranges::all_of(id, [](unsigned char c) {
     return std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == ':';
   });
+}
+
+std::string id_of(const std::string& run_id, int beginning) {
+  return beginning == 1 ? run_id : run_id + ":" + std::to_string(beginning);
 }
 
 std::optional<nlohmann::json> json_of(const std::string& path) {
@@ -70,6 +75,7 @@ RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, 
                              printable(path_) + "/lock");
 
   attempt_ = "." + std::to_string(std::random_device{}());
+  int beginning = 1;
   if (const auto run = json_of(path_ + "/run.json")) {
     const auto was = [&](const char* what) {
       return run->contains(what) && (*run)[what].is_string() ? (*run)[what].get<std::string>() : "";
@@ -81,13 +87,19 @@ RunDirectory::RunDirectory(const std::string& state, const std::string& run_id, 
                   : std::filesystem::exists(path_ + known_mark, error) ? "and came to a verdict"
                                                                        : "";
     started_ = was("started");
+    if (const auto count = run->find("beginning"); count != run->end() && count->is_number_integer())
+      beginning = std::clamp(count->get<int>(), 1, most_beginnings);
+    id_ = id_of(run_id, beginning);
     if (begun_anew_.empty() && parse_rfc3339(started_)) return;
   }
+  if (!begun_anew_.empty()) ++beginning;
+  id_ = id_of(run_id, beginning);
   forget();
   // The policy first: a run that is known has its policy.
   write_whole(policy_file(), policy_text);
   started_ = timestamp();
   write_whole(path_ + "/run.json", nlohmann::json{{"started", started_},
+                                                  {"beginning", beginning},
                                                   {"boot_id", key.boot_id},
                                                   {"policy", key.policy},
                                                   {"program", key.program},

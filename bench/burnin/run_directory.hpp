@@ -39,6 +39,9 @@ class RunDirectory {
                const std::string& policy_text);
 
   const std::string& started() const { return started_; }  // of the first attempt
+  // Of the run: its name, and from its second beginning on ":2", ":3", ... so that two that fail are two. The
+  // folder keeps its name.
+  const std::string& id() const { return id_; }
   // Why a run of this name that was begun before does not go on; empty where it does, or there was none.
   const std::string& begun_anew() const { return begun_anew_; }
   std::string policy_file() const { return path_ + "/policy.yaml"; }
@@ -62,7 +65,7 @@ class RunDirectory {
   void forget() const;
 
   RunKey key_;
-  std::string path_, started_, begun_anew_, attempt_;
+  std::string path_, id_, started_, begun_anew_, attempt_;
   FileDescriptor lock_;
 };
 

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
-#include <random>
 
 #include "bench/burnin/merge.hpp"
 #include "bench/burnin/run_directory.hpp"
@@ -84,10 +83,9 @@ class Burnin {
         began_(std::chrono::steady_clock::now()) {
     report_.run.started = directory_.started();
     report_.run.plan = to_string(options.kind());
-    if (directory_.begun_anew().empty()) return;
-    say("run " + report_.run.id + " was begun before, " + directory_.begun_anew() + ": it starts anew");
-    // Another run than that one, though it was given the same name: two that fail confirm each other.
-    report_.run.id += "-" + std::to_string(std::random_device{}() % 1'000'000);
+    if (!directory_.begun_anew().empty())
+      say("run " + report_.run.id + " was begun before, " + directory_.begun_anew() + ": it starts anew");
+    report_.run.id = directory_.id();
   }
 
   // The report with its verdict, also on disk.

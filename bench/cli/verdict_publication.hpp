@@ -20,9 +20,8 @@ struct VerdictPublication {
   // are by its own. Not of a report that somebody else brings.
   bool own_clock = false;
 
-  // Decides anew, under this policy. Says on stderr what was done. The verdict's exit code, also where the
-  // cluster could not be told of a failure; 3 for a pass that the cluster does not know of, since the node is
-  // not open.
+  // Decides anew, under this policy. Says on stderr what was done. The verdict's exit code; 3 where the
+  // cluster could not be told: the Job is then tried again, under the same name, and tells it.
   ExitCode publish(const Report& report) const;
   bool is_published() const;  // the cluster has the last one
   // The condition is Unknown from now on. False, and said on stderr, where the cluster could not be told.

@@ -37,7 +37,8 @@ std::vector<const FleetNode*> ready_nodes(RoundState& state) {
           (record.misses == 1 ? "one fabric Job" : std::to_string(record.misses) + " fabric Jobs") +
               " in a row " +
               (record.idle.empty() ? "without a verdict" : "whose Pods never began (" + record.idle + ")") +
-              "; again after " + rfc3339(*record.after));
+              "; again after " + rfc3339(*record.after) + ", or at once: kubectl annotate node " + node.name +
+              " --overwrite " + attempts_annotation + "=" + attempts_anew);
     else
       ready.push_back(&node);
   }

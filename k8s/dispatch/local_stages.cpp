@@ -55,8 +55,9 @@ std::string tried_text(const RoundState& state, const FleetNode& node, const Att
            "=pending";
   const auto* job = state.latest(node, JobKind::burnin);
   const std::string logs =
-      job == nullptr ? ""
-                     : " (kubectl -n " + state.policy.dispatch.job_namespace + " logs job/" + job->name + ")";
+      job == nullptr || job->passed
+          ? ""
+          : " (kubectl -n " + state.policy.dispatch.job_namespace + " logs job/" + job->name + ")";
   return times +
          (record.idle.empty() ? " without a verdict" + logs
                               : " whose Pod never began (" + record.idle + ")") +

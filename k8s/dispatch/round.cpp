@@ -120,11 +120,13 @@ void end_group(RoundState& state, const DispatchJob& job) {
 // Nothing is held against it any more, and nothing that was begun is gone on with. A Job that is at work
 // still counts when it ends.
 void begin_anew(RoundState& state, const FleetNode& node) {
+  // Numbers that were given before are gone with the annotation, and Jobs and runs are named after them.
+  const int unused = static_cast<int>(state.now / 60 % (most_tries / 2));
   for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
     const auto* job = state.latest(node, kind);
-    const int next = job == nullptr ? 0 : job->member(node.uid)->number + (job->over() ? 1 : 0);
-    state.set_record(node, kind, {.next = next, .answers = static_cast<int>(state.now / 60 % most_tries)},
-                     "tried anew, as somebody wishes");
+    const int next = job == nullptr ? unused : job->member(node.uid)->number + (job->over() ? 1 : 0);
+    state.set_record(node, kind, {.next = next, .answers = unused},
+                     kind == JobKind::burnin ? "tried anew, as somebody wishes" : "");
   }
 }
 
@@ -255,7 +257,7 @@ void RoundState::set_record(const FleetNode& node, JobKind kind, const Attempts&
   records_[node.uid][kind] = attempts;
   recorded_.insert(node.uid);
   PatchNode& patch = patches_[node.uid];
-  patch.why += (patch.why.empty() ? "" : "; ") + why;
+  if (!why.empty()) patch.why += (patch.why.empty() ? "" : "; ") + why;
 }
 
 void RoundState::label(const FleetNode& node, const std::string& key, const std::optional<std::string>& value,

@@ -151,7 +151,7 @@ class Looks(ClusterCase):
     def refused(self):
         return (self.api.condition("gpu-a", "MLClusterRefused") or {}).get("status")
 
-    def test_a_passive_look_extends_and_opens_nothing(self):
+    def test_a_passive_look_extends_and_opens_only_what_is_open(self):
         self.assertEqual(self.passive("p0").code, 0)
         self.assertEqual(self.api.writes(), [], "it gives nothing")
         self.admit(report=a_report(age_s=86400))
@@ -160,7 +160,7 @@ class Looks(ClusterCase):
         self.assertEqual(self.passive("p1").code, 0)
         self.assertGreater(self.metadata()["annotations"]["mlc-bench.io/expires"], until)
         self.assertIn("mlc-bench.io/looked-at", self.metadata()["annotations"])
-        self.assertIn(STARTUP["key"], self.api.taints("gpu-a"), "a look takes no taint away")
+        self.assertNotIn(STARTUP["key"], self.api.taints("gpu-a"), "put back by somebody, and no other run would tolerate it")
 
     def test_two_failed_looks_take_it_away_and_one_does_not(self):
         self.admit(report=a_report())
@@ -170,8 +170,10 @@ class Looks(ClusterCase):
             self.assertEqual((self.metadata()["labels"]["mlc-bench.io/due"], self.refused()), ("true", None))
         self.assertNotIn("mlc-bench.io/quarantine", self.api.taints("gpu-a"))
         self.assertEqual(self.passive("p2", decision="fail").code, 1)
-        self.assertEqual((self.api.condition("gpu-a")["status"], self.refused()), ("False", "True"))
+        self.assertEqual((self.api.condition("gpu-a")["status"], self.refused()), ("False", "False"), "nobody rebuilds it for two looks beside a job")
         self.assertIn("mlc-bench.io/quarantine", self.api.taints("gpu-a"))
+        self.assertEqual(self.admit(report=a_report(decision="fail", run_id="under-load")).code, 1)
+        self.assertEqual(self.refused(), "True")
         self.assertEqual(self.admit(report=a_report(run_id="after-repair")).code, 0)
         self.assertEqual((self.api.condition("gpu-a")["status"], self.refused()), ("True", "False"))
         self.assertNotIn("mlc-bench.io/suspected-at", self.metadata()["annotations"])

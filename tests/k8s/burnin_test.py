@@ -456,14 +456,32 @@ health:
             ids.add(report(self.path("out.json"))["run"]["id"])
             time.sleep(1.1)   # times are of whole seconds
         self.assertIn("run r was begun before, and came to a verdict: it starts anew", ran.err)
-        self.assertEqual(len(ids), 3, "each is a run of its own: two that fail confirm each other")
+        self.assertEqual(ids, {"r", "r:2", "r:3"}, "each is a run of its own: two that fail confirm each other")
+
+    def test_one_that_is_begun_anew_and_killed_does_not_confirm_itself(self):
+        self.join()
+        path = self.write("policy.yaml", "policy: p\nnode: {host: {nofile: 2048}}\nburnin:\n  stages: [{stage: checks, command: [validate, host.limits]}]\n" + POLICY_TAIL)
+        words = (f"ulimit -n 1024; exec {BENCH} burnin --policy {path} --state {self.path('state')} --run-id r --output {self.path('out.json')} --admit gpu-a"
+                 " --settle 0 --publish")
+        for turn in range(2):
+            ran = run("-c", words, program=["/bin/sh"], env=self.environment(NODE_NAME="gpu-a"))
+            self.assertEqual(ran.code, 1, ran)
+            if turn == 0:   # in another boot; then as if it had been killed before it knew that it was published
+                with open(self.path("state/r/run.json")) as f:
+                    known = json.load(f)
+                self.write("state/r/run.json", json.dumps({**known, "boot_id": "an-earlier-one"}))
+        os.remove(self.path("state/r/known"))
+        refused = self.api.condition("gpu-a", "MLClusterRefused")["status"]
+        self.assertEqual((report(self.path("out.json"))["run"]["id"], refused), ("r:2", "True"), "two runs, in two boots")
+        ran = run("-c", words, program=["/bin/sh"], env=self.environment(NODE_NAME="gpu-a"))
+        self.assertEqual((ran.code, report(self.path("out.json"))["run"]["id"]), (1, "r:2"), "it goes on under the name that it had")
 
     def test_an_older_pass_is_no_answer_to_a_newer_failure(self):
         self.join()
         self.api.faults.append(lambda method, path: (503, {}))
         self.assertEqual(self.burn_in("healthy", None, "--api-patience", "1").code, 3)
         time.sleep(1.1)   # times are of whole seconds
-        self.assertEqual(self.burn_in("port-down", None, "--api-patience", "1").code, 1)
+        self.assertEqual(self.burn_in("port-down", None, "--api-patience", "1").code, 3, "a failure that the cluster does not know of is told by the next try")
         self.api.faults.clear()
         # As the first one's message advises: the newest verdict counts.
         ran = run("admit", "--node", "gpu-a", "--state", self.path("state"), "--policy", self.path("policy.yaml"), "--settle", "0", "--publish", env=self.environment())

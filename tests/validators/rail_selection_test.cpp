@@ -168,6 +168,40 @@ TEST(Selector, AStorageNicBesideAGpuDoesNotStandInForAGoneRail) {
   EXPECT_THAT(none(selection, inputs), ElementsAre("mlx5_9 has an address of another network"));
 }
 
+// Router advertisements give PFs IPv6 addresses that no policy of IPv4 knows; and where only VFs have the
+// policy's addresses, those of a PF say nothing.
+TEST(Selector, AddressesThatThePolicyDoesNotSpeakOfExcludeNoRail) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  for (auto& candidate : inputs.candidates) {
+    candidate.addresses.clear();
+    candidate.addresses6 = {*parse_ip_prefix("2001:db8::21/64")};
+  }
+  const std::string select = "count: 4, select: {vendor: 15b3, near_gpu: any}, ";
+  for (const std::string more : {"", "host_addresses: false, "}) {
+    const auto expected = expecting("{" + select + more + four_prefixes + "}");
+    EXPECT_EQ(chosen(select_rails(inputs, &expected), inputs), the_four) << more;
+  }
+  inputs.candidates[2].addresses = {*parse_prefix("10.99.0.21/24")};
+  const auto expected = expecting("{" + select + "host_addresses: false, " + four_prefixes + "}");
+  EXPECT_EQ(chosen(select_rails(inputs, &expected), inputs), the_four);
+}
+
+// VFs of the rails that are here are no NICs whose GPU is gone.
+TEST(Selector, VfsOfOtherRailsDoNotStandForAGoneNic) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(3)});
+  for (const int n : {0, 1, 3}) {
+    RailCandidate vf = rail(n);
+    vf.rdma += "v", vf.netdev += "v0", vf.vf = true, vf.parent = vf.pci, vf.gpus.clear(),
+                                       vf.addresses.clear();
+    inputs.candidates.push_back(vf);
+  }
+  const auto expected = expecting("{count: 4, select: {vendor: 15b3, near_gpu: any}, " + four_prefixes + "}");
+  const auto selection = select_rails(inputs, &expected);
+  EXPECT_THAT(missing(selection), ElementsAre("rail 2 (10.12.0.0/16)"));
+  for (const auto& text : none(selection, inputs))
+    EXPECT_THAT(text, testing::Not(testing::HasSubstr("but for a GPU"))) << text;
+}
+
 TEST(Selector, ANicWhoseGpuIsGoneIsSaidToBeHere) {
   auto inputs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
   inputs.candidates[2].gpus.clear();
@@ -320,8 +354,8 @@ TEST(Subnet, WithASelectorOfAllItNumbersThem) {
   inputs.candidates[1].addresses = {*parse_prefix("10.99.0.21/24")};
   const auto expected = expecting("{count: 4, select: {near_gpu: any}, " + four_prefixes + "}");
   const auto selection = select_rails(inputs, &expected);
-  // The rail with a wrong address, or a storage NIC beside a GPU in a gone rail's place: nothing says which, and
-  // the finding names both.
+  // The rail with a wrong address, or a storage NIC beside a GPU in a gone rail's place: nothing says which,
+  // and the finding names both.
   EXPECT_THAT(chosen(selection, inputs), ElementsAre("0 mlx5_3", "2 mlx5_2", "3 mlx5_0"));
   EXPECT_THAT(missing(selection), ElementsAre("rail 1 (10.11.0.0/16)"));
   EXPECT_THAT(none(selection, inputs), testing::Contains("mlx5_1 has an address of another network"));

@@ -88,6 +88,18 @@ TEST_F(Coverage, TheRemedyIsOfWhatKeepsTheRouteFromBeingFound) {
   EXPECT_THAT(remedy(), HasSubstr("ip rule add from all lookup main priority 32766"));
 }
 
+// Typed without it, what is meant for a rail's own table takes the main table's default route away.
+TEST_F(Coverage, TheRemedyNamesTheTable) {
+  route("10.9.0.0/24", "10.1.0.7").table = 100;
+  EXPECT_THAT(judged().at(0).remedy,
+              testing::EndsWith("ip route replace 10.9.0.0/24 via 10.1.0.1 dev r0 table 100"));
+  tables.routes.back().table = RT_TABLE_MAIN;
+  EXPECT_THAT(judged().at(0).remedy, testing::EndsWith("dev r0"));
+  Route& with_source = tables.routes.back();
+  with_source.gateway = parse_ip("10.1.0.1"), with_source.source = parse_ip("10.2.0.21");
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("src 10.1.0.21:"));
+}
+
 TEST_F(Coverage, WhatIsInTheWayIsRemovedAndNotAddedAgain) {
   flow.oif = 0, flow.oif_name.clear();
   route("10.9.0.0/25", "", 4);

@@ -59,6 +59,24 @@ void judge(CheckFindings& findings, const std::vector<Network>& networks) {
   }
 }
 
+// A NIC whose addresses are in no rail's prefix is not taken for the rail that is missing; it may be it all
+// the same, wrongly addressed.
+void judge_missing(CheckFindings& findings, const Host& host, const Policy& policy) {
+  const auto here = read_rails_here(host, policy);
+  if (!here || !policy.node) return;
+  for (const auto& missing : here->missing)
+    for (const auto& other : here->others)
+      if (missing.index && other.why == NoRail::other_network &&
+          static_cast<std::size_t>(*missing.index) < policy.node->sites.size())
+        findings.fail(
+            missing.text(), "no NIC has an address there; " + other.name + " " + to_text(other.why),
+            "an address in " + to_string(policy.node->sites[static_cast<std::size_t>(*missing.index)].prefix),
+            "RTM_GETADDR, /proc/net/if_inet6",
+            "if " + other.name +
+                " is that rail, it is cabled or addressed as another one: compare cable and IPAM range "
+                "with the build sheet; else see pci.inventory");
+}
+
 }  // namespace
 
 extern const Check net_rail_prefixes{
@@ -74,6 +92,7 @@ extern const Check net_rail_prefixes{
           CheckFindings findings("net.rail-prefixes");
           const auto rails = addressed_rails_or_say(host, policy, findings);
           if (!rails) return findings.done();
+          judge_missing(findings, host, policy);
           std::vector<Network> networks;
           for (const auto& rail : *rails) {
             Network one{rail.name(), rail.own(), rail.addresses6, rail.link_local, rail.family(),

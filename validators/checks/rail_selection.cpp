@@ -70,10 +70,10 @@ bool fits(const RailSelector& selector, const RailCandidate& candidate, bool pod
          (selector.network.empty() || has(candidate.networks, selector.network));
 }
 
-bool has_own_network(const RailCandidate& candidate) {
-  return !candidate.addresses6.empty() || std::ranges::any_of(candidate.addresses, [](const IpPrefix& one) {
-    return !one.address.link_local();
-  });
+bool has_own_network(const RailCandidate& candidate, bool with_six = true) {
+  return (with_six && !candidate.addresses6.empty()) ||
+         std::ranges::any_of(candidate.addresses,
+                             [](const IpPrefix& one) { return !one.address.link_local(); });
 }
 
 class Selecting {
@@ -150,8 +150,13 @@ class Selecting {
   Indices pool() const {
     return those([](const RailCandidate&) { return true; });
   }
-  Indices pool_of_other_networks() const {
-    return those([&](const RailCandidate& one) { return has_own_network(one) && !in_any_site(one); });
+  // Its addresses are none of the policy's. Those of another family than the policy's say nothing: any router
+  // gives IPv6 addresses.
+  bool is_of_another_network(const RailCandidate& one) const {
+    const bool six = std::ranges::any_of(expected_.sites, [](const RailExpectation& site) {
+      return site.prefix.address.family == IpFamily::v6;
+    });
+    return !expected_.sites.empty() && has_own_network(one, six) && !in_any_site(one);
   }
   // Keeps what `fit` says, if that leaves just as many as there are rails.
   void narrow(Indices& some, NoRail why, const std::function<bool(const RailCandidate&)>& fit) {
@@ -204,10 +209,15 @@ class Selecting {
     const auto& selector = expected_.select.each.front();
     Indices fit = those([&](const RailCandidate& one) { return fits(selector, one, inputs_.pod_known); });
     // What only its maker, its model or the GPU beside it tells of may be a storage NIC in a dead rail's
-    // place; what the policy names outright is the rail with another's network.
-    if (!expected_.sites.empty() && selector.pci.empty()) {
-      std::erase_if(fit, [&](std::size_t i) { return has_own_network(all_[i]) && !in_any_site(all_[i]); });
-      others(pool_of_other_networks(), NoRail::other_network);
+    // place; what the policy names outright is the rail with another's network. Where PFs have no addresses
+    // of the policy's, those that one has say nothing beside a GPU.
+    if (!expected_.sites.empty() && selector.pci.empty() &&
+        (expected_.host_addresses.value_or(true) || !selector.near_gpu())) {
+      const auto foreign = [&](std::size_t i) { return is_of_another_network(all_[i]); };
+      Indices storage;
+      std::ranges::copy_if(fit, std::back_inserter(storage), foreign);
+      std::erase_if(fit, foreign);
+      others(storage, NoRail::other_network);
     }
     if (wanted_ > 0 && fit.size() <= wanted_ && expected_.sites.empty() && selector.pci.empty() &&
         selector.interfaces.empty())
@@ -226,8 +236,8 @@ class Selecting {
       without_gpus.near_any_gpu = false, without_gpus.gpus.clear();
       if (selector.near_gpu())
         others(those([&](const RailCandidate& one) {
-                 return fits(without_gpus, one, inputs_.pod_known) &&
-                        (!has_own_network(one) || expected_.sites.empty());
+                 return one.gpus.empty() && !one.vf && fits(without_gpus, one, inputs_.pod_known) &&
+                        !is_of_another_network(one);
                }),
                NoRail::gpu_gone);
     }

@@ -211,7 +211,14 @@ std::optional<std::vector<Rail>> addressed_rails_or_say(const Host& host, const 
   auto rails = roce_rails_or_say(host, policy, findings);
   if (!rails) return rails;
   const auto here = addressed_here(host, *rails, expectation(policy));
-  if (here.value_or(false)) return rails;
+  if (here.value_or(false)) {
+    for (const auto& rail : *rails)
+      if (!rail.numbered)
+        findings.unknown(rail.name(), "which of the rails it is, nothing says", "", "RTM_GETADDR",
+                         "see pci.inventory first: a NIC is missing, and this one has no address of its own");
+    std::erase_if(*rails, [](const Rail& rail) { return !rail.numbered; });
+    return rails;
+  }
   const std::string why = "the PFs have no address; their VFs, in Pods, may have them",
                     source = "RTM_GETADDR";
   if (here)

@@ -100,7 +100,8 @@ std::optional<Verdict> wrong_hops(const RouteDemand& demand, const Route& route,
           Status::fail,
           "goes " + (hop.gateway ? "via " + to_string(*hop.gateway) : std::string("on link")) + ": " + shown,
           "the way is via " + to_string(*demand.gateway) + ": ip route replace " +
-              to_string(route.destination) + " via " + to_string(*demand.gateway) + " dev " + demand.device};
+              to_string(route.destination) + " via " + to_string(*demand.gateway) + " dev " + demand.device +
+              (route.table == RT_TABLE_MAIN ? "" : " table " + table_name(route.table))};
     if (demand.on_link && hop.gateway)
       return Verdict{Status::fail,
                      "goes via " + to_string(*hop.gateway) + " though the address is on this rail: " + shown,

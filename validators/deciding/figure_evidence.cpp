@@ -70,7 +70,8 @@ bool measures(const BurninStage& stage, std::string_view mode) {
   std::string has = "bandwidth";
   for (std::size_t i = 0; i < stage.command.size(); ++i) {
     const std::string& word = stage.command[i];
-    if (word == "--latency") has = "latency";
+    if (word.starts_with("--latency")) has = "latency";
+    if (word.starts_with("--message-rate")) has = "rate";
     if (word.starts_with("--mode=")) has = word.substr(std::string_view("--mode=").size());
     if (word == "--mode" && i + 1 < stage.command.size()) has = stage.command[i + 1];
   }
