@@ -1,6 +1,7 @@
 #include "bench/cli/fleet_campaign.hpp"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -48,6 +49,9 @@ namespace {
 using namespace fleet;
 
 constexpr const char* lock_name = "mlc-bench fleet";
+constexpr int most_depth = 8192;
+constexpr double longest_s = 600;
+constexpr std::uint64_t largest_message = 16 << 20;
 
 // SIGINT and its like, for the coordinator and the agent of one process: whichever hears it first tells both.
 class StopSign {
@@ -86,10 +90,22 @@ struct Times {
   double test_s, warm_up_s, deadline_s;
 };
 
+void check_messages(const FleetCampaignOptions& options) {
+  (void)number_from("--depth", options.depth, 1, most_depth, "");
+  if (const auto bytes = size_from("--message-size", options.message_size);
+      bytes < 1 || bytes > largest_message)
+    throw UsageError("--message-size '" + printable(options.message_size) + "' is not between 1 and 16 MiB");
+}
+
 Times times_of(const FleetCampaignOptions& options) {
-  return {.test_s = seconds_from("--test-time", options.test_time, "100ms"),
-          .warm_up_s = seconds_from("--warm-up", options.warm_up),
-          .deadline_s = seconds_from("--deadline", options.deadline, "1s")};
+  const Times times{.test_s = seconds_from("--test-time", options.test_time, "100ms"),
+                    .warm_up_s = seconds_from("--warm-up", options.warm_up),
+                    .deadline_s = seconds_from("--deadline", options.deadline, "1s")};
+  for (const double each : {times.test_s, times.warm_up_s, times.deadline_s})
+    if (each > longest_s)
+      throw UsageError("--test-time, --warm-up and --deadline are at most 10m each",
+                       "a pair takes seconds; what heats up is for 'mlc-bench gpu' and 'rdma'");
+  return times;
 }
 
 double target_of(const FleetCampaignOptions& options, const Policy& policy) {
@@ -97,22 +113,61 @@ double target_of(const FleetCampaignOptions& options, const Policy& policy) {
   return policy.target ? policy.target->rail_gbit_s : 0;
 }
 
+[[noreturn]] void refuse_topology(const std::string& file, const std::runtime_error& error) {
+  throw UsageError("--topology " + printable(file) + ": " + error.what(),
+                   "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
+}
+
+// A connection for each agent, and some for strangers: the usual soft limit is no limit of the machine's.
+void allow_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::vector<fleet::Placement> placements_of(const std::string& file) {
+  try {
+    return placements_from_file(read_whole(file, {.bytes = 64 << 20}));
+  } catch (const std::runtime_error& error) {
+    refuse_topology(file, error);
+  }
+}
+
 // The fabric as the file has it. Throws UsageError.
 Topology topology_from(const std::string& file, const std::vector<std::string>& nodes, int rails) {
   if (file.empty() || file == "none") return unknown_topology(static_cast<int>(nodes.size()), rails);
+  const auto placements = placements_of(file);
   try {
-    return topology_of(nodes, rails, placements_from_file(read_whole(file, {.bytes = 64 << 20})), file);
+    return topology_of(nodes, rails, placements, file);
   } catch (const std::runtime_error& error) {
-    throw UsageError("--topology " + printable(file) + ": " + error.what(),
-                     "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
+    refuse_topology(file, error);
   }
+}
+
+// Of --keep or --resume; empty without them. Throws UsageError.
+std::optional<CampaignFolder> folder_of(const FleetCampaignOptions& options) {
+  const std::string& path = options.resume.empty() ? options.keep : options.resume;
+  if (path.empty()) return std::nullopt;
+  std::optional<CampaignFolder> folder;
+  try {
+    folder.emplace(path);
+  } catch (const std::runtime_error& error) {
+    throw UsageError(error.what());
+  }
+  if (options.resume.empty() == folder->header().has_value())
+    throw UsageError(options.resume.empty() ? printable(path) + " has a campaign already"
+                                            : printable(path) + " has no campaign to go on with",
+                     options.resume.empty() ? "go on with it by --resume, or name another folder"
+                                            : "write --keep to begin one");
+  return folder;
 }
 
 // The coordinator's process: index 0.
 class Leading {
  public:
   Leading(const FleetCampaignOptions& options, const FleetQuestion& question, Policy policy,
-          FleetRendezvous& rendezvous, StopSign& stop, std::string engine,
+          FleetRendezvous& rendezvous, std::optional<CampaignFolder> folder, StopSign& stop,
           const std::vector<std::string>& arguments)
       : options_(options),
         question_(question),
@@ -121,20 +176,7 @@ class Leading {
         stop_(stop),
         report_(new_report(policy_, arguments, "")),
         progress_(question.output.live()),
-        engine_(std::move(engine)) {
-    const std::string& path = options.resume.empty() ? options.keep : options.resume;
-    if (path.empty()) return;
-    try {
-      folder_.emplace(path);
-    } catch (const std::runtime_error& error) {
-      throw UsageError(error.what());
-    }
-    if (options.resume.empty() == folder_->header().has_value())
-      throw UsageError(options.resume.empty() ? printable(path) + " has a campaign already"
-                                              : printable(path) + " has no campaign to go on with",
-                       options.resume.empty() ? "go on with it by --resume, or name another folder"
-                                              : "write --keep to begin one");
-  }
+        folder_(std::move(folder)) {}
 
   ExitCode lead() {
     const auto began = std::chrono::steady_clock::now();
@@ -165,17 +207,11 @@ class Leading {
                         .target_gbit_s = target_of(options_, policy_),
                         .plan = {.seed = question_.seed, .rules = question_.rules, .watched = {}}};
     if (terms.nodes.empty()) terms.nodes.resize(static_cast<std::size_t>(rendezvous_.members));
-    if (options_.member.given()) terms.gather_s = seconds_from("--gather", options_.member.gather);
+    if (options_.member.given()) terms.gather_s = options_.member.gather_s();
     terms.plan.id = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
     if (folder_ && folder_->header()) {
       terms.plan.id = folder_->header()->id, terms.plan.seed = folder_->header()->seed;
-      // Who took part then, under the same numbers.
-      if (rendezvous_.names.empty() || folder_->header()->nodes == rendezvous_.names)
-        terms.nodes = folder_->header()->nodes;
-      else
-        throw UsageError("the nodes are not those of the campaign in " + printable(options_.resume) +
-                             ", or come in another order",
-                         "start it on the same nodes in the same order");
+      terms.nodes = folder_->header()->nodes;  // who took part then, under the same numbers
     }
     id_ = terms.plan.id, seed_ = terms.plan.seed;
     return terms;
@@ -190,10 +226,18 @@ class Leading {
                 },
             .live = [this](const std::string& line) { progress_.show(line); },
             .topology = [this](const auto& nodes, int rails) { return begin(nodes, rails); },
-            .record =
-                [this](const RoundRecord& round) {
-                  if (folder_) folder_->add(round);
-                }};
+            .record = [this](const RoundRecord& round) { keep(round); }};
+  }
+
+  // What was measured is told all the same.
+  void keep(const RoundRecord& round) {
+    try {
+      if (folder_) folder_->add(round);
+    } catch (const std::runtime_error& error) {
+      unkept_ =
+          std::string(error.what()) + ": from round " + std::to_string(round.round) + " on nothing is kept";
+      folder_.reset();
+    }
   }
 
   Topology begin(const std::vector<std::string>& nodes, int rails) {
@@ -205,17 +249,31 @@ class Leading {
     const CampaignHeader header{.seed = seed_,
                                 .id = id_,
                                 .program = std::string(MLC_VERSION) + " " + own_digest(),
-                                .engine = engine_,
+                                .engine = options_.engine,
+                                .question = question_text(),
                                 .topology = digest_of(places),
                                 .nodes = nodes,
                                 .rails = rails};
     if (!folder_->header())
       folder_->begin(header);
+    else if (folder_->header()->question != header.question)
+      throw UsageError("the campaign in " + printable(options_.resume) + " was begun with " +
+                           printable(folder_->header()->question) + ", and this is " + header.question,
+                       "give the same, or begin a new one with --keep");
     else if (*folder_->header() != header)
       throw UsageError("the campaign in " + printable(options_.resume) +
                            " is of other nodes, rails, another topology or another mlc-bench",
                        "begin a new one with --keep");
     return topology;
+  }
+
+  // What changes what rounds mean, as typed: a campaign that is gone on with is the same in all of it.
+  std::string question_text() const {
+    const Rules& rules = question_.rules;
+    return "--seed " + std::to_string(question_.seed) + " --rounds " + std::to_string(rules.rounds) +
+           " --confidence " + shortest(rules.confidence) + " --floor " + shortest(rules.floor) +
+           " --rail-rate " + shortest(target_of(options_, policy_)) + " --test-time " + options_.test_time +
+           " --warm-up " + options_.warm_up;
   }
 
   ExitCode conclude(const Coordinator& coordinator, const CampaignEnd& end) {
@@ -229,6 +287,10 @@ class Leading {
     }
     report_.run.ranks = report_.run.nodes = static_cast<int>(end.nodes.size());
     add_campaign(report_, *campaign, end);
+    // Agents of one machine measure the machine: whatever they find is of no node.
+    if (!rendezvous_.warnings.empty())
+      for (auto& finding : report_.findings)
+        if (finding.status == Status::fail) finding.status = Status::unknown;
     if (end.interrupted)
       report_.errors.push_back(
           {.what = "interrupted", .phase = "round " + std::to_string(campaign->round())});
@@ -242,8 +304,12 @@ class Leading {
     std::string text;
     for (const auto& warning : rendezvous_.warnings)
       text += "warning: " + warning + "\n";
+    if (!unkept_.empty()) text += "warning: " + unkept_ + "\n";
     for (const auto& trouble : end.troubles)
-      text += "not measured: " + trouble + "\n";
+      text += "note: " + trouble + "\n";
+    if (end.interrupted)
+      text += "interrupted: what follows is of the " + std::to_string(end.rounds_held) +
+              " rounds that were held\n";
     if (end.target_inferred)
       text += "no rate was named (--rail-rate): " + fixed(end.target_gbit_s, 3) +
               " Gbit/s a rail, which the fastest tenth of the flows reached, is taken for it\n";
@@ -265,7 +331,7 @@ class Leading {
   Report report_;
   Progress progress_;
   std::optional<CampaignFolder> folder_;
-  std::string engine_;
+  std::string unkept_;
   std::uint64_t id_ = 0, seed_ = 0;
 };
 
@@ -287,23 +353,32 @@ Carrier carrier_of(const FleetCampaignOptions& options, const FleetRendezvous& r
     carrier.verbs = rdma::host_verbs();
     carrier.engine = verbs_engine(
         *carrier.verbs, rdma::rails_here(*host, policy, {.rails = {}, .devices = devices, .gid_index = {}}),
-        {.files = host->files()});
+        {.message_bytes = static_cast<std::uint32_t>(size_from("--message-size", options.message_size)),
+         .depth = number_from("--depth", options.depth, 1, most_depth, ""),
+         .files = host->files()});
   } else {
-    carrier.engine =
-        tcp_engine(interfaces.empty() ? std::vector{tcp_rail_towards(*host, rendezvous.hosts.front())}
-                                      : tcp_rails(*host, interfaces));
+    carrier.engine = tcp_engine(interfaces.empty() ? std::vector{tcp_rail_at(*host, rendezvous.local)}
+                                                   : tcp_rails(*host, interfaces));
   }
   return carrier;
 }
 
 ExitCode as_member(const FleetCampaignOptions& options, const FleetQuestion& question,
-                   FleetRendezvous rendezvous, const std::vector<std::string>& arguments) {
+                   FleetRendezvous rendezvous, std::optional<CampaignFolder> folder,
+                   const std::vector<std::string>& arguments) {
   block_signals();
   StopSign stop;
   const bool leads = rendezvous.index == 0;
   Policy policy = named_policy(options.policy);
   const auto lock = campaign_lock(rendezvous.neighbours_before);
-  const Carrier carrier = carrier_of(options, rendezvous, policy);
+  // Why this node cannot take part is for the coordinator to say, with its name.
+  std::string busy = lock ? "" : "another campaign is on it";
+  Carrier carrier;
+  try {
+    carrier = carrier_of(options, rendezvous, policy);
+  } catch (const std::exception& error) {
+    busy = error.what(), carrier.engine = tcp_engine({});
+  }
   Engine& engine = *carrier.engine;
   const Node here = this_node();
   const std::string name =
@@ -312,9 +387,12 @@ ExitCode as_member(const FleetCampaignOptions& options, const FleetQuestion& que
                        .node = name,
                        .boot_id = here.boot_id,
                        .program = std::string(MLC_VERSION) + " " + own_digest(),
-                       .busy = lock ? "" : "another campaign is on it"};
+                       .busy = busy};
   const CoordinatorPlace coordinator{
-      .hosts = rendezvous.hosts, .port = rendezvous.port, .key = rendezvous.key};
+      .hosts = rendezvous.hosts,
+      .port = rendezvous.port,
+      .key = rendezvous.key,
+      .come_within_s = options.member.given() ? options.member.gather_s() : CoordinatorPlace{}.come_within_s};
   const AgentHooks hooks{.pause = [&](double seconds) { return stop.given(seconds); }};
   AgentEnd end;
   if (!leads) {
@@ -323,8 +401,7 @@ ExitCode as_member(const FleetCampaignOptions& options, const FleetQuestion& que
     std::fprintf(stderr, "fleet, %s: %s\n", name.c_str(), end.trouble.c_str());
     return end.interrupted ? ExitCode::interrupted : ExitCode::tool;
   }
-  Leading leading(options, question, std::move(policy), rendezvous, stop, std::string(engine.name()),
-                  arguments);
+  Leading leading(options, question, std::move(policy), rendezvous, std::move(folder), stop, arguments);
   std::jthread agent([&] { end = take_part(coordinator, self, engine, hooks); });
   return leading.lead();
 }
@@ -380,6 +457,14 @@ void FleetCampaignOptions::add_to(CLI::App& command) {
       ->group(group)
       ->excludes(over_verbs)
       ->type_name("LIST");
+  command.add_option("--depth", depth, "over verbs, sends outstanding of a queue pair")
+      ->group(group)
+      ->capture_default_str()
+      ->type_name("N");
+  command.add_option("--message-size", message_size, "over verbs")
+      ->group(group)
+      ->capture_default_str()
+      ->type_name("SIZE");
   command.add_option("--test-time", test_time, "of a pair, after the warm-up")
       ->group(group)
       ->capture_default_str()
@@ -405,13 +490,34 @@ void FleetCampaignOptions::add_to(CLI::App& command) {
 ExitCode run_fleet_campaign(const FleetCampaignOptions& options, const FleetQuestion& question,
                             const std::vector<std::string>& arguments) {
   options.member.check();
-  (void)times_of(options);
+  (void)times_of(options), check_messages(options);
   const auto as = launched_as(from_environment);
-  if (options.member.given())
-    return as_member(options, question, rendezvous_by_key(options.member), arguments);
+  std::optional<CampaignFolder> folder;
+  const auto ready = [&](const std::vector<std::string>& nodes) {
+    (void)target_of(options, named_policy(options.policy));
+    allow_descriptors();
+    if (!question.topology.empty() && question.topology != "none") (void)placements_of(question.topology);
+    folder = folder_of(options);
+    if (folder && folder->header() && !nodes.empty() && folder->header()->nodes != nodes)
+      throw UsageError("the nodes are not those of the campaign in " + printable(options.resume) +
+                           ", or come in another order",
+                       "start it on the same nodes in the same order");
+  };
+  if (options.member.given()) {
+    auto rendezvous = rendezvous_by_key(options.member);
+    if (rendezvous.index == 0) ready({});
+    return as_member(options, question, std::move(rendezvous), std::move(folder), arguments);
+  }
   if (as) {
     if (as->rank == 0) tell_launcher();
-    const auto code = as_member(options, question, rendezvous_over_mpi(*as), arguments);
+    ExitCode code = ExitCode::tool;
+    try {
+      auto rendezvous = rendezvous_over_mpi(*as, ready);
+      code = as_member(options, question, std::move(rendezvous), std::move(folder), arguments);
+    } catch (const UsageError&) {
+      if (as->rank == 0) answer_launcher(ExitCode::usage);
+      throw;
+    }
     if (as->rank == 0) answer_launcher(code);
     return code;
   }

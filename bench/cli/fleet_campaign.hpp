@@ -14,8 +14,8 @@ namespace mlc {
 
 // What only a campaign over nodes has; as typed.
 struct FleetCampaignOptions {
-  std::string policy = "local", engine = "auto", interfaces, devices, rate, test_time = "1.5s",
-              warm_up = "500ms", deadline = "6s", keep, resume;
+  std::string policy = "local", engine = "auto", interfaces, devices, depth = "64", message_size = "64K",
+              rate, test_time = "1.5s", warm_up = "500ms", deadline = "6s", keep, resume;
   FleetMemberOptions member;
 
   void add_to(CLI::App& command);

@@ -48,6 +48,7 @@ struct FleetOptions {
   std::vector<std::string> inject;
   FleetCampaignOptions campaign;
   OutputOptions output;
+  std::vector<const CLI::Option*> of_no_nodes;  // what nodes that are there have of themselves
 };
 
 // All of it may be meant here.
@@ -340,6 +341,10 @@ ExitCode run_plan(const FleetOptions& options) {
 }
 
 ExitCode run_campaign(const FleetOptions& options, const std::vector<std::string>& arguments) {
+  for (const auto* option : options.of_no_nodes)
+    if (option->count() > 0)
+      throw UsageError(option->get_name() + " is of --simulate and --plan",
+                       "leave it away: nodes that are there have what they have");
   FleetQuestion question{.seed = seed_from(options),
                          .rules = rules_from(options),
                          .hosts = options.hosts,
@@ -378,14 +383,9 @@ class OptionsOf {
 
 void add_fabric_options(CLI::App& command, FleetOptions& options, CLI::Option* simulate) {
   const OptionsOf both(command, "Fabric"), simulated(command, "Fabric", simulate);
-  // Nodes that are there have what they have.
   const auto made_up = [&](const char* name, std::string& value, const char* about) {
-    command.add_option(name, value, about)
-        ->type_name("N")
-        ->group("Fabric")
-        ->capture_default_str()
-        ->excludes(command.get_option("--policy"))
-        ->excludes(command.get_option("--interfaces"));
+    options.of_no_nodes.push_back(
+        command.add_option(name, value, about)->type_name("N")->group("Fabric")->capture_default_str());
   };
   made_up("--nodes", options.nodes, "so many");
   made_up("--rails", options.rails, "of each node");

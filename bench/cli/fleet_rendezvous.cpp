@@ -4,10 +4,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
 #include "bench/backends/mpi.hpp"
 #include "bench/cli/launched_rank.hpp"
@@ -57,16 +59,18 @@ void tell_apart(FleetRendezvous& all) {
   }
   for (const auto& [name, count] : times)
     if (count > 1) {
-      all.warnings.push_back(std::to_string(count) + " agents of one machine (" + printable(name, 64) +
-                             ") share its rails and processors; on a cluster start one a node: mpirun "
-                             "--map-by ppr:1:node, srun --ntasks-per-node=1");
+      all.warnings.push_back(
+          std::to_string(count) + " agents of one machine (" + printable(name, 64) +
+          ") share its rails and processors, so that nobody is accused; on a "
+          "cluster start one a node: mpirun --map-by ppr:1:node, srun --ntasks-per-node=1");
       break;
     }
 }
 
 }  // namespace
 
-FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as) {
+FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as,
+                                    const std::function<void(const std::vector<std::string>&)>& ready) {
   if (!mpi_absent().empty())
     throw BackendError("mpi: started as one of " + std::to_string(as.size) + " by " + as.by + ", but " +
                        mpi_absent());
@@ -75,19 +79,41 @@ FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as) {
   const auto control = session->make_control();
   check_world(as, control->size());
   all.index = control->rank(), all.members = control->size();
+  all.names = gather_text(*control, node_name());
+  tell_apart(all);
+  std::string wrong, hint;
   if (all.index == 0) {
+    try {
+      ready(all.names);
+    } catch (const UsageError& error) {
+      wrong = error.what(), hint = error.hint;
+    }
     all.listener = listen_on(0);
     all.hosts = fleet::own_addresses(*live_host()), all.port = port_of(all.listener);
     all.key = random_key();
   }
   const auto said = read_json(agree_text(
-      *control, nlohmann::json{{"hosts", all.hosts}, {"port", all.port}, {"key", all.key}}.dump()));
+      *control,
+      nlohmann::json{
+          {"hosts", all.hosts}, {"port", all.port}, {"key", all.key}, {"wrong", wrong}, {"hint", hint}}
+          .dump()));
+  if (!said.at("wrong").get<std::string>().empty())
+    throw UsageError(said.at("wrong").get<std::string>(), said.at("hint").get<std::string>());
   all.hosts = said.at("hosts").get<std::vector<std::string>>();
   all.port = said.at("port").get<int>(), all.key = said.at("key").get<std::string>();
-  all.names = gather_text(*control, node_name());
-  tell_apart(all);
+  // At which of its addresses the others reach the coordinator: several nodes may have the same one, of a
+  // bridge of their own.
+  std::string reached;
+  for (const auto& host : all.hosts)
+    if (all.index != 0 && reached.empty() &&
+        !(all.local = fleet::local_address_towards(host, all.port)).empty())
+      reached = host;
+  for (const auto& host : gather_text(*control, reached))
+    if (all.index == 0 && all.local.empty()) all.local = host;
   return all;
 }
+
+double FleetMemberOptions::gather_s() const { return seconds_from("--gather", gather); }
 
 void FleetMemberOptions::add_to(CLI::App& command) {
   const char* group = "Members that no launcher started";
@@ -112,6 +138,7 @@ void FleetMemberOptions::add_to(CLI::App& command) {
 }
 
 void FleetMemberOptions::check() const {
+  (void)gather_s();
   if (!given() && (!key.empty() || index >= 0 || members > 0))
     throw UsageError("--key, --index and --members belong to --leader HOST");
   if (given() && members < 2)
@@ -140,7 +167,15 @@ FleetRendezvous rendezvous_by_key(const FleetMemberOptions& options) {
                      " bytes");
   all.members = options.members, all.port = options.port;
   all.hosts = {all.index == 0 ? "127.0.0.1" : options.leader};
-  if (all.index == 0) all.listener = listen_on(options.port);
+  if (all.index == 0) {
+    all.listener = listen_on(options.port);
+    all.local = fleet::own_address_called(*live_host(), options.leader);
+    return all;
+  }
+  const auto began = std::chrono::steady_clock::now();
+  while ((all.local = fleet::local_address_towards(options.leader, options.port)).empty() &&
+         std::chrono::steady_clock::now() - began < std::chrono::duration<double>(options.gather_s()))
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
   return all;
 }
 

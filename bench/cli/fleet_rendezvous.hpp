@@ -4,6 +4,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct FleetRendezvous {
   std::vector<std::string> hosts;  // of the coordinator, tried in turn
   int port = 0;
   std::string key;
+  std::string local;  // this end's IPv4 address on the way to the coordinator, or what it is reached by there
   int neighbours_before = 0;  // agents of this machine with a smaller index
   std::vector<std::string> warnings;
   FileDescriptor listener;  // at index 0
@@ -29,11 +31,14 @@ struct FleetMemberOptions {
 
   void add_to(CLI::App& command);
   bool given() const { return !leader.empty(); }
-  void check() const;  // throws UsageError
+  double gather_s() const;  // throws UsageError
+  void check() const;       // throws UsageError
 };
 
-// Throws BackendError: no MPI, or a launcher of another one.
-FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as);
+// `ready`: run at index 0 alone, with all names, whose UsageError is all the others' too. Throws
+// BackendError: no MPI, or a launcher of another one.
+FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as,
+                                    const std::function<void(const std::vector<std::string>&)>& ready);
 // Throws UsageError: no key, no index, no number of members.
 FleetRendezvous rendezvous_by_key(const FleetMemberOptions& options);
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "reports/record/text.hpp"
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr double stranger_s = 10;
 constexpr std::size_t most_strangers = 512;
+constexpr int most_told = 20;
 
 double seconds_since(Gathering::Clock::time_point start) {
   return std::chrono::duration<double>(Gathering::Clock::now() - start).count();
@@ -23,17 +25,28 @@ Gathering::Gathering(FileDescriptor listener, Terms terms)
     : listener_(std::move(listener)), terms_(std::move(terms)) {}
 
 std::vector<std::pair<int, nlohmann::json>> Gathering::turn(int wait_ms) {
+  // Who was not listened to for so long, by a stopped process or a moved machine, was not silent.
+  if (terms_.silence_s > 0 && seconds_since(turned_) > terms_.silence_s / 2)
+    for (auto& seat : seats_)
+      seat->heard = Clock::now();
+  turned_ = Clock::now();
   std::vector<pollfd> waiting;
+  const bool open = guests_.size() < most_strangers && Clock::now() >= rests_until_;
   // Who comes while all places for strangers are taken waits outside.
-  if (guests_.size() < most_strangers) waiting.push_back({listener_.get(), POLLIN, 0});
+  if (open) waiting.push_back({listener_.get(), POLLIN, 0});
   for (const auto& guest : guests_)
     waiting.push_back({guest.link.descriptor(), POLLIN, 0});
   for (const auto& seat : seats_)
     if (seat->link) waiting.push_back({seat->link->descriptor(), POLLIN, 0});
   ::poll(waiting.data(), waiting.size(), wait_ms);
-  while (guests_.size() < most_strangers) {
+  while (open && guests_.size() < most_strangers) {
+    errno = 0;
     auto link = accept_on(listener_, terms_.key);
-    if (!link) break;
+    if (!link) {
+      // No descriptor is left: the one that waits is there at once again, and would keep this busy.
+      if (errno == EMFILE || errno == ENFILE) rests_until_ = Clock::now() + std::chrono::seconds(1);
+      break;
+    }
     guests_.push_back({std::move(*link)});
   }
   std::erase_if(guests_,
@@ -77,7 +90,10 @@ bool Gathering::keep(Guest& guest) {
     seat->link.emplace(std::move(guest.link));
     seats_.push_back(std::move(seat));
   } catch (const std::exception& error) {
-    terms_.say("turned away: " + printable(error.what(), 300));
+    if (!guest.link.spoke()) return false;  // looked whether anybody listens
+    if (++turned_away_ <= most_told)
+      terms_.say("turned away: " + printable(error.what(), 300) +
+                 (turned_away_ == most_told ? "; those that come are no longer told" : ""));
   }
   return false;
 }

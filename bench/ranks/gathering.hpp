@@ -61,7 +61,8 @@ class Gathering {
   Terms terms_;
   std::vector<Guest> guests_;
   std::vector<std::unique_ptr<Seat>> seats_;
-  Clock::time_point alive_ = Clock::now();
+  Clock::time_point alive_ = Clock::now(), turned_ = alive_, rests_until_ = alive_;
+  int turned_away_ = 0;
   bool ending_ = false;
 };
 

@@ -1,7 +1,7 @@
 // Two processes of one job over TCP, where MPI would end all of them with the first that dies. Whoever speaks
-// has the job's key: each message carries a code made with it (SHA-256, nested as HMAC does it), with both ends' random numbers, its direction and its place in
-// the order, so that nothing can be made up, changed, left out or sent twice. What is said is no secret, and
-// is not hidden.
+// has the job's key: each message carries a code made with it (SHA-256, nested as HMAC does it), with both
+// ends' random numbers, its direction and its place in the order, so that nothing can be made up, changed,
+// left out or sent twice. What is said is no secret, and is not hidden.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ class SignedLink {
 
   int descriptor() const { return socket_.get(); }
   const std::string& peer() const { return peer_; }
-  bool proven() const { return received_ > 0; }  // has said something with the key
+  bool spoke() const { return !theirs_.empty() || !buffer_.empty(); }  // said anything at all
+  bool proven() const { return received_ > 0; }                        // has said something with the key
 
  private:
   std::string code_of(bool by_leader, std::uint64_t number, const std::string& text) const;

@@ -159,12 +159,12 @@ class Campaign(Case):
         return []
 
     @staticmethod
-    def kill(node):
+    def kill(node, with_signal=signal.SIGKILL):
         pids = subprocess.run(["ip", "netns", "pids", node], capture_output=True, text=True, check=True).stdout.split()
         for pid in pids:
             with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
                 if file.read().strip() == "mlc-bench":
-                    os.kill(int(pid), signal.SIGKILL)
+                    os.kill(int(pid), with_signal)
 
     def test_two_campaigns_at_once_do_not_measure_each_other(self):
         first = self.start("--keep", self.path("kept"))
@@ -179,6 +179,58 @@ class Campaign(Case):
         done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=170)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("no rate was named (--rail-rate)", done.stdout)
+
+    def member(self, index, count, *more, rails=RAILS):
+        """One that is started by itself, as a Pod is."""
+        words = [BENCH, "fleet", "--engine", "tcp", "--interfaces", rails, "--rail-rate", RATE, "--test-time", "2s", "--leader", f"{fabric.ADMIN}.1",
+                 "--members", str(count), "--key", self.path("key"), "--output", self.path("fleet.json"), "--index", str(index), *more]
+        return subprocess.Popen([*fabric.inside(f"n{index}"), "unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', f"n{index}", *words],
+                                env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def members(self, indices, count, *more):
+        self.write("key", "k" * 64)
+        return {i: self.member(i, count, *more) for i in indices}
+
+    def ended(self, members):
+        codes, self.said = {}, ""
+        for i, one in members.items():
+            self.said += one.communicate(timeout=120)[0]
+            codes[i] = one.returncode
+        self.report = report(self.path("fleet.json"))
+        return codes
+
+    def test_members_without_a_launcher_and_one_that_never_comes(self):
+        codes = self.ended(self.members(range(3), 4, "--gather", "4s"))
+        self.assertEqual(set(codes.values()), {2}, self.said)
+        self.assertEqual(self.standings()["index 3"], "LOST", self.said)
+        self.healthy_but("index 3")
+
+    def test_a_member_that_is_told_to_leave_is_lost_and_not_accused(self):
+        members = self.members(range(4), 4, "--keep", self.path("kept"))
+        self.wait_for_rounds(0)
+        time.sleep(1.2)
+        self.kill("n2", signal.SIGTERM)
+        codes = self.ended(members)
+        self.assertEqual((codes[0], codes[2]), (2, 130), self.said)
+        self.assertEqual(self.standings()["n2"], "LOST", self.said)
+        self.assertEqual(self.located(), [], self.said)
+
+    def test_an_interface_that_one_node_lacks_is_told_as_the_cause(self):
+        members = self.members(range(3), 4)
+        members[3] = self.member(3, 4, rails="rail0,rail1,nope,rail3")
+        self.assertEqual(self.ended(members)[0], 1, self.said)
+        self.assertEqual(self.located(), ["node n3, rail 2"], self.said)
+        self.assertIn("n3, rail 2: no interface nope", self.said)
+
+    def test_a_campaign_is_gone_on_with_as_it_was_begun(self):
+        self.assertEqual(self.campaign("--keep", self.path("kept"), "--rounds", "2"), 0, self.said)
+        self.assertEqual(self.campaign("--resume", self.path("kept"), "--rounds", "2"), 0, self.said)
+        self.assertEqual(self.campaign("--resume", self.path("kept"), "--floor", "40%"), 64, self.said)
+        self.assertIn("was begun with --seed 1 --rounds 2", self.said)
+        began = time.monotonic()
+        self.assertEqual(self.campaign("--keep", self.path("kept")), 64, self.said)
+        self.assertIn("has a campaign already", self.said)
+        self.assertLess(time.monotonic() - began, 30, "known before anybody waits")
 
     def test_interrupted_it_says_what_it_has(self):
         running = self.start("--keep", self.path("kept"))

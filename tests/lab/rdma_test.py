@@ -35,6 +35,34 @@ class Rdma(LabCase):
             after = int(self.lab.run("node0", f"cat /sys/class/infiniband/roce{rail}/ports/1/hw_counters/sent_pkts").out)
             self.assertGreater(after - before[rail], 100, f"rail {rail} carried nothing")
 
+    def campaign(self, *more):
+        """Of two nodes, over real verbs: every two meet, three times."""
+        words = "mlc-bench fleet --engine verbs --depth 2 --message-size 4K --test-time 2s --deadline 20s --quiet --output /run/fleet.json " + " ".join(more)
+        done = self.lab.run("node0", "rm -f /run/fleet.json; mpirun --mca oob_tcp_if_include mgmt --mca btl tcp,self --mca btl_tcp_if_include mgmt -np 2 --host node0,node1 "
+                            f"{words}; echo code $?; cat /run/fleet.json", timeout=170, check=False)
+        self.assertIn("{", done.out, done)
+        said, report = done.out[:done.out.index("{")], json.loads(done.out[done.out.index("{"):])
+        return int(said.split("code ")[1].split()[0]), report, done
+
+    def test_a_campaign_over_four_rails_measures_both_ways(self):
+        code, report, done = self.campaign()
+        fleet = report["figures"]["fleet"]
+        self.assertEqual((fleet["engine"], fleet["rails"], fleet["tests"], fleet["not_measured"]), ("verbs", 4, 3, 0), done)
+        # Emulated rails are too unlike each other for a pass to be promised.
+        self.assertIn(code, (0, 2), done)
+        self.assertEqual([f for f in report["findings"] if "carries nothing" in f["observed"]], [], done)
+
+    def test_a_campaign_of_two_names_both_ends_of_a_dead_rail(self):
+        self.lab.cable("node1", 2, False)
+        try:
+            code, report, done = self.campaign()
+        finally:
+            self.lab.cable("node1", 2, True)
+            self.lab.mend_rails("node1", 2)
+        self.assertEqual(code, 2, done)
+        dead = [f for f in report["findings"] if "carries nothing" in f["observed"]]
+        self.assertTrue(dead and all("rail 2" in f["subject"] for f in dead), done)
+
     def test_read_and_send_without_mpi(self):
         for operation in ("read", "send"):
             report = rdma_pair(self.lab, f"{operation} {SMALL} --one-way --solo --rails 1,3")

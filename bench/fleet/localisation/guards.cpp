@@ -120,6 +120,30 @@ void guard_group(Weighing& weighing, const Components& components, const Topolog
     }
 }
 
+std::string guard_dead_rails(Weighing& weighing, const Components& components, const Topology& topology,
+                             int participants) {
+  constexpr int least = 3;  // of two, nobody is accused anyway
+  std::string text;
+  for (int rail = 0; participants >= least && rail < topology.rails; ++rail) {
+    std::size_t flows = 0, dead = 0;
+    for (std::size_t i = 0; i < weighing.flows.places.size(); ++i)
+      if (weighing.flows.places[i].rail == rail) ++flows, dead += weighing.flows.rates[i] <= 0 ? 1 : 0;
+    if (flows == 0 || dead < flows) continue;
+    text +=
+        (text.empty() ? "" : "; ") + std::string("rail ") + std::to_string(rail) +
+        " carries nothing between any two nodes: its name on them, the fabric, or the measurement; nobody "
+        "is accused for it";
+    const auto& all = weighing.decoder.explanations();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Component at = components.of(all[i].component);
+      const int of = at.leaf >= 0 ? topology.leaves[static_cast<std::size_t>(at.leaf)].rail : at.rail;
+      if (weighing.standings[i] == Standing::faulty && (of == rail || (of < 0 && topology.rails == 1)))
+        weighing.standings[i] = Standing::ambiguous, weighing.why[i] = "this rail is dead for everybody";
+    }
+  }
+  return text;
+}
+
 std::string guard_mass(Weighing& weighing, const Components& components, int participants) {
   const auto& all = weighing.decoder.explanations();
   std::set<int> accused;

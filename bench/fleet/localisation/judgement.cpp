@@ -107,7 +107,11 @@ void Judging::of_hosts() {
   stand(hosts_, gathered_, components_, rules_, participants_);
   if (rules_.map_guard) guard_map(hosts_, components_, topology_);
   if (rules_.group_guard) guard_group(hosts_, components_, topology_);
-  if (rules_.mass_guard) judgement_.alarm = guard_mass(hosts_, components_, participants_);
+  if (rules_.mass_guard) {
+    judgement_.alarm = guard_dead_rails(hosts_, components_, topology_, participants_);
+    if (const auto mass = guard_mass(hosts_, components_, participants_); !mass.empty())
+      judgement_.alarm += (judgement_.alarm.empty() ? "" : "; ") + mass;
+  }
   const auto& all = hosts_.decoder.explanations();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Component component = components_.of(all[i].component);
@@ -274,11 +278,12 @@ void Judging::of_paths() {
 void Judging::of_fleet(const Strata& strata) {
   const auto look = [&](const Stratum& stratum, const std::string& where) {
     if (stratum.flows > 0 && std::abs(stratum.median - 1) > off_target)
-      judgement_.warnings.push_back("FLEET: the usual rate " + where + " is " + percent_text(stratum.median) +
-                                    " of the target");
+      judgement_.warnings.push_back("FLEET: the usual rate" + where + " is " + percent_text(stratum.median) +
+                                    " of the target" +
+                                    (stratum.median > 1 ? ": the target is too low to judge by" : ""));
   };
-  look(strata.inside, "inside a leaf");
-  look(strata.between, "between leaves");
+  look(strata.inside, " inside a leaf");
+  look(strata.between, topology_.has_groups() ? " between leaves" : "");
 }
 
 Judgement Judging::take() {

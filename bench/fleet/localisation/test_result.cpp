@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bench/fleet/localisation/likelihood.hpp"
+#include "reports/record/text.hpp"
 
 namespace mlc::fleet {
 
@@ -19,13 +20,21 @@ bool is_share(double value) { return std::isfinite(value) && value >= 0 && value
 // Why this flow cannot be; empty: it can.
 std::string wrong_in(const FlowResult& flow) {
   if (flow.dead) return {};
-  if (!is_share(flow.rate) || flow.rate > most_rate) return "a rate that is none";
+  if (!is_share(flow.rate) || flow.rate > most_rate)
+    return "a rate of " + shortest(flow.rate) + " times the target";
   if (!is_share(flow.error)) return "a standard error that is none";
   if (flow.slow_windows < 0 || flow.slow_windows > windows_a_test) return "a number of windows that is none";
   for (const double share : flow.shares)
     if (!is_share(share)) return "a queue pair's rate that is none";
   return {};
 }
+
+std::string name_of(const TestResult& result) {
+  return "the result of nodes " + std::to_string(result.first) + " and " + std::to_string(result.second) +
+         ", round " + std::to_string(result.round) + ": ";
+}
+
+}  // namespace
 
 std::string wrong_in(const TestResult& result, int rails) {
   if (const int flows = 2 * rails; result.flows.size() != static_cast<std::size_t>(flows))
@@ -36,13 +45,6 @@ std::string wrong_in(const TestResult& result, int rails) {
       return why + ", rail " + std::to_string(i / 2) + (i % 2 == 0 ? " forth" : " back");
   return {};
 }
-
-std::string name_of(const TestResult& result) {
-  return "the result of nodes " + std::to_string(result.first) + " and " + std::to_string(result.second) +
-         ", round " + std::to_string(result.round) + ": ";
-}
-
-}  // namespace
 
 Accepted accept_results(std::uint64_t campaign, int round, int rails, const std::vector<PlannedTest>& planned,
                         const std::vector<TestResult>& results) {

@@ -67,6 +67,9 @@ struct Accepted {
   std::vector<std::string> refused;       // what came and did not count, and why
 };
 
+// Why a result cannot be; empty: it can.
+std::string wrong_in(const TestResult& result, int rails);
+
 // Nothing that is missing, doubled, foreign, of another campaign or round, or no number ever becomes a pass:
 // the test is not measured, and both nodes stay uncovered.
 Accepted accept_results(std::uint64_t campaign, int round, int rails, const std::vector<PlannedTest>& planned,

@@ -69,8 +69,7 @@ class Coordinator::Held {
     gather();
     if (const int here = gathering_.size(); here < 2 || stopped_) {
       end_.nothing = stopped_ ? "interrupted before anything was measured"
-                              : "a campaign needs two nodes: " + std::to_string(here) + " came within " +
-                                    time_text(terms_.gather_s * 1e6);
+                              : "a campaign needs two nodes, and " + std::to_string(here) + " came";
       end_.interrupted = stopped_;
       return end_;
     }
@@ -79,10 +78,16 @@ class Coordinator::Held {
     campaign_.emplace(terms_.plan, std::move(topology));
     end_.target_gbit_s = terms_.target_gbit_s;
     for (const auto& record : before)
-      if (!campaign_->ended()) observe(record);
+      if (!campaign_->ended()) observe(record), ++end_.rounds_held;
+    if (!before.empty())
+      for (const int node : before.back().lost)
+        if (node >= 0 && at(node) < seat_of_.size() && here(node))
+          trouble(end_.nodes[at(node)] +
+                  " was lost in the rounds held before: it is here again, and not measured");
     while (!campaign_->ended() && !stopped_) {
       const RoundRecord record = hold_round();
       if (stopped_) break;  // half a round says less than none
+      ++end_.rounds_held;
       hooks_.record(record);
       observe(record);
     }
@@ -111,27 +116,31 @@ class Coordinator::Held {
   void gather() {
     const auto expected = static_cast<int>(terms_.nodes.size());
     const auto start = Clock::now();
-    while (!stopped_ && gathering_.size() + static_cast<int>(refused_.size()) < expected &&
-           seconds_since(start) < terms_.gather_s) {
-      hooks_.live("waiting for agents: " + std::to_string(gathering_.size()) + " of " +
-                  std::to_string(expected));
+    const auto come = [&] {
+      auto indices = refused_;
+      for (int i = 0; i < gathering_.size(); ++i)
+        if (gathering_.here(i)) indices.insert(index_in(gathering_.seat(i).hello));
+      return static_cast<int>(indices.size());
+    };
+    while (!stopped_ && come() < expected && seconds_since(start) < terms_.gather_s) {
+      hooks_.live("waiting for agents: " + std::to_string(come()) + " of " + std::to_string(expected));
       turn();
     }
     closed_ = true;
     gathering_.sort(index_in);
-    std::map<int, int> seats;  // by index
-    for (int i = 0; i < gathering_.size(); ++i)
-      seats[index_in(gathering_.seat(i).hello)] = i;
+    std::map<int, int> seats;                    // by index
+    for (int i = 0; i < gathering_.size(); ++i)  // one that came again has the place of the one that is gone
+      if (const int index = index_in(gathering_.seat(i).hello); gathering_.here(i) || !seats.contains(index))
+        seats[index] = i;
+    for (const auto& [index, seat] : seats)
+      tell_problems(gathering_.seat(seat).hello);
     for (int index = 0; index < expected; ++index) {
       const auto found = seats.find(index);
       const auto& name = terms_.nodes[at(index)];
-      if (found == seats.end() && name.empty()) {
-        trouble("index " + std::to_string(index) + " did not come: its node is not known");
-        continue;
-      }
-      if (found == seats.end()) trouble(name + " did not come");
+      const std::string known = name.empty() ? "index " + std::to_string(index) : name;
+      if (found == seats.end()) trouble(known + " did not come");
       seat_of_.push_back(found == seats.end() ? -1 : found->second);
-      end_.nodes.push_back(found == seats.end() ? name : name_in(gathering_.seat(found->second).hello));
+      end_.nodes.push_back(found == seats.end() ? known : name_in(gathering_.seat(found->second).hello));
     }
     node_of_.assign(at(gathering_.size()), -1);
     for (std::size_t node = 0; node < seat_of_.size(); ++node)
@@ -143,7 +152,8 @@ class Coordinator::Held {
     const std::string name = name_in(hello);
     const auto no = [&](const std::string& why) {
       trouble(name + " was refused: " + why);
-      refused_.insert(name);  // not waited for
+      if (const int index = index_in(hello); index >= 0 && at(index) < terms_.nodes.size())
+        refused_.insert(index);  // not waited for
       return why;
     };
     if (closed_) return no("it came after the campaign had begun");
@@ -155,18 +165,21 @@ class Coordinator::Held {
     if (index < 0 || index > most_index || at(index) >= terms_.nodes.size())
       return no("it has no index here");
     const auto& rails = hello.at("rails");
-    if (!rails.is_array() || rails.empty() || rails.size() > most_rails) return no("it has no rails");
+    if (!rails.is_array() || rails.empty() || rails.size() > most_rails)
+      return no("it has no rails, or more than " + std::to_string(most_rails));
     if (rails_ != 0 && rails.size() != rails_)
       return no("it has " + std::to_string(rails.size()) + " rails where the others have " +
                 std::to_string(rails_));
     for (int i = 0; i < gathering_.size(); ++i) {
       const auto& other = gathering_.seat(i).hello;
+      if (!gathering_.here(i)) continue;  // it may be the same one, started again
       if (name_in(other) == name) return no("a node of that name is here already");
       if (index_in(other) == index) return no("index " + std::to_string(index) + " is here already");
       if (other.at("engine") != hello.at("engine"))
         return no("it measures by " + printable(hello.at("engine").get<std::string>(), 20) +
                   ", the others by " + printable(other.at("engine").get<std::string>(), 20));
     }
+    refused_.erase(index);
     if (rails_ == 0) {
       rails_ = rails.size();
       end_.engine = printable(hello.at("engine").get<std::string>(), 20);
@@ -176,6 +189,13 @@ class Coordinator::Held {
 
   void trouble(const std::string& what) {
     if (end_.troubles.size() < most_troubles) end_.troubles.push_back(what);
+  }
+
+  // What an agent knows of its own rails before anything is measured is the cause of what will be seen.
+  void tell_problems(const Json& hello) {
+    for (std::size_t rail = 0; rail < rails_; ++rail)
+      if (const auto why = hello.at("rails").at(rail).at("problem").get<std::string>(); !why.empty())
+        trouble(name_in(hello) + ", rail " + std::to_string(rail) + ": " + printable(why, 200));
   }
 
   std::vector<std::pair<int, Json>> heard() { return gathering_.turn(); }
@@ -305,14 +325,22 @@ class Coordinator::Held {
         sides.push_back(each.second);
       record.target_gbit_s = inferred_target(sides), record.target_inferred = record.target_gbit_s > 0;
     }
-    for (const auto& [plan, sides] : believed)
-      record.results.push_back(
-          {.campaign = terms_.plan.id,
-           .round = record.round,
-           .first = plan.first,
-           .second = plan.second,
-           // Without a target nothing came through at all, and all flows are dead.
-           .flows = flows_of(sides, record.target_gbit_s > 0 ? record.target_gbit_s : 1)});
+    for (const auto& [plan, sides] : believed) {
+      TestResult result{.campaign = terms_.plan.id,
+                        .round = record.round,
+                        .first = plan.first,
+                        .second = plan.second,
+                        // Without a target nothing came through at all, and all flows are dead.
+                        .flows = flows_of(sides, record.target_gbit_s > 0 ? record.target_gbit_s : 1)};
+      const std::string pair = "round " + std::to_string(record.round) + ", " + end_.nodes[at(plan.first)] +
+                               " and " + end_.nodes[at(plan.second)];
+      if (const auto why = wrong_in(result, static_cast<int>(rails_)); !why.empty())
+        record.troubles.push_back(pair + ": " + why);
+      if (const auto why = dead_text(sides, end_.nodes[at(plan.first)], end_.nodes[at(plan.second)]);
+          !why.empty() && record.troubles.size() < most_troubles)
+        record.troubles.push_back(pair + ", " + why);
+      record.results.push_back(std::move(result));
+    }
     return record;
   }
 
@@ -322,7 +350,7 @@ class Coordinator::Held {
   bool closed_ = false, stopped_ = false;
   CampaignEnd end_;
   Gathering gathering_;
-  std::set<std::string> refused_;
+  std::set<int> refused_;               // indices
   std::vector<int> seat_of_, node_of_;  // of each node; of each seat; -1: none
   std::optional<Campaign> campaign_;
   std::map<int, Test> tests_;  // of this round, by number

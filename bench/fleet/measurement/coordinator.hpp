@@ -39,6 +39,7 @@ struct CampaignEnd {
   std::vector<std::string> nodes;  // names, as the campaign numbers them
   std::string engine;
   std::vector<std::string> troubles;  // what was not measured, or not believed, and why
+  int rounds_held = 0;
   double target_gbit_s = 0;
   bool target_inferred = false, interrupted = false;
   std::string nothing;  // why there was no campaign; empty: there was

@@ -60,7 +60,7 @@ int partners_of(int node, const Campaign& campaign) {
 std::string observed_of(Standing standing) {
   switch (standing) {
     case Standing::lost:
-      return "LOST: its agent is gone";
+      return "LOST: no agent of it answers";
     case Standing::watch:
       return "WATCH: a flow of it was bad once, and nothing explains that";
     case Standing::masked:
@@ -71,7 +71,8 @@ std::string observed_of(Standing standing) {
 }
 
 std::string remedy_of(Standing standing) {
-  if (standing == Standing::lost) return "look at the node and at its agent's last words; then test it again";
+  if (standing == Standing::lost)
+    return "see why it did not come, was refused or is gone; then test it again";
   if (standing == Standing::masked) return "test it again when that is mended";
   return standing == Standing::watch ? "" : "test it again, before the others";
 }

@@ -159,6 +159,22 @@ std::string disagreement(const TestSides& sides, const std::string& first, const
   return {};
 }
 
+std::string dead_text(const TestSides& sides, const std::string& first, const std::string& second) {
+  const auto said = [](const FlowSide& side, const char* did) {
+    return side.error.empty() ? did + (" " + fixed(side.sum(), 3)) + " Gbit/s" : side.error;
+  };
+  for (std::size_t rail = 0; rail < sides.first.size(); ++rail)
+    for (const bool back : {false, true}) {
+      const auto &sent = (back ? sides.second : sides.first)[rail].sent,
+                 &received = (back ? sides.first : sides.second)[rail].received;
+      if (sent.error.empty() && received.error.empty() && received.sum() > 0) continue;
+      const std::string &from = back ? second : first, &to = back ? first : second;
+      return "rail " + std::to_string(rail) + " from " + from + " carried nothing: " + from + ": " +
+             said(sent, "sent") + "; " + to + ": " + said(received, "received");
+    }
+  return {};
+}
+
 std::vector<FlowResult> flows_of(const TestSides& sides, double target_gbit_s) {
   std::vector<FlowResult> flows;
   for (std::size_t rail = 0; rail < sides.first.size(); ++rail) {

@@ -54,6 +54,9 @@ struct TestSides {
 // 90.2"). Such a test is no result: nobody knows who is right.
 std::string disagreement(const TestSides& sides, const std::string& first, const std::string& second);
 
+// Of the first rail that carried nothing one way: what each end says of it. Empty: all carried something.
+std::string dead_text(const TestSides& sides, const std::string& first, const std::string& second);
+
 // The receiving end's count is the flow's, over the target.
 std::vector<FlowResult> flows_of(const TestSides& sides, double target_gbit_s);
 

@@ -89,9 +89,9 @@ Json to_json(const RoundRecord& record) {
 }
 
 Json to_json(const CampaignHeader& header) {
-  return {{"schema", header_schema},   {"seed", header.seed},     {"id", header.id},
-          {"program", header.program}, {"engine", header.engine}, {"topology", header.topology},
-          {"nodes", header.nodes},     {"rails", header.rails}};
+  return {{"schema", header_schema},     {"seed", header.seed},     {"id", header.id},
+          {"program", header.program},   {"engine", header.engine}, {"question", header.question},
+          {"topology", header.topology}, {"nodes", header.nodes},   {"rails", header.rails}};
 }
 
 RoundRecord round_record_from(const Json& json) {
@@ -121,6 +121,7 @@ CampaignHeader campaign_header_from(const Json& json) {
                           .id = from.at("id").get<std::uint64_t>(),
                           .program = checked_text(from.at("program")),
                           .engine = checked_text(from.at("engine")),
+                          .question = checked_text(from.at("question")),
                           .topology = checked_text(from.at("topology")),
                           .nodes = texts(from.at("nodes")),
                           .rails = from.at("rails").get<int>()};

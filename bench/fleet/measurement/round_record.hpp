@@ -24,6 +24,7 @@ struct RoundRecord {
 struct CampaignHeader {
   std::uint64_t seed = 1, id = 1;
   std::string program, engine;
+  std::string question;  // the options that change what rounds mean
   std::string topology;  // digest of what it was made from
   std::vector<std::string> nodes;
   int rails = 0;

@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 // The two ends begin a little apart: who has counted enough sends on for so long.
 constexpr double tail_s = .3;
 // Of the windows that an end must have had when the other one is gone.
-constexpr double least_of_windows = .5;
+constexpr double least_of_windows = .95;
 constexpr int idle_turns = 200, idle_ms = 2, most_reads = 16;
 constexpr std::uint64_t receive_bit = std::uint64_t{1} << 32;
 

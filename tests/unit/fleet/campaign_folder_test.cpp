@@ -16,6 +16,7 @@ const CampaignHeader header{.seed = 4,
                             .id = 99,
                             .program = "mlc-bench 1",
                             .engine = "tcp",
+                            .question = "--seed 4",
                             .topology = "sha256:1",
                             .nodes = {"a", "b"},
                             .rails = 1};

@@ -62,6 +62,8 @@ struct Behaviour {
   std::string program = "mlc-bench 1";
   std::string node;  // instead of its own name
   std::string busy;
+  std::string problem;  // of rail 1
+  int stops_in = 0;     // told to stop in its n-th test; 0: never
 };
 
 class MadeUpEngine final : public Engine {
@@ -70,7 +72,9 @@ class MadeUpEngine final : public Engine {
       : world_(world),
         index_(index),
         rails_(static_cast<std::size_t>(rails)),
-        behaviour_(std::move(behaviour)) {}
+        behaviour_(std::move(behaviour)) {
+    rails_[1].problem = behaviour_.problem;
+  }
   std::string_view name() const override { return "made up"; }
   const std::vector<EngineRail>& rails() const override { return rails_; }
   std::unique_ptr<TestEnd> begin(const TestTerms& terms) override;
@@ -79,7 +83,7 @@ class MadeUpEngine final : public Engine {
   int index_;
   std::vector<EngineRail> rails_;
   Behaviour behaviour_;
-  std::atomic<bool> dead{false};
+  std::atomic<bool> dead{false}, stopped{false};
   int tests = 0;
 };
 
@@ -89,6 +93,7 @@ struct MadeUpEnd final : TestEnd {
   void connect(const nlohmann::json&) override {}
   std::vector<RailSides> measure(const std::function<bool()>&) override {
     ++engine.tests;
+    if (engine.tests == engine.behaviour_.stops_in) engine.stopped = true;
     if (engine.behaviour_.dies_in && engine.behaviour_.dies_in(engine.tests)) {
       engine.dead = true;
       throw LinkError("killed");  // as if its process were gone
@@ -131,6 +136,7 @@ struct Setting {
   std::vector<RoundRecord> before;
   int stop_after_rounds = 0;  // 0: never
   double named_target = target;
+  bool names_known = true;
 };
 
 std::string name_of(int node) { return "n" + std::to_string(node); }
@@ -155,7 +161,7 @@ Came held(const Setting& setting) {
                       .target_gbit_s = setting.named_target,
                       .plan = {.seed = 3, .id = 11, .rules = {}, .watched = {}}};
   for (int i = 0; i < setting.nodes; ++i)
-    terms.nodes.push_back(name_of(i));
+    terms.nodes.push_back(setting.names_known ? name_of(i) : "");
   Coordinator coordinator(std::move(listener), terms,
                           {.pause =
                                [&](double) {
@@ -180,7 +186,8 @@ Came held(const Setting& setting) {
                            .busy = behaviour.busy};
       auto end =
           take_part({.hosts = {"127.0.0.1"}, .port = port, .key = key, .come_within_s = 10}, self, engine,
-                    {.pause = [](double seconds) {
+                    {.pause = [&](double seconds) {
+                      if (engine.stopped) return true;
                       std::this_thread::sleep_for(std::chrono::duration<double>(std::min(seconds, .05)));
                       return false;
                     }});
@@ -292,10 +299,48 @@ TEST(Coordinator, WhoDoesNotComeIsLost) {
   EXPECT_THAT(came.end.troubles, Contains("n3 did not come"));
 }
 
+// Pods that are restarted while others are awaited.
+TEST(Coordinator, WhoIsNotKnownByNameAndDoesNotComeIsLostToo) {
+  const auto came = held({.absent = {3}, .gather_s = 1, .names_known = false});
+  EXPECT_EQ(came.end.nodes[3], "index 3");
+  EXPECT_EQ(came.of(3), Standing::lost);
+}
+
+TEST(Coordinator, OneThatIsToldToStopIsLostAndNotAccused) {
+  const auto came = held({.agents = {{6, {.stops_in = 1}}}});
+  EXPECT_EQ(came.of(6), Standing::lost) << came.said;
+  EXPECT_THAT(accused(came.campaign->judgement()), IsEmpty());
+}
+
+TEST(Coordinator, WhatAnAgentKnowsOfItsRailsIsTold) {
+  const auto came = held({.agents = {{6, {.problem = "no interface eth9"}}}});
+  EXPECT_THAT(came.end.troubles, Contains("n6, rail 1: no interface eth9"));
+}
+
+TEST(Coordinator, ResultsThatCannotBeAreTold) {
+  const auto came = held({.named_target = target / 100});
+  EXPECT_THAT(came.end.troubles,
+              Contains(testing::AllOf(HasSubstr("round 1, n"), HasSubstr("times the target"))));
+  EXPECT_EQ(count_of(came.campaign->judgement(), Standing::clean), 0u);
+}
+
+TEST(Coordinator, ARailThatIsDeadForEverybodyAccusesNobody) {
+  std::map<int, Behaviour> all;
+  for (int i = 0; i < 4; ++i)
+    all[i] = {.says = [](auto sides) {
+      sides[1].sent.error = sides[1].received.error = "no interface rail1";
+      return sides;
+    }};
+  const auto came = held({.nodes = 4, .leaf_size = 4, .agents = all});
+  EXPECT_THAT(accused(came.campaign->judgement()), IsEmpty());
+  EXPECT_THAT(came.campaign->judgement().alarm, HasSubstr("rail 1 carries nothing between any two nodes"));
+  EXPECT_THAT(came.end.troubles, Contains(HasSubstr("carried nothing: n")));
+}
+
 TEST(Coordinator, OneNodeIsNoCampaign) {
   const auto came = held({.nodes = 2, .leaf_size = 2, .absent = {1}, .gather_s = .5});
   EXPECT_FALSE(came.campaign);
-  EXPECT_THAT(came.end.nothing, HasSubstr("needs two nodes: 1 came"));
+  EXPECT_THAT(came.end.nothing, HasSubstr("needs two nodes, and 1 came"));
 }
 
 TEST(Coordinator, GoesOnWhereItWasStoppedAndFindsTheSame) {
