@@ -9,6 +9,7 @@
 #include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc {
 
@@ -70,7 +71,7 @@ class Leader {
 
  private:
   static std::size_t at(int seat) { return static_cast<std::size_t>(seat); }
-  static int index_in(const Json& hello) { return hello.at("index").get<int>(); }
+  static int index_in(const Json& hello) { return whole_number<int>(hello.at("index")); }
   static FabricMember member_in(const Json& hello) {
     return {printable(hello.at("node").get<std::string>(), 253),
             printable(hello.at("boot_id").get<std::string>(), 64), hello.at("witness").get<bool>()};
@@ -107,7 +108,7 @@ class Leader {
     if (closed_) return "it came after the stage had begun";
     if (text("policy") != policy_.digest) return "it has another policy";
     if (text("program") != terms_.program) return "it is another mlc-bench";
-    const int index = hello.at("index").get<int>();
+    const int index = whole_number<int>(hello.at("index"));
     if (index < 0 || index > 10'000) return "it has no index";
     const auto member = member_in(hello);
     for (int i = 0; i < gathering_.size(); ++i) {
@@ -180,7 +181,7 @@ class Leader {
         if (message.value("type", "") != "met" || !message.contains("meeting") ||
             !message["meeting"].is_number_integer())
           continue;
-        const auto found = by_number.find(message["meeting"].get<int>());
+        const auto found = by_number.find(whole_number<int>(message["meeting"]));
         if (found == by_number.end()) continue;
         Held& held = meetings[found->second];
         if (seat == held.ends.first)
@@ -217,7 +218,7 @@ class Leader {
       try {
         const Json& message = **said;
         if (message.contains("report") &&
-            message.at("code").get<int>() <= static_cast<int>(ExitCode::inconclusive))
+            whole_number<int>(message.at("code")) <= static_cast<int>(ExitCode::inconclusive))
           return fleet::observations_of(report_from_json(message.at("report").get<std::string>()), group,
                                         held.ends.first, held.ends.second);
         if (why.empty()) why = message.at("why").get<std::string>();

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <chrono>
 
-#include "bench/ranks/signed_link.hpp"
 #include "bench/burnin/stage.hpp"
+#include "bench/ranks/signed_link.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc {
 
@@ -118,7 +119,7 @@ class Member {
     }
     const bool begins = message.at("role").get<std::string>() == "first";
     const auto own = message.at("own").get<std::string>();
-    const int port = message.at("port").get<int>();
+    const int port = whole_number<int>(message.at("port"));
     const auto words = meeting_words(*stage, begins, own, peer, port),
                begun = meeting_words(*stage, true, own, peer, port);
     if (!words) {
@@ -126,7 +127,7 @@ class Member {
       return answer;
     }
     hooks_.say(name + ": with " + printable(message.at("peer_node").get<std::string>(), 253));
-    const auto measured = hooks_.measure(*stage, *words, message.at("meeting").get<int>());
+    const auto measured = hooks_.measure(*stage, *words, whole_number<int>(message.at("meeting")));
     end_.interrupted = measured.interrupted;
     answer["code"] = measured.code, answer["why"] = measured.why;
     if (measured.report.empty() || measured.report.size() > largest_report) return answer;

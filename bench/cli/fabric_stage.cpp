@@ -1,6 +1,5 @@
 #include "bench/cli/fabric_stage.hpp"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,17 +73,6 @@ FabricTerms terms_of(const FabricOptions& options, std::string& why) {
           .program = std::string(MLC_VERSION) + " " + own_digest(),
           .port = options.port,
           .gather_s = gather_s_of(options)};
-}
-
-// Waits until this process is told to stop, or the time is over.
-bool told_to_stop(double seconds) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP})
-    sigaddset(&signals, number);
-  const auto whole = static_cast<std::time_t>(seconds);
-  const timespec time{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
-  return ::sigtimedwait(&signals, nullptr, &time) > 0;
 }
 
 // Is this node one of those that the stage is about? The dispatcher's list says; without one all are.

@@ -1,6 +1,5 @@
 #include "bench/cli/fleet_campaign.hpp"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,7 +12,6 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <thread>
@@ -57,13 +55,7 @@ constexpr std::uint64_t largest_message = 16 << 20;
 class StopSign {
  public:
   bool given(double seconds) {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP})
-      sigaddset(&signals, number);
-    const auto whole = static_cast<std::time_t>(seconds);
-    const timespec time{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
-    if (!given_ && ::sigtimedwait(&signals, nullptr, &time) > 0) given_ = true;
+    if (!given_ && told_to_stop(seconds)) given_ = true;
     return given_;
   }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc::fleet {
 
@@ -127,10 +128,10 @@ std::vector<Observation> observations_from_json(const nlohmann::json& json) {
       const auto seen = std::ranges::find(seen_names, name);
       if (seen == seen_names.end())
         throw std::runtime_error("'" + printable(name, 20) + "' is none of good, bad, unknown");
-      Observation one{.from = entry.at("from").get<int>(),
-                      .to = entry.at("to").get<int>(),
-                      .rail = entry.at("rail").get<int>(),
-                      .peer_rail = entry.at("peer_rail").get<int>(),
+      Observation one{.from = whole_number<int>(entry.at("from")),
+                      .to = whole_number<int>(entry.at("to")),
+                      .rail = whole_number<int>(entry.at("rail")),
+                      .peer_rail = whole_number<int>(entry.at("peer_rail")),
                       .seen = static_cast<Seen>(seen - seen_names.begin()),
                       .share = {},
                       .what = printable(entry.at("what").get<std::string>(), 2 * most_text)};

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <ctime>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -49,6 +50,13 @@ void allow_descriptors(std::size_t connections) {
 void block_signals() {
   const sigset_t set = watched_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+bool told_to_stop(double seconds) {
+  const sigset_t set = watched_signals();
+  const auto whole = static_cast<std::time_t>(seconds);
+  const timespec time{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
+  return ::sigtimedwait(&set, nullptr, &time) > 0;
 }
 
 struct Watch::State {

@@ -23,6 +23,8 @@ struct Ending {
 
 // Signals are taken by the watch alone: call before any thread is started.
 void block_signals();
+// Without a watch, and with signals blocked: waits until this process is told to stop, or the time is over.
+bool told_to_stop(double seconds);
 
 class Watch {
  public:

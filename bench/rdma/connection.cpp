@@ -6,6 +6,7 @@
 #include "bench/ranks/frame.hpp"
 #include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc::rdma {
 
@@ -30,7 +31,14 @@ template <class T>
 std::vector<T> numbers(const Json& json) {
   if (json.size() > most_items)
     throw std::runtime_error("a list of " + std::to_string(json.size()) + " items");
-  return json.get<std::vector<T>>();
+  if constexpr (std::is_integral_v<T>) {
+    std::vector<T> whole;
+    for (const auto& one : json)
+      whole.push_back(whole_number<T>(one));
+    return whole;
+  } else {
+    return json.get<std::vector<T>>();
+  }
 }
 
 template <class Lane, class Writer>
@@ -87,8 +95,8 @@ std::string to_text(const NodeFacts& facts) {
 
 NodeFacts node_facts_from(const std::string& text) {
   return read(text, "description of itself", [](const Json& json) {
-    if (json.at("protocol").get<int>() != protocol_version)
-      throw std::runtime_error("it speaks version " + std::to_string(json.at("protocol").get<int>()) +
+    if (whole_number<int>(json.at("protocol")) != protocol_version)
+      throw std::runtime_error("it speaks version " + std::to_string(whole_number<int>(json.at("protocol"))) +
                                " of the protocol, this program version " + std::to_string(protocol_version));
     NodeFacts facts{json.at("node").get<std::string>(),
                     json.at("version").get<std::string>(),
@@ -96,11 +104,11 @@ NodeFacts node_facts_from(const std::string& text) {
                     {}};
     if (json.at("rails").size() > 1024) throw std::runtime_error("it has too many rails");
     for (const auto& rail : json.at("rails"))
-      facts.rails.push_back({.index = rail.at("index").get<int>(),
+      facts.rails.push_back({.index = whole_number<int>(rail.at("index")),
                              .device = printable(rail.at("device").get<std::string>(), 64),
                              .netdev = printable(rail.at("netdev").get<std::string>(), 64),
                              .gid = printable(rail.at("gid").get<std::string>(), 64),
-                             .gid_index = rail.at("gid_index").get<int>(),
+                             .gid_index = whole_number<int>(rail.at("gid_index")),
                              .network = printable(rail.at("network").get<std::string>(), 64),
                              .rate_gbit_s = rail.at("rate_gbit_s").get<double>(),
                              .numa_node = -1,
@@ -126,16 +134,17 @@ std::vector<LaneAddress> lane_addresses_from(const std::string& text, std::size_
   return list_from<LaneAddress>(text, lanes, "connection data", [](const Json& json) {
     LaneAddress lane{.error = json.at("error").get<std::string>(),
                      .gid = json.at("gid").get<GidBytes>(),
-                     .lid = json.at("lid").get<std::uint16_t>(),
-                     .mtu = json.at("mtu").get<int>(),
-                     .reads = json.at("reads").get<int>(),
-                     .source = json.at("source").get<std::uint64_t>(),
-                     .sink = json.at("sink").get<std::uint64_t>(),
-                     .key = json.at("key").get<std::uint32_t>(),
+                     .lid = whole_number<std::uint16_t>(json.at("lid")),
+                     .mtu = whole_number<int>(json.at("mtu")),
+                     .reads = whole_number<int>(json.at("reads")),
+                     .source = whole_number<std::uint64_t>(json.at("source")),
+                     .sink = whole_number<std::uint64_t>(json.at("sink")),
+                     .key = whole_number<std::uint32_t>(json.at("key")),
                      .pairs = {}};
     if (json.at("pairs").size() > 1024) throw std::runtime_error("it has too many queue pairs");
     for (const auto& pair : json.at("pairs"))
-      lane.pairs.push_back({pair.at(0).get<std::uint32_t>(), pair.at(1).get<std::uint32_t>()});
+      lane.pairs.push_back(
+          {whole_number<std::uint32_t>(pair.at(0)), whole_number<std::uint32_t>(pair.at(1))});
     return lane;
   });
 }
@@ -162,13 +171,13 @@ std::string to_text(const std::vector<LaneReport>& lanes) {
 std::vector<LaneReport> lane_reports_from(const std::string& text, std::size_t lanes) {
   return list_from<LaneReport>(text, lanes, "results", [](const Json& json) {
     LaneReport lane{.error = json.at("error").get<std::string>(),
-                    .mtu = json.at("mtu").get<int>(),
+                    .mtu = whole_number<int>(json.at("mtu")),
                     .sent = numbers<std::uint64_t>(json.at("sent")),
                     .median_gbit_s = json.at("median_gbit_s").get<double>(),
                     .mean_gbit_s = json.at("mean_gbit_s").get<double>(),
                     .ci_gbit_s = json.at("ci_gbit_s").get<std::array<double, 2>>(),
-                    .windows = json.at("windows").get<std::uint64_t>(),
-                    .answer = json.at("answer").get<int>(),
+                    .windows = whole_number<std::uint64_t>(json.at("windows")),
+                    .answer = whole_number<int>(json.at("answer")),
                     .doubt = printable(json.at("doubt").get<std::string>(), 20),
                     .observed_s = json.at("observed_s").get<double>(),
                     .stop = printable(json.at("stop").get<std::string>(), 20),
@@ -198,11 +207,11 @@ std::vector<LaneCheck> lane_checks_from(const std::string& text, std::size_t lan
                    .wrong = {},
                    .first_wrong = json.at("first_wrong").get<std::string>(),
                    .counters = {}};
-    if (json.contains("wrong")) lane.wrong = json.at("wrong").get<std::uint64_t>();
+    if (json.contains("wrong")) lane.wrong = whole_number<std::uint64_t>(json.at("wrong"));
     if (json.at("counters").size() > 1000) throw std::runtime_error("it has too many counters");
     for (const auto& delta : json.at("counters"))
       lane.counters.push_back(
-          {printable(delta.at(0).get<std::string>(), 80), delta.at(1).get<std::uint64_t>()});
+          {printable(delta.at(0).get<std::string>(), 80), whole_number<std::uint64_t>(delta.at(1))});
     return lane;
   });
 }

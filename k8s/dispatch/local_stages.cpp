@@ -128,7 +128,7 @@ void plan_local_stages(RoundState& state) {
                   .run_id = run_id_of(state, *node, JobKind::burnin),
                   .members = {{node->name, node->uid, number}},
                   .hosts = {node->hostname},
-                  .why = "local stages of " + node->name + ", try " + std::to_string(number + 1)});
+                  .why = "local stages of " + node->name});
     state.wait(*node, "it is its turn: Job " + name);
   }
 }

@@ -124,7 +124,8 @@ void begin_anew(RoundState& state, const FleetNode& node) {
   const int unused = static_cast<int>(state.now / 60 % (most_tries / 2));
   for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
     const auto* job = state.latest(node, kind);
-    const int next = job == nullptr ? unused : job->member(node.uid)->number + (job->over() ? 1 : 0);
+    const int given = job == nullptr ? 0 : job->member(node.uid)->number;
+    const int next = job != nullptr && !job->over() ? given : std::max(given + 1, unused);
     state.set_record(node, kind, {.next = next, .answers = unused},
                      kind == JobKind::burnin ? "tried anew, as somebody wishes" : "");
   }

@@ -191,7 +191,7 @@ TEST(Selector, VfsOfOtherRailsDoNotStandForAGoneNic) {
   auto inputs = inputs_of({rail(0), rail(1), rail(3)});
   for (const int n : {0, 1, 3}) {
     RailCandidate vf = rail(n);
-    vf.rdma += "v", vf.netdev += "v0", vf.vf = true, vf.parent = vf.pci, vf.gpus.clear(),
+    vf.rdma += "v", vf.netdev += "v0", vf.vf = true, vf.parent = vf.pci, vf.pci += "v", vf.gpus.clear(),
                                        vf.addresses.clear();
     inputs.candidates.push_back(vf);
   }
@@ -200,6 +200,29 @@ TEST(Selector, VfsOfOtherRailsDoNotStandForAGoneNic) {
   EXPECT_THAT(missing(selection), ElementsAre("rail 2 (10.12.0.0/16)"));
   for (const auto& text : none(selection, inputs))
     EXPECT_THAT(text, testing::Not(testing::HasSubstr("but for a GPU"))) << text;
+}
+
+// In a Pod the rails are VFs, and have the policy's addresses whatever the host's PFs have.
+TEST(Selector, OfVfsInAPodTheAddressesCount) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  for (auto& candidate : inputs.candidates)
+    candidate.vf = true, candidate.parent = "0000:ff:00.0";
+  inputs.candidates[2].addresses = {*parse_prefix("10.99.0.21/24")};
+  const auto expected = expecting(
+      "{count: 4, select: {vendor: 15b3, near_gpu: any}, host_addresses: false, " + four_prefixes + "}");
+  EXPECT_THAT(missing(select_rails(inputs, &expected)), ElementsAre("rail 2 (10.12.0.0/16)"));
+  inputs.candidates[2].gpus.clear(), inputs.candidates[2].addresses.clear();
+  const auto counted = expecting("{count: 4, select: {vendor: 15b3, near_gpu: any}}");
+  EXPECT_THAT(none(select_rails(inputs, &counted), inputs),
+              ElementsAre("mlx5_2 is what the policy selects, but for a GPU beside it"));
+}
+
+TEST(Subnet, AddressesThatAnyRouterGivesExcludeNoRail) {
+  auto inputs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  inputs.candidates[2].addresses.clear();
+  inputs.candidates[2].addresses6 = {*parse_ip_prefix("2001:db8::21/64")};
+  const auto expected = expecting("{count: 4, " + four_prefixes + "}");
+  EXPECT_EQ(chosen(select_rails(inputs, &expected), inputs), the_four);
 }
 
 TEST(Selector, ANicWhoseGpuIsGoneIsSaidToBeHere) {

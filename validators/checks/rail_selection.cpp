@@ -124,6 +124,9 @@ class Selecting {
       if (fit(all_[i])) some.push_back(i);
     return without_vfs(std::move(some));
   }
+  bool in_sight(const std::string& pci) const {
+    return std::ranges::any_of(all_, [&](const RailCandidate& one) { return one.pci == pci; });
+  }
   bool taken(std::size_t i) const { return has_candidate(result_.rails, i); }
   static bool has_candidate(const std::vector<FoundRail>& rails, std::size_t i) {
     return std::ranges::find(rails, i, &FoundRail::candidate) != rails.end();
@@ -209,11 +212,13 @@ class Selecting {
     const auto& selector = expected_.select.each.front();
     Indices fit = those([&](const RailCandidate& one) { return fits(selector, one, inputs_.pod_known); });
     // What only its maker, its model or the GPU beside it tells of may be a storage NIC in a dead rail's
-    // place; what the policy names outright is the rail with another's network. Where PFs have no addresses
-    // of the policy's, those that one has say nothing beside a GPU.
-    if (!expected_.sites.empty() && selector.pci.empty() &&
-        (expected_.host_addresses.value_or(true) || !selector.near_gpu())) {
-      const auto foreign = [&](std::size_t i) { return is_of_another_network(all_[i]); };
+    // place; what the policy names outright is the rail with another's network. Where only VFs have the
+    // policy's addresses, those of a PF beside a GPU say nothing.
+    if (!expected_.sites.empty() && selector.pci.empty()) {
+      const bool of_vfs = !expected_.host_addresses.value_or(true) && selector.near_gpu();
+      const auto foreign = [&](std::size_t i) {
+        return is_of_another_network(all_[i]) && (all_[i].vf || !of_vfs);
+      };
       Indices storage;
       std::ranges::copy_if(fit, std::back_inserter(storage), foreign);
       std::erase_if(fit, foreign);
@@ -236,8 +241,8 @@ class Selecting {
       without_gpus.near_any_gpu = false, without_gpus.gpus.clear();
       if (selector.near_gpu())
         others(those([&](const RailCandidate& one) {
-                 return one.gpus.empty() && !one.vf && fits(without_gpus, one, inputs_.pod_known) &&
-                        !is_of_another_network(one);
+                 return one.gpus.empty() && !(one.vf && in_sight(one.parent)) &&
+                        fits(without_gpus, one, inputs_.pod_known) && !is_of_another_network(one);
                }),
                NoRail::gpu_gone);
     }
@@ -292,8 +297,7 @@ class Selecting {
     // One without an address of its own may be the rail that lost it; one of another network never is.
     Indices left;
     for (const std::size_t i : some)
-      if (!taken(i) && all_[i].netdev != inputs_.default_device &&
-          (!has_own_network(all_[i]) || in_any_site(all_[i])))
+      if (!taken(i) && all_[i].netdev != inputs_.default_device && !is_of_another_network(all_[i]))
         left.push_back(i);
     const bool told = result_.rails.size() + left.size() >= expected_.sites.size();
     for (const std::size_t i : left)

@@ -215,7 +215,8 @@ std::optional<std::vector<Rail>> addressed_rails_or_say(const Host& host, const 
     for (const auto& rail : *rails)
       if (!rail.numbered)
         findings.unknown(rail.name(), "which of the rails it is, nothing says", "", "RTM_GETADDR",
-                         "see pci.inventory first: a NIC is missing, and this one has no address of its own");
+                         "give it its rail's address, as the build sheet has it; a NIC is missing as well: "
+                         "pci.inventory");
     std::erase_if(*rails, [](const Rail& rail) { return !rail.numbered; });
     return rails;
   }

@@ -7,6 +7,7 @@
 
 #include "bench/ranks/signed_link.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc::fleet {
 
@@ -85,7 +86,7 @@ class Agent {
       if (type == "refused")
         return trouble("the coordinator refused this node: " + message->at("why").get<std::string>());
       if (type == "end") {
-        end_.code = message->at("code").get<int>();
+        end_.code = whole_number<int>(message->at("code"));
         return std::move(end_);
       }
       answer(link, type, *message);
@@ -100,7 +101,7 @@ class Agent {
 
   void answer(SignedLink& link, const std::string& type, const Json& message) {
     if (type != "test" && type != "peer" && type != "go") return;
-    const auto test = message.at("test").get<int>();
+    const auto test = whole_number<int>(message.at("test"));
     try {
       if (type == "test") {
         end_of_test_ = nullptr;  // its ports are free before the next one takes them

@@ -11,6 +11,7 @@
 
 #include "bench/ranks/gathering.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc::fleet {
 
@@ -110,7 +111,7 @@ class Coordinator::Held {
   static std::string name_in(const Json& hello) {
     return printable(hello.at("node").get<std::string>(), 253);
   }
-  static int index_in(const Json& hello) { return hello.at("index").get<int>(); }
+  static int index_in(const Json& hello) { return whole_number<int>(hello.at("index")); }
 
   // In the order of their indices: those that are expected by name, or all that came.
   void gather() {
@@ -230,7 +231,7 @@ class Coordinator::Held {
 
   void hear(int seat, const Json& message) {
     if (!message.contains("test") || !message["test"].is_number_integer()) return;
-    const auto found = tests_.find(message["test"].get<int>());
+    const auto found = tests_.find(whole_number<int>(message["test"]));
     if (found == tests_.end() || at(seat) >= node_of_.size()) return;
     Test& test = found->second;
     const int node = node_of_[at(seat)];

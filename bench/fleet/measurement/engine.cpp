@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "reports/record/whole_number.hpp"
+
 namespace mlc::fleet {
 
 namespace {
@@ -26,7 +28,7 @@ nlohmann::json to_json(const TestTerms& terms) {
 
 TestTerms terms_from(const nlohmann::json& json) {
   const auto whole = [&](const char* key, int most) {
-    const int value = json.at(key).get<int>();
+    const int value = whole_number<int>(json.at(key));
     if (value < 0 || value > most) throw std::runtime_error(std::string(key) + " is out of range");
     return value;
   };

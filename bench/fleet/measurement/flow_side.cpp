@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc::fleet {
 
@@ -56,7 +57,7 @@ FlowSide side_from(const Json& json) {
   return {.error = {},
           .gbit_s = json.at("gbit_s").get<std::array<double, queue_pairs>>(),
           .gbit_s_error = json.at("standard_error").get<double>(),
-          .slow_windows = json.at("slow_windows").get<int>()};
+          .slow_windows = whole_number<int>(json.at("slow_windows"))};
 }
 
 std::string disagreement_of(const FlowSide& sent, const FlowSide& received, const std::string& from,

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 
 namespace mlc::fleet {
 
@@ -51,7 +52,7 @@ FlowResult flow_from(const Json& json) {
   return {.dead = json.at("dead").get<bool>(),
           .rate = json.at("rate").get<double>(),
           .error = json.at("error").get<double>(),
-          .slow_windows = json.at("slow_windows").get<int>(),
+          .slow_windows = whole_number<int>(json.at("slow_windows")),
           .shares = json.at("shares").get<std::array<double, queue_pairs>>(),
           .at_sender = growth_from(json.at("sender")),
           .at_receiver = growth_from(json.at("receiver"))};
@@ -97,7 +98,7 @@ Json to_json(const CampaignHeader& header) {
 RoundRecord round_record_from(const Json& json) {
   return read<RoundRecord>(json, [](const Json& from) {
     want_schema(from, round_schema);
-    RoundRecord record{.round = from.at("round").get<int>(),
+    RoundRecord record{.round = whole_number<int>(from.at("round")),
                        .target_gbit_s = from.at("target_gbit_s").get<double>(),
                        .target_inferred = from.at("target_inferred").get<bool>(),
                        .results = {},
@@ -105,8 +106,9 @@ RoundRecord round_record_from(const Json& json) {
                        .troubles = texts(from.at("troubles"))};
     for (const auto& result : from.at("results")) {
       auto& each = record.results.emplace_back();
-      each.campaign = result.at("campaign").get<std::uint64_t>(), each.round = record.round;
-      each.first = result.at("first").get<int>(), each.second = result.at("second").get<int>();
+      each.campaign = whole_number<std::uint64_t>(result.at("campaign")), each.round = record.round;
+      each.first = whole_number<int>(result.at("first")),
+      each.second = whole_number<int>(result.at("second"));
       for (const auto& flow : result.at("flows"))
         each.flows.push_back(flow_from(flow));
     }
@@ -117,14 +119,14 @@ RoundRecord round_record_from(const Json& json) {
 CampaignHeader campaign_header_from(const Json& json) {
   return read<CampaignHeader>(json, [](const Json& from) {
     want_schema(from, header_schema);
-    return CampaignHeader{.seed = from.at("seed").get<std::uint64_t>(),
-                          .id = from.at("id").get<std::uint64_t>(),
+    return CampaignHeader{.seed = whole_number<std::uint64_t>(from.at("seed")),
+                          .id = whole_number<std::uint64_t>(from.at("id")),
                           .program = checked_text(from.at("program")),
                           .engine = checked_text(from.at("engine")),
                           .question = checked_text(from.at("question")),
                           .topology = checked_text(from.at("topology")),
                           .nodes = texts(from.at("nodes")),
-                          .rails = from.at("rails").get<int>()};
+                          .rails = whole_number<int>(from.at("rails"))};
   });
 }
 

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 #include "validators/host/file_descriptor.hpp"
 
 namespace mlc::fleet {
@@ -249,7 +250,7 @@ void TcpEnd::connect(const Json& offer) {
     const auto to = parse_ipv4(offer[rail].at("address").get<std::string>());
     if (!to) throw std::runtime_error("the other end has no address on rail " + std::to_string(rail));
     for (std::size_t q = 0; problems_[rail].empty() && q < queue_pairs; ++q)
-      begin(rail, q, *to, offer[rail].at("port").get<int>());
+      begin(rail, q, *to, whole_number<int>(offer[rail].at("port")));
   }
   for (const auto start = Clock::now(); !complete() && seconds_since(start) < terms_.connect_s;) {
     std::vector<pollfd> waiting;

@@ -11,6 +11,7 @@
 
 #include "bench/rdma/rail_memory.hpp"
 #include "reports/record/text.hpp"
+#include "reports/record/whole_number.hpp"
 #include "validators/host/numa.hpp"
 
 namespace mlc::fleet {
@@ -109,12 +110,12 @@ class RailEnd {
     attempt([&] {
       for (std::size_t q = 0; q < queue_pairs; ++q) {
         pairs_[q].pair->to_ready_to_receive(
-            {.number = pairs[q].at("number").get<std::uint32_t>(),
-             .sequence = pairs[q].at("sequence").get<std::uint32_t>() & 0xffffff,
+            {.number = whole_number<std::uint32_t>(pairs[q].at("number")),
+             .sequence = whole_number<std::uint32_t>(pairs[q].at("sequence")) & 0xffffff,
              .gid = other.at("gid").get<rdma::GidBytes>(),
-             .lid = other.at("lid").get<std::uint16_t>(),
+             .lid = whole_number<std::uint16_t>(other.at("lid")),
              .gid_index = rail_.facts.gid_index,
-             .mtu = std::min(rail_.port.active_mtu, other.at("mtu").get<int>()),
+             .mtu = std::min(rail_.port.active_mtu, whole_number<int>(other.at("mtu"))),
              .reads = 1,
              .flow_label = flow_label_of(source_port_of(terms_, static_cast<int>(q)))});
         pairs_[q].pair->to_ready_to_send(pairs_[q].sequence, 1);

@@ -46,6 +46,22 @@ TEST(Anew, TheWordThatTheTableGivesWorksAtOnce) {
   EXPECT_THAT(why(cluster.round(), "a"), HasSubstr("one Job without a verdict"));
 }
 
+// The newest Job is deleted, an older one is still there: its number and the one after it were given.
+TEST(Anew, NoNumberIsGivenTwice) {
+  DispatchedCluster cluster;
+  cluster.add("a");
+  cluster.go();
+  cluster.end(cluster.only_job(), false);
+  cluster.go(3600);
+  ASSERT_EQ(cluster.fleet.jobs.size(), 2u);
+  const std::string gone = cluster.fleet.jobs.back().name;
+  cluster.fleet.jobs.pop_back();
+  wish(cluster, "a");
+  const auto anew = cluster.go(1).creations;
+  ASSERT_EQ(anew.size(), 1u) << why(cluster.round(), "a");
+  EXPECT_NE(anew[0].name, gone);
+}
+
 TEST(Anew, WhatIsAtWorkMeanwhileStillCounts) {
   DispatchedCluster cluster;
   cluster.add("a");
