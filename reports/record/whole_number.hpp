@@ -1,5 +1,5 @@
-// Whole numbers that somebody else wrote: nlohmann converts what does not fit, or is no whole number, without a
-// word, and a number beyond its type's range is undefined behaviour.
+// Whole numbers that somebody else wrote: nlohmann converts what does not fit, or is no whole number, without
+// a word, and a number beyond its type's range is undefined behaviour.
 #pragma once
 
 #include <nlohmann/json.hpp>
