@@ -48,7 +48,7 @@ bool any_is(const RailsHere& here, NoRail why) {
 }
 
 std::string remedy_of_what_is_missing(const RailsHere& here) {
-  const std::string absent =
+  std::string absent =
       "a NIC is absent: lspci -d 15b3: and dmesg | grep mlx5_core; if it is not on the bus, "
       "power-cycle (AC), reseat, then open an RMA";
   if (any_is(here, NoRail::not_selected_here))

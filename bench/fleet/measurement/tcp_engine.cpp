@@ -223,8 +223,8 @@ void TcpEnd::listen(Connection& guest) {
     const auto rail = static_cast<std::size_t>(guest.greeting[token_bytes] - 'A'),
                queue_pair = static_cast<std::size_t>(guest.greeting[token_bytes + 1] - 'a');
     if (rail < in_.size() && queue_pair < queue_pairs && !in_[rail][queue_pair].ready) {
-      in_[rail][queue_pair] = std::move(guest);
-      in_[rail][queue_pair].ready = true, in_[rail][queue_pair].error.clear();
+      Connection& in = in_[rail][queue_pair];
+      in.socket = std::move(guest.socket), in.ready = true, in.error.clear();
     }
   }
   guest.socket = FileDescriptor();
