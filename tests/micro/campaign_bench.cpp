@@ -67,7 +67,9 @@ void answer(SignedLink& link, const Json& message, const Json& seen, bool& over)
                 {"rails", told},
                 {"busy", ""}});
     links.push_back(std::move(*link));
-    (void)links.back().receive();  // the other end's random number may be there: then the hello goes out
+    // The hello goes out when the other end's random number is there.
+    for (int waits = 0; waits < 100 && !links.back().spoke(); ++waits)
+      (void)links.back().wait(.1), (void)links.back().receive();
   }
   const Json seen = healthy();
   std::vector<pollfd> waiting;
