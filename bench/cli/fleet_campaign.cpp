@@ -398,7 +398,7 @@ ExitCode as_member(const FleetCampaignOptions& options, const FleetQuestion& que
   return leading.lead();
 }
 
-ExitCode launch_on(const std::string& hosts, const FleetCampaignOptions& options, const OutputOptions& output,
+ExitCode launch_on(const std::string& hosts, const OutputOptions& output,
                    const std::vector<std::string>& arguments) {
   LaunchRequest request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
                         .program = std::filesystem::canonical("/proc/self/exe").string(),
@@ -408,7 +408,6 @@ ExitCode launch_on(const std::string& hosts, const FleetCampaignOptions& options
   request.hosts = hostlist(hosts);
   request.ranks = static_cast<int>(request.hosts.size());
   request.cpus = usable_cpus(), request.root = ::geteuid() == 0;
-  (void)options;
   for (const char* name : {job_variable, ranks_variable, launcher_variable, terminal_variable})
     request.exported.emplace_back(name);
   // A node that dies in mid-campaign is lost, and the others go on.
@@ -469,9 +468,10 @@ void FleetCampaignOptions::add_to(CLI::App& command) {
       ->group(group)
       ->capture_default_str()
       ->type_name("TIME");
-  auto* kept = command.add_option("--keep", keep, "folder for the rounds as they are held, new or empty")
-                   ->group(group)
-                   ->type_name("DIR");
+  auto* kept =
+      command.add_option("--keep", keep, "folder for the rounds as they are held; none may be in it yet")
+          ->group(group)
+          ->type_name("DIR");
   command.add_option("--resume", resume, "go on with the campaign in this folder")
       ->group(group)
       ->excludes(kept)
@@ -517,7 +517,7 @@ ExitCode run_fleet_campaign(const FleetCampaignOptions& options, const FleetQues
     throw UsageError("which nodes? None were named, and no launcher started this",
                      "write --hosts 'gpu-[1-64]', or start it with mpirun or srun, one process a node; "
                      "--simulate and --plan need none");
-  return launch_on(question.hosts, options, question.output, arguments);
+  return launch_on(question.hosts, question.output, arguments);
 }
 
 }  // namespace mlc

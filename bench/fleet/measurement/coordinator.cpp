@@ -46,7 +46,6 @@ struct Test {
   std::array<bool, 2> ready{};
   std::array<std::optional<std::vector<RailSides>>, 2> seen;
   std::string failed;  // why it comes to nothing
-  bool gone = false;   // 'go' was said
 
   int node(std::size_t end) const { return end == 0 ? plan.first : plan.second; }
   bool both_ready() const { return ready[0] && ready[1]; }
@@ -113,7 +112,7 @@ class Coordinator::Held {
   }
   static int index_in(const Json& hello) { return whole_number<int>(hello.at("index")); }
 
-  // In the order of their indices: those that are expected by name, or all that came.
+  // In the order of their indices, with those that did not come.
   void gather() {
     const auto expected = static_cast<int>(terms_.nodes.size());
     const auto start = Clock::now();
@@ -199,9 +198,8 @@ class Coordinator::Held {
         trouble(name_in(hello) + ", rail " + std::to_string(rail) + ": " + printable(why, 200));
   }
 
-  std::vector<std::pair<int, Json>> heard() { return gathering_.turn(); }
   void turn() {
-    for (const auto& [seat, message] : heard())
+    for (const auto& [seat, message] : gathering_.turn())
       hear(seat, message);
     stopped_ |= hooks_.pause(0);
   }
