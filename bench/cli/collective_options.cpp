@@ -82,6 +82,25 @@ void refuse_unused(const CollectiveOptions& o, const std::string& backend) {
                        "take --backend nccl, or leave " + std::string(flag) + " away");
 }
 
+// An option of NCCL's that may stand alone, and then means 1.
+void add_number_or_bare(CLI::App& c, const char* names, int& value, int most, const char* type,
+                        const char* about) {
+  const std::string flag = std::string(names).substr(0, 2);
+  c.add_option_function<std::string>(
+       names,
+       [&value, most, flag](const std::string& text) {
+         try {
+           value = text.empty() ? 1 : number_from<int>(flag, text, 0, most, "");
+         } catch (const UsageError& error) {  // while it reads, CLI11 lets only its own errors pass
+           throw CLI::ValidationError(error.what(), CLI::ExitCodes::ValidationError);
+         }
+       },
+       about)
+      ->group("Ranks")
+      ->expected(0, 1)
+      ->type_name(type);
+}
+
 }  // namespace
 
 void CollectiveOptions::add_to(CLI::App& c) {
@@ -134,29 +153,14 @@ void CollectiveOptions::add_to(CLI::App& c) {
       ->type_name("FILE");
   add_timeout(c, "-T,--timeout", timeout, "Ranks",
               "how long nothing may move before the rank at fault is named");
-  const auto number_or_bare = [&](const char* names, int& value, int most, const char* type,
-                                  const char* about) {
-    const std::string flag = std::string(names).substr(0, 2);
-    c.add_option_function<std::string>(
-         names,
-         [&value, most, flag](const std::string& text) {
-           try {
-             value = text.empty() ? 1 : number_from<int>(flag, text, 0, most, "");
-           } catch (const UsageError& error) {  // while it reads, CLI11 lets only its own errors pass
-             throw CLI::ValidationError(error.what(), CLI::ExitCodes::ValidationError);
-           }
-         },
-         about)
-        ->group("Ranks")
-        ->expected(0, 1)
-        ->type_name(type);
-  };
-  number_or_bare("-R,--register,--local_register", registration, 2, "0|1|2",
-                 "0: not; 1: register the buffers with NCCL; 2: as symmetric windows, the same on all ranks; "
-                 "bare: 1 (nccl backend)");
-  number_or_bare("-G,--graph,--cudagraph", graphs, 1'000'000, "N",
-                 "time launches of a CUDA graph of the operation; as many as -n says, whatever number stands "
-                 "here, but 0: none (nccl backend)");
+  add_number_or_bare(
+      c, "-R,--register,--local_register", registration, 2, "0|1|2",
+      "0: not; 1: register the buffers with NCCL; 2: as symmetric windows, the same on all ranks; "
+      "bare: 1 (nccl backend)");
+  add_number_or_bare(
+      c, "-G,--graph,--cudagraph", graphs, 1'000'000, "N",
+      "time launches of a CUDA graph of the operation; as many as -n says, whatever number stands "
+      "here, but 0: none (nccl backend)");
   c.add_flag("--share-gpu", share_gpu,
              "several ranks on one GPU, to test for correctness; over sockets, so never for bandwidth (nccl "
              "backend)")
