@@ -146,10 +146,10 @@ class Measure(Case):
         self.assertIn(24 << 10, [s["bytes"] for s in report(path)["series"]])
 
     def test_noise_around_the_bound_is_inconclusive(self):
-        # The bound is where half of the times fall on either side: measured first, then asked for.
+        # The bound is where half of the times fall on either side: measured first, then asked for; again where the machine's load moved it.
         common = ["allreduce", "--backend", "loopback", "--ranks", "2", "--sizes", "4K", "--placement", "out"]
-        first = json.loads(run(*common, "-n", "3000", "--format", "json").out)["series"][0]
-        for attempt in range(4):
+        for attempt in range(12):
+            first = json.loads(run(*common, "-n", "3000", "--format", "json").out)["series"][0]
             policy = self.write("p.yaml", "policy: t\nconfidence: {max_batches: 5, batch: 1 us}\nthresholds:\n  - {collective: allreduce, busbw_at_least: %.6f GB/s}\n" % first["busbw_gb_s"])
             done = run(*common, "--policy", policy)
             if done.code == 2:

@@ -64,7 +64,11 @@ class Pack(unittest.TestCase):
             os.makedirs(self.path(str(with_git)))
             with open(self.path(str(with_git), "git"), "w") as file:
                 file.write('#!/bin/sh\n' + (f'exec {shutil.which("git")} "$@"\n' if with_git else 'echo "fatal: detected dubious ownership" >&2\nexit 128\n'))
-            os.chmod(self.path(str(with_git), "git"), 0o755)
+            # The packages are another test's.
+            with open(self.path(str(with_git), "dpkg-query"), "w") as file:
+                file.write("#!/bin/sh\nexit 1\n")
+            for name in ("git", "dpkg-query"):
+                os.chmod(self.path(str(with_git), name), 0o755)
             # A tree of a few files with everything in it that a build leaves.
             tree = self.path(f"tree-{with_git}")
             for name in (".git/HEAD", "build-tests/a.o", "build.apt.log", ".venv/x", ".lab-kernel/boot/vmlinuz", "report.json", "tests/__pycache__/x.pyc", "tests/gpu/results/r.json", "a b.txt"):

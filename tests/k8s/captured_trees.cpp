@@ -1,11 +1,13 @@
-// Writes captured nodes for the story tests: DIR/healthy and DIR/<what is wrong>, each as `mlc-bench capture`
-// leaves one, and prints "<tree> <check that finds it>" a line. With `pod`: as they are seen from inside a
-// Pod with four rails. usage: captured_trees DIR [pod]
+// Writes captured nodes for the story tests: DIR/node/healthy and DIR/node/<what is wrong>, each as
+// `mlc-bench capture` leaves one, and DIR/pod/<...> as they are seen from inside a Pod with four rails.
+// Prints
+// "<side>/<tree> <check that finds it>" a line. What was in DIR is gone. usage: captured_trees DIR
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <string_view>
+#include <string>
 
 #include "tests/validators/built_node.hpp"
 
@@ -76,13 +78,18 @@ std::vector<Tree> trees_of_pods() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool pods = argc == 3 && std::string_view(argv[2]) == "pod";
-  if (argc != 2 && !pods) return 64;
-  for (const auto& tree : pods ? trees_of_pods() : trees_of_nodes()) {
-    const auto node = pods ? BuiltNode::pod() : std::make_unique<BuiltNode>(8);
-    tree.change(*node);
-    node->write(std::string(argv[1]) + "/" + tree.name, h100_policy());
-    std::printf("%s %s\n", tree.name, tree.check);
+  if (argc != 2) return 64;
+  const std::filesystem::path all = argv[1];
+  std::filesystem::remove_all(all);
+  for (const bool pods : {false, true}) {
+    const std::string side = pods ? "pod" : "node";
+    std::filesystem::create_directories(all / side);
+    for (const auto& tree : pods ? trees_of_pods() : trees_of_nodes()) {
+      const auto node = pods ? BuiltNode::pod() : std::make_unique<BuiltNode>(8);
+      tree.change(*node);
+      node->write(all / side / tree.name, h100_policy());
+      std::printf("%s/%s %s\n", side.c_str(), tree.name, tree.check);
+    }
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 """What a run of an overlay's stages would have measured, put into the node's state folder as the records of an attempt that was killed
 (recorded_stages.cpp, by the program's own classes). `validate` reads a captured tree: a node of 8 x H100, seen from inside a Pod or
 from its host, healthy or with one fault."""
-import atexit, functools, json, os, shutil, subprocess, tempfile
+import collections, functools, json, os, subprocess, tempfile
 
 import yaml
 
@@ -16,14 +16,13 @@ def tool(name):
 
 @functools.cache
 def trees():
-    """(folder, {side: {tree: the check that finds its fault}}) with a folder for each side."""
-    folder = tempfile.mkdtemp(prefix="mlc-trees-")
-    atexit.register(shutil.rmtree, folder)
-    faults = {}
-    for side, words in (("node", []), ("pod", ["pod"])):
-        os.mkdir(f"{folder}/{side}")
-        made = subprocess.run([tool("captured_trees"), f"{folder}/{side}", *words], check=True, capture_output=True, text=True)
-        faults[side] = dict(line.split() for line in made.stdout.splitlines())
+    """(folder, {side: {tree: the check that finds its fault}}) with a folder for each side; the build wrote them (captured_trees.cpp)."""
+    folder, faults = tool("trees"), collections.defaultdict(dict)
+    with open(f"{folder}.list") as made:
+        for line in made:
+            tree, check = line.split()
+            side, name = tree.split("/")
+            faults[side][name] = check
     return folder, faults
 
 
