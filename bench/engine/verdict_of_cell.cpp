@@ -111,7 +111,7 @@ std::string CellJudge::because(const std::string& value) const {
          (e.correlation_s > 0
               ? " of " + seconds(e.block_s) + ", as the noise lasts " + seconds(e.correlation_s)
               : "") +
-         "; too near the bound or too noisy";
+         "; too near the bound, too noisy or too short a time";
 }
 
 Judgement CellJudge::judgement(double observed) const {

@@ -28,7 +28,7 @@ def utc(at):
     return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-rails, findings, series, failed = [], [], [], []
+rails, sums, findings, series, failed = [], [], [], [], []
 if words[0] == "rdma":
     assert ("--connect" in words) != any(w.startswith("--listen=") for w in words), words
     assert "--admission" in words, words
@@ -45,6 +45,10 @@ if words[0] == "rdma":
                              "observed": "87.50 Gbit/s" if bad else "194.50 Gbit/s", "expected": "at least 186.27 Gbit/s", "source": "mlc-bench rdma",
                              "remedy": "look at it" if bad else ""})
             failed += [f"rdma.bandwidth: {subject}"] if bad else []
+        own = rails[-world["rails"]:]
+        sums.append({"node": sender, "peer": receiver, "operation": "write", "bytes": 65536, "both_directions": False, "rails": world["rails"],
+                     "solo_gbit_s": sum(r["gbit_s"] for r in own), "together_gbit_s": sum(r["gbit_s"] for r in own), "target_gbit_s": 200 * len(own),
+                     "ceiling_gbit_s": 196 * len(own), "status": "pass", "why": ""})
 else:
     assert value("--hosts").count(",") == 1 and "--launches" in words, words
     bad = any(n in (me, peer) and r is None for n, r, w in world.get("bad", []))
@@ -73,7 +77,7 @@ report = {"schema": "mlc-bench/report/v1", "tool": {"version": "0.1.0", "built":
                   "ranks": series[0]["ranks"] if series else 2, "nodes": 2, "backend": series[0].get("backend", "mpi") if series else "verbs", "policy": "test",
                   "policy_digest": "sha256:" + hashlib.sha256(policy.encode()).hexdigest()},
           "environment": {"nodes": nodes, "variables": {}}, "series": series, "findings": findings,
-          "figures": {"rails": rails} if rails else {}, "verdict": {"decision": "fail" if failed else "pass", "because": failed}, "errors": []}
+          "figures": {"rails": rails, "rail_sums": sums} if rails else {}, "verdict": {"decision": "fail" if failed else "pass", "because": failed}, "errors": []}
 with open(value("--output"), "w") as f:
     json.dump(report, f)
 sys.exit(1 if failed else 0)

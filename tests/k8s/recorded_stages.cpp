@@ -137,8 +137,18 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
                                       .operation = "write",
                                       .bytes = 65536,
                                       .gbit_s = good || rail != 2 ? 194.5 : 92.6,
-                                      .status = good || rail != 2 ? Status::pass : Status::fail});
+                                      .status = good || rail != 2 ? Status::pass : Status::fail,
+                                      .phase = "together",
+                                      .wrong = 0});
     }
+    const bool alone = std::ranges::find(stage.command, "--together") == stage.command.end();
+    report.figures.rail_sums.push_back({.node = node.name,
+                                        .operation = "write",
+                                        .bytes = 65536,
+                                        .rails = 4,
+                                        .solo_gbit_s = alone ? std::optional(780.0) : std::nullopt,
+                                        .together_gbit_s = good ? 778 : 676.1,
+                                        .status = good && alone ? Status::pass : Status::unknown});
   } else {
     report.run.ranks = 8, report.run.backend = backend_of(stage);
     const std::string sizes = word_after(stage, "--sizes");

@@ -147,6 +147,20 @@ TEST(Judge, ASharedBottleneckShowsInTheSum) {
   EXPECT_THAT(sum->remedy, HasSubstr("PCIe"));
 }
 
+// A health run of the policies that ship: all rails at once and nothing else, under a policy that compares
+// both.
+TEST(Judge, RailsThatAreMeasuredTogetherAloneAreComparedWithNothing) {
+  Example example;
+  example.plan.solo = false;
+  example.meet.results.erase(example.meet.results.begin(), example.meet.results.begin() + 4);
+  const Report report = example.report();
+  EXPECT_FALSE(finding(report, "gpu-a", "rdma.sum"));
+  ASSERT_EQ(report.figures.rail_sums.size(), 1u);
+  EXPECT_EQ(report.figures.rail_sums[0].status, Status::unknown);
+  EXPECT_TRUE(
+      std::ranges::none_of(report.findings, [](const Finding& f) { return f.status == Status::unknown; }));
+}
+
 TEST(Judge, GoodOnlyAtTheSecondTryIsIntermittent) {
   Example example;
   example.meet.results[0].attempts = 2;

@@ -439,8 +439,12 @@ TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
                                             .status = Status::pass});
   report.figures.matrices = {{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .values = {400.}}};
   for (int rail = 0; rail < *policy.node->rails; ++rail)
-    report.figures.rails.push_back(
-        {.rail = rail, .operation = "write", .bytes = 1 << 20, .gbit_s = 194.5, .status = Status::pass});
+    report.figures.rails.push_back({.rail = rail,
+                                    .operation = "write",
+                                    .bytes = 1 << 20,
+                                    .gbit_s = 194.5,
+                                    .status = Status::pass,
+                                    .wrong = 0});
   EXPECT_THAT(decide(report, policy, wanted).because, testing::IsEmpty());
   for (const bool gpus : {true, false}) {  // a GPU, a rail that nobody measured
     Report less = report;

@@ -114,6 +114,8 @@ TEST(Figures, AreJudgedAgain) {
            {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].bytes = 8; }},
            {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].node = "gpu-z"; }},
            {"bandwidth of 3 of 4 rails was judged", [](Figures& f) { f.rails[1].device = "mlx5_0"; }},
+           {"gpu-7 rail 2: is said to be good, and its data was not verified",
+            [](Figures& f) { f.rails[2].wrong.reset(); }},
            {"no pair of GPUs was measured", [](Figures& f) { f.matrices.clear(); }},
            {"has 10 GB/s where the policy asks for 360", [](Figures& f) { f.matrices[0].values[1] = 10; }},
            {"hbm copy was judged of 1 of 2 GPUs", [](Figures& f) {
@@ -204,6 +206,42 @@ TEST(Figures, ALatencyThatIsAskedForIsMeasured) {
     report.figures.rails.back().p50_us = 2.5;
   }
   EXPECT_THAT(figures_never_judged(report, policy, wanted), IsEmpty());
+}
+
+// A policy of four rails whose stage measures one of them.
+TEST(Figures, AStageOfSomeRailsLeavesOutTheOthers) {
+  Policy policy = asking();
+  policy.burnin->stages.back().command.insert(policy.burnin->stages.back().command.end(), {"--rails", "0"});
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  Report report = earned();
+  report.figures.rails.resize(1);
+  EXPECT_THAT(figures_never_judged(report, policy, wanted),
+              Contains(HasSubstr("of 1 of 4 rails was judged")));
+}
+
+TEST(Figures, OfAllRailsAtOnceAreJudgedWhereThePolicyAsks) {
+  Policy policy = asking();
+  policy.rdma->share_of_solo = 0.95;
+  Wanted wanted = test::wanted();
+  wanted.plan = policy.burnin;
+  Report report = earned();
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), Contains(HasSubstr("all rails at once")));
+  RailSum sum;
+  sum.node = "gpu-7", sum.operation = "write", sum.bytes = 1 << 20, sum.rails = 4;
+  sum.solo_gbit_s = 780, sum.together_gbit_s = 776, sum.status = Status::pass;
+  report.figures.rail_sums = {sum};
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), IsEmpty());
+  EXPECT_THAT(judge_figures(report, policy, wanted).undecided, IsEmpty());
+  report.figures.rail_sums[0].together_gbit_s = 390;
+  EXPECT_THAT(judge_figures(report, policy, wanted).undecided,
+              Contains(HasSubstr("at 50.0 % of what they carry one by one")));
+  report.figures.rail_sums[0].together_gbit_s.reset();
+  EXPECT_THAT(judge_figures(report, policy, wanted).undecided, Contains(HasSubstr("were not measured")));
+  report.figures.rail_sums[0].status = Status::fail;
+  EXPECT_THAT(judge_figures(report, policy, wanted).failed, Contains(HasSubstr("all rails at once")));
+  report.figures.rail_sums[0].status = Status::unknown;
+  EXPECT_THAT(figures_never_judged(report, policy, wanted), Contains(HasSubstr("all rails at once")));
 }
 
 // Seven of eight GPUs have fallen off, and nobody counts them.

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "tests/validators/built_node.hpp"
+#include "tests/validators/odd_nodes.hpp"
 #include "validators/checks/all.hpp"
 
 namespace mlc::test {
@@ -149,6 +150,8 @@ std::vector<Case> all_cases() {
   });
   add("pci.affinity", "wrong NUMA node", Status::fail, "NUMA node",
       [](BuiltNode& node, Policy&) { node.file(node.pci(node.pf(0)) + "/numa_node", "1\n"); });
+  add("pci.affinity", "a GPU is gone", Status::unknown, "1 GPUs",
+      [](BuiltNode& node, Policy&) { node.remove("/sys/bus/pci/devices/" + node.gpu(3)); });
   add("pci.affinity", "topology hidden", Status::unknown, "no GPU to look at", [](BuiltNode& node, Policy&) {
     for (int i = 0; i < 8; ++i)
       node.remove("/sys/bus/pci/devices/" + node.gpu(i));
@@ -457,6 +460,14 @@ std::vector<Case> all_cases() {
   add("net.default-route", "rail carries it", Status::fail, "carries the default route",
       [](BuiltNode& node, Policy&) {
         node.routes.push_back({std::nullopt, 3, parse_ipv4("10.10.0.1")});
+      });
+  add("net.default-route", "rail carries half of it", Status::fail, "carries the default route: 128.0.0.0/1",
+      [=](BuiltNode& node, Policy&) {
+        node.routes.push_back({prefix("128.0.0.0/1"), 3, parse_ipv4("10.10.0.1")});
+      });
+  add("net.default-route", "a router gives an IPv6 one", Status::warn, "carries the default route: default",
+      [](BuiltNode& node, Policy&) {
+        node.routes.push_back({parse_ip_prefix("::/0"), 3, parse_ip("fe80::1")});
       });
   add("net.default-route", "routes cannot be listed", Status::unknown, "not permitted",
       [](BuiltNode& node, Policy&) {
@@ -786,6 +797,8 @@ std::vector<Case> all_cases() {
   add("gpu.throttle", "hot", Status::fail, "thermal", gpu("throttle_reasons", 0x48));
   add("gpu.throttle", "not reported", Status::unknown, "does not report", gpu_silent("throttle_reasons"));
   add("gpu.clocks", "locked", Status::fail, "1200 MHz", gpu("sm_clock_max", 1200));
+  add("gpu.clocks", "held by an application clock", Status::fail, "1200 MHz at most: its application clock",
+      gpu("sm_clock_application", 1200));
   add("gpu.clocks", "not reported", Status::unknown, "does not report", gpu_silent("sm_clock_max"));
   add("gpu.persistence", "off", Status::fail, "off", gpu("persistence", 0));
   add("gpu.persistence", "not reported", Status::unknown, "does not report", gpu_silent("persistence"));
@@ -816,6 +829,8 @@ std::vector<Case> all_cases() {
   });
   add("image.drift", "CNI binary replaced", Status::fail, "1001",
       [](BuiltNode& node, Policy&) { node.file("/opt/cni/bin/sriov", std::string(1001, 'x')); });
+  add("image.drift", "a NIC is gone", Status::unknown, "the device is not there any more",
+      [](BuiltNode& node, Policy&) { drop_nic(node, 2); });
   add("image.drift", "no lock", Status::unknown, "No such file",
       [](BuiltNode& node, Policy&) { node.remove("/etc/mlc-bench/lock.yaml"); });
   add("image.drift", "lock is nonsense", Status::unknown, "lock.yaml",

@@ -178,6 +178,23 @@ TEST(FalsePass, VfsAreLookedAtInAPod) {
   EXPECT_EQ(worst_of(run_check("rdma.port-state", *pod->host(), h100_policy())), Status::fail);
 }
 
+// "Only VFs in Pods have addresses" switched off, in the Pod, all that looks at them.
+TEST(FalsePass, InAPodTheAddressesAreJudgedWhateverThePfsHave) {
+  auto pod = BuiltNode::pod();
+  Policy policy = h100_policy();
+  policy.node->host_addresses = false;
+  for (const char* check :
+       {"net.rail-prefixes", "net.rail-routes", "net.default-route", "net.rules", "net.sysctls"})
+    EXPECT_EQ(worst_of(run_check(check, *pod->host(), policy)), Status::pass) << check;
+  std::erase_if(pod->routes, [](const BuiltRoute& route) {
+    return route.destination && *route.destination == *parse_ip_prefix("10.21.0.0/16");
+  });
+  EXPECT_EQ(worst_of(run_check("net.rail-routes", *pod->host(), policy)), Status::fail);
+  BuiltNode node;
+  EXPECT_EQ(worst_of(run_check("net.rail-routes", *node.host(), policy)), Status::skip)
+      << "of PFs it is said";
+}
+
 // Rails were the fast NICs, as many as the policy counts: one that died made room for a storage NIC.
 TEST(FalsePass, ADeadRailIsNotReplacedByAStorageNic) {
   for (const bool gone : {false, true}) {

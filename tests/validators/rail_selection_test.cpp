@@ -168,6 +168,32 @@ TEST(Selector, AStorageNicBesideAGpuDoesNotStandInForAGoneRail) {
   EXPECT_THAT(none(selection, inputs), ElementsAre("mlx5_9 has an address of another network"));
 }
 
+// Without an address either, it is known by the GPUs beside it: they have their rail, and those of the gone
+// one have none. Where NICs are near all GPUs, nothing tells it from a rail that lost its address.
+TEST(Selector, AStorageNicBesideAnotherRailsGpusIsNotTheGoneRail) {
+  const std::string all = "rails: {count: 4, select: {vendor: 15b3, near_gpu: any}, " + four_prefixes + "}\n";
+  const auto expected = *read_policy("policy: p\nnode:\n  gpus: {count: 8}\n  " + all, "p.yaml").node;
+  for (const int gone : {2, 3}) {
+    auto inputs = inputs_of({rail(0), rail(1), rail(gone == 2 ? 3 : 2), storage()});
+    auto& other = inputs.candidates[3];
+    other.gpus = inputs.candidates[1].gpus, other.addresses.clear();
+    const auto selection = select_rails(inputs, &expected);
+    EXPECT_THAT(missing(selection),
+                ElementsAre("rail " + std::to_string(gone) + " (10.1" + std::to_string(gone) + ".0.0/16)"));
+    EXPECT_THAT(none(selection, inputs),
+                ElementsAre("mlx5_9 has no address of the rails, and the GPUs beside it have their rail"));
+    for (auto& candidate : inputs.candidates)
+      candidate.gpus = {0, 1, 2, 3, 4, 5, 6, 7};
+    EXPECT_THAT(select_rails(inputs, &expected).missing, IsEmpty());
+  }
+  // Two rails to a switch, one of which lost its address.
+  auto pairs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  for (std::size_t i = 0; i < 4; ++i)
+    pairs.candidates[i].gpus = i < 2 ? std::vector{0, 1, 2, 3} : std::vector{4, 5, 6, 7};
+  pairs.candidates[2].addresses.clear();
+  EXPECT_EQ(chosen(select_rails(pairs, &expected), pairs), the_four);
+}
+
 // Router advertisements give PFs IPv6 addresses that no policy of IPv4 knows; and where only VFs have the
 // policy's addresses, those of a PF say nothing.
 TEST(Selector, AddressesThatThePolicyDoesNotSpeakOfExcludeNoRail) {

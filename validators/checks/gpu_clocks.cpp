@@ -25,10 +25,16 @@ std::string reasons_text(std::uint64_t reasons) {
   return text.empty() ? "not throttled" : text;
 }
 
+// What it may run at: application clocks that somebody has set hold it below its maximum.
+std::optional<std::uint64_t> clock_allowed(const GpuFacts& gpu) {
+  if (!gpu.sm_clock_max) return std::nullopt;
+  return std::min(*gpu.sm_clock_max, gpu.sm_clock_application.value_or(*gpu.sm_clock_max));
+}
+
 std::uint64_t usual_clock(const std::vector<GpuFacts>& gpus) {
   std::map<std::uint64_t, int> count;
   for (const auto& gpu : gpus)
-    if (gpu.sm_clock_max) ++count[*gpu.sm_clock_max];
+    if (const auto clock = clock_allowed(gpu)) ++count[*clock];
   std::uint64_t usual = 0;
   int most = 0;
   for (const auto& [clock, times] : count)
@@ -84,10 +90,17 @@ extern const Check gpu_clocks{
                std::to_string(wanted) + " MHz or more",
                "nvidia-smi -rgc and nvidia-smi -rac, then find who locked the clocks",
                [wanted](const GpuFacts& gpu) -> std::optional<Status> {
-                 if (!gpu.sm_clock_max) return std::nullopt;
-                 return *gpu.sm_clock_max >= wanted ? Status::pass : Status::fail;
+                 const auto clock = clock_allowed(gpu);
+                 if (!clock) return std::nullopt;
+                 return *clock >= wanted ? Status::pass : Status::fail;
                },
-               [](const GpuFacts& gpu) { return std::to_string(*gpu.sm_clock_max) + " MHz at most"; }});
+               [](const GpuFacts& gpu) {
+                 const auto clock = *clock_allowed(gpu);
+                 return std::to_string(clock) + " MHz at most" +
+                        (clock < *gpu.sm_clock_max
+                             ? ": its application clock; the card does " + std::to_string(*gpu.sm_clock_max)
+                             : "");
+               }});
         },
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "reports/record/text.hpp"
 #include "validators/checks/check.hpp"
 #include "validators/checks/rail_routing.hpp"
 #include "validators/checks/route_coverage.hpp"
@@ -82,6 +83,43 @@ void judge(CheckFindings& findings, const Way& way, const std::vector<FibRange>&
                  "RTM_GETROUTE and RTM_GETRULE, every address, without oif", worst.remedy);
 }
 
+// Default routes of the main table out of that device: the whole of it, one of several ways, or a part that
+// leads as far (0.0.0.0/1 and 128.0.0.0/1 come before any default route; 2000::/3 is all of IPv6 that is
+// given out).
+std::vector<std::string> defaults_by(const FibTables& tables, int oif, const DeviceNames& names) {
+  std::vector<std::string> found;
+  for (const auto& route : tables.routes)
+    if (route.table == RT_TABLE_MAIN && route.type == RTN_UNICAST &&
+        route.destination.length <= (route.family() == IpFamily::v6 ? 3 : 1) &&
+        std::ranges::any_of(route.paths(), [&](const auto& hop) { return hop.oif == oif; }))
+      found.push_back(ip_route_form(route, names));
+  return found;
+}
+
+// A router that announces itself on a rail gives every node an IPv6 default route. It does no harm to rails
+// of IPv4, and takes what else is sent by IPv6 over the rail.
+void judge_carrying(CheckFindings& findings, const Host& host, const Rail& rail, const DeviceNames& names) {
+  Status status = Status::pass;
+  std::vector<std::string> carried;
+  for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
+    const auto tables = host.fib(family);
+    if (!tables) continue;  // of the rail's own family that is said below
+    const auto found = defaults_by(*tables, rail.link->index, names);
+    const bool harmless = family == IpFamily::v6 && rail.family() == IpFamily::v4;
+    if (!found.empty()) status = worst(status, harmless ? Status::warn : Status::fail);
+    carried.insert(carried.end(), found.begin(), found.end());
+  }
+  findings.judge(status, rail.name(),
+                 carried.empty() ? "does not carry the default route"
+                                 : "carries the default route: " + join(carried, ", "),
+                 "the default route on the ordinary network", "RTM_GETROUTE",
+                 status == Status::warn
+                     ? "where the ordinary network has IPv6: sysctl -w net.ipv6.conf." + rail.netdev +
+                           ".accept_ra_defrtr=0"
+                     : "remove 'gateway' from the rail's network attachment or netplan entry; give it "
+                       "'routes' instead");
+}
+
 }  // namespace
 
 extern const Check net_default_route{
@@ -105,14 +143,7 @@ extern const Check net_default_route{
               findings.unknown("node", tables.why, "", "RTM_GETROUTE, RTM_GETRULE", "run on the node itself");
               return findings.done();
             }
-            const bool carries = std::ranges::any_of(tables->routes, [&](const Route& route) {
-              return route.is_default() && route.table == RT_TABLE_MAIN && route.oif == rail.link->index;
-            });
-            findings.judge(carries ? Status::fail : Status::pass, rail.name(),
-                           carries ? "carries the default route" : "does not carry the default route",
-                           "the default route on the ordinary network", "RTM_GETROUTE",
-                           "remove 'gateway' from the rail's network attachment or netplan entry; give it "
-                           "'routes' instead");
+            judge_carrying(findings, host, rail, names);
             if (!rail.site || rail.own().empty()) continue;
             auto destinations = rail.site->destinations;
             destinations.push_back(rail.site->prefix);

@@ -19,8 +19,13 @@ std::size_t shared(const std::vector<std::string>& a, const std::vector<std::str
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
+// What is missing already: then a group that lacks one is no fault of its own.
+struct Missing {
+  bool rails = false, gpus = false;
+};
+
 std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<Endpoint>& gpus, int per_nic,
-                           bool rails_missing) {
+                           const Missing& missing) {
   CheckFindings findings("pci.affinity");
   const std::string source = "/sys/bus/pci/devices/* (path to the root, numa_node)";
   const std::string remedy =
@@ -53,7 +58,7 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
     }
   } else {
     for (const auto* gpu : lonely)
-      if (rails_missing)
+      if (missing.rails)
         findings.unknown(gpu->subject, "shares no PCIe switch with any rail NIC that is left",
                          "a switch shared with one NIC", source, "see pci.inventory first");
       else
@@ -71,10 +76,16 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
                        "read the topology on the bare-metal node: a virtual machine may hide it");
       continue;
     }
-    findings.judge(static_cast<int>(mine.size()) == per_nic ? Status::pass : Status::fail, nic.subject,
-                   std::to_string(mine.size()) + " GPUs" + (list.empty() ? "" : " (" + list + ")") +
+    const int here = static_cast<int>(mine.size());
+    const bool of_missing = missing.gpus && here < per_nic;
+    findings.judge(here == per_nic ? Status::pass
+                   : of_missing    ? Status::unknown
+                                   : Status::fail,
+                   nic.subject,
+                   std::to_string(here) + " GPUs" + (list.empty() ? "" : " (" + list + ")") +
                        (by_numa ? " on its NUMA node" : " behind its switch"),
-                   std::to_string(per_nic) + " GPUs", source, remedy);
+                   std::to_string(per_nic) + " GPUs", source,
+                   of_missing ? "a GPU is missing: see gpu.count first" : remedy);
   }
   for (const auto& gpu : gpus)
     for (const auto& nic : nics)
@@ -154,7 +165,8 @@ extern const Check pci_affinity{
                              "say in the policy how many GPUs a NIC serves: node.rails.gpus_per_nic");
             return findings.done();
           }
-          return judge(nics, gpus, per_nic, !read_rails_here(host, policy)->missing.empty());
+          const bool gpus_missing = node && static_cast<int>(gpus.size()) < node->gpus.value_or(0);
+          return judge(nics, gpus, per_nic, {!read_rails_here(host, policy)->missing.empty(), gpus_missing});
         },
 };
 

@@ -180,6 +180,27 @@ class Selecting {
       if (far(i)) result_.others.push_back({i, NoRail::far_from_gpus});
     std::erase_if(some, far);
   }
+  // In a dead rail's place there may be a storage NIC beside another rail's GPUs: what has no address of the
+  // policy's is none where the GPUs beside it have as many rails as any, and others have fewer.
+  void without_seconds(Indices& some) {
+    std::map<int, std::size_t> rails_of;  // of each GPU, by address
+    for (int gpu = 0; gpu < expected_.gpus.value_or(0); ++gpu)
+      rails_of[gpu] = 0;
+    for (const std::size_t i : some)
+      for (const int gpu : all_[i].gpus)
+        rails_of[gpu] += in_any_site(all_[i]) ? 1 : 0;
+    std::size_t most = 0, least = some.size();
+    for (const auto& [gpu, rails] : rails_of)
+      most = std::max(most, rails), least = std::min(least, rails);
+    if (least == most) return;
+    const auto second = [&](std::size_t i) {
+      return !in_any_site(all_[i]) &&
+             std::ranges::all_of(all_[i].gpus, [&](int gpu) { return rails_of[gpu] == most; });
+    };
+    for (const std::size_t i : some)
+      if (second(i)) result_.others.push_back({i, NoRail::gpus_have_theirs});
+    std::erase_if(some, second);
+  }
   bool in_site(const RailCandidate& candidate, std::size_t site) const {
     const auto inside = [&](const IpPrefix& own) {
       return expected_.sites[site].prefix.contains(own.address);
@@ -227,6 +248,7 @@ class Selecting {
     if (wanted_ > 0 && fit.size() <= wanted_ && expected_.sites.empty() && selector.pci.empty() &&
         selector.interfaces.empty())
       without_those_far_from_gpus(fit);
+    if (!expected_.sites.empty() && selector.pci.empty() && selector.near_gpu()) without_seconds(fit);
     if (wanted_ > 0 && fit.size() > wanted_ && !expected_.sites.empty())
       narrow(fit, NoRail::other_network, [&](const RailCandidate& one) { return in_any_site(one); });
     if (wanted_ > 0 && fit.size() > wanted_) {
@@ -421,6 +443,8 @@ std::string to_text(NoRail why) {
       return "has an address of the rails, and is not what the policy selects (node.rails.select)";
     case NoRail::other_model:
       return "is another model than most";
+    case NoRail::gpus_have_theirs:
+      return "has no address of the rails, and the GPUs beside it have their rail";
     case NoRail::gpu_gone:
       return "is what the policy selects, but for a GPU beside it";
   }

@@ -58,7 +58,8 @@ enum class NoRail {
   far_from_gpus,
   not_selected_here,  // has an address of a rail, and is not what the selector asks for
   other_model,
-  gpu_gone,  // is what the selector asks for, but for the GPU beside it
+  gpus_have_theirs,  // its GPUs have as many rails as others, and others have fewer
+  gpu_gone,          // is what the selector asks for, but for the GPU beside it
 };
 
 struct FoundRail {

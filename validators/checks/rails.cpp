@@ -53,7 +53,9 @@ bool in_site(const RailExpectation* site, const IpPrefix& address) {
 // Where the rails' addresses are: on these interfaces, or on VFs that Pods have. Empty: nobody says.
 std::optional<bool> addressed_here(const Host& host, const std::vector<Rail>& rails,
                                    const NodeExpectation* expected) {
-  if (expected && expected->host_addresses) return expected->host_addresses;
+  // "Not on the host" is said of PFs: in a Pod, and in a virtual machine, the rails are the VFs themselves.
+  if (expected && expected->host_addresses)
+    return *expected->host_addresses || std::ranges::any_of(rails, &Rail::vf);
   if (expected && !expected->sites.empty()) return true;
   bool vfs = true;
   for (const auto& rail : rails) {
@@ -220,8 +222,12 @@ std::optional<std::vector<Rail>> addressed_rails_or_say(const Host& host, const 
     std::erase_if(*rails, [](const Rail& rail) { return !rail.numbered; });
     return rails;
   }
-  const std::string why = "the PFs have no address; their VFs, in Pods, may have them",
-                    source = "RTM_GETADDR";
+  const auto* node = expectation(policy);
+  const std::string
+      why = node && node->host_addresses
+                ? "the rails' addresses are those of VFs in Pods (node.rails.host_addresses: false)"
+                : "the PFs have no address; their VFs, in Pods, may have them",
+      source = "RTM_GETADDR";
   if (here)
     findings.skip("rails", why, source);
   else

@@ -97,6 +97,8 @@ void judge_rail(const RailResult& figure, const Policy& policy, FigureReasons& r
     if (figure.status == Status::pass)
       reasons.undecided.push_back(name + "is said to be good at " + fixed(figure.gbit_s, 2) +
                                   " Gbit/s, and the policy asks for " + fixed(*asked_of_rail(policy), 2));
+  } else if (figure.status == Status::pass && !figure.p50_us && !figure.wrong) {
+    reasons.undecided.push_back(name + "is said to be good, and its data was not verified");
   }
   if (!policy.rdma || figure.status != Status::pass) return;
   const auto& asked = *policy.rdma;
@@ -107,6 +109,22 @@ void judge_rail(const RailResult& figure, const Policy& policy, FigureReasons& r
   if (asked.latency_us && figure.p50_us && *figure.p50_us > *asked.latency_us)
     reasons.undecided.push_back(name + "is said to be good at " + time_text(*figure.p50_us) +
                                 ", and the policy asks for " + time_text(*asked.latency_us));
+}
+
+// All rails of a node at once, against what they carry one by one.
+void judge_sum(const RailSum& sum, const Policy& policy, FigureReasons& reasons) {
+  const std::string name = sum.node + ": all rails at once, " + bytes_text(sum.bytes) + ", ";
+  if (sum.status == Status::fail) {
+    reasons.failed.push_back(name + (sum.why.empty() ? "failed" : sum.why));
+  } else if (sum.status == Status::pass && policy.rdma && policy.rdma->share_of_solo) {
+    if (!sum.solo_gbit_s || !sum.together_gbit_s)
+      reasons.undecided.push_back(name + "are said to be good, and were not measured");
+    else if (*sum.together_gbit_s < *policy.rdma->share_of_solo * *sum.solo_gbit_s)
+      reasons.undecided.push_back(name + "are said to be good at " +
+                                  percent_text(*sum.together_gbit_s / *sum.solo_gbit_s) +
+                                  " of what they carry one by one, and the policy asks for " +
+                                  percent_text(*policy.rdma->share_of_solo));
+  }
 }
 
 // Pairs of GPUs that are slower than the policy asks, and are said to be good.
@@ -174,13 +192,6 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
   return missing;
 }
 
-// A stage that measures some rails is held to those by its own options.
-bool is_of_all_rails(const BurninStage& stage) {
-  return std::ranges::none_of(stage.command, [](const auto& word) {
-    return word.starts_with("--rails") || word.starts_with("--devices");
-  });
-}
-
 bool any_stage(const std::optional<BurninPlan>& plan, const std::function<bool(const BurninStage&)>& is) {
   return plan && std::ranges::any_of(plan->stages, is);
 }
@@ -210,14 +221,23 @@ std::vector<std::string> rails_never_judged(const Report& report, const Policy& 
       missing.push_back("rdma: " + what + " of " + std::to_string(of) + " of " + std::to_string(all) +
                         " rails was judged, and the policy asks for " + asked);
   };
-  const bool of_this_run = any_stage(wanted.plan, [&](const BurninStage& stage) {
-    return stage.command.front() == "rdma" && (in_fabric || is_of_all_rails(stage));
-  });
+  const bool of_this_run =
+      any_stage(wanted.plan, [&](const BurninStage& stage) { return stage.command.front() == "rdma"; });
   if (const auto rate = asked_of_rail(policy); rate && of_this_run && !comes("bandwidth"))
     want("the bandwidth" + std::string(in_fabric ? " to another node" : ""),
          fixed(*rate, 2) + " Gbit/s of each", [&](const RailResult& figure) {
            return is_judged_by_rate(figure, policy) && !(in_fabric && figure.peer.empty());
          });
+  const bool of_several = all > 1 && of_this_run && !comes("bandwidth");
+  if (policy.rdma->share_of_solo && of_several &&
+      std::ranges::none_of(report.figures.rail_sums, [&](const RailSum& sum) {
+        // Of two nodes it is measured from one to the other, and so of both.
+        const bool own = is_own(sum.node, report) || (in_fabric && is_own(sum.peer, report));
+        return tested(sum.status) && own && !(in_fabric && sum.peer.empty());
+      }))
+    missing.push_back(
+        "rdma: all rails at once were not judged against each by itself, and the policy asks for " +
+        percent_text(*policy.rdma->share_of_solo));
   if (const auto& most = policy.rdma->latency_us; most && !comes("latency"))
     want("the latency", "at most " + time_text(*most),
          [](const RailResult& figure) { return figure.p50_us.has_value(); });
@@ -231,6 +251,8 @@ FigureReasons judge_figures(const Report& report, const Policy& policy, const Wa
   for (const auto& figure : report.figures.rails)
     if (figure.peer.empty() || (wanted.plan && wanted.kind != RunKind::fabric))
       judge_rail(figure, policy, reasons);
+  for (const auto& sum : report.figures.rail_sums)
+    if (sum.peer.empty() || (wanted.plan && wanted.kind != RunKind::fabric)) judge_sum(sum, policy, reasons);
   if (is_told(report, "rdma.")) reasons.failed.clear();
   const auto asked = policy.gpu ? asked_of_gpus(*policy.gpu) : std::vector<AskedOfGpu>{};
   if (policy.gpu && policy.gpu->nvlink_gb_s && !is_told(report, "burnin.nvlink"))
