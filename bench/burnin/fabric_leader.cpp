@@ -238,7 +238,7 @@ class Leader {
     const auto start = Clock::now();
     gathering_.ending();
     const bool was = stopped_;
-    while (seconds_since(start) < farewell_s && was == stopped_ && gathering_.anybody_here())
+    while (seconds_since(start) < farewell_s && was == stopped_ && gathering_.present() > 0)
       (void)turn();
   }
 

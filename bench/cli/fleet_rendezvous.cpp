@@ -58,13 +58,7 @@ void tell_apart(FleetRendezvous& all) {
     if (times[name] > 1) all.names[i] = name + ":" + std::to_string(before);
   }
   for (const auto& [name, count] : times)
-    if (count > 1) {
-      all.warnings.push_back(
-          std::to_string(count) + " agents of one machine (" + printable(name, 64) +
-          ") share its rails and processors, so that nobody is accused; on a "
-          "cluster start one a node: mpirun --map-by ppr:1:node, srun --ntasks-per-node=1");
-      break;
-    }
+    if (count > 1 && !all.shared) all.shared = {name, count};
 }
 
 }  // namespace

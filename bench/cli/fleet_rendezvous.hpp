@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,12 @@ struct FleetRendezvous {
   std::string key;
   std::string local;  // this end's IPv4 address on the way to the coordinator, or what it is reached by there
   int neighbours_before = 0;  // agents of this machine with a smaller index
-  std::vector<std::string> warnings;
-  FileDescriptor listener;  // at index 0
+  struct SharedMachine {
+    std::string machine;
+    int agents = 0;
+  };
+  std::optional<SharedMachine> shared;  // several agents run on one machine, and measure that: this one, say
+  FileDescriptor listener;              // at index 0
 };
 
 struct FleetMemberOptions {

@@ -114,8 +114,9 @@ void Gathering::tell(int seat, const nlohmann::json& message) {
   }
 }
 
-bool Gathering::anybody_here() const {
-  return std::ranges::any_of(seats_, [](const auto& seat) { return seat->link.has_value(); });
+int Gathering::present() const {
+  return static_cast<int>(
+      std::ranges::count_if(seats_, [](const auto& seat) { return seat->link.has_value(); }));
 }
 
 void Gathering::sort(const std::function<int(const nlohmann::json&)>& by) {

@@ -45,7 +45,7 @@ class Gathering {
   int size() const { return static_cast<int>(seats_.size()); }
   const Seat& seat(int number) const { return *seats_[static_cast<std::size_t>(number)]; }
   bool here(int number) const { return seat(number).link.has_value(); }
-  bool anybody_here() const;
+  int present() const;  // seats whose member is here
   // Once, when all have come: seats are numbered anew.
   void sort(const std::function<int(const nlohmann::json& hello)>& by);
 

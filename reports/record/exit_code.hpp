@@ -1,6 +1,8 @@
 // The exit codes of every command, the same everywhere.
 #pragma once
 
+#include <optional>
+
 #include "reports/record/verdict.hpp"
 
 namespace mlc {
@@ -24,6 +26,14 @@ constexpr ExitCode exit_code_of(Decision decision) {
       return ExitCode::inconclusive;
   }
   return ExitCode::tool;
+}
+
+// What another process of ours said that it ends with; empty: none of these.
+constexpr std::optional<ExitCode> exit_code_from(int code) {
+  for (const auto each : {ExitCode::pass, ExitCode::fail, ExitCode::inconclusive, ExitCode::tool,
+                          ExitCode::usage, ExitCode::interrupted})
+    if (static_cast<int>(each) == code) return each;
+  return std::nullopt;
 }
 
 }  // namespace mlc

@@ -131,7 +131,7 @@ void measure(int agents) {
   (void)coordinator.hold({});
   const double all = seconds_since(began);
   const int rounds = coordinator.campaign() == nullptr ? 0 : coordinator.campaign()->round();
-  coordinator.dismiss(0);
+  coordinator.dismiss(ExitCode::pass);
   ::waitpid(child, nullptr, 0);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

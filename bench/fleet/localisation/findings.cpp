@@ -212,7 +212,7 @@ std::string summary_of(const Campaign& campaign) {
   return text + ", " + std::to_string(campaign.round()) + " rounds";
 }
 
-std::string findings_text(const Campaign& campaign, std::span<const std::string> names) {
+std::string findings_text(const Campaign& campaign, std::span<const std::string> names, bool accuses) {
   const Judgement& judgement = campaign.judgement();
   std::string text;
   for (const auto& warning : judgement.warnings)
@@ -220,8 +220,9 @@ std::string findings_text(const Campaign& campaign, std::span<const std::string>
   if (!judgement.alarm.empty()) text += "FLEET: " + judgement.alarm + "\n";
   for (const auto& told : told_together(judgement, campaign.topology())) {
     const Located& each = told.front();
-    text += pad_right(to_string(each.standing), 10) + " " + location_of(told, campaign.topology(), names) +
-            ": " + loss_text(told);
+    const bool faulty = each.standing == Standing::faulty;
+    text += pad_right(to_string(faulty && !accuses ? Standing::unresolved : each.standing), 10) + " " +
+            location_of(told, campaign.topology(), names) + ": " + loss_text(told);
     if (!each.path) text += ", margin " + fixed(each.margin, 1) + " nats";
     text += "\n";
     for (std::size_t i = 0; told.size() > 1 && i < std::min(told.size(), paths_shown); ++i)

@@ -39,8 +39,9 @@ Decision decision_of(const Judgement& judgement);
 // "1021 clean, 2 faulty, 1 ambiguous, 5 rounds"
 std::string summary_of(const Campaign& campaign);
 
-// A line each, with the strongest evidence under those that are accused.
-std::string findings_text(const Campaign& campaign, std::span<const std::string> names);
+// A line each, with the strongest evidence under those that are accused. Where what was measured is no node's
+// (`accuses` false), what would be faulty is unresolved.
+std::string findings_text(const Campaign& campaign, std::span<const std::string> names, bool accuses = true);
 nlohmann::json findings_json(const Campaign& campaign, std::span<const std::string> names);
 
 }  // namespace mlc::fleet

@@ -86,7 +86,11 @@ class Agent {
       if (type == "refused")
         return trouble("the coordinator refused this node: " + message->at("why").get<std::string>());
       if (type == "end") {
-        end_.code = whole_number<int>(message->at("code"));
+        const auto code = whole_number<int>(message->at("code"));
+        const auto known = exit_code_from(code);
+        if (!known)
+          return trouble("the coordinator ended with " + std::to_string(code) + ", which is no end");
+        end_.code = *known;
         return std::move(end_);
       }
       answer(link, type, *message);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bench/fleet/measurement/engine.hpp"
+#include "reports/record/exit_code.hpp"
 
 namespace mlc::fleet {
 
@@ -31,8 +32,8 @@ struct AgentHooks {
 };
 
 struct AgentEnd {
-  int code = 3;         // of the campaign, as the coordinator has it
-  std::string trouble;  // why there is none
+  ExitCode code = ExitCode::tool;  // of the campaign, as the coordinator has it
+  std::string trouble;             // why there is none
   bool interrupted = false;
 };
 

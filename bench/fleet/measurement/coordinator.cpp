@@ -67,7 +67,7 @@ class Coordinator::Held {
 
   CampaignEnd hold(const std::vector<RoundRecord>& before) {
     gather();
-    if (const int here = gathering_.size(); here < 2 || stopped_) {
+    if (const int here = gathering_.present(); here < 2 || stopped_) {
       end_.nothing = stopped_ ? "interrupted before anything was measured"
                               : "a campaign needs two nodes, and " + std::to_string(here) + " came";
       end_.interrupted = stopped_;
@@ -97,11 +97,11 @@ class Coordinator::Held {
 
   const Campaign* campaign() const { return campaign_ ? &*campaign_ : nullptr; }
 
-  void dismiss(int code) {
+  void dismiss(ExitCode code) {
     gathering_.ending();
     for (int i = 0; i < gathering_.size(); ++i)
-      gathering_.tell(i, {{"type", "end"}, {"code", code}});
-    for (const auto start = Clock::now(); gathering_.anybody_here() && seconds_since(start) < farewell_s;)
+      gathering_.tell(i, {{"type", "end"}, {"code", static_cast<int>(code)}});
+    for (const auto start = Clock::now(); gathering_.present() > 0 && seconds_since(start) < farewell_s;)
       (void)gathering_.turn();
   }
 
@@ -361,6 +361,6 @@ Coordinator::Coordinator(FileDescriptor listener, CampaignTerms terms, Coordinat
 Coordinator::~Coordinator() = default;
 CampaignEnd Coordinator::hold(const std::vector<RoundRecord>& held) { return held_->hold(held); }
 const Campaign* Coordinator::campaign() const { return held_->campaign(); }
-void Coordinator::dismiss(int code) { held_->dismiss(code); }
+void Coordinator::dismiss(ExitCode code) { held_->dismiss(code); }
 
 }  // namespace mlc::fleet

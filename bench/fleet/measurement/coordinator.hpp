@@ -11,6 +11,7 @@
 #include "bench/fleet/measurement/engine.hpp"
 #include "bench/fleet/measurement/round_record.hpp"
 #include "bench/ranks/signed_link.hpp"
+#include "reports/record/exit_code.hpp"
 
 namespace mlc::fleet {
 
@@ -54,7 +55,7 @@ class Coordinator {
   // Of hold(); null where there was none.
   const Campaign* campaign() const;
   // The last word to all agents: what they exit with.
-  void dismiss(int code);
+  void dismiss(ExitCode code);
 
  private:
   class Held;

@@ -197,7 +197,7 @@ Came held(const Setting& setting) {
   }
   came.end = coordinator.hold(setting.before);
   if (coordinator.campaign() != nullptr) came.campaign = *coordinator.campaign();
-  coordinator.dismiss(0);
+  coordinator.dismiss(ExitCode::pass);
   threads.clear();
   return came;
 }
@@ -209,7 +209,7 @@ TEST(Coordinator, HealthyNodesAreCleanAndAllHearIt) {
   EXPECT_THAT(came.end.troubles, IsEmpty());
   EXPECT_EQ(came.records.size(), static_cast<std::size_t>(came.campaign->round()));
   for (const auto& [index, end] : came.agents)
-    EXPECT_EQ(end.code, 0) << index << ": " << end.trouble;
+    EXPECT_EQ(end.code, ExitCode::pass) << index << ": " << end.trouble;
 }
 
 TEST(Coordinator, ASlowEndIsNamed) {
