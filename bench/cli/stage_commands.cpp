@@ -40,7 +40,7 @@ bool is_unverified(const CLI::App& command) {
 }
 
 // Why the stage can be none; empty: it can.
-std::string why_not(const BurninStage& stage) {
+std::string why_not(const BurninStage& stage, bool in_fabric) {
   const std::string& name = stage.command.front();
   const bool checks = name == "validate";
   if (!checks && name != "gpu" && name != "rdma" && find_collective(name) == nullptr)
@@ -63,6 +63,8 @@ std::string why_not(const BurninStage& stage) {
   };
   if (auto why = given(of_any); !why.empty()) return why;
   if (is_unverified(command)) return "-c 0 verifies nothing, with which nothing passes";
+  if (in_fabric && is_given(command, "--one-way"))
+    return "--one-way measures one way, and each node of a fabric stage is judged by both";
   return checks ? given(of_validate) : "";
 }
 
@@ -70,10 +72,10 @@ std::string why_not(const BurninStage& stage) {
 
 Policy policy_with_plans(const std::string& name_or_path) {
   Policy policy = named_policy(name_or_path);
-  for (const auto& plan : {policy.burnin, policy.fabric, policy.health, policy.passive})
-    if (plan)
-      for (const auto& stage : plan->stages)
-        if (const auto why = why_not(stage); !why.empty())
+  for (const auto* plan : {&policy.burnin, &policy.fabric, &policy.health, &policy.passive})
+    if (*plan)
+      for (const auto& stage : (*plan)->stages)
+        if (const auto why = why_not(stage, plan == &policy.fabric); !why.empty())
           throw PolicyError(policy.name + ": stage " + stage.name + ": " + why);
   return policy;
 }

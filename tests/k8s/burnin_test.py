@@ -342,6 +342,13 @@ class PlansThatAreNone(BurninCase):
                     self.assertIn(why, ran.err)
                     self.assertFalse(os.path.exists(self.path("state")))
 
+    def test_a_fabric_stage_measures_both_ways(self):
+        """One way, none of its nodes would have met another."""
+        fabric = 'fabric:\n  stages:\n    - {stage: rails, command: [rdma, write, --connect, "{peer}", --one-way]}\n'
+        ran = self.burnin(policy(CHECKS, more=fabric))
+        self.assertEqual(ran.code, 64, ran)
+        self.assertIn("stage rails: --one-way measures one way", ran.err)
+
     def test_root_of_a_rooted_collective_is_a_rank(self):
         ran = self.burnin(policy("stage: one, command: [broadcast, --backend, loopback, --ranks, 3, --root, 1, --sizes, 4K, -n, 5]", CHECKS))
         self.assertEqual(ran.code, 0, ran)

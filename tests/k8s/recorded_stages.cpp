@@ -141,14 +141,19 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
                                       .phase = "together",
                                       .wrong = 0});
     }
-    const bool alone = std::ranges::find(stage.command, "--together") == stage.command.end();
-    report.figures.rail_sums.push_back({.node = node.name,
-                                        .operation = "write",
-                                        .bytes = 65536,
-                                        .rails = 4,
-                                        .solo_gbit_s = alone ? std::optional(780.0) : std::nullopt,
-                                        .together_gbit_s = good ? 778 : 676.1,
-                                        .status = good && alone ? Status::pass : Status::unknown});
+    const auto says = [&](const char* word) {
+      return std::ranges::find(stage.command, word) != stage.command.end();
+    };
+    const bool alone = !says("--together");
+    // As rdma itself does.
+    if (!says("--solo") && !says("--matrix"))
+      report.figures.rail_sums.push_back({.node = node.name,
+                                          .operation = "write",
+                                          .bytes = 65536,
+                                          .rails = 4,
+                                          .solo_gbit_s = alone ? std::optional(780.0) : std::nullopt,
+                                          .together_gbit_s = good ? 778 : 676.1,
+                                          .status = good && alone ? Status::pass : Status::unknown});
   } else {
     report.run.ranks = 8, report.run.backend = backend_of(stage);
     const std::string sizes = word_after(stage, "--sizes");

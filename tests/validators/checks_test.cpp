@@ -141,16 +141,24 @@ std::vector<Case> all_cases() {
       [](BuiltNode& node, Policy&) { node.file("/proc/cmdline", "intel_iommu=on\n"); });
   add("pci.acs", "unprivileged", Status::unknown, "64 bytes",
       [=](BuiltNode& node, Policy&) { cut_config(node, "0000:19:00.0"); });
-  add("pci.affinity", "nic in the wrong group", Status::fail, "0 GPUs", [](BuiltNode& node, Policy&) {
-    // NIC 1 now sits beside NIC 0: three devices too many behind one switch, none behind the other.
-    const std::string moved = node.pci("0000:19:00.0") + "/" + node.pf(1);
-    node.link("/sys/bus/pci/devices/" + node.pf(1), "../../../" + moved.substr(5));
-    std::filesystem::rename(node.root() + node.pci(node.pf(1)), node.root() + moved);
-    node.link("/sys/class/infiniband/mlx5_1", "../.." + moved.substr(4) + "/infiniband/mlx5_1");
+  // Beside NIC 0.
+  const auto move = [](BuiltNode& node, const std::string& address) {
+    const std::string moved = node.pci("0000:19:00.0") + "/" + address;
+    node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));
+    std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
+    if (address == node.pf(1))
+      node.link("/sys/class/infiniband/mlx5_1", "../.." + moved.substr(4) + "/infiniband/mlx5_1");
+  };
+  // Three devices behind one switch, one too many, and none behind the other.
+  add("pci.affinity", "nic in the wrong group", Status::fail, "0 GPUs",
+      [=](BuiltNode& node, Policy&) { move(node, node.pf(1)); });
+  add("pci.affinity", "two rails to a switch", Status::pass, "2 GPUs", [=](BuiltNode& node, Policy&) {
+    for (const auto& address : {node.pf(1), node.gpu(2), node.gpu(3)})
+      move(node, address);
   });
   add("pci.affinity", "wrong NUMA node", Status::fail, "NUMA node",
       [](BuiltNode& node, Policy&) { node.file(node.pci(node.pf(0)) + "/numa_node", "1\n"); });
-  add("pci.affinity", "a GPU is gone", Status::unknown, "1 GPUs",
+  add("pci.affinity", "a GPU is gone", Status::fail, "7 GPUs are on the bus",
       [](BuiltNode& node, Policy&) { node.remove("/sys/bus/pci/devices/" + node.gpu(3)); });
   add("pci.affinity", "topology hidden", Status::unknown, "no GPU to look at", [](BuiltNode& node, Policy&) {
     for (int i = 0; i < 8; ++i)
@@ -468,6 +476,12 @@ std::vector<Case> all_cases() {
   add("net.default-route", "a router gives an IPv6 one", Status::warn, "carries the default route: default",
       [](BuiltNode& node, Policy&) {
         node.routes.push_back({parse_ip_prefix("::/0"), 3, parse_ip("fe80::1")});
+      });
+  add("net.default-route", "and the rails have no address of their own", Status::warn, "carries the default",
+      [](BuiltNode& node, Policy& policy) {
+        policy.node->sites.clear(), policy.node->host_addresses = true;
+        node.rail_link(0).addresses.clear();
+        node.routes.push_back({parse_ip_prefix("::/0"), node.rail_link(0).index, parse_ip("fe80::1")});
       });
   add("net.default-route", "routes cannot be listed", Status::unknown, "not permitted",
       [](BuiltNode& node, Policy&) {
@@ -797,8 +811,15 @@ std::vector<Case> all_cases() {
   add("gpu.throttle", "hot", Status::fail, "thermal", gpu("throttle_reasons", 0x48));
   add("gpu.throttle", "not reported", Status::unknown, "does not report", gpu_silent("throttle_reasons"));
   add("gpu.clocks", "locked", Status::fail, "1200 MHz", gpu("sm_clock_max", 1200));
-  add("gpu.clocks", "held by an application clock", Status::fail, "1200 MHz at most: its application clock",
-      gpu("sm_clock_application", 1200));
+  add("gpu.clocks", "held by an application clock", Status::fail, "application clock 1200 where 1980 is",
+      [](BuiltNode& node, Policy&) {
+        node.gpus()["gpus"][0]["sm_clock_application"] = 1200;
+        node.gpus()["gpus"][0]["sm_clock_application_default"] = 1980;
+      });
+  add("gpu.clocks", "the factory's is below the maximum", Status::pass, "", [](BuiltNode& node, Policy&) {
+    node.gpus()["gpus"][0]["sm_clock_application"] = 1095;
+    node.gpus()["gpus"][0]["sm_clock_application_default"] = 1095;
+  });
   add("gpu.clocks", "not reported", Status::unknown, "does not report", gpu_silent("sm_clock_max"));
   add("gpu.persistence", "off", Status::fail, "off", gpu("persistence", 0));
   add("gpu.persistence", "not reported", Status::unknown, "does not report", gpu_silent("persistence"));

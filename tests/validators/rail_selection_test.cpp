@@ -186,6 +186,15 @@ TEST(Selector, AStorageNicBesideAnotherRailsGpusIsNotTheGoneRail) {
       candidate.gpus = {0, 1, 2, 3, 4, 5, 6, 7};
     EXPECT_THAT(select_rails(inputs, &expected).missing, IsEmpty());
   }
+  // Where only VFs have addresses, a PF without one is as it has to be.
+  auto pfs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
+  for (std::size_t i = 0; i < 4; ++i)
+    pfs.candidates[i].gpus = i < 2 ? std::vector{0, 1, 2, 3} : std::vector{4, 5, 6, 7};
+  for (std::size_t i = 1; i < 4; ++i)
+    pfs.candidates[i].addresses.clear();
+  auto of_vfs = expected;
+  of_vfs.host_addresses = false;
+  EXPECT_THAT(select_rails(pfs, &of_vfs).missing, IsEmpty());
   // Two rails to a switch, one of which lost its address.
   auto pairs = inputs_of({rail(0), rail(1), rail(2), rail(3)});
   for (std::size_t i = 0; i < 4; ++i)

@@ -25,16 +25,16 @@ std::string reasons_text(std::uint64_t reasons) {
   return text.empty() ? "not throttled" : text;
 }
 
-// What it may run at: application clocks that somebody has set hold it below its maximum.
-std::optional<std::uint64_t> clock_allowed(const GpuFacts& gpu) {
-  if (!gpu.sm_clock_max) return std::nullopt;
-  return std::min(*gpu.sm_clock_max, gpu.sm_clock_application.value_or(*gpu.sm_clock_max));
+// Somebody has set application clocks below those of the factory (which are below the maximum on some cards).
+bool is_held_down(const GpuFacts& gpu) {
+  return gpu.sm_clock_application && gpu.sm_clock_application_default &&
+         *gpu.sm_clock_application < *gpu.sm_clock_application_default;
 }
 
 std::uint64_t usual_clock(const std::vector<GpuFacts>& gpus) {
   std::map<std::uint64_t, int> count;
   for (const auto& gpu : gpus)
-    if (const auto clock = clock_allowed(gpu)) ++count[*clock];
+    if (gpu.sm_clock_max) ++count[*gpu.sm_clock_max];
   std::uint64_t usual = 0;
   int most = 0;
   for (const auto& [clock, times] : count)
@@ -74,7 +74,7 @@ extern const Check gpu_clocks{
     .name = "gpu.clocks",
     .summary = "every GPU may run at the clock of the policy, and of its neighbours",
     .why = "A clock lock that somebody forgot makes a node slow for weeks; nothing reports it.",
-    .reads = "NVML: maximum SM clock, application clock",
+    .reads = "NVML: maximum SM clock, application clock and its default",
     .fix = "nvidia-smi -rgc; nvidia-smi -rac.",
     .keys = "gpus.sm_clock_max",
     .run =
@@ -86,19 +86,20 @@ extern const Check gpu_clocks{
                                            : usual_clock(reading->gpus);
           return each_gpu(
               host, policy,
-              {"gpu.clocks", "its clocks", "nvmlDeviceGetMaxClockInfo, nvmlDeviceGetApplicationsClock",
+              {"gpu.clocks", "its clocks",
+               "nvmlDeviceGetMaxClockInfo, nvmlDeviceGet[Default]ApplicationsClock",
                std::to_string(wanted) + " MHz or more",
                "nvidia-smi -rgc and nvidia-smi -rac, then find who locked the clocks",
                [wanted](const GpuFacts& gpu) -> std::optional<Status> {
-                 const auto clock = clock_allowed(gpu);
-                 if (!clock) return std::nullopt;
-                 return *clock >= wanted ? Status::pass : Status::fail;
+                 if (!gpu.sm_clock_max) return std::nullopt;
+                 return *gpu.sm_clock_max >= wanted && !is_held_down(gpu) ? Status::pass : Status::fail;
                },
                [](const GpuFacts& gpu) {
-                 const auto clock = *clock_allowed(gpu);
-                 return std::to_string(clock) + " MHz at most" +
-                        (clock < *gpu.sm_clock_max
-                             ? ": its application clock; the card does " + std::to_string(*gpu.sm_clock_max)
+                 return std::to_string(*gpu.sm_clock_max) + " MHz at most" +
+                        (is_held_down(gpu)
+                             ? ", application clock " + std::to_string(*gpu.sm_clock_application) +
+                                   " where " + std::to_string(*gpu.sm_clock_application_default) +
+                                   " is its default"
                              : "");
                }});
         },

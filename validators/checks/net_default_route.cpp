@@ -97,27 +97,28 @@ std::vector<std::string> defaults_by(const FibTables& tables, int oif, const Dev
 }
 
 // A router that announces itself on a rail gives every node an IPv6 default route. It does no harm to rails
-// of IPv4, and takes what else is sent by IPv6 over the rail.
+// that are not of IPv6 by the policy, and takes what else is sent by IPv6 over the rail.
 void judge_carrying(CheckFindings& findings, const Host& host, const Rail& rail, const DeviceNames& names) {
+  const bool six_is_the_rails = rail.site && rail.family() == IpFamily::v6;
   Status status = Status::pass;
-  std::vector<std::string> carried;
+  std::vector<std::string> carried, remedies;
   for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
     const auto tables = host.fib(family);
     if (!tables) continue;  // of the rail's own family that is said below
     const auto found = defaults_by(*tables, rail.link->index, names);
-    const bool harmless = family == IpFamily::v6 && rail.family() == IpFamily::v4;
-    if (!found.empty()) status = worst(status, harmless ? Status::warn : Status::fail);
+    if (found.empty()) continue;
+    const bool six = family == IpFamily::v6;
+    status = worst(status, six && !six_is_the_rails ? Status::warn : Status::fail);
     carried.insert(carried.end(), found.begin(), found.end());
+    remedies.push_back(six ? "where a router announces it: sysctl -w net.ipv6.conf." + rail.netdev +
+                                 ".accept_ra_defrtr=0"
+                           : "remove 'gateway' from the rail's network attachment or netplan entry; give it "
+                             "'routes' instead");
   }
   findings.judge(status, rail.name(),
                  carried.empty() ? "does not carry the default route"
                                  : "carries the default route: " + join(carried, ", "),
-                 "the default route on the ordinary network", "RTM_GETROUTE",
-                 status == Status::warn
-                     ? "where the ordinary network has IPv6: sysctl -w net.ipv6.conf." + rail.netdev +
-                           ".accept_ra_defrtr=0"
-                     : "remove 'gateway' from the rail's network attachment or netplan entry; give it "
-                       "'routes' instead");
+                 "the default route on the ordinary network", "RTM_GETROUTE", join(remedies, "; "));
 }
 
 }  // namespace

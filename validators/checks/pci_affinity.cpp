@@ -31,14 +31,21 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
   const std::string remedy =
       "compare the slots with the build sheet (nvidia-smi topo -m shows the same picture); move the card, "
       "then set NCCL_NET_GDR_LEVEL only as a stopgap";
-  // Each GPU belongs to the NIC with which it shares most of its path; then to one of its NUMA node.
+  // Each GPU belongs to the NIC with which it shares most of its path, of several behind one switch to the
+  // first that has not its number yet; then to one of its NUMA node.
   std::map<std::string, std::vector<std::string>> groups;
+  const auto is_full = [&](const Endpoint& nic) {
+    return static_cast<int>(groups[nic.address].size()) >= per_nic;
+  };
   std::vector<const Endpoint*> lonely;
   for (const auto& gpu : gpus) {
     const Endpoint* best = nullptr;
     std::size_t most = 0;
-    for (const auto& nic : nics)
-      if (const auto depth = shared(gpu.path, nic.path); depth > most) most = depth, best = &nic;
+    for (const auto& nic : nics) {
+      const auto depth = shared(gpu.path, nic.path);
+      const bool next = best && depth == most && is_full(*best) && !is_full(nic);
+      if (depth > most || next) most = depth, best = &nic;
+    }
     if (best)
       groups[best->address].push_back(gpu.address);
     else
@@ -85,7 +92,7 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
                    std::to_string(here) + " GPUs" + (list.empty() ? "" : " (" + list + ")") +
                        (by_numa ? " on its NUMA node" : " behind its switch"),
                    std::to_string(per_nic) + " GPUs", source,
-                   of_missing ? "a GPU is missing: see gpu.count first" : remedy);
+                   of_missing ? "a GPU is missing: the finding of this node, and gpu.count" : remedy);
   }
   for (const auto& gpu : gpus)
     for (const auto& nic : nics)
@@ -166,7 +173,16 @@ extern const Check pci_affinity{
             return findings.done();
           }
           const bool gpus_missing = node && static_cast<int>(gpus.size()) < node->gpus.value_or(0);
-          return judge(nics, gpus, per_nic, {!read_rails_here(host, policy)->missing.empty(), gpus_missing});
+          auto judged =
+              judge(nics, gpus, per_nic, {!read_rails_here(host, policy)->missing.empty(), gpus_missing});
+          if (!gpus_missing) return judged;
+          // Where NVML cannot be asked, as in a look at a node that trains, nothing else says so.
+          findings.fail("node", std::to_string(gpus.size()) + " GPUs are on the bus",
+                        std::to_string(*node->gpus) + " GPUs", "/sys/bus/pci/devices",
+                        "lspci -d 10de: and dmesg | grep -i xid; power-cycle (AC), reseat, then open an RMA");
+          auto all = findings.done();
+          all.insert(all.end(), judged.begin(), judged.end());
+          return all;
         },
 };
 

@@ -248,7 +248,10 @@ class Selecting {
     if (wanted_ > 0 && fit.size() <= wanted_ && expected_.sites.empty() && selector.pci.empty() &&
         selector.interfaces.empty())
       without_those_far_from_gpus(fit);
-    if (!expected_.sites.empty() && selector.pci.empty() && selector.near_gpu()) without_seconds(fit);
+    const bool addressed = expected_.host_addresses.value_or(true) ||
+                           std::ranges::all_of(fit, [&](std::size_t i) { return all_[i].vf; });
+    if (!expected_.sites.empty() && selector.pci.empty() && selector.near_gpu() && addressed)
+      without_seconds(fit);
     if (wanted_ > 0 && fit.size() > wanted_ && !expected_.sites.empty())
       narrow(fit, NoRail::other_network, [&](const RailCandidate& one) { return in_any_site(one); });
     if (wanted_ > 0 && fit.size() > wanted_) {

@@ -54,7 +54,7 @@ struct GpuNumber {
 
 // As nvml.cpp writes them. NVML's words: an ECC error is corrected or uncorrected, a row is remapped for
 // correctable or uncorrectable ones.
-constexpr std::array<GpuNumber, 24> gpu_numbers{
+constexpr std::array<GpuNumber, 25> gpu_numbers{
     {{"ecc_enabled", &GpuFacts::ecc_enabled},
      {"ecc_uncorrected", &GpuFacts::ecc_uncorrected},
      {"ecc_corrected", &GpuFacts::ecc_corrected},
@@ -71,6 +71,7 @@ constexpr std::array<GpuNumber, 24> gpu_numbers{
      {"sm_clock_max", &GpuFacts::sm_clock_max},
      {"memory_clock_max", &GpuFacts::memory_clock_max},
      {"sm_clock_application", &GpuFacts::sm_clock_application},
+     {"sm_clock_application_default", &GpuFacts::sm_clock_application_default},
      {"persistence", &GpuFacts::persistence},
      {"mig", &GpuFacts::mig},
      {"temperature", &GpuFacts::temperature},

@@ -89,6 +89,7 @@ void put_modes_and_clocks(nlohmann::json& gpu, const Library& nvml, Device devic
   put(gpu, "sm_clock_max", nvml.clock_max(device, nvml::clock_sm));
   put(gpu, "memory_clock_max", nvml.clock_max(device, nvml::clock_memory));
   put(gpu, "sm_clock_application", nvml.clock_application(device, nvml::clock_sm));
+  put(gpu, "sm_clock_application_default", nvml.clock_application_default(device, nvml::clock_sm));
   put(gpu, "temperature", nvml.temperature(device, nvml::sensor_gpu));
 }
 

@@ -18,7 +18,9 @@ struct GpuFacts {
   std::optional<std::uint64_t> remapped_correctable, remapped_uncorrectable, remap_pending, remap_failed;
   std::optional<std::uint64_t> throttle_reasons;  // nvmlClocksEventReasons*
   std::optional<std::uint64_t> pcie_generation, pcie_generation_max, pcie_width, pcie_width_max, pcie_replays;
-  std::optional<std::uint64_t> sm_clock_max, memory_clock_max, sm_clock_application;  // MHz
+  std::optional<std::uint64_t> sm_clock_max, memory_clock_max;  // MHz
+  std::optional<std::uint64_t> sm_clock_application,
+      sm_clock_application_default;  // MHz
   std::optional<std::uint64_t> persistence, mig, temperature;
   std::optional<std::uint64_t> nvlinks_active, nvlinks_total, nvlink_errors;
   std::optional<std::uint64_t> fabric_state, fabric_status;  // state 3: completed

@@ -113,6 +113,7 @@ struct Library {
   Question<unsigned> persistence{so, "nvmlDeviceGetPersistenceMode"};
   Question<unsigned, int> clock_max{so, "nvmlDeviceGetMaxClockInfo"};
   Question<unsigned, int> clock_application{so, "nvmlDeviceGetApplicationsClock"};
+  Question<unsigned, int> clock_application_default{so, "nvmlDeviceGetDefaultApplicationsClock"};
   Question<unsigned, int> clock{so, "nvmlDeviceGetClockInfo"};
   Question<unsigned, int> temperature{so, "nvmlDeviceGetTemperature"};
   Question<unsigned, int> temperature_threshold{so, "nvmlDeviceGetTemperatureThreshold"};
