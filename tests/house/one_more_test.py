@@ -31,8 +31,6 @@ class OneMore(unittest.TestCase):
                 shutil.copy(os.path.join(SOURCE, "tests/house/one_more", kind + ".cpp"), os.path.join(tree, folder, "one_more.cpp"))
                 add_line(os.path.join(tree, table), first, name)
             environment = dict(os.environ, CCACHE_BASEDIR=tree)
-            # Python's own where there is none (PEP 538). A compiler cache takes it for another question.
-            environment.pop("LC_CTYPE", None)
             # What is asked is whether it builds and has them: neither optimised nor with debug information, but where a compiler cache
             # has most of it from the build that these tests are of.
             kind = "RelWithDebInfo" if "ccache" in environment.get("CMAKE_CXX_COMPILER_LAUNCHER", "") else "None"
