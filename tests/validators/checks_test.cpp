@@ -125,6 +125,10 @@ std::vector<Case> all_cases() {
     node.file(node.pci(address) + "/config",
               FileTree(node.root()).bytes(node.pci(address) + "/config", 64).value);
   };
+  add("pci.link", "a GPU fell off the bus", Status::fail, "does not answer", [](BuiltNode& node, Policy&) {
+    node.file(node.pci(node.gpu(3)) + "/current_link_width", "63\n");
+    node.file(node.pci(node.gpu(3)) + "/current_link_speed", "Unknown\n");
+  });
   add("pci.max-read-request", "512 bytes", Status::warn, "512 bytes",
       [=](BuiltNode& node, Policy&) { config(node, node.pf(1), 0x69, 2 << 4); });
   add("pci.max-read-request", "unprivileged", Status::unknown, "64 bytes",
@@ -141,29 +145,59 @@ std::vector<Case> all_cases() {
       [](BuiltNode& node, Policy&) { node.file("/proc/cmdline", "intel_iommu=on\n"); });
   add("pci.acs", "unprivileged", Status::unknown, "64 bytes",
       [=](BuiltNode& node, Policy&) { cut_config(node, "0000:19:00.0"); });
-  // Beside NIC 0.
-  const auto move = [](BuiltNode& node, const std::string& address) {
-    const std::string moved = node.pci("0000:19:00.0") + "/" + address;
-    node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));
-    std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
-    if (address == node.pf(1))
-      node.link("/sys/class/infiniband/mlx5_1", "../.." + moved.substr(4) + "/infiniband/mlx5_1");
-  };
-  // Three devices behind one switch, one too many, and none behind the other.
-  add("pci.affinity", "nic in the wrong group", Status::fail, "0 GPUs",
-      [=](BuiltNode& node, Policy&) { move(node, node.pf(1)); });
-  add("pci.affinity", "two rails to a switch", Status::pass, "2 GPUs", [=](BuiltNode& node, Policy&) {
-    for (const auto& address : {node.pf(1), node.gpu(2), node.gpu(3)})
-      move(node, address);
+  add("pci.affinity", "nic in the wrong group", Status::fail, "0 GPUs", [](BuiltNode& node, Policy&) {
+    // NIC 1 now sits beside NIC 0: three devices behind one switch, and none behind the other.
+    const std::string moved = node.pci("0000:19:00.0") + "/" + node.pf(1);
+    node.link("/sys/bus/pci/devices/" + node.pf(1), "../../../" + moved.substr(5));
+    std::filesystem::rename(node.root() + node.pci(node.pf(1)), node.root() + moved);
+    node.link("/sys/class/infiniband/mlx5_1", "../.." + moved.substr(4) + "/infiniband/mlx5_1");
+  });
+  add("pci.affinity", "two rails to a switch", Status::pass, "2 GPUs", [](BuiltNode& node, Policy&) {
+    const std::string upstream = std::filesystem::path(node.pci("0000:19:00.0")).parent_path();
+    int port = 0;
+    for (const auto& address : {node.pf(1), node.gpu(2), node.gpu(3)}) {
+      const std::string below = upstream + "/0000:e" + std::to_string(++port) + ":00.0";
+      std::filesystem::create_directories(node.root() + below);
+      const std::string moved = below + "/" + address;
+      node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));
+      std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
+      if (address == node.pf(1))
+        node.link("/sys/class/infiniband/mlx5_1", "../.." + moved.substr(4) + "/infiniband/mlx5_1");
+    }
+  });
+  // Their switches under one bridge: the NIC is nearer to the other NIC than to the GPUs that it left.
+  add("pci.affinity", "in the wrong slot of a cascade", Status::fail, "4 GPUs", [](BuiltNode& node, Policy&) {
+    const auto under = [&](const std::string& address, const std::string& bridges) {
+      const std::string moved = node.pci("0000:19:00.0") + "/" + bridges + "/" + address;
+      std::filesystem::create_directories(node.root() + node.pci("0000:19:00.0") + "/" + bridges);
+      node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));
+      std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
+      return moved;
+    };
+    for (const auto& address : {node.gpu(0), node.gpu(1), node.pf(0)}) {
+      const auto moved = under(address, "0000:e1:00.0");
+      if (address == node.pf(0))
+        node.link("/sys/class/infiniband/mlx5_0", "../.." + moved.substr(4) + "/infiniband/mlx5_0");
+    }
+    const auto moved = under(node.pf(1), "0000:e1:00.0");
+    node.link("/sys/class/infiniband/mlx5_1", "../.." + moved.substr(4) + "/infiniband/mlx5_1");
+    for (const auto& address : {node.gpu(2), node.gpu(3)})
+      under(address, "0000:e2:00.0");
   });
   add("pci.affinity", "wrong NUMA node", Status::fail, "NUMA node",
       [](BuiltNode& node, Policy&) { node.file(node.pci(node.pf(0)) + "/numa_node", "1\n"); });
   add("pci.affinity", "a GPU is gone", Status::fail, "7 GPUs are on the bus",
       [](BuiltNode& node, Policy&) { node.remove("/sys/bus/pci/devices/" + node.gpu(3)); });
-  add("pci.affinity", "topology hidden", Status::unknown, "no GPU to look at", [](BuiltNode& node, Policy&) {
-    for (int i = 0; i < 8; ++i)
-      node.remove("/sys/bus/pci/devices/" + node.gpu(i));
-  });
+  add("pci.affinity", "no equal groups", Status::unknown, "divide into no equal groups",
+      [](BuiltNode& node, Policy& policy) {
+        policy.node->gpus_per_nic.reset(), policy.node->gpus = 7;
+        node.remove("/sys/bus/pci/devices/" + node.gpu(3));
+      });
+  add("pci.affinity", "all GPUs are gone", Status::fail, "0 GPUs are on the bus",
+      [](BuiltNode& node, Policy&) {
+        for (int i = 0; i < 8; ++i)
+          node.remove("/sys/bus/pci/devices/" + node.gpu(i));
+      });
 
   add("rdma.port-state", "down", Status::fail, "1: DOWN",
       [](BuiltNode& node, Policy&) { node.file(node.port(3) + "state", "1: DOWN\n"); });
@@ -811,14 +845,16 @@ std::vector<Case> all_cases() {
   add("gpu.throttle", "hot", Status::fail, "thermal", gpu("throttle_reasons", 0x48));
   add("gpu.throttle", "not reported", Status::unknown, "does not report", gpu_silent("throttle_reasons"));
   add("gpu.clocks", "locked", Status::fail, "1200 MHz", gpu("sm_clock_max", 1200));
-  add("gpu.clocks", "held by an application clock", Status::fail, "application clock 1200 where 1980 is",
-      [](BuiltNode& node, Policy&) {
+  add("gpu.clocks", "held by an application clock", Status::fail,
+      "application clock 1200 where 1980 is usual", [](BuiltNode& node, Policy&) {
         node.gpus()["gpus"][0]["sm_clock_application"] = 1200;
         node.gpus()["gpus"][0]["sm_clock_application_default"] = 1980;
       });
+  add("gpu.clocks", "below the neighbours'", Status::fail, "application clock 1200 where 1980 is usual",
+      gpu("sm_clock_application", 1200));
   add("gpu.clocks", "the factory's is below the maximum", Status::pass, "", [](BuiltNode& node, Policy&) {
-    node.gpus()["gpus"][0]["sm_clock_application"] = 1095;
-    node.gpus()["gpus"][0]["sm_clock_application_default"] = 1095;
+    for (auto& one : node.gpus()["gpus"])
+      one["sm_clock_application"] = one["sm_clock_application_default"] = 1095;
   });
   add("gpu.clocks", "not reported", Status::unknown, "does not report", gpu_silent("sm_clock_max"));
   add("gpu.persistence", "off", Status::fail, "off", gpu("persistence", 0));

@@ -25,21 +25,23 @@ std::string reasons_text(std::uint64_t reasons) {
   return text.empty() ? "not throttled" : text;
 }
 
-// Somebody has set application clocks below those of the factory (which are below the maximum on some cards).
-bool is_held_down(const GpuFacts& gpu) {
-  return gpu.sm_clock_application && gpu.sm_clock_application_default &&
-         *gpu.sm_clock_application < *gpu.sm_clock_application_default;
-}
-
-std::uint64_t usual_clock(const std::vector<GpuFacts>& gpus) {
+std::uint64_t usual(const std::vector<GpuFacts>& gpus, std::optional<std::uint64_t> GpuFacts::*clock) {
   std::map<std::uint64_t, int> count;
   for (const auto& gpu : gpus)
-    if (gpu.sm_clock_max) ++count[*gpu.sm_clock_max];
+    if (gpu.*clock) ++count[*(gpu.*clock)];
   std::uint64_t usual = 0;
   int most = 0;
-  for (const auto& [clock, times] : count)
-    if (times >= most) usual = clock, most = times;
+  for (const auto& [value, times] : count)
+    if (times >= most) usual = value, most = times;
   return usual;
+}
+
+// Somebody has set application clocks below those of the factory, which are below the maximum on some cards,
+// or below those of the neighbours.
+bool is_held_down(const GpuFacts& gpu, std::uint64_t usual_application) {
+  if (!gpu.sm_clock_application) return false;
+  return *gpu.sm_clock_application <
+         std::max(gpu.sm_clock_application_default.value_or(0), usual_application);
 }
 
 }  // namespace
@@ -83,23 +85,25 @@ extern const Check gpu_clocks{
           const auto& reading = host.gpus();
           const std::uint64_t wanted = node && node->sm_clock_max
                                            ? static_cast<std::uint64_t>(*node->sm_clock_max)
-                                           : usual_clock(reading->gpus);
+                                           : usual(reading->gpus, &GpuFacts::sm_clock_max);
+          const auto application = usual(reading->gpus, &GpuFacts::sm_clock_application);
           return each_gpu(
               host, policy,
               {"gpu.clocks", "its clocks",
                "nvmlDeviceGetMaxClockInfo, nvmlDeviceGet[Default]ApplicationsClock",
                std::to_string(wanted) + " MHz or more",
                "nvidia-smi -rgc and nvidia-smi -rac, then find who locked the clocks",
-               [wanted](const GpuFacts& gpu) -> std::optional<Status> {
+               [=](const GpuFacts& gpu) -> std::optional<Status> {
                  if (!gpu.sm_clock_max) return std::nullopt;
-                 return *gpu.sm_clock_max >= wanted && !is_held_down(gpu) ? Status::pass : Status::fail;
+                 return *gpu.sm_clock_max >= wanted && !is_held_down(gpu, application) ? Status::pass
+                                                                                       : Status::fail;
                },
-               [](const GpuFacts& gpu) {
+               [=](const GpuFacts& gpu) {
+                 const auto usually = std::max(gpu.sm_clock_application_default.value_or(0), application);
                  return std::to_string(*gpu.sm_clock_max) + " MHz at most" +
-                        (is_held_down(gpu)
+                        (is_held_down(gpu, application)
                              ? ", application clock " + std::to_string(*gpu.sm_clock_application) +
-                                   " where " + std::to_string(*gpu.sm_clock_application_default) +
-                                   " is its default"
+                                   " where " + std::to_string(usually) + " is usual"
                              : "");
                }});
         },

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "validators/checks/check.hpp"
@@ -31,25 +32,34 @@ std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<
   const std::string remedy =
       "compare the slots with the build sheet (nvidia-smi topo -m shows the same picture); move the card, "
       "then set NCCL_NET_GDR_LEVEL only as a stopgap";
-  // Each GPU belongs to the NIC with which it shares most of its path, of several behind one switch to the
-  // first that has not its number yet; then to one of its NUMA node.
+  // Each GPU belongs to the NIC with which it shares most of its path, those that share most before the
+  // others. Of several behind the very same switch it is the first that has not its number yet: a NIC in the
+  // wrong slot is nearer to another NIC than to the GPUs that it left. Then to one of its NUMA node.
   std::map<std::string, std::vector<std::string>> groups;
   const auto is_full = [&](const Endpoint& nic) {
     return static_cast<int>(groups[nic.address].size()) >= per_nic;
   };
-  std::vector<const Endpoint*> lonely;
-  for (const auto& gpu : gpus) {
-    const Endpoint* best = nullptr;
+  const auto nearest = [&](const Endpoint& gpu) {
     std::size_t most = 0;
+    for (const auto& nic : nics)
+      most = std::max(most, shared(gpu.path, nic.path));
+    return most;
+  };
+  std::vector<const Endpoint*> order, lonely;
+  for (const auto& gpu : gpus)
+    order.push_back(&gpu);
+  std::ranges::stable_sort(order, std::greater{}, [&](const Endpoint* gpu) { return nearest(*gpu); });
+  for (const auto* gpu : order) {
+    const Endpoint* best = nullptr;
+    const std::size_t most = nearest(*gpu);
     for (const auto& nic : nics) {
-      const auto depth = shared(gpu.path, nic.path);
-      const bool next = best && depth == most && is_full(*best) && !is_full(nic);
-      if (depth > most || next) most = depth, best = &nic;
+      if (most == 0 || shared(gpu->path, nic.path) != most) continue;
+      if (!best || (is_full(*best) && !is_full(nic) && shared(best->path, nic.path) == most)) best = &nic;
     }
     if (best)
-      groups[best->address].push_back(gpu.address);
+      groups[best->address].push_back(gpu->address);
     else
-      lonely.push_back(&gpu);
+      lonely.push_back(gpu);
   }
   // No common bridge anywhere: a host whose NICs and GPUs hang off different root ports. NUMA is what is
   // left.
@@ -117,6 +127,14 @@ Endpoint endpoint(const Host& host, std::string subject, const std::string& addr
   return end;
 }
 
+// Both; a check that has found nothing yet says nothing.
+std::vector<Finding> joined(CheckFindings& first, const std::vector<Finding>& second) {
+  if (first.empty()) return second;
+  auto all = first.done();
+  all.insert(all.end(), second.begin(), second.end());
+  return all;
+}
+
 }  // namespace
 
 extern const Check pci_affinity{
@@ -133,34 +151,37 @@ extern const Check pci_affinity{
     .run =
         [](const Host& host, const Policy& policy) {
           CheckFindings findings("pci.affinity");
-          const auto rails = rails_or_say(host, policy, findings);
-          if (!rails) return findings.done();
-          std::vector<Endpoint> nics, gpus;
-          for (const auto& nic : rail_nics(host, *rails))
-            nics.push_back(endpoint(host, nic.subject, nic.pci));
           const auto& pci = host.pci_devices();
           if (!pci) {
             findings.unknown("node", pci.why, "", "/sys/bus/pci/devices", "run on the node itself");
             return findings.done();
           }
+          std::vector<Endpoint> nics, gpus;
           for (const auto& device : *pci)
             if (device.gpu()) gpus.push_back(endpoint(host, "GPU " + device.address, device.address));
           const auto* node = expectation(policy);
-          if (gpus.empty() && !(node && node->gpus.value_or(0) > 0)) {
+          const int wanted = node ? node->gpus.value_or(0) : 0;
+          const bool gpus_missing = static_cast<int>(gpus.size()) < wanted;
+          // Where NVML cannot be asked, as in a look at a node that trains, nothing else says so.
+          if (gpus_missing)
+            findings.fail(
+                "node", std::to_string(gpus.size()) + " GPUs are on the bus",
+                std::to_string(wanted) + " GPUs", "/sys/bus/pci/devices",
+                "lspci -d 10de: and dmesg | grep -i xid; power-cycle (AC), reseat, then open an RMA");
+          else if (gpus.empty())
             findings.skip("node", "no GPU on this machine to be near to", "/sys/bus/pci/devices");
-            return findings.done();
-          }
-          if (gpus.empty()) {
-            findings.unknown("node", "no GPU to look at", std::to_string(*node->gpus) + " GPUs",
-                             "/sys/bus/pci/devices", "see gpu.count first");
-            return findings.done();
-          }
+          if (gpus.empty()) return findings.done();
+          const auto rails = rails_or_say(host, policy, findings);
+          if (!rails) return findings.done();
+          for (const auto& nic : rail_nics(host, *rails))
+            nics.push_back(endpoint(host, nic.subject, nic.pci));
+          CheckFindings unread("pci.affinity");
           for (const auto* ends : {&nics, &gpus})
             for (const auto& end : *ends)
               if (!end.unread.empty())
-                findings.unknown(end.subject, "its place on the bus: " + end.unread, "a path to the root",
-                                 "/sys/bus/pci/devices/" + end.address, "run on the node itself");
-          if (!findings.empty()) return findings.done();
+                unread.unknown(end.subject, "its place on the bus: " + end.unread, "a path to the root",
+                               "/sys/bus/pci/devices/" + end.address, "run on the node itself");
+          if (!unread.empty()) return joined(findings, unread.done());
           int per_nic = node && node->gpus_per_nic ? *node->gpus_per_nic : 0;
           if (per_nic == 0 && gpus.size() % nics.size() == 0)
             per_nic = static_cast<int>(gpus.size() / nics.size());
@@ -172,17 +193,8 @@ extern const Check pci_affinity{
                              "say in the policy how many GPUs a NIC serves: node.rails.gpus_per_nic");
             return findings.done();
           }
-          const bool gpus_missing = node && static_cast<int>(gpus.size()) < node->gpus.value_or(0);
-          auto judged =
-              judge(nics, gpus, per_nic, {!read_rails_here(host, policy)->missing.empty(), gpus_missing});
-          if (!gpus_missing) return judged;
-          // Where NVML cannot be asked, as in a look at a node that trains, nothing else says so.
-          findings.fail("node", std::to_string(gpus.size()) + " GPUs are on the bus",
-                        std::to_string(*node->gpus) + " GPUs", "/sys/bus/pci/devices",
-                        "lspci -d 10de: and dmesg | grep -i xid; power-cycle (AC), reseat, then open an RMA");
-          auto all = findings.done();
-          all.insert(all.end(), judged.begin(), judged.end());
-          return all;
+          return joined(findings, judge(nics, gpus, per_nic,
+                                        {!read_rails_here(host, policy)->missing.empty(), gpus_missing}));
         },
 };
 

@@ -31,6 +31,12 @@ void judge_hop(CheckFindings& findings, const Device& device, const PciLink* abo
   const auto width = least(below.max_width, above ? above->max_width : std::nullopt);
   const std::string hop = (above ? above->address : std::string("root")) + " -> " + below.address;
   const std::string source = "/sys/bus/pci/devices/" + below.address + "/{current,max}_link_{speed,width}";
+  if (below.silent) {
+    findings.fail(device.subject, "link " + hop + " does not answer: the device has fallen off the bus",
+                  text(speed, width), source,
+                  "dmesg | grep -i -e xid -e pcieport -e AER; power-cycle (AC), reseat, then open an RMA");
+    return;
+  }
   if (!below.width || !below.speed || !width || !speed) {
     findings.unknown(device.subject, "link " + hop + " does not say its speed or width", "", source,
                      "read it as root: lspci -vv -s " + below.address + " | grep LnkSta");

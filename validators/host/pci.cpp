@@ -88,8 +88,16 @@ PciLink read_pci_link(const FileTree& files, const std::string& address) {
     return number && *number > 0 && *number <= 32 ? std::optional<int>(static_cast<int>(*number))
                                                   : std::nullopt;
   };
-  return {address, speed("current_link_speed"), speed("max_link_speed"), width("current_link_width"),
-          width("max_link_width")};
+  // All six bits of PCI_EXP_LNKSTA_NLW, and a speed that Linux has no name for.
+  constexpr int all_ones = 63;
+  const auto raw = files.number(devices + address + "/current_link_width");
+  const auto current = speed("current_link_speed");
+  return {address,
+          current,
+          speed("max_link_speed"),
+          width("current_link_width"),
+          width("max_link_width"),
+          raw && *raw == all_ones && !current};
 }
 
 Read<PciRegisters> parse_pci_config(std::string_view config) {

@@ -23,6 +23,7 @@ struct PciLink {
   std::string address;
   std::optional<double> speed, max_speed;  // GT/s
   std::optional<int> width, max_width;
+  bool silent = false;  // its link status is all ones: the device does not answer
 };
 
 struct PciRegisters {
