@@ -168,7 +168,7 @@ std::vector<Case> all_cases() {
   // Their switches under one bridge: the NIC is nearer to the other NIC than to the GPUs that it left.
   add("pci.affinity", "in the wrong slot of a cascade", Status::fail, "4 GPUs", [](BuiltNode& node, Policy&) {
     const auto under = [&](const std::string& address, const std::string& bridges) {
-      const std::string moved = node.pci("0000:19:00.0") + "/" + bridges + "/" + address;
+      std::string moved = node.pci("0000:19:00.0") + "/" + bridges + "/" + address;
       std::filesystem::create_directories(node.root() + node.pci("0000:19:00.0") + "/" + bridges);
       node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));
       std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
