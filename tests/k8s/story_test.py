@@ -192,8 +192,7 @@ class AsShipped(Story):
             more, = re.findall(r"```yaml\n# generic: .*?\n(.*?)```", f.read(), re.S)
         objects = overlay("generic")
         config = next(o for o in objects if o["kind"] == "ConfigMap" and "policy.yaml" in o.get("data", {}))
-        # What is measured here is real, and other tests may have the processors for seconds.
-        config["data"]["policy.yaml"] += "confidence: {stall: 60 s}\n" + more
+        config["data"]["policy.yaml"] += more
         self.cluster(objects, ["gpu-a", "gpu-b"])
         del self.world["busbw"]
         self.through_local_stages(["gpu-a", "gpu-b"])

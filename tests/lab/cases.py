@@ -44,11 +44,7 @@ class LabCase(unittest.TestCase):
 
     def validate(self, node, *more):
         """The findings of a node that are neither pass nor skip."""
-        # On a machine with other work a check may not end within the policy's 5 s; that is not what is tested.
-        for _ in range(5):
-            done = self.bench(node, "validate", "--policy", POLICY, "--peer", rail_addresses(peer_of(node)), "--format", "json", *more)
-            if "did not finish within" not in done.out:
-                break
+        done = self.bench(node, "validate", "--policy", POLICY, "--peer", rail_addresses(peer_of(node)), "--format", "json", *more)
         try:
             report = json.loads(done.out)
         except ValueError:

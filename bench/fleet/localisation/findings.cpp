@@ -77,6 +77,11 @@ Json subject_json(const Located& located, const Topology& topology, std::span<co
   return json;
 }
 
+// Where what was measured is no node's.
+Standing unaccused(Standing standing) {
+  return standing == Standing::faulty ? Standing::unresolved : standing;
+}
+
 }  // namespace
 
 std::string evidence_text(const FlowEvidence& each, std::span<const std::string> names) {
@@ -200,15 +205,18 @@ Decision decision_of(const Judgement& judgement) {
   return judgement.alarm.empty() ? Decision::pass : Decision::inconclusive;
 }
 
-std::string summary_of(const Campaign& campaign) {
+std::string summary_of(const Campaign& campaign, bool accuses) {
   std::string text;
   for (const Standing standing : all_standings)
-    if (const auto count = std::ranges::count(campaign.judgement().nodes, standing); count > 0)
+    if (const auto count = std::ranges::count_if(
+            campaign.judgement().nodes,
+            [&](Standing each) { return (accuses ? each : unaccused(each)) == standing; });
+        count > 0)
       text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + lower(to_string(standing));
   std::size_t others = 0;
   for (const auto& each : campaign.judgement().located)
     others += each.standing == Standing::faulty && !each.component.of_host() && !each.path ? 1 : 0;
-  if (others > 0) text += ", " + std::to_string(others) + " of the network at fault";
+  if (others > 0 && accuses) text += ", " + std::to_string(others) + " of the network at fault";
   return text + ", " + std::to_string(campaign.round()) + " rounds";
 }
 
@@ -220,8 +228,7 @@ std::string findings_text(const Campaign& campaign, std::span<const std::string>
   if (!judgement.alarm.empty()) text += "FLEET: " + judgement.alarm + "\n";
   for (const auto& told : told_together(judgement, campaign.topology())) {
     const Located& each = told.front();
-    const bool faulty = each.standing == Standing::faulty;
-    text += pad_right(to_string(faulty && !accuses ? Standing::unresolved : each.standing), 10) + " " +
+    text += pad_right(to_string(accuses ? each.standing : unaccused(each.standing)), 10) + " " +
             location_of(told, campaign.topology(), names) + ": " + loss_text(told);
     if (!each.path) text += ", margin " + fixed(each.margin, 1) + " nats";
     text += "\n";
@@ -235,9 +242,9 @@ std::string findings_text(const Campaign& campaign, std::span<const std::string>
       text += "    for     " + evidence_text(seen, names) + "\n";
     for (const auto& seen : each.evidence_against)
       text += "    against " + evidence_text(seen, names) + "\n";
-    text += "    next    " + remedy_of(each) + "\n";
+    if (accuses) text += "    next    " + remedy_of(each) + "\n";
   }
-  return text + summary_of(campaign) + "\n";
+  return text + summary_of(campaign, accuses) + "\n";
 }
 
 Json findings_json(const Campaign& campaign, std::span<const std::string> names) {

@@ -37,7 +37,7 @@ bool taints_a_node(const Located& located);
 Decision decision_of(const Judgement& judgement);
 
 // "1021 clean, 2 faulty, 1 ambiguous, 5 rounds"
-std::string summary_of(const Campaign& campaign);
+std::string summary_of(const Campaign& campaign, bool accuses = true);
 
 // A line each, with the strongest evidence under those that are accused. Where what was measured is no node's
 // (`accuses` false), what would be faulty is unresolved.

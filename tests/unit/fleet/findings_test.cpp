@@ -32,6 +32,16 @@ TEST(Findings, AnEndIsNamedWithItsRemedyAndATaint) {
   EXPECT_GE(json[0]["for"].size(), 2u);
 }
 
+// Several agents of one machine measure the machine.
+TEST(Findings, OfNoNodeAccuseNobody) {
+  const Campaign campaign = campaign_with(calm(64), {fault_at({.kind = Kind::tx, .node = 7, .rail = 2}, .2)});
+  const auto text = findings_text(campaign, {}, false);
+  EXPECT_THAT(text, HasSubstr("UNRESOLVED node "));
+  EXPECT_THAT(text, HasSubstr("63 clean, 1 unresolved, "));
+  for (const char* accusation : {"FAULTY", "faulty", "swap the cable"})
+    EXPECT_THAT(text, Not(HasSubstr(accusation)));
+}
+
 TEST(Findings, LeavesAndUplinksAreTheNetworksAndTaintNobody) {
   const Campaign campaign =
       campaign_with(calm(256), {fault_at({.kind = Kind::leaf, .leaf = 6}, .2),
