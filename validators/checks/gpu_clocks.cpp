@@ -44,6 +44,13 @@ bool is_held_down(const GpuFacts& gpu, std::uint64_t usual_application) {
          std::max(gpu.sm_clock_application_default.value_or(0), usual_application);
 }
 
+// As its neighbours or more of them, where one has a higher application clock and no default says which of
+// them is right.
+bool may_be_held_down(const GpuFacts& gpu, std::uint64_t highest_application) {
+  return gpu.sm_clock_application && !gpu.sm_clock_application_default &&
+         *gpu.sm_clock_application < highest_application;
+}
+
 }  // namespace
 
 extern const Check gpu_throttle{
@@ -87,25 +94,34 @@ extern const Check gpu_clocks{
                                            ? static_cast<std::uint64_t>(*node->sm_clock_max)
                                            : usual(reading->gpus, &GpuFacts::sm_clock_max);
           const auto application = usual(reading->gpus, &GpuFacts::sm_clock_application);
-          return each_gpu(
-              host, policy,
-              {"gpu.clocks", "its clocks",
-               "nvmlDeviceGetMaxClockInfo, nvmlDeviceGet[Default]ApplicationsClock",
-               std::to_string(wanted) + " MHz or more",
-               "nvidia-smi -rgc and nvidia-smi -rac, then find who locked the clocks",
-               [=](const GpuFacts& gpu) -> std::optional<Status> {
-                 if (!gpu.sm_clock_max) return std::nullopt;
-                 return *gpu.sm_clock_max >= wanted && !is_held_down(gpu, application) ? Status::pass
-                                                                                       : Status::fail;
-               },
-               [=](const GpuFacts& gpu) {
-                 const auto usually = std::max(gpu.sm_clock_application_default.value_or(0), application);
-                 return std::to_string(*gpu.sm_clock_max) + " MHz at most" +
-                        (is_held_down(gpu, application)
-                             ? ", application clock " + std::to_string(*gpu.sm_clock_application) +
-                                   " where " + std::to_string(usually) + " is usual"
-                             : "");
-               }});
+          std::uint64_t highest = 0;
+          for (const auto& gpu : reading->gpus)
+            highest = std::max(highest, gpu.sm_clock_application.value_or(0));
+          return each_gpu(host, policy,
+                          {"gpu.clocks", "its clocks",
+                           "nvmlDeviceGetMaxClockInfo, nvmlDeviceGet[Default]ApplicationsClock",
+                           std::to_string(wanted) + " MHz or more",
+                           "nvidia-smi -rgc and nvidia-smi -rac, then find who locked the clocks",
+                           [=](const GpuFacts& gpu) -> std::optional<Status> {
+                             if (!gpu.sm_clock_max) return std::nullopt;
+                             if (*gpu.sm_clock_max < wanted || is_held_down(gpu, application))
+                               return Status::fail;
+                             return may_be_held_down(gpu, highest) ? Status::unknown : Status::pass;
+                           },
+                           [=](const GpuFacts& gpu) {
+                             const auto usually =
+                                 std::max(gpu.sm_clock_application_default.value_or(0), application);
+                             const std::string most = std::to_string(*gpu.sm_clock_max) + " MHz at most";
+                             const auto set = [&] {
+                               return ", application clock " + std::to_string(*gpu.sm_clock_application);
+                             };
+                             if (is_held_down(gpu, application))
+                               return most + set() + " where " + std::to_string(usually) + " is usual";
+                             if (may_be_held_down(gpu, highest))
+                               return most + set() + " where a neighbour has " + std::to_string(highest) +
+                                      ", and no default is known";
+                             return most;
+                           }});
         },
 };
 

@@ -1,6 +1,7 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "reports/record/text.hpp"
 #include "validators/checks/check.hpp"
@@ -96,24 +97,87 @@ std::vector<std::string> defaults_by(const FibTables& tables, int oif, const Dev
   return found;
 }
 
+// What of the address space must leave by a rail for it to be the default: one in 16. A site's own prefixes
+// are less (10.0.0.0/8 is one in 256), all of IPv6 that is given out is more (2000::/3).
+constexpr double share_of_a_default = 1. / 16;
+constexpr int longest_of_a_default = 8;  // a prefix as long as that is a site's
+
+double share_of_space(const IpRange& range) {
+  const double space = std::ldexp(1., width(range.first.family));
+  return static_cast<double>(range.last.bits - range.first.bits) / space;
+}
+
+struct Carried {
+  std::vector<std::string> routes;
+  bool by_rule = false;  // a table that a rule leads to
+};
+
+// By the rules and tables that others than the rail's own addresses meet: routes that take what they send out
+// of that device, where these take so much that it is the node's default.
+Carried carried_for_others(const FibTables& tables, const std::vector<IpAddress>& others, int oif,
+                           IpFamily family, const DeviceNames& names) {
+  for (const auto& source : others) {
+    if (source.family != family) continue;
+    double share = 0;
+    Carried carried;
+    for (const auto& part : fib_ranges(tables, {.source = source}, {{family, 0}, 0})) {
+      const Route* route = part.answer.outcome == FibOutcome::route ? part.answer.route : nullptr;
+      if (!route || route->type != RTN_UNICAST || route->destination.length >= longest_of_a_default ||
+          std::ranges::none_of(route->paths(), [&](const auto& hop) { return hop.oif == oif; }))
+        continue;
+      share += share_of_space(part.range);
+      carried.by_rule = carried.by_rule || route->table != RT_TABLE_MAIN;
+      const std::string form = ip_route_form(*route, names);
+      if (std::ranges::find(carried.routes, form) == carried.routes.end()) carried.routes.push_back(form);
+    }
+    if (share < share_of_a_default) continue;
+    carried.routes.back() +=
+        source.bits == 0 ? ", for what has no source yet" : ", for what " + to_string(source) + " sends";
+    return carried;
+  }
+  return {};
+}
+
+// From which this node sends what is not the rails': its other addresses, and none, as of a socket before its
+// first packet.
+std::vector<IpAddress> sources_of_others(const std::vector<Rail>& rails, const std::vector<IpPrefix>& node) {
+  std::vector<IpAddress> others{{IpFamily::v4, 0}, {IpFamily::v6, 0}};
+  const auto of_a_rail = [&](const IpAddress& address) {
+    return std::ranges::any_of(rails, [&](const Rail& rail) {
+      const auto is = [&](const IpPrefix& own) { return own.address == address; };
+      return std::ranges::any_of(rail.addresses, is) || std::ranges::any_of(rail.addresses6, is);
+    });
+  };
+  for (const auto& own : node)
+    if (ordinary_unicast(own.address) && !own.address.link_local() && !of_a_rail(own.address))
+      others.push_back(own.address);
+  return others;
+}
+
 // A router that announces itself on a rail gives every node an IPv6 default route. It does no harm to rails
 // that are not of IPv6 by the policy, and takes what else is sent by IPv6 over the rail.
-void judge_carrying(CheckFindings& findings, const Host& host, const Rail& rail, const DeviceNames& names) {
+void judge_carrying(CheckFindings& findings, const Host& host, const Rail& rail,
+                    const std::vector<IpAddress>& others, const DeviceNames& names) {
   const bool six_is_the_rails = rail.site && rail.family() == IpFamily::v6;
   Status status = Status::pass;
   std::vector<std::string> carried, remedies;
   for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
     const auto tables = host.fib(family);
     if (!tables) continue;  // of the rail's own family that is said below
-    const auto found = defaults_by(*tables, rail.link->index, names);
-    if (found.empty()) continue;
+    Carried found{defaults_by(*tables, rail.link->index, names)};
+    if (found.routes.empty()) found = carried_for_others(*tables, others, rail.link->index, family, names);
+    if (found.routes.empty()) continue;
     const bool six = family == IpFamily::v6;
     status = worst(status, six && !six_is_the_rails ? Status::warn : Status::fail);
-    carried.insert(carried.end(), found.begin(), found.end());
-    remedies.push_back(six ? "where a router announces it: sysctl -w net.ipv6.conf." + rail.netdev +
-                                 ".accept_ra_defrtr=0"
-                           : "remove 'gateway' from the rail's network attachment or netplan entry; give it "
-                             "'routes' instead");
+    carried.insert(carried.end(), found.routes.begin(), found.routes.end());
+    if (found.by_rule)
+      remedies.push_back(
+          "a rule leads there (ip rule show): give it 'from' with the rail's own address only");
+    else
+      remedies.push_back(
+          six ? "where a router announces it: sysctl -w net.ipv6.conf." + rail.netdev + ".accept_ra_defrtr=0"
+              : "remove 'gateway' from the rail's network attachment or netplan entry; give it "
+                "'routes' instead");
   }
   findings.judge(status, rail.name(),
                  carried.empty() ? "does not carry the default route"
@@ -138,13 +202,14 @@ extern const Check net_default_route{
           if (!rails) return findings.done();
           const auto names = device_names(host);
           const auto addresses = node_addresses(host);
+          const auto others = sources_of_others(*rails, addresses);
           for (const auto& rail : *rails) {
             const auto tables = host.fib(rail.family());
             if (!tables) {
               findings.unknown("node", tables.why, "", "RTM_GETROUTE, RTM_GETRULE", "run on the node itself");
               return findings.done();
             }
-            judge_carrying(findings, host, rail, names);
+            judge_carrying(findings, host, rail, others, names);
             if (!rail.site || rail.own().empty()) continue;
             auto destinations = rail.site->destinations;
             destinations.push_back(rail.site->prefix);

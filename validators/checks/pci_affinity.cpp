@@ -1,8 +1,8 @@
 #include <algorithm>
-#include <functional>
-#include <map>
 
+#include "reports/record/text.hpp"
 #include "validators/checks/check.hpp"
+#include "validators/checks/pci_groups.hpp"
 #include "validators/checks/rails.hpp"
 
 namespace mlc::checks {
@@ -11,119 +11,153 @@ namespace {
 
 struct Endpoint {
   std::string subject, address;
-  std::vector<std::string> path;  // from the root port down
-  std::optional<int> numa;        // empty where the machine does not say (-1)
-  std::string unread;             // why the path is not known
+  PciPlace place;
+  std::string unread;  // why its place is not known
 };
-
-std::size_t shared(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-}
 
 // What is missing already: then a group that lacks one is no fault of its own.
 struct Missing {
-  bool rails = false, gpus = false;
+  int rails = 0, gpus = 0;
 };
 
-std::vector<Finding> judge(const std::vector<Endpoint>& nics, const std::vector<Endpoint>& gpus, int per_nic,
-                           const Missing& missing) {
-  CheckFindings findings("pci.affinity");
-  const std::string source = "/sys/bus/pci/devices/* (path to the root, numa_node)";
-  const std::string remedy =
-      "compare the slots with the build sheet (nvidia-smi topo -m shows the same picture); move the card, "
-      "then set NCCL_NET_GDR_LEVEL only as a stopgap";
-  // Each GPU belongs to the NIC with which it shares most of its path, those that share most before the
-  // others. Of several behind the very same switch it is the first that has not its number yet: a NIC in the
-  // wrong slot is nearer to another NIC than to the GPUs that it left. Then to one of its NUMA node.
-  std::map<std::string, std::vector<std::string>> groups;
-  const auto is_full = [&](const Endpoint& nic) {
-    return static_cast<int>(groups[nic.address].size()) >= per_nic;
-  };
-  const auto nearest = [&](const Endpoint& gpu) {
-    std::size_t most = 0;
-    for (const auto& nic : nics)
-      most = std::max(most, shared(gpu.path, nic.path));
-    return most;
-  };
-  std::vector<const Endpoint*> order, lonely;
-  for (const auto& gpu : gpus)
-    order.push_back(&gpu);
-  std::ranges::stable_sort(order, std::greater{}, [&](const Endpoint* gpu) { return nearest(*gpu); });
-  for (const auto* gpu : order) {
-    const Endpoint* best = nullptr;
-    const std::size_t most = nearest(*gpu);
-    for (const auto& nic : nics) {
-      if (most == 0 || shared(gpu->path, nic.path) != most) continue;
-      if (!best || (is_full(*best) && !is_full(nic) && shared(best->path, nic.path) == most)) best = &nic;
-    }
-    if (best)
-      groups[best->address].push_back(gpu->address);
-    else
-      lonely.push_back(gpu);
-  }
-  // No common bridge anywhere: a host whose NICs and GPUs hang off different root ports. NUMA is what is
-  // left.
-  const bool by_numa = lonely.size() == gpus.size();
-  if (by_numa) {
-    for (const auto* gpu : lonely) {
-      const Endpoint* best = nullptr;
-      for (const auto& nic : nics)
-        if (nic.numa && gpu->numa == nic.numa &&
-            (!best || groups[nic.address].size() < groups[best->address].size()))
-          best = &nic;
-      if (best) groups[best->address].push_back(gpu->address);
-    }
-  } else {
-    for (const auto* gpu : lonely)
-      if (missing.rails)
-        findings.unknown(gpu->subject, "shares no PCIe switch with any rail NIC that is left",
-                         "a switch shared with one NIC", source, "see pci.inventory first");
-      else
-        findings.fail(gpu->subject, "shares no PCIe switch with any rail NIC", "a switch shared with one NIC",
-                      source, remedy);
-  }
-  for (const auto& nic : nics) {
-    const auto& mine = groups[nic.address];
-    std::string list;
-    for (const auto& gpu : mine)
-      list += (list.empty() ? "" : ", ") + gpu;
-    if (by_numa && !nic.numa) {
-      findings.unknown(nic.subject, "neither a shared switch nor a NUMA node is known",
-                       std::to_string(per_nic) + " GPUs", source,
-                       "read the topology on the bare-metal node: a virtual machine may hide it");
-      continue;
-    }
-    const int here = static_cast<int>(mine.size());
-    const bool of_missing = missing.gpus && here < per_nic;
-    findings.judge(here == per_nic ? Status::pass
-                   : of_missing    ? Status::unknown
-                                   : Status::fail,
-                   nic.subject,
-                   std::to_string(here) + " GPUs" + (list.empty() ? "" : " (" + list + ")") +
-                       (by_numa ? " on its NUMA node" : " behind its switch"),
-                   std::to_string(per_nic) + " GPUs", source,
-                   of_missing ? "a GPU is missing: the finding of this node, and gpu.count" : remedy);
-  }
-  for (const auto& gpu : gpus)
-    for (const auto& nic : nics)
-      if (shared(gpu.path, nic.path) > 0 && gpu.numa && nic.numa && gpu.numa != nic.numa)
-        findings.fail(nic.subject,
-                      "NUMA node " + std::to_string(*nic.numa) + ", its GPU " + gpu.address + " on " +
-                          std::to_string(*gpu.numa),
-                      "one NUMA node", source, remedy);
-  return findings.done();
+constexpr const char* source = "/sys/bus/pci/devices/* (path to the root, numa_node)";
+constexpr const char* remedy =
+    "compare the slots with the build sheet (nvidia-smi topo -m shows the same picture); move the card, "
+    "then set NCCL_NET_GDR_LEVEL only as a stopgap";
+
+std::string counted(int count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
+class Judge {
+ public:
+  Judge(const std::vector<Endpoint>& nics, const std::vector<Endpoint>& gpus, int per_nic,
+        const Missing& missing)
+      : nics_(nics), gpus_(gpus), per_nic_(per_nic), missing_(missing) {
+    std::vector<PciPlace> nic_places, gpu_places;
+    for (const auto& nic : nics)
+      nic_places.push_back(nic.place);
+    for (const auto& gpu : gpus)
+      gpu_places.push_back(gpu.place);
+    all_ = pci_groups(nic_places, gpu_places);
+    for (const auto& group : all_.groups)
+      lacking_ += std::max(0, -over(group));
+    lacking_ += static_cast<int>(all_.apart_nics.size()) * per_nic;
+  }
+
+  std::vector<Finding> findings() {
+    for (const auto& group : all_.groups)
+      judge(group);
+    for (const auto i : all_.apart_nics)
+      judge_apart(nics_[i]);
+    for (const auto i : all_.apart_gpus)
+      stray(gpus_[i], std::string("shares no PCIe switch with any rail NIC") +
+                          (missing_.rails > 0 ? " that is left" : ""));
+    judge_numa();
+    return findings_.done();
+  }
+
+ private:
+  // GPUs beyond what its NICs serve; below 0: too few.
+  int over(const PciGroup& group) const {
+    return static_cast<int>(group.gpus.size()) - per_nic_ * static_cast<int>(group.nics.size());
+  }
+
+  void judge(const PciGroup& group) {
+    if (group.nics.empty()) {
+      for (const auto i : group.gpus)
+        stray(gpus_[i],
+              group.by_numa ? "is on a NUMA node without a rail NIC" : "is in a switch without a rail NIC");
+      return;
+    }
+    std::vector<std::string> gpus;
+    for (const auto i : group.gpus)
+      gpus.push_back(gpus_[i].address);
+    const std::string place = group.by_numa ? " on its NUMA node" : " behind its switch";
+    for (const auto i : group.nics) {
+      std::vector<std::string> others;
+      for (const auto other : group.nics)
+        if (other != i) others.push_back(nics_[other].subject);
+      const auto [status, what_to_do] = told(over(group));
+      findings_.judge(
+          status, nics_[i].subject,
+          counted(static_cast<int>(gpus.size()), "GPU") +
+              (gpus.empty() ? "" : " (" + join(gpus, ", ") + ")") + place +
+              (others.empty() ? "" : ", which it shares with " + join(others, ", ")),
+          counted(per_nic_ * static_cast<int>(group.nics.size()), "GPU") +
+              (others.empty() ? "" : " for " + counted(static_cast<int>(group.nics.size()), "NIC")),
+          source, what_to_do);
+    }
+  }
+
+  std::pair<Status, std::string> told(int over) const {
+    if (over == 0) return {Status::pass, {}};
+    if (over < 0 && !all_.apart_gpus.empty() && all_.groups.front().by_numa)
+      return {Status::unknown, "of " + counted(static_cast<int>(all_.apart_gpus.size()), "GPU") +
+                                   " the NUMA node is not known: read the topology on the bare-metal node"};
+    if (over < 0 && lacking_ <= missing_.gpus)
+      return {Status::unknown, "a GPU is missing: the finding of this node, and gpu.count"};
+    if (over > 0 && missing_.rails > 0)
+      return {Status::unknown, "a rail is missing, which these GPUs may be of: see pci.inventory first"};
+    // Who has too many lost a neighbour: what is in the wrong place is where there are too few.
+    if (over > 0 && lacking_ > missing_.gpus)
+      return {Status::unknown,
+              "see the rails that have too few GPUs: one of these cards has left this place"};
+    return {Status::fail, remedy};
+  }
+
+  void judge_apart(const Endpoint& nic) {
+    const std::string wanted = counted(per_nic_, "GPU");
+    if (all_.groups.empty() || all_.groups.front().by_numa)
+      findings_.unknown(nic.subject, "neither a shared switch nor a NUMA node is known", wanted, source,
+                        "read the topology on the bare-metal node: a virtual machine may hide it");
+    else
+      findings_.judge(lacking_ <= missing_.gpus ? Status::unknown : Status::fail, nic.subject,
+                      "0 GPUs behind its switch", wanted, source, told(-per_nic_).second);
+  }
+
+  void stray(const Endpoint& gpu, const std::string& said) {
+    const bool known = !all_.groups.empty();
+    if (missing_.rails > 0 || !known)
+      findings_.unknown(gpu.subject, said, "a switch shared with one NIC", source,
+                        missing_.rails > 0
+                            ? "see pci.inventory first"
+                            : "read the topology on the bare-metal node: a virtual machine may hide it");
+    else
+      findings_.fail(gpu.subject, said, "a switch shared with one NIC", source, remedy);
+  }
+
+  void judge_numa() {
+    for (const auto& group : all_.groups)
+      for (const auto n : group.nics)
+        for (const auto g : group.gpus) {
+          const auto &nic = nics_[n].place.numa, &gpu = gpus_[g].place.numa;
+          if (nic && gpu && nic != gpu)
+            findings_.fail(nics_[n].subject,
+                           "NUMA node " + std::to_string(*nic) + ", its GPU " + gpus_[g].address + " on " +
+                               std::to_string(*gpu),
+                           "one NUMA node", source, remedy);
+        }
+  }
+
+  const std::vector<Endpoint>&nics_, &gpus_;
+  int per_nic_;
+  Missing missing_;
+  PciGroups all_;
+  int lacking_ = 0;  // GPUs, over all NICs that have too few
+  CheckFindings findings_{"pci.affinity"};
+};
+
 Endpoint endpoint(const Host& host, std::string subject, const std::string& address) {
-  Endpoint end{std::move(subject), address, {}, {}, {}};
+  Endpoint end{std::move(subject), address, {}, {}};
   if (auto path = read_pci_path(host.files(), address)) {
-    end.path = std::move(path.value);
-    end.path.pop_back();  // the device itself is nobody's bridge
+    end.place.bridges = std::move(path.value);
+    end.place.bridges.pop_back();  // the device itself is nobody's bridge
   } else {
     end.unread = path.why;
   }
   if (const auto numa = host.files().number("/sys/bus/pci/devices/" + address + "/numa_node"))
-    end.numa = static_cast<int>(*numa);
+    end.place.numa = static_cast<int>(*numa);
   return end;
 }
 
@@ -193,8 +227,10 @@ extern const Check pci_affinity{
                              "say in the policy how many GPUs a NIC serves: node.rails.gpus_per_nic");
             return findings.done();
           }
-          return joined(findings, judge(nics, gpus, per_nic,
-                                        {!read_rails_here(host, policy)->missing.empty(), gpus_missing}));
+          return joined(findings, Judge(nics, gpus, per_nic,
+                                        {static_cast<int>(read_rails_here(host, policy)->missing.size()),
+                                         std::max(0, wanted - static_cast<int>(gpus.size()))})
+                                      .findings());
         },
 };
 
