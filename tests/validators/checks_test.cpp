@@ -99,6 +99,30 @@ TEST(PciAffinity, WhoHasTooManyIsNotAccusedOfWhatAnotherLacks) {
                         testing::Pair("rail 2", Status::pass), testing::Pair("rail 3", Status::pass)));
 }
 
+// Devices on root ports of their own, in a virtual machine that tells the NUMA node of its GPUs alone.
+TEST(PciAffinity, NobodyIsAccusedByNumaNodesOfWhichHalfIsNotKnown) {
+  BuiltNode node(1);
+  const auto own_port = [&](const std::string& address, const char* numa) {
+    const std::string moved = "/sys/devices/pci0000:f0/" + address;
+    std::filesystem::create_directories(node.root() + "/sys/devices/pci0000:f0");
+    std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
+    node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));
+    node.file(moved + "/numa_node", numa);
+    return moved;
+  };
+  for (int gpu = 0; gpu < 8; ++gpu)
+    own_port(node.gpu(gpu), gpu < 4 ? "0\n" : "1\n");
+  for (int rail = 0; rail < 4; ++rail) {
+    const auto name = "mlx5_" + std::to_string(rail);
+    node.link("/sys/class/infiniband/" + name,
+              "../.." + own_port(node.pf(rail), "-1\n").substr(4) + "/infiniband/" + name);
+  }
+  const auto findings = run_check("pci.affinity", *node.host(), h100_policy());
+  EXPECT_GE(findings.size(), 4u);
+  for (const auto& finding : findings)
+    EXPECT_EQ(finding.status, Status::unknown) << finding.subject << ": " << finding.observed;
+}
+
 TEST(AllChecks, EachHasAPassAFailAndAnUnknownCase) {
   // These advise and never refuse: their worst is a warning.
   const std::set<std::string> advise{"pci.max-read-request", "pci.relaxed-ordering", "vf.spoof-check"};

@@ -60,6 +60,14 @@ void gpu_cases(Cases& add) {
       });
   add("gpu.clocks", "below the neighbours'", Status::fail, "application clock 1200 where 1980 is usual",
       gpu("sm_clock_application", 1200));
+  add("gpu.clocks", "at their default where neighbours were raised", Status::pass, "",
+      [](BuiltNode& node, Policy&) {
+        for (int i = 0; i < 8; ++i) {
+          auto& one = node.gpus()["gpus"][static_cast<std::size_t>(i)];
+          one["sm_clock_application"] = i < 5 ? 1980 : 1755;
+          one["sm_clock_application_default"] = 1755;
+        }
+      });
   add("gpu.clocks", "a neighbour's is higher and no default is known", Status::unknown,
       "application clock 1200 where a neighbour has 1980", [](BuiltNode& node, Policy&) {
         for (int i = 0; i < 8; ++i) {

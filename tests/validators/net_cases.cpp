@@ -221,6 +221,14 @@ void net_cases(Cases& add) {
           node.routes.push_back(
               {.destination = prefix(all), .oif = 3, .gateway = parse_ipv4("10.10.0.1"), .table = 100});
       });
+  add("net.default-route", "a rule leads all of the rail's network to it", Status::pass, "does not carry",
+      [=](BuiltNode& node, Policy&) {
+        node.rail_link(1).addresses.push_back(*parse_prefix("10.10.3.7/16"));  // as a VF's
+        node.rules.push_back({.priority = 100, .table = 100, .from = prefix("10.10.0.0/16")});
+        for (const char* all : {"10.10.0.0/16", "10.20.0.0/16", "0.0.0.0/0"})
+          node.routes.push_back(
+              {.destination = prefix(all), .oif = 3, .gateway = parse_ipv4("10.10.0.1"), .table = 100});
+      });
   add("net.default-route", "a router gives an IPv6 one", Status::warn, "carries the default route: default",
       [](BuiltNode& node, Policy&) {
         node.routes.push_back({parse_ip_prefix("::/0"), 3, parse_ip("fe80::1")});

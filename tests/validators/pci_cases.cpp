@@ -122,6 +122,12 @@ void pci_cases(Cases& add) {
       });
   add("pci.affinity", "a GPU in another's switch", Status::fail, "1 GPU (",
       [=](BuiltNode& node, Policy&) { put(node, {node.gpu(2)}, ""); });
+  add("pci.affinity", "two rails are gone and no number is given", Status::unknown, "that is left",
+      [](BuiltNode& node, Policy& policy) {
+        policy.node->gpus_per_nic.reset();
+        for (int rail : {2, 3})
+          node.remove("/sys/class/infiniband/mlx5_" + std::to_string(rail));
+      });
   add("pci.affinity", "wrong NUMA node", Status::fail, "NUMA node",
       [](BuiltNode& node, Policy&) { node.file(node.pci(node.pf(0)) + "/numa_node", "1\n"); });
   add("pci.affinity", "a GPU is gone", Status::fail, "7 GPUs are on the bus",

@@ -36,12 +36,14 @@ std::uint64_t usual(const std::vector<GpuFacts>& gpus, std::optional<std::uint64
   return usual;
 }
 
-// Somebody has set application clocks below those of the factory, which are below the maximum on some cards,
-// or below those of the neighbours.
-bool is_held_down(const GpuFacts& gpu, std::uint64_t usual_application) {
-  if (!gpu.sm_clock_application) return false;
-  return *gpu.sm_clock_application <
-         std::max(gpu.sm_clock_application_default.value_or(0), usual_application);
+// What the application clock should be: the factory's, which is below the maximum on some cards; where that
+// is not known, the neighbours' default or what most of them have.
+std::uint64_t proper_application(const GpuFacts& gpu, std::uint64_t of_neighbours) {
+  return gpu.sm_clock_application_default.value_or(of_neighbours);
+}
+
+bool is_held_down(const GpuFacts& gpu, std::uint64_t of_neighbours) {
+  return gpu.sm_clock_application && *gpu.sm_clock_application < proper_application(gpu, of_neighbours);
 }
 
 // As its neighbours or more of them, where one has a higher application clock and no default says which of
@@ -93,10 +95,11 @@ extern const Check gpu_clocks{
           const std::uint64_t wanted = node && node->sm_clock_max
                                            ? static_cast<std::uint64_t>(*node->sm_clock_max)
                                            : usual(reading->gpus, &GpuFacts::sm_clock_max);
-          const auto application = usual(reading->gpus, &GpuFacts::sm_clock_application);
-          std::uint64_t highest = 0;
-          for (const auto& gpu : reading->gpus)
+          std::uint64_t application = usual(reading->gpus, &GpuFacts::sm_clock_application), highest = 0;
+          for (const auto& gpu : reading->gpus) {
+            application = std::max(application, gpu.sm_clock_application_default.value_or(0));
             highest = std::max(highest, gpu.sm_clock_application.value_or(0));
+          }
           return each_gpu(host, policy,
                           {"gpu.clocks", "its clocks",
                            "nvmlDeviceGetMaxClockInfo, nvmlDeviceGet[Default]ApplicationsClock",
@@ -109,14 +112,13 @@ extern const Check gpu_clocks{
                              return may_be_held_down(gpu, highest) ? Status::unknown : Status::pass;
                            },
                            [=](const GpuFacts& gpu) {
-                             const auto usually =
-                                 std::max(gpu.sm_clock_application_default.value_or(0), application);
                              const std::string most = std::to_string(*gpu.sm_clock_max) + " MHz at most";
                              const auto set = [&] {
                                return ", application clock " + std::to_string(*gpu.sm_clock_application);
                              };
                              if (is_held_down(gpu, application))
-                               return most + set() + " where " + std::to_string(usually) + " is usual";
+                               return most + set() + " where " +
+                                      std::to_string(proper_application(gpu, application)) + " is usual";
                              if (may_be_held_down(gpu, highest))
                                return most + set() + " where a neighbour has " + std::to_string(highest) +
                                       ", and no default is known";

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "reports/record/text.hpp"
 #include "validators/checks/check.hpp"
@@ -90,7 +92,7 @@ void judge(CheckFindings& findings, const Way& way, const std::vector<FibRange>&
 std::vector<std::string> defaults_by(const FibTables& tables, int oif, const DeviceNames& names) {
   std::vector<std::string> found;
   for (const auto& route : tables.routes)
-    if (route.table == RT_TABLE_MAIN && route.type == RTN_UNICAST &&
+    if (route.table == RT_TABLE_MAIN && route.type == RTN_UNICAST && !route.from &&
         route.destination.length <= (route.family() == IpFamily::v6 ? 3 : 1) &&
         std::ranges::any_of(route.paths(), [&](const auto& hop) { return hop.oif == oif; }))
       found.push_back(ip_route_form(route, names));
@@ -112,15 +114,19 @@ struct Carried {
   bool by_rule = false;  // a table that a rule leads to
 };
 
-// By the rules and tables that others than the rail's own addresses meet: routes that take what they send out
+// The tables of one family as this source meets them: what leaves by which device.
+struct SeenBy {
+  IpAddress source;
+  std::vector<FibRange> ranges;
+};
+
+// By the rules and tables that others than the rails' own addresses meet: routes that take what they send out
 // of that device, where these take so much that it is the node's default.
-Carried carried_for_others(const FibTables& tables, const std::vector<IpAddress>& others, int oif,
-                           IpFamily family, const DeviceNames& names) {
-  for (const auto& source : others) {
-    if (source.family != family) continue;
+Carried carried_for_others(const std::vector<SeenBy>& others, int oif, const DeviceNames& names) {
+  for (const auto& other : others) {
     double share = 0;
     Carried carried;
-    for (const auto& part : fib_ranges(tables, {.source = source}, {{family, 0}, 0})) {
+    for (const auto& part : other.ranges) {
       const Route* route = part.answer.outcome == FibOutcome::route ? part.answer.route : nullptr;
       if (!route || route->type != RTN_UNICAST || route->destination.length >= longest_of_a_default ||
           std::ranges::none_of(route->paths(), [&](const auto& hop) { return hop.oif == oif; }))
@@ -131,20 +137,45 @@ Carried carried_for_others(const FibTables& tables, const std::vector<IpAddress>
       if (std::ranges::find(carried.routes, form) == carried.routes.end()) carried.routes.push_back(form);
     }
     if (share < share_of_a_default) continue;
-    carried.routes.back() +=
-        source.bits == 0 ? ", for what has no source yet" : ", for what " + to_string(source) + " sends";
+    carried.routes.back() += other.source.bits == 0 ? ", for what has no source yet"
+                                                    : ", for what " + to_string(other.source) + " sends";
     return carried;
   }
   return {};
+}
+
+// One of the sources for each answer that rules and source-specific routes can give them: a node has as many
+// addresses as its cluster has Services where kube-proxy works by IPVS.
+std::vector<SeenBy> seen_by_others(const FibTables& tables, const std::vector<IpAddress>& sources,
+                                   IpFamily family) {
+  std::vector<IpPrefix> asked;
+  for (const auto& rule : tables.rules)
+    if (rule.from) asked.push_back(*rule.from);
+  for (const auto& route : tables.routes)
+    if (route.from) asked.push_back(*route.from);
+  std::set<std::vector<bool>> known;
+  std::vector<SeenBy> seen;
+  for (const auto& source : sources) {
+    if (source.family != family) continue;
+    std::vector<bool> kind{source.bits == 0};
+    for (const auto& prefix : asked)
+      kind.push_back(prefix.contains(source));
+    if (asked.empty()) kind = {};
+    if (known.insert(kind).second)
+      seen.push_back({source, fib_ranges(tables, {.source = source}, {{family, 0}, 0})});
+  }
+  return seen;
 }
 
 // From which this node sends what is not the rails': its other addresses, and none, as of a socket before its
 // first packet.
 std::vector<IpAddress> sources_of_others(const std::vector<Rail>& rails, const std::vector<IpPrefix>& node) {
   std::vector<IpAddress> others{{IpFamily::v4, 0}, {IpFamily::v6, 0}};
+  // Of its network is of the rail: a VF's, or what a macvlan beside it has for Pods.
   const auto of_a_rail = [&](const IpAddress& address) {
     return std::ranges::any_of(rails, [&](const Rail& rail) {
-      const auto is = [&](const IpPrefix& own) { return own.address == address; };
+      if (rail.site && rail.site->prefix.contains(address)) return true;
+      const auto is = [&](const IpPrefix& own) { return own.contains(address); };
       return std::ranges::any_of(rail.addresses, is) || std::ranges::any_of(rail.addresses6, is);
     });
   };
@@ -157,7 +188,7 @@ std::vector<IpAddress> sources_of_others(const std::vector<Rail>& rails, const s
 // A router that announces itself on a rail gives every node an IPv6 default route. It does no harm to rails
 // that are not of IPv6 by the policy, and takes what else is sent by IPv6 over the rail.
 void judge_carrying(CheckFindings& findings, const Host& host, const Rail& rail,
-                    const std::vector<IpAddress>& others, const DeviceNames& names) {
+                    const std::map<IpFamily, std::vector<SeenBy>>& others, const DeviceNames& names) {
   const bool six_is_the_rails = rail.site && rail.family() == IpFamily::v6;
   Status status = Status::pass;
   std::vector<std::string> carried, remedies;
@@ -165,7 +196,7 @@ void judge_carrying(CheckFindings& findings, const Host& host, const Rail& rail,
     const auto tables = host.fib(family);
     if (!tables) continue;  // of the rail's own family that is said below
     Carried found{defaults_by(*tables, rail.link->index, names)};
-    if (found.routes.empty()) found = carried_for_others(*tables, others, rail.link->index, family, names);
+    if (found.routes.empty()) found = carried_for_others(others.at(family), rail.link->index, names);
     if (found.routes.empty()) continue;
     const bool six = family == IpFamily::v6;
     status = worst(status, six && !six_is_the_rails ? Status::warn : Status::fail);
@@ -202,7 +233,11 @@ extern const Check net_default_route{
           if (!rails) return findings.done();
           const auto names = device_names(host);
           const auto addresses = node_addresses(host);
-          const auto others = sources_of_others(*rails, addresses);
+          std::map<IpFamily, std::vector<SeenBy>> others;
+          const auto sources = sources_of_others(read_rails_here(host, policy)->rails, addresses);
+          for (const IpFamily family : {IpFamily::v4, IpFamily::v6})
+            if (const auto tables = host.fib(family))
+              others[family] = seen_by_others(*tables, sources, family);
           for (const auto& rail : *rails) {
             const auto tables = host.fib(rail.family());
             if (!tables) {

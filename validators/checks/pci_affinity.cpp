@@ -63,6 +63,11 @@ class Judge {
     return static_cast<int>(group.gpus.size()) - per_nic_ * static_cast<int>(group.nics.size());
   }
 
+  bool finer_than_nics() const {
+    return std::ranges::any_of(all_.groups,
+                               [](const PciGroup& group) { return group.by_numa && group.nics.empty(); });
+  }
+
   void judge(const PciGroup& group) {
     if (group.nics.empty()) {
       for (const auto i : group.gpus)
@@ -92,6 +97,9 @@ class Judge {
 
   std::pair<Status, std::string> told(int over) const {
     if (over == 0) return {Status::pass, {}};
+    if (finer_than_nics())
+      return {Status::unknown,
+              "its NUMA nodes are finer than its rails are spread: read the topology by hand"};
     if (over < 0 && !all_.apart_gpus.empty() && all_.groups.front().by_numa)
       return {Status::unknown, "of " + counted(static_cast<int>(all_.apart_gpus.size()), "GPU") +
                                    " the NUMA node is not known: read the topology on the bare-metal node"};
@@ -117,7 +125,9 @@ class Judge {
   }
 
   void stray(const Endpoint& gpu, const std::string& said) {
-    const bool known = !all_.groups.empty();
+    // By NUMA nodes alone nothing is certain of a node without a NIC: they may be finer than sockets, and a
+    // NIC whose node is not known may be of it.
+    const bool known = !all_.groups.empty() && !all_.groups.front().by_numa;
     if (missing_.rails > 0 || !known)
       findings_.unknown(gpu.subject, said, "a switch shared with one NIC", source,
                         missing_.rails > 0
@@ -216,20 +226,22 @@ extern const Check pci_affinity{
                 unread.unknown(end.subject, "its place on the bus: " + end.unread, "a path to the root",
                                "/sys/bus/pci/devices/" + end.address, "run on the node itself");
           if (!unread.empty()) return joined(findings, unread.done());
+          const int missing_rails = static_cast<int>(read_rails_here(host, policy)->missing.size());
           int per_nic = node && node->gpus_per_nic ? *node->gpus_per_nic : 0;
-          if (per_nic == 0 && gpus.size() % nics.size() == 0)
-            per_nic = static_cast<int>(gpus.size() / nics.size());
+          // Of what should be here: what is missing is no reason to ask more of the others.
+          const int all_gpus = std::max(wanted, static_cast<int>(gpus.size()));
+          const int all_nics = static_cast<int>(nics.size()) + missing_rails;
+          if (per_nic == 0 && all_gpus % all_nics == 0) per_nic = all_gpus / all_nics;
           if (per_nic == 0) {
             findings.unknown("node",
-                             std::to_string(gpus.size()) + " GPUs and " + std::to_string(nics.size()) +
+                             std::to_string(all_gpus) + " GPUs and " + std::to_string(all_nics) +
                                  " NICs divide into no equal groups",
                              "equal groups", "/sys/bus/pci/devices",
                              "say in the policy how many GPUs a NIC serves: node.rails.gpus_per_nic");
             return findings.done();
           }
           return joined(findings, Judge(nics, gpus, per_nic,
-                                        {static_cast<int>(read_rails_here(host, policy)->missing.size()),
-                                         std::max(0, wanted - static_cast<int>(gpus.size()))})
+                                        {missing_rails, std::max(0, wanted - static_cast<int>(gpus.size()))})
                                       .findings());
         },
 };
