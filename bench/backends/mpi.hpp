@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bench/backends/session.hpp"
+#include "bench/ranks/launched_as.hpp"
 
 namespace mlc {
 
@@ -15,6 +16,6 @@ std::string mpi_launcher();  // the mpirun that belongs to the library; empty if
 
 // Initialises MPI; its end finalises it unless the process is unwinding from an error (finalising waits for
 // peers that may be gone). Throws BackendError.
-std::unique_ptr<Session> start_mpi();
+std::unique_ptr<Session> start_mpi(const LaunchedAs& as);
 
 }  // namespace mlc

@@ -5,6 +5,6 @@ namespace mlc {
 std::string mpi_absent() { return MLC_WHY_NO_MPI; }
 std::string mpi_version() { return {}; }
 std::string mpi_launcher() { return {}; }
-std::unique_ptr<Session> start_mpi() { throw BackendError("mpi: " + mpi_absent()); }
+std::unique_ptr<Session> start_mpi(const LaunchedAs&) { throw BackendError("mpi: " + mpi_absent()); }
 
 }  // namespace mlc

@@ -65,11 +65,9 @@ void tell_apart(FleetRendezvous& all) {
 
 FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as,
                                     const std::function<void(const std::vector<std::string>&)>& ready) {
-  if (!mpi_absent().empty())
-    throw BackendError("mpi: started as one of " + std::to_string(as.size) + " by " + as.by + ", but " +
-                       mpi_absent());
+  check_mpi_under(as);
   FleetRendezvous all;
-  const auto session = start_mpi();
+  const auto session = start_mpi(as);
   const auto control = session->make_control();
   check_world(as, control->size());
   all.index = control->rank(), all.members = control->size();

@@ -43,6 +43,14 @@ int inherited_segment() {
 
 }  // namespace
 
+void check_mpi_under(const LaunchedAs& as) {
+  const std::string started = "started as one of " + std::to_string(as.size) + " ranks by " + as.by;
+  if (!mpi_absent().empty())
+    throw BackendError("mpi: " + started + ", but " + mpi_absent() + ": each would measure alone");
+  if (!as.no_pmi_remedy.empty())
+    throw UsageError(started + " without what MPI finds the other ranks by", as.no_pmi_remedy);
+}
+
 void answer_launcher(ExitCode code) {
   if (launch_directory().empty())
     tell_launcher(code);
@@ -54,9 +62,7 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
                           Recorder& recorder,
                           const std::function<ExitCode(Session&, std::unique_ptr<Control>, Watch&)>& body) {
   const bool local = as.by == local_launcher;
-  if (!local && !mpi_absent().empty())
-    throw BackendError("mpi: started as one of " + std::to_string(as.size) + " ranks by " + as.by + ", but " +
-                       mpi_absent() + ": each would measure alone");
+  if (!local) check_mpi_under(as);
   block_signals();
   if (as.rank == 0) tell_launcher();
   Watch watch({.timeout_s = timeout_s,
@@ -76,7 +82,7 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
   std::exception_ptr usage;
   ExitCode code = ExitCode::tool;
   try {
-    const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi();
+    const auto session = local ? join_local(inherited_segment(), as.rank, as.size) : start_mpi(as);
     if (const auto directory = launch_directory(); as.rank == 0 && !directory.empty())
       write_whole(directory + "/" + initialised_file, "");
     auto control = session->make_control();

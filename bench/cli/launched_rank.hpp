@@ -20,6 +20,8 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
 
 // Throws BackendError where MPI sees another number of ranks than the launcher started: "two ranks silently
 // running as two one-rank jobs", whose launcher and library do not know each other.
+// Throws BackendError, or UsageError with what to type instead, where MPI cannot start under this launcher.
+void check_mpi_under(const LaunchedAs& as);
 void check_world(const LaunchedAs& as, int world_size);
 
 // What rank 0 came to, for who launched it: without it, a rank that ended for no result.

@@ -1,7 +1,10 @@
-// `manifest`: a collective's command line as Kubernetes objects that run it over several nodes.
+// `manifest`: a collective's command line as what runs it over several nodes: Kubernetes objects, or a batch
+// script for Slurm.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
+#include "bench/cli/batch_script.hpp"
 #include "bench/cli/collective_options.hpp"
 #include "bench/cli/commands.hpp"
 #include "bench/engine/sweep.hpp"
@@ -15,7 +18,7 @@ namespace {
 
 struct ManifestOptions {
   ManifestRequest request;
-  std::string kind = "mpijob", deadline = "1h";
+  std::string kind = "mpijob", deadline = "1h", launcher = "srun";
 };
 
 // The collective's options as they were given, for the ranks.
@@ -32,6 +35,29 @@ std::vector<std::string> words_of(const CLI::App& collective) {
       words.push_back(name + "=" + value);
   }
   return words;
+}
+
+ExitCode print_batch_script(const ManifestOptions& options, const CLI::App& manifest) {
+  for (const char* of_pods : {"--image", "--namespace", "--rails"})
+    if (manifest.count(of_pods) > 0)
+      throw UsageError(std::string(of_pods) + " is of Pods, and a batch script has none");
+  const ManifestRequest& request = options.request;
+  // Slurm reads up to the first blank of such a line.
+  for (const auto* name : {&request.queue, &request.interface})
+    if (std::ranges::any_of(*name, [](unsigned char c) { return c <= ' ' || c == 127; }))
+      throw UsageError("'" + printable(*name) + "' is no name");
+  std::fputs(batch_script({.name = request.name,
+                           .command = request.command,
+                           .nodes = request.nodes,
+                           .gpus = request.gpus,
+                           .partition = request.queue,
+                           .interface = manifest.count("--interface") > 0 ? request.interface : "",
+                           .launcher = options.launcher,
+                           .root = request.root,
+                           .deadline_s = request.deadline_s})
+                 .c_str(),
+             stdout);
+  return ExitCode::pass;
 }
 
 ExitCode run_manifest(ManifestOptions options, const CollectiveOptions& collective, const CLI::App& command) {
@@ -52,6 +78,7 @@ ExitCode run_manifest(ManifestOptions options, const CollectiveOptions& collecti
                      "a-z, 0-9 and '-', at most 50 of them");
   if (!is_node_name(request.name_space) || request.name_space.size() > 63)
     throw UsageError("--namespace '" + printable(request.name_space) + "' is no namespace");
+  if (options.kind == "sbatch") return print_batch_script(options, *command.get_parent());
   const Objects objects = options.kind == "mpijob" ? mpi_job(request) : indexed_job(request);
   std::fputs(to_yaml(objects).c_str(), stdout);
   if (options.kind != "mpijob")
@@ -62,8 +89,9 @@ ExitCode run_manifest(ManifestOptions options, const CollectiveOptions& collecti
 }  // namespace
 
 void add_manifest_command(CLI::App& program, Invocation& invocation) {
-  auto* command = program.add_subcommand(
-      "manifest", "a collective over several nodes as Kubernetes objects: | kubectl apply -f -");
+  auto* command = program.add_subcommand("manifest",
+                                         "a collective over several nodes as Kubernetes objects: | kubectl "
+                                         "apply -f -; or as a script: | sbatch");
   auto options = std::make_shared<ManifestOptions>();
   options->request.name.clear();
   ManifestRequest& request = options->request;
@@ -81,12 +109,20 @@ void add_manifest_command(CLI::App& program, Invocation& invocation) {
   command->add_option("--namespace", request.name_space, "where the networks are (default mlc-bench)")
       ->type_name("NAME");
   command
-      ->add_option("--kind", options->kind, "mpijob (Kubeflow v2beta1), or indexed-job without an operator")
-      ->check(CLI::IsMember({"mpijob", "indexed-job"}));
+      ->add_option("--kind", options->kind,
+                   "mpijob (Kubeflow v2beta1), indexed-job without an operator, or sbatch for Slurm")
+      ->check(CLI::IsMember({"mpijob", "indexed-job", "sbatch"}));
   command
-      ->add_option("--interface", request.interface, "that carries ssh and NCCL's bootstrap (default eth0)")
+      ->add_option("--launcher", options->launcher,
+                   "of an sbatch script: srun, where Slurm has PMIx, or mpirun (default srun)")
+      ->check(CLI::IsMember({"srun", "mpirun"}));
+  command
+      ->add_option(
+          "--interface", request.interface,
+          "that carries ssh, MPI and NCCL's bootstrap (default eth0; in an sbatch script what MPI finds)")
       ->type_name("NAME");
-  command->add_option("--queue", request.queue, "Kueue's local queue")->type_name("NAME");
+  command->add_option("--queue", request.queue, "Kueue's local queue, or Slurm's partition")
+      ->type_name("NAME");
   command->add_option("--deadline", options->deadline, "of the Job as a whole (default 1h)")
       ->type_name("TIME");
   command->add_flag("--as-root", request.root,

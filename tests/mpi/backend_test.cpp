@@ -6,7 +6,7 @@
 
 int main() {
   using namespace mlc;
-  const auto session = start_mpi();
+  const auto session = start_mpi({});
   const auto communicator = session->make_communicator();
   std::uint64_t checked = 0;
   const auto failures = verify_everything(*communicator, checked);

@@ -37,7 +37,37 @@ TEST(LaunchedAs, KnowsItsLaunchers) {
                            {"SLURM_STEP_ID", "0"}});
   ASSERT_TRUE(slurm);
   EXPECT_EQ(slurm->job, "5.0");
+  EXPECT_EQ(slurm->local_size, 2);  // what it does not say is taken for one node
   EXPECT_TRUE(with({{"PMI_RANK", "0"}, {"PMI_SIZE", "2"}}));
+}
+
+TEST(LaunchedAs, SlurmSaysHowManyAreOnThisNode) {
+  const auto local = [](const char* counts, const char* node) {
+    return with({{"SLURM_PROCID", "1"},
+                 {"SLURM_STEP_NUM_TASKS", "9"},
+                 {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.1"},
+                 {"SLURM_NODEID", node},
+                 {"SLURM_CPUS_ON_NODE", "4"},
+                 {"SLURM_STEP_TASKS_PER_NODE", counts}});
+  };
+  EXPECT_EQ(local("2(x3),1,2", "0")->local_size, 2);
+  EXPECT_EQ(local("2(x3),1,2", "2")->local_size, 2);
+  EXPECT_EQ(local("2(x3),1,2", "3")->local_size, 1);
+  EXPECT_EQ(local("2(x3),1,2", "4")->local_size, 2);
+  EXPECT_EQ(local("2(x3),1,2", "4")->node_cpus, 4);
+  for (const char* nonsense : {"", "x", "2(", "2(x", "2(x3", "2(x3)1", "0", "-1", "2,", "99999999999"})
+    EXPECT_EQ(local(nonsense, "7")->local_size, 9) << nonsense;
+}
+
+TEST(LaunchedAs, AStepOfSlurmWithoutPmiCannotFindItsRanks) {
+  std::map<std::string, std::string> step{
+      {"SLURM_PROCID", "1"}, {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.1"}};
+  EXPECT_THAT(with(step)->no_pmi_remedy, testing::StartsWith("srun --mpi=pmix"));
+  for (const char* known : {"PMIX_NAMESPACE", "PMI_FD", "PMI_RANK"}) {
+    auto speaking = step;
+    speaking[known] = "1";
+    EXPECT_EQ(with(speaking)->no_pmi_remedy, "") << known;
+  }
 }
 
 TEST(LaunchedAs, BareIsBareAlsoInsideAnAllocation) {
