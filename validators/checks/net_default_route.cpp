@@ -233,11 +233,12 @@ extern const Check net_default_route{
           if (!rails) return findings.done();
           const auto names = device_names(host);
           const auto addresses = node_addresses(host);
+          std::map<IpFamily, FibTables> tables_of;  // what is seen points into them
           std::map<IpFamily, std::vector<SeenBy>> others;
           const auto sources = sources_of_others(read_rails_here(host, policy)->rails, addresses);
           for (const IpFamily family : {IpFamily::v4, IpFamily::v6})
-            if (const auto tables = host.fib(family))
-              others[family] = seen_by_others(*tables, sources, family);
+            if (const auto read = host.fib(family))
+              others[family] = seen_by_others(tables_of[family] = read.value, sources, family);
           for (const auto& rail : *rails) {
             const auto tables = host.fib(rail.family());
             if (!tables) {
