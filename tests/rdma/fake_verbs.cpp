@@ -104,7 +104,7 @@ class FakePair final : public QueuePair {
   }
 
  private:
-  DeviceFaults& faults() { return fabric_.faults_[device_]; }
+  DeviceFaults& faults() { return fabric_.faults(device_.first, device_.second); }
 
   void complete(const Work& work, int status, Fabric::Time ready) {
     if (status == 0 && !work.signalled) return;
@@ -209,7 +209,7 @@ class FakeDevice final : public Device {
   FakeDevice(Fabric& fabric, std::pair<int, std::string> name) : fabric_(fabric), name_(std::move(name)) {}
   PortFacts port() override {
     const std::lock_guard lock(fabric_.mutex_);
-    return {.active_mtu = fabric_.faults_[name_].active_mtu,
+    return {.active_mtu = fabric_.faults(name_.first, name_.second).active_mtu,
             .max_mtu = 4096,
             .lid = 0,
             .most_sends = 4096,
@@ -217,7 +217,7 @@ class FakeDevice final : public Device {
   }
   GidBytes gid(int) override { return {}; }
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {
-    if (const auto error = fabric_.faults_[name_].register_errno)
+    if (const auto error = fabric_.faults(name_.first, name_.second).register_errno)
       throw VerbsError(std::string("ibv_reg_mr: ") + std::strerror(*error), *error);
     return std::make_unique<FakeRegion>(fabric_, at, bytes);
   }
@@ -240,6 +240,7 @@ class FakeVerbs final : public Verbs {
  public:
   FakeVerbs(Fabric& fabric, int end) : fabric_(fabric), end_(end) {}
   std::vector<std::string> devices() const override {
+    const std::lock_guard lock(fabric_.mutex_);
     std::vector<std::string> names;
     for (const auto& [device, faults] : fabric_.faults_)
       if (device.first == end_) names.push_back(device.second);
@@ -247,7 +248,7 @@ class FakeVerbs final : public Verbs {
   }
   std::unique_ptr<Device> open(const std::string& name) override {
     const std::lock_guard lock(fabric_.mutex_);
-    if (const auto error = fabric_.faults_[{end_, name}].open_errno)
+    if (const auto error = fabric_.faults(end_, name).open_errno)
       throw VerbsError(std::string("ibv_open_device: ") + std::strerror(*error), *error);
     return std::make_unique<FakeDevice>(fabric_, std::pair{end_, name});
   }

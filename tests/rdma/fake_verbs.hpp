@@ -30,7 +30,10 @@ struct DeviceFaults {
 class Fabric {
  public:
   // Devices of one end are "end/name"; each end opens its own by name.
-  DeviceFaults& faults(int end, const std::string& device) { return faults_[{end, device}]; }
+  DeviceFaults& faults(int end, const std::string& device) {
+    const std::lock_guard lock(mutex_);
+    return faults_[{end, device}];
+  }
   std::unique_ptr<Verbs> verbs(int end);
   std::uint64_t posted() const { return posted_; }
   std::set<std::uint32_t> inlined() const { return inlined_; }
