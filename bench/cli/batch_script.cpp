@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bench/cli/reference/quoted.hpp"
+#include "bench/cli/shell_word.hpp"
 
 namespace mlc {
 

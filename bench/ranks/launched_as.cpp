@@ -91,7 +91,7 @@ std::optional<LaunchedAs> launched_as(const Lookup& lookup) {
                       .local_size = number(lookup, "OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size),
                       .job = job({"PMIX_NAMESPACE", "OMPI_MCA_orte_hnp_uri"}),
                       .no_pmi_remedy = {}};
-  if (const auto step = as_step_of_slurm(lookup, job({"SLURM_JOB_ID", "SLURM_STEP_ID"}))) return step;
+  if (auto step = as_step_of_slurm(lookup, job({"SLURM_JOB_ID", "SLURM_STEP_ID"}))) return step;
   if (const auto rank = number(lookup, "PMI_RANK"), size = number(lookup, "PMI_SIZE"); rank && size)
     return LaunchedAs{.by = "a PMI launcher (MPICH, Intel MPI)",
                       .rank = *rank,

@@ -97,11 +97,13 @@ class Cluster:
                 said += f"--- {name}\n{f.read()[-3000:]}"
         return said
 
+    def init(self):
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
+            return f.read().split()[0]
+
     def inside(self, *command):
         """As typed on the node of slurmctld."""
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
-            init = f.read().split()[0]
-        return ["nsenter", "-t", init, "-m", "-n", "-u", "-p", *command]
+        return ["nsenter", "-t", self.init(), "-m", "-n", "-u", "-p", *command]
 
     def states(self):
         try:
@@ -119,10 +121,13 @@ class Cluster:
         return True
 
     def pids(self, node, *words):
-        """Processes on that node whose command line has these words."""
+        """Processes on that node whose command line has these words. Other tests' clusters have nodes of the same names."""
         found = []
+        ours = os.readlink(f"/proc/{self.init()}/ns/pid")
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
+                if os.readlink(f"/proc/{pid}/ns/pid") != ours:
+                    continue
                 with open(f"/proc/{pid}/cmdline", "rb") as f:
                     line = f.read().split(b"\0")
                 with open(f"/proc/{pid}/environ", "rb") as f:

@@ -103,7 +103,7 @@ TEST(PciAffinity, WhoHasTooManyIsNotAccusedOfWhatAnotherLacks) {
 TEST(PciAffinity, NobodyIsAccusedByNumaNodesOfWhichHalfIsNotKnown) {
   BuiltNode node(1);
   const auto own_port = [&](const std::string& address, const char* numa) {
-    const std::string moved = "/sys/devices/pci0000:f0/" + address;
+    std::string moved = "/sys/devices/pci0000:f0/" + address;
     std::filesystem::create_directories(node.root() + "/sys/devices/pci0000:f0");
     std::filesystem::rename(node.root() + node.pci(address), node.root() + moved);
     node.link("/sys/bus/pci/devices/" + address, "../../../" + moved.substr(5));

@@ -112,7 +112,7 @@ extern const Check gpu_clocks{
                              return may_be_held_down(gpu, highest) ? Status::unknown : Status::pass;
                            },
                            [=](const GpuFacts& gpu) {
-                             const std::string most = std::to_string(*gpu.sm_clock_max) + " MHz at most";
+                             std::string most = std::to_string(*gpu.sm_clock_max) + " MHz at most";
                              const auto set = [&] {
                                return ", application clock " + std::to_string(*gpu.sm_clock_application);
                              };

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "bench/cli/shell_word.hpp"
+
 namespace mlc {
 
 inline std::string escaped(std::string_view text, std::string_view what, std::string_view as_before) {
@@ -13,14 +15,6 @@ inline std::string escaped(std::string_view text, std::string_view what, std::st
     out += c;
   }
   return out;
-}
-
-// bash and zsh: nothing is special between single quotes but the quote itself.
-inline std::string shell_word(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text)
-    out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
 }
 
 }  // namespace mlc
