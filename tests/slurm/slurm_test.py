@@ -21,6 +21,8 @@ def why_not():
         return "needs root"
     if not shutil.which("slurmctld") or not shutil.which("srun"):
         return "Slurm is not installed"
+    if not os.path.ismount("/sys/fs/cgroup"):
+        return "slurmd starts nowhere without cgroups"
     return None
 
 

@@ -68,6 +68,13 @@ void gpu_cases(Cases& add) {
           one["sm_clock_application_default"] = 1755;
         }
       });
+  add("gpu.clocks", "by a default of its own below the neighbours'", Status::unknown, "below its neighbours'",
+      [](BuiltNode& node, Policy&) {
+        for (auto& one : node.gpus()["gpus"])
+          one["sm_clock_application"] = one["sm_clock_application_default"] = 1980;
+        node.gpus()["gpus"][7]["sm_clock_application"] =
+            node.gpus()["gpus"][7]["sm_clock_application_default"] = 1200;
+      });
   add("gpu.clocks", "a neighbour's is higher and no default is known", Status::unknown,
       "application clock 1200 where a neighbour has 1980", [](BuiltNode& node, Policy&) {
         for (int i = 0; i < 8; ++i) {

@@ -47,10 +47,11 @@ bool is_held_down(const GpuFacts& gpu, std::uint64_t of_neighbours) {
 }
 
 // As its neighbours or more of them, where one has a higher application clock and no default says which of
-// them is right.
-bool may_be_held_down(const GpuFacts& gpu, std::uint64_t highest_application) {
-  return gpu.sm_clock_application && !gpu.sm_clock_application_default &&
-         *gpu.sm_clock_application < highest_application;
+// them is right; or at a default that is below its neighbours', as of another VBIOS.
+bool may_be_held_down(const GpuFacts& gpu, std::uint64_t highest_application, std::uint64_t usual_default) {
+  if (!gpu.sm_clock_application) return false;
+  if (gpu.sm_clock_application_default) return *gpu.sm_clock_application_default < usual_default;
+  return *gpu.sm_clock_application < highest_application;
 }
 
 }  // namespace
@@ -96,6 +97,7 @@ extern const Check gpu_clocks{
                                            ? static_cast<std::uint64_t>(*node->sm_clock_max)
                                            : usual(reading->gpus, &GpuFacts::sm_clock_max);
           std::uint64_t application = usual(reading->gpus, &GpuFacts::sm_clock_application), highest = 0;
+          const auto usual_default = usual(reading->gpus, &GpuFacts::sm_clock_application_default);
           for (const auto& gpu : reading->gpus) {
             application = std::max(application, gpu.sm_clock_application_default.value_or(0));
             highest = std::max(highest, gpu.sm_clock_application.value_or(0));
@@ -109,7 +111,8 @@ extern const Check gpu_clocks{
                              if (!gpu.sm_clock_max) return std::nullopt;
                              if (*gpu.sm_clock_max < wanted || is_held_down(gpu, application))
                                return Status::fail;
-                             return may_be_held_down(gpu, highest) ? Status::unknown : Status::pass;
+                             return may_be_held_down(gpu, highest, usual_default) ? Status::unknown
+                                                                                  : Status::pass;
                            },
                            [=](const GpuFacts& gpu) {
                              std::string most = std::to_string(*gpu.sm_clock_max) + " MHz at most";
@@ -119,9 +122,12 @@ extern const Check gpu_clocks{
                              if (is_held_down(gpu, application))
                                return most + set() + " where " +
                                       std::to_string(proper_application(gpu, application)) + " is usual";
-                             if (may_be_held_down(gpu, highest))
-                               return most + set() + " where a neighbour has " + std::to_string(highest) +
-                                      ", and no default is known";
+                             if (may_be_held_down(gpu, highest, usual_default))
+                               return most + set() +
+                                      (gpu.sm_clock_application_default
+                                           ? " by a default that is below its neighbours'"
+                                           : " where a neighbour has " + std::to_string(highest) +
+                                                 ", and no default is known");
                              return most;
                            }});
         },

@@ -63,11 +63,6 @@ class Judge {
     return static_cast<int>(group.gpus.size()) - per_nic_ * static_cast<int>(group.nics.size());
   }
 
-  bool finer_than_nics() const {
-    return std::ranges::any_of(all_.groups,
-                               [](const PciGroup& group) { return group.by_numa && group.nics.empty(); });
-  }
-
   void judge(const PciGroup& group) {
     if (group.nics.empty()) {
       for (const auto i : group.gpus)
@@ -97,12 +92,10 @@ class Judge {
 
   std::pair<Status, std::string> told(int over) const {
     if (over == 0) return {Status::pass, {}};
-    if (finer_than_nics())
+    // They may be finer than sockets, or known of half of the devices.
+    if (all_.groups.front().by_numa)
       return {Status::unknown,
-              "its NUMA nodes are finer than its rails are spread: read the topology by hand"};
-    if (over < 0 && !all_.apart_gpus.empty() && all_.groups.front().by_numa)
-      return {Status::unknown, "of " + counted(static_cast<int>(all_.apart_gpus.size()), "GPU") +
-                                   " the NUMA node is not known: read the topology on the bare-metal node"};
+              "by NUMA nodes alone it cannot be told: read the topology on the bare-metal node"};
     if (over < 0 && lacking_ <= missing_.gpus)
       return {Status::unknown, "a GPU is missing: the finding of this node, and gpu.count"};
     if (over > 0 && missing_.rails > 0)
