@@ -36,7 +36,7 @@ NodeName=n2 NodeAddr=198.51.100.12 Port=16832 CPUs={cpus} State=UNKNOWN
 PartitionName=lab Nodes=n[1-2] Default=YES MaxTime=10:00 State=UP OverSubscribe=YES
 """
 
-# Where no PMIx namespace is shared, two slurmd would meet in /tmp and their ranks in /dev/shm.
+# What two nodes of one machine would share: the ranks' /dev/shm, and slurmd's folder for PMIx, which TmpFS sets apart.
 INIT = """set -e
 mount --bind {dir}/hosts /etc/hosts
 mount --bind {dir}/etc /etc/slurm
@@ -66,7 +66,7 @@ wait
 
 
 class Cluster:
-    def __init__(self, folder, cpus=2, more=""):
+    def __init__(self, folder, cpus, more):
         self.dir = folder
         for name in ("ctl", "etc", "log", "n1/tmp", "n2/tmp"):
             os.makedirs(os.path.join(folder, name))

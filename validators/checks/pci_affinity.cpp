@@ -92,7 +92,7 @@ class Judge {
 
   std::pair<Status, std::string> told(int over) const {
     if (over == 0) return {Status::pass, {}};
-    // They may be finer than sockets, or known of half of the devices.
+    // NUMA nodes may be finer than sockets, or known of half of the devices.
     if (all_.groups.front().by_numa)
       return {Status::unknown,
               "by NUMA nodes alone it cannot be told: read the topology on the bare-metal node"};
