@@ -275,6 +275,31 @@ TEST(Fib, NextHopObjects) {
   EXPECT_EQ(ranges[0].answer.outcome, FibOutcome::refused);
 }
 
+TEST(Fib, RoutesThatNameAnObjectAloneGetItsHops) {
+  const Hop first{r0, parse_ip("10.1.0.1"), 0}, second{m0, parse_ip("10.2.0.1"), 0};
+  const std::vector<Nexthop> objects{{1, first, false, {}},
+                                     {2, second, false, {}},
+                                     {3, {}, false, {1, 2}},
+                                     {4, {}, true, {}},
+                                     {5, {}, false, {1, 9}}};
+  const auto hops = [&](unsigned id) {
+    Route one = route("10.9.0.0/16", 0);
+    one.nexthop_id = id;
+    std::vector<Route> routes{one};
+    fill_hops(routes, objects);
+    return routes[0].paths();
+  };
+  EXPECT_THAT(hops(1), ElementsAre(first));
+  EXPECT_THAT(hops(3), ElementsAre(first, second));
+  for (const unsigned none :
+       {0U, 4U, 5U, 9U})  // no object, a blackhole, a member or an object that is not listed
+    EXPECT_TRUE(hops(none).empty()) << none;
+  std::vector<Route> named{route("10.9.0.0/16", m0, "10.2.0.1")};
+  named[0].nexthop_id = 1;
+  fill_hops(named, objects);
+  EXPECT_THAT(named[0].paths(), ElementsAre(second)) << "what the kernel says itself stands";
+}
+
 // The kernel's own quirk: an object without a hop for the device ends the search among all prefixes of its
 // network address, and of no other.
 TEST(Fib, ANextHopObjectEndsTheSearchInItsLeaf) {

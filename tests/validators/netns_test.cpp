@@ -183,9 +183,24 @@ TEST_F(Namespaces, NextHopObject) {
   expect("net.rail-routes", Status::pass, "10.9.0.0/16 nhid 7 via 10.1.0.1 dev r0");
   // Then the route names the object and no hop.
   sysctl(here_, "net/ipv4/nexthop_compat_mode", "0");
-  expect("net.rail-routes", Status::pass, "10.9.0.0/16 nhid 7");
+  expect("net.rail-routes", Status::pass, "10.9.0.0/16 nhid 7 via 10.1.0.1 dev r0");
+  expect("net.default-route", Status::pass, "leaves by r0");
   in(here_, "route add 10.9.4.0/24 nhid 8");
   expect("net.rail-routes", Status::fail, "10.9.4.0-10.9.4.255 blackhole");
+}
+
+TEST_F(Namespaces, DefaultRouteByANextHopObject) {
+  in(here_, "nexthop add id 7 via 10.1.0.1 dev r0");
+  in(here_, "nexthop add id 8 via 192.168.0.1 dev m0");
+  in(here_, "nexthop add id 9 group 7/8");
+  for (const char* compat : {"1", "0"}) {
+    sysctl(here_, "net/ipv4/nexthop_compat_mode", compat);
+    for (const char* object : {"7", "9"}) {
+      in(here_, std::string("route replace default nhid ") + object);
+      expect("net.default-route", Status::fail,
+             std::string("carries the default route: default nhid ") + object);
+    }
+  }
 }
 
 TEST_F(Namespaces, MultipathOverTheOrdinaryNetworkToo) {

@@ -47,6 +47,11 @@ const Read<T>& once(std::once_flag& flag, Read<T>& read, Make make) {
   return read;
 }
 
+bool names_objects_alone(const std::vector<Route>& routes) {
+  return std::ranges::any_of(routes,
+                             [](const Route& one) { return one.nexthop_id != 0 && one.paths().empty(); });
+}
+
 struct GpuNumber {
   std::string_view key;
   std::optional<std::uint64_t> GpuFacts::*value;
@@ -159,8 +164,13 @@ const Read<std::vector<Address>>& Host::addresses() const {
 }
 const Read<std::vector<Route>>& Host::routes(IpFamily family) const {
   auto& once_of = routes_[family == IpFamily::v6];
-  return once(once_of.flag, once_of.read,
-              [&] { return whole_dump<Route>(routes_request(family), parse_route); });
+  return once(once_of.flag, once_of.read, [&] {
+    auto listed = whole_dump<Route>(routes_request(family), parse_route);
+    // Most routes name their hops themselves, and kernels before 5.3 know no objects.
+    if (listed && names_objects_alone(listed.value))
+      if (const auto objects = nexthops()) fill_hops(listed.value, objects.value);
+    return listed;
+  });
 }
 const Read<std::vector<Rule>>& Host::rules(IpFamily family) const {
   auto& once_of = rules_[family == IpFamily::v6];
@@ -177,10 +187,7 @@ Read<FibTables> Host::fib(IpFamily family) const {
   if (!asked) return Read<FibTables>::unreadable("rules: " + asked.why);
   if (asked->empty()) return Read<FibTables>::unreadable("rules: the kernel listed no rule at all");
   FibTables tables{*listed, *asked, {}, {}};
-  // Most routes name their hops themselves, and kernels before 5.3 know no objects.
-  const bool named = std::ranges::any_of(
-      *listed, [](const Route& route) { return route.nexthop_id != 0 && route.paths().empty(); });
-  if (named)
+  if (names_objects_alone(*listed))  // blackholes among them
     if (auto objects = nexthops()) tables.nexthops = std::move(objects.value);
   return Read<FibTables>::of(std::move(tables));
 }

@@ -3,6 +3,8 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
+#include <map>
+
 namespace mlc {
 
 namespace {
@@ -52,6 +54,25 @@ std::vector<Hop> Route::paths() const {
   if (!hops.empty()) return hops;
   if (!oif && !gateway) return {};
   return {{oif.value_or(0), gateway, flags}};
+}
+
+void fill_hops(std::vector<Route>& routes, const std::vector<Nexthop>& objects) {
+  std::map<unsigned, const Nexthop*> by_id;
+  for (const auto& object : objects)
+    by_id[object.id] = &object;
+  for (auto& route : routes) {
+    const auto found = by_id.find(route.nexthop_id);
+    if (route.nexthop_id == 0 || found == by_id.end() || !route.paths().empty()) continue;
+    const bool group = !found->second->group.empty();
+    std::vector<Hop> hops;
+    for (const unsigned id : group ? found->second->group : std::vector{route.nexthop_id})
+      if (const auto one = by_id.find(id); one != by_id.end() && !one->second->blackhole)
+        hops.push_back(one->second->hop);
+    if (group && hops.size() == found->second->group.size())
+      route.hops = std::move(hops);
+    else if (!group && !hops.empty())
+      route.oif = hops.front().oif, route.gateway = hops.front().gateway, route.flags = hops.front().flags;
+  }
 }
 
 std::string table_name(unsigned table) {

@@ -82,6 +82,10 @@ std::string ip_route_form(const Route& route, const DeviceNames& names);
 // there).
 std::string ip_route_del(const Route& route, const DeviceNames& names);
 std::string ip_rule_form(const Rule& rule);
+// Gives hops to routes that name a next hop object and none (net.ipv4.nexthop_compat_mode=0). Those of a
+// blackhole, and of an object that is not listed, stay without.
+void fill_hops(std::vector<Route>& routes, const std::vector<Nexthop>& objects);
+
 std::string table_name(unsigned table);  // "main", "local", "100"
 
 }  // namespace mlc
