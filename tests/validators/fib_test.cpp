@@ -277,11 +277,14 @@ TEST(Fib, NextHopObjects) {
 
 TEST(Fib, RoutesThatNameAnObjectAloneGetItsHops) {
   const Hop first{r0, parse_ip("10.1.0.1"), 0}, second{m0, parse_ip("10.2.0.1"), 0};
-  const std::vector<Nexthop> objects{{1, first, false, {}},
-                                     {2, second, false, {}},
+  const std::vector<Nexthop> objects{{1, first},
+                                     {2, second},
                                      {3, {}, false, {1, 2}},
-                                     {4, {}, true, {}},
-                                     {5, {}, false, {1, 9}}};
+                                     {4, {}, true},
+                                     {5, {}, false, {1, 9}},
+                                     {6, {}, false, {6}},
+                                     {7, {}, false, {1}},
+                                     {8, first, false, {}, true}};
   const auto hops = [&](unsigned id) {
     Route one = route("10.9.0.0/16", 0);
     one.nexthop_id = id;
@@ -291,9 +294,14 @@ TEST(Fib, RoutesThatNameAnObjectAloneGetItsHops) {
   };
   EXPECT_THAT(hops(1), ElementsAre(first));
   EXPECT_THAT(hops(3), ElementsAre(first, second));
+  EXPECT_THAT(hops(7), ElementsAre(first));
   for (const unsigned none :
        {0U, 4U, 5U, 9U})  // no object, a blackhole, a member or an object that is not listed
     EXPECT_TRUE(hops(none).empty()) << none;
+  std::vector<Route> wrapped{route("10.9.0.0/16", 0)};
+  wrapped[0].nexthop_id = 8;
+  fill_hops(wrapped, objects);
+  EXPECT_TRUE(wrapped[0].encapsulates);
   std::vector<Route> named{route("10.9.0.0/16", m0, "10.2.0.1")};
   named[0].nexthop_id = 1;
   fill_hops(named, objects);

@@ -107,7 +107,7 @@ TEST_F(Coverage, WhatIsInTheWayIsRemovedAndNotAddedAgain) {
   tables.routes.clear();
   Route& hole = route("10.9.0.0/24", "", 0);
   hole.type = RTN_BLACKHOLE, hole.nexthop_id = 6, hole.oif = 1;
-  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route del blackhole 10.9.0.0/24 nhid 6"));
+  EXPECT_THAT(judged().at(0).remedy, HasSubstr("ip route del 10.9.0.0/24 nhid 6"));
   EXPECT_THAT(judged().at(0).remedy, testing::Not(HasSubstr("dev")));
 }
 

@@ -255,6 +255,7 @@ std::optional<Nexthop> parse_nexthop(const NetlinkMessage& message) {
   for_each_attribute(parts->second, [&nexthop](std::uint16_t type, std::string_view value) {
     if (type == NHA_ID) nexthop.id = number(value).value_or(0);
     if (type == NHA_BLACKHOLE) nexthop.blackhole = true;
+    if (type == NHA_ENCAP_TYPE) nexthop.encapsulates = number(value).value_or(0) != 0;
     if (type == NHA_OIF) nexthop.hop.oif = static_cast<int>(number(value).value_or(0));
     if (type == NHA_GATEWAY) nexthop.hop.gateway = ip_from_bytes(value);
     if (type == NHA_GROUP)

@@ -63,15 +63,20 @@ void fill_hops(std::vector<Route>& routes, const std::vector<Nexthop>& objects) 
   for (auto& route : routes) {
     const auto found = by_id.find(route.nexthop_id);
     if (route.nexthop_id == 0 || found == by_id.end() || !route.paths().empty()) continue;
-    const bool group = !found->second->group.empty();
+    std::vector<unsigned> members = found->second->group;
+    if (members.empty()) members = {route.nexthop_id};
     std::vector<Hop> hops;
-    for (const unsigned id : group ? found->second->group : std::vector{route.nexthop_id})
-      if (const auto one = by_id.find(id); one != by_id.end() && !one->second->blackhole)
+    for (const unsigned id : members)
+      if (const auto one = by_id.find(id); one != by_id.end() && !one->second->blackhole) {
         hops.push_back(one->second->hop);
-    if (group && hops.size() == found->second->group.size())
-      route.hops = std::move(hops);
-    else if (!group && !hops.empty())
+        route.encapsulates = route.encapsulates || one->second->encapsulates;
+      }
+    if (hops.size() != members.size()) continue;
+    // As the kernel lists it under nexthop_compat_mode=1.
+    if (hops.size() == 1)
       route.oif = hops.front().oif, route.gateway = hops.front().gateway, route.flags = hops.front().flags;
+    else
+      route.hops = std::move(hops);
   }
 }
 
@@ -106,6 +111,9 @@ std::string ip_route_del(const Route& route, const DeviceNames& names) {
   Route named = route;
   named.source.reset(), named.mtu = 0, named.hops.clear();
   if (route.nexthop_id != 0 || !route.hops.empty()) named.oif = 0, named.gateway.reset();
+  // It is the object that is the blackhole, and the kernel of IPv4 looks for a route of just that type.
+  if (route.nexthop_id != 0 && route.type == RTN_BLACKHOLE && route.family() == IpFamily::v4)
+    named.type = RTN_UNICAST;
   return "ip " + std::string(route.family() == IpFamily::v6 ? "-6 " : "") + "route del " +
          ip_route_form(named, names);
 }

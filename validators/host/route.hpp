@@ -71,6 +71,7 @@ struct Nexthop {
   Hop hop;
   bool blackhole = false;
   std::vector<unsigned> group;
+  bool encapsulates = false;  // as of a route
   bool operator==(const Nexthop&) const = default;
 };
 
