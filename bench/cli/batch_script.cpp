@@ -26,15 +26,17 @@ std::string batch_script(const BatchRequest& request) {
   say("ntasks-per-node=" + std::to_string(std::max(1, request.gpus)));
   if (request.gpus > 0) say("gpus-per-node=" + std::to_string(request.gpus));
   say("exclusive");
+  if (request.apart) say("no-kill");  // where a node dies
   say("time=" + std::to_string(minutes));
   if (!request.partition.empty()) say("partition=" + request.partition);
   if (!request.interface.empty())
     for (const char* what : {"btl", "oob"})
       text += std::string("export OMPI_MCA_") + what + "_tcp_if_include=" + word(request.interface) + "\n";
-  // A rank that dies ends the others, which would wait for it.
+  // A rank that dies ends the others, which would wait for it; an agent of a campaign does not.
   text += request.launcher == "mpirun"
               ? std::string("exec mpirun") + (request.root ? " --allow-run-as-root" : "")
-              : std::string("exec srun --mpi=pmix --kill-on-bad-exit=1");
+              : std::string("exec srun --mpi=pmix ") +
+                    (request.apart ? "--no-kill --kill-on-bad-exit=0" : "--kill-on-bad-exit=1");
   text += " mlc-bench";
   for (const auto& one : request.command)
     text += " " + word(one);

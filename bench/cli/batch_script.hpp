@@ -15,6 +15,7 @@ struct BatchRequest {
   std::string interface;          // that MPI's own traffic takes; empty: as MPI finds it
   std::string launcher = "srun";  // srun, by PMIx, or mpirun
   bool root = false;              // mpirun refuses root unless it is told
+  bool apart = false;             // a process that dies ends no other (srun)
   double deadline_s = 3600;       // of the job
 };
 

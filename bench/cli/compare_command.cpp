@@ -3,6 +3,7 @@
 #include "bench/cli/commands.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
+#include "bench/cli/typed_values.hpp"
 #include "reports/faces/comparison_faces.hpp"
 
 namespace mlc {
@@ -17,7 +18,7 @@ struct CompareArguments {
 
 ExitCode run_compare(const CompareArguments& arguments) {
   arguments.output.check();
-  const double tolerance = parse_fraction("--tolerance", arguments.tolerance);
+  const double tolerance = fraction_from("--tolerance", arguments.tolerance);
   const Comparison comparison = compare(read_runs_together(arguments.base),
                                         read_runs_together(arguments.next), {.tolerance = tolerance});
   const auto format = arguments.output.chosen();

@@ -37,8 +37,6 @@ namespace {
 using namespace fleet;
 
 constexpr const char* lock_name = "mlc-bench fleet";
-constexpr int most_depth = 8192;
-constexpr std::uint64_t largest_message = 16 << 20;
 
 // One campaign at a time on a node: two would measure each other. Held by a name that goes with the process,
 // whatever ends it. Empty: another has it.
@@ -53,13 +51,6 @@ FileDescriptor campaign_lock(int neighbours_before) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at), length) != 0 && errno == EADDRINUSE)
     return {};
   return socket;
-}
-
-void check_messages(const FleetCampaignOptions& options) {
-  (void)number_from("--depth", options.depth, 1, most_depth, "");
-  if (const auto bytes = size_from("--message-size", options.message_size);
-      bytes < 1 || bytes > largest_message)
-    throw UsageError("--message-size '" + printable(options.message_size) + "' is not between 1 and 16 MiB");
 }
 
 // A connection for each agent, and some for strangers: the usual soft limit is no limit of the machine's.
@@ -88,9 +79,7 @@ Carrier carrier_of(const FleetCampaignOptions& options, const FleetRendezvous& r
     carrier.verbs = rdma::host_verbs();
     carrier.engine = verbs_engine(
         *carrier.verbs, rdma::rails_here(*host, policy, {.rails = {}, .devices = devices, .gid_index = {}}),
-        {.message_bytes = static_cast<std::uint32_t>(size_from("--message-size", options.message_size)),
-         .depth = number_from("--depth", options.depth, 1, most_depth, ""),
-         .files = host->files()});
+        {.message_bytes = options.message_bytes(), .depth = options.sends(), .files = host->files()});
   } else {
     carrier.engine = tcp_engine(interfaces.empty() ? std::vector{tcp_rail_at(*host, rendezvous.local)}
                                                    : tcp_rails(*host, interfaces));
@@ -166,70 +155,14 @@ ExitCode launch_on(const std::string& hosts, const OutputOptions& output,
 
 }  // namespace
 
-void FleetCampaignOptions::add_to(CLI::App& command) {
-  const char* group = "Over real nodes";
-  add_policy(command, policy, "file or name of the policy that has the rails' rate (default local)");
-  command
-      .add_option("--engine", engine,
-                  "auto: verbs where there are RDMA devices and no --interfaces, else tcp")
-      ->group(group)
-      ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "verbs", "tcp"}))
-      ->type_name("auto|verbs|tcp");
-  auto* over_verbs =
-      command
-          .add_option("--devices", devices,
-                      "RDMA devices that are the rails, in their order (default: those that the "
-                      "policy selects)")
-          ->group(group)
-          ->type_name("LIST");
-  command
-      .add_option(
-          "--interfaces", interfaces,
-          "over tcp the rails, in their order, by the names of their interfaces (default: the one way "
-          "to the coordinator)")
-      ->group(group)
-      ->excludes(over_verbs)
-      ->type_name("LIST");
-  command.add_option("--depth", depth, "over verbs, sends outstanding of a queue pair")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("N");
-  command.add_option("--message-size", message_size, "over verbs")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("SIZE");
-  command.add_option("--test-time", test_time, "of a pair, after the warm-up")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("TIME");
-  command.add_option("--warm-up", warm_up, "of a pair")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("TIME");
-  command.add_option("--deadline", deadline, "of an agent's answer, beyond the time of its test")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("TIME");
-  auto* kept =
-      command.add_option("--keep", keep, "folder for the rounds as they are held; none may be in it yet")
-          ->group(group)
-          ->type_name("DIR");
-  command.add_option("--resume", resume, "go on with the campaign in this folder")
-      ->group(group)
-      ->excludes(kept)
-      ->type_name("DIR");
-  member.add_to(command);
-}
-
 ExitCode run_fleet_campaign(const FleetCampaignOptions& options, const FleetQuestion& question,
                             const std::vector<std::string>& arguments) {
   options.member.check();
-  (void)fleet_times(options), check_messages(options);
+  options.check();
   const auto as = launched_as(from_environment);
   std::optional<CampaignFolder> folder;
   const auto ready = [&](const std::vector<std::string>& nodes) {
-    (void)fleet_target(options, named_policy(options.policy));
+    (void)options.target(named_policy(options.policy));
     allow_descriptors();
     if (!question.topology.empty() && question.topology != "none") (void)fleet_placements(question.topology);
     folder = fleet_folder(options);

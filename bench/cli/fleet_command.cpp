@@ -39,10 +39,9 @@ constexpr int record_bytes = 160;
 
 struct FleetOptions {
   bool simulate = false, plan = false;
-  std::string nodes = "1024", rails = "4", leaf_size = "32", uplinks = "16", seed = "1", rounds = "5";
-  std::string faults = "2%", noise = "3%", spread = "0.3%", floor = "5%", wrong_leaf = "0%", scored_from,
-              trials = "100";
-  std::string confidence = "5", known = "uplinks", guards = "on", baseline, threads, hosts, topology;
+  std::string nodes = "1024", rails = "4", leaf_size = "32", uplinks = "16";
+  std::string faults = "2%", noise = "3%", spread = "0.3%", wrong_leaf = "0%", scored_from, trials = "100";
+  std::string known = "uplinks", guards = "on", baseline, threads, hosts;
   std::string least = "3%", most = "50%";
   std::string path_faults = "25%", intermittent = "15%", counted = "50%", lost_results = "0%", glitches = "1";
   std::vector<std::string> inject;
@@ -50,11 +49,6 @@ struct FleetOptions {
   OutputOptions output;
   std::vector<const CLI::Option*> of_no_nodes;  // what nodes that are there have of themselves
 };
-
-// All of it may be meant here.
-double share_from(const std::string& option, const std::string& text) {
-  return text == "100%" || text == "1" ? 1 : parse_fraction(option, text);
-}
 
 std::string one_of_words(const std::string& option, const std::string& value,
                          const std::vector<std::string>& words) {
@@ -89,22 +83,10 @@ WorldKnobs knobs_from(const FleetOptions& options) {
   return knobs;
 }
 
-Rules rules_from(const FleetOptions& options) {
-  Rules rules;
-  rules.rounds = number_from("--rounds", options.rounds, 2, most_rounds, "");
-  rules.confidence = number_from("--confidence", options.confidence, 0.1, 100., "");
-  rules.floor = share_from("--floor", options.floor);
-  return rules;
-}
-
-std::uint64_t seed_from(const FleetOptions& options) {
-  return number_from<std::uint64_t>("--seed", options.seed, 0, std::uint64_t{1} << 53, "");
-}
-
 TrialPlan trial_plan_from(const FleetOptions& options) {
   TrialPlan plan;
   plan.knobs = knobs_from(options);
-  plan.rules = rules_from(options);
+  plan.rules = options.campaign.rules();
   if (one_of_words("--guards", options.guards, {"on", "off"}) == "off") {
     plan.rules.map_guard = plan.rules.group_guard = plan.rules.mass_guard = false;
     plan.rules.floor = 0;
@@ -181,7 +163,7 @@ std::vector<MethodFigures> simulated(const FleetOptions& options, const TrialPla
 
 ExitCode run_simulation(const FleetOptions& options) {
   const TrialPlan plan = trial_plan_from(options);
-  const auto seed = seed_from(options);
+  const auto seed = options.campaign.seed_number();
   const auto all = simulated(options, plan, seed);
   const auto format = options.output.chosen();
   std::string face = format == "json"       ? figures_json(all, plan, seed).dump(2) + "\n"
@@ -211,20 +193,20 @@ std::vector<std::string> hosts_from(const std::string& list) {
 // Of the hosts that are named, as the file has them; else regular, as --nodes, --leaf-size and --uplinks say.
 Topology topology_for(const FleetOptions& options, std::vector<std::string>& names) {
   const WorldKnobs knobs = knobs_from(options);
-  if (options.hosts.empty() && !options.topology.empty())
+  if (options.hosts.empty() && !options.campaign.topology.empty())
     throw UsageError("--topology is about hosts: --hosts is missing", "write --hosts 'gpu-[1-64]' beside it");
   if (options.hosts.empty())
     return regular_topology(knobs.nodes, knobs.rails, knobs.leaf_size, knobs.uplinks);
   names = hosts_from(options.hosts);
-  if (options.topology.empty()) return unknown_topology(static_cast<int>(names.size()), knobs.rails);
+  if (options.campaign.topology.empty()) return unknown_topology(static_cast<int>(names.size()), knobs.rails);
   std::string text;
   try {
-    text = read_whole(options.topology, {.bytes = 64 << 20});
+    text = read_whole(options.campaign.topology, {.bytes = 64 << 20});
   } catch (const std::runtime_error& error) {
-    throw UsageError("--topology " + printable(options.topology) + ": " + error.what());
+    throw UsageError("--topology " + printable(options.campaign.topology) + ": " + error.what());
   }
   try {
-    auto topology = topology_of(names, knobs.rails, placements_from_file(text), options.topology);
+    auto topology = topology_of(names, knobs.rails, placements_from_file(text), options.campaign.topology);
     topology.uplinks = knobs.uplinks;
     return topology;
   } catch (const TopologyError& error) {
@@ -238,10 +220,8 @@ struct PlannedRounds {
 };
 
 PlannedRounds rounds_for(const Topology& topology, const FleetOptions& options) {
-  const auto seed = seed_from(options);
-  PlannedRounds rounds{
-      .first_two = {},
-      .most = rounds_of(topology.nodes, number_from("--rounds", options.rounds, 2, most_rounds, ""))};
+  const auto seed = options.campaign.seed_number();
+  PlannedRounds rounds{.first_two = {}, .most = rounds_of(topology.nodes, options.campaign.rules().rounds)};
   std::vector<int> all(static_cast<std::size_t>(topology.nodes));
   for (std::size_t i = 0; i < all.size(); ++i)
     all[i] = static_cast<int>(i);
@@ -345,10 +325,10 @@ ExitCode run_campaign(const FleetOptions& options, const std::vector<std::string
     if (option->count() > 0)
       throw UsageError(option->get_name() + " is of --simulate and --plan",
                        "leave it away: nodes that are there have what they have");
-  FleetQuestion question{.seed = seed_from(options),
-                         .rules = rules_from(options),
+  FleetQuestion question{.seed = options.campaign.seed_number(),
+                         .rules = options.campaign.rules(),
                          .hosts = options.hosts,
-                         .topology = options.topology,
+                         .topology = options.campaign.topology,
                          .output = options.output};
   question.output.formats = OutputOptions().formats;
   question.output.check();
@@ -416,11 +396,7 @@ void add_fabric_options(CLI::App& command, FleetOptions& options, CLI::Option* s
   simulated("--wrong-leaf", options.wrong_leaf, "nodes that the topology has in a wrong leaf", "SHARE");
   both("--hosts", options.hosts, "the nodes by name, as gpu-[1-64],login", "LIST");
   command.get_option("--hosts")->excludes("--nodes")->excludes(simulate);
-  both("--topology", options.topology, "node,rail,leaf[,port] a line, or Slurm's topology.conf", "FILE");
-  both("--rail-rate", options.campaign.rate,
-       "of one rail, each way (default: the policy's; without one the fastest tenth of the flows is the "
-       "measure)",
-       "GBIT/S");
+  options.campaign.add_fabric_to(command);
   command.get_option("--topology")->excludes(simulate);
   command.get_option("--rail-rate")->excludes(simulate);
 }
@@ -434,19 +410,18 @@ void add_fleet_command(CLI::App& program, Invocation& invocation) {
   auto* simulate = command->add_flag("--simulate", options->simulate,
                                      "campaigns in a simulated fabric, and how often they are right");
   command->add_flag("--plan", options->plan, "rounds, pairs, time and bytes; connects nothing");
-  const OptionsOf both(*command, "Campaign"), simulated(*command, "Campaign", simulate);
-  both("--seed", options->seed, "of the pairs and of the simulated fabric", "N");
-  both("--rounds", options->rounds, "at most; up to 8 nodes as many as every two need to meet", "N");
+  options->campaign.add_rules_to(*command);
+  const OptionsOf simulated(*command, "Campaign", simulate);
   simulated("--trials", options->trials, "campaigns", "N");
-  both("--confidence", options->confidence, "nats over chance and every rival, to accuse", "NATS");
-  both("--floor", options->floor, "less severity is watched, not accused", "SHARE");
   simulated("--guards", options->guards, "off: floor and guards against a wrong topology", "on|off");
   simulated("--scored-from", options->scored_from,
             "faults of less severity do not count (default: twice the floor)", "SHARE");
   simulated("--baseline", options->baseline, "beside it: chs, bisection, median, all-pairs, matchings or all",
             "NAME");
   simulated("--threads", options->threads, "trials at a time (default: one a processor)", "N");
-  options->campaign.add_to(*command);
+  options->campaign.add_measuring_to(*command);
+  options->campaign.add_keeping_to(*command);
+  options->campaign.member.add_to(*command);
   add_fabric_options(*command, *options, simulate);
   options->output.formats = {"text", "json", "markdown"};
   options->output.add_to(*command);

@@ -23,8 +23,6 @@ namespace {
 
 using namespace fleet;
 
-constexpr double longest_s = 600;
-
 [[noreturn]] void refuse_topology(const std::string& file, const std::runtime_error& error) {
   throw UsageError("--topology " + printable(file) + ": " + error.what(),
                    "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
@@ -78,14 +76,14 @@ class Leading {
 
  private:
   CampaignTerms terms() {
-    const FleetTimes times = fleet_times(options_);
+    const FleetTimes times = options_.times();
     CampaignTerms terms{.key = rendezvous_.key,
                         .program = std::string(MLC_VERSION) + " " + own_digest(),
                         .nodes = rendezvous_.names,
                         .warm_up_s = times.warm_up_s,
                         .test_s = times.test_s,
                         .deadline_s = times.deadline_s,
-                        .target_gbit_s = fleet_target(options_, policy_),
+                        .target_gbit_s = options_.target(policy_),
                         .plan = {.seed = question_.seed, .rules = question_.rules, .watched = {}}};
     if (terms.nodes.empty()) terms.nodes.resize(static_cast<std::size_t>(rendezvous_.members));
     if (options_.member.given()) terms.gather_s = options_.member.gather_s();
@@ -153,8 +151,8 @@ class Leading {
     const Rules& rules = question_.rules;
     return "--seed " + std::to_string(question_.seed) + " --rounds " + std::to_string(rules.rounds) +
            " --confidence " + shortest(rules.confidence) + " --floor " + shortest(rules.floor) +
-           " --rail-rate " + shortest(fleet_target(options_, policy_)) + " --test-time " +
-           options_.test_time + " --warm-up " + options_.warm_up;
+           " --rail-rate " + shortest(options_.target(policy_)) + " --test-time " + options_.test_time +
+           " --warm-up " + options_.warm_up;
   }
 
   ExitCode conclude(const Coordinator& coordinator, const CampaignEnd& end) {
@@ -225,22 +223,6 @@ class Leading {
 bool FleetStop::given(double seconds) {
   if (!given_ && told_to_stop(seconds)) given_ = true;
   return given_;
-}
-
-FleetTimes fleet_times(const FleetCampaignOptions& options) {
-  const FleetTimes times{.test_s = seconds_from("--test-time", options.test_time, "100ms"),
-                         .warm_up_s = seconds_from("--warm-up", options.warm_up),
-                         .deadline_s = seconds_from("--deadline", options.deadline, "1s")};
-  for (const double each : {times.test_s, times.warm_up_s, times.deadline_s})
-    if (each > longest_s)
-      throw UsageError("--test-time, --warm-up and --deadline are at most 10m each",
-                       "a pair takes seconds; what heats up is for 'mlc-bench gpu' and 'rdma'");
-  return times;
-}
-
-double fleet_target(const FleetCampaignOptions& options, const Policy& policy) {
-  if (!options.rate.empty()) return number_from("--rail-rate", options.rate, 0.0001, 100'000., "");
-  return policy.target ? policy.target->rail_gbit_s : 0;
 }
 
 std::vector<fleet::Placement> fleet_placements(const std::string& file) {

@@ -24,14 +24,7 @@ class FleetStop {
   std::atomic<bool> given_{false};
 };
 
-struct FleetTimes {
-  double test_s, warm_up_s, deadline_s;
-};
-
-// What the options mean. All throw UsageError.
-FleetTimes fleet_times(const FleetCampaignOptions& options);
-double fleet_target(const FleetCampaignOptions& options,
-                    const Policy& policy);  // Gbit/s a rail; 0: not named
+// Both throw UsageError.
 std::vector<fleet::Placement> fleet_placements(const std::string& topology_file);
 std::optional<fleet::CampaignFolder> fleet_folder(
     const FleetCampaignOptions& options);  // of --keep or --resume

@@ -15,7 +15,4 @@ Report read_report(const std::string& path);
 // has none.
 Report read_runs_together(const std::string& path);
 
-// "2%", "2 %" or "0.02". Throws UsageError.
-double parse_fraction(const std::string& option, const std::string& text);
-
 }  // namespace mlc

@@ -31,4 +31,24 @@ double seconds_from(const std::string& flag, const std::string& text, const std:
   return *seconds;
 }
 
+double fraction_from(const std::string& flag, const std::string& text) {
+  std::string_view digits = text;
+  const bool percent = digits.ends_with('%');
+  if (percent) digits.remove_suffix(1);
+  while (percent && digits.ends_with(' '))
+    digits.remove_suffix(1);
+  double value = 0;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed);
+  if (percent) value /= 100;
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
+      !(value >= 0 && value < 1))
+    throw UsageError(flag + " '" + printable(text) + "' is no share between 0 and 1", "write 2% or 0.02");
+  return value;
+}
+
+double share_from(const std::string& flag, const std::string& text) {
+  return text == "100%" || text == "1" ? 1 : fraction_from(flag, text);
+}
+
 }  // namespace mlc

@@ -18,6 +18,10 @@ std::optional<std::uint64_t> size_if(const std::string& flag, const std::string&
 // Above zero, not below `least` ("100ms"), and no more than a week.
 double seconds_from(const std::string& flag, const std::string& text, const std::string& least = "0");
 
+// "2%", "2 %" or "0.02": below 1; a share may be all of it.
+double fraction_from(const std::string& flag, const std::string& text);
+double share_from(const std::string& flag, const std::string& text);
+
 // `also`: what else may stand there: ", or auto".
 template <class T>
 T number_from(const std::string& flag, const std::string& text, T least, T most, const std::string& also) {

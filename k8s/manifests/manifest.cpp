@@ -1,9 +1,8 @@
 #include "k8s/manifests/manifest.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <array>
+
+#include "k8s/manifests/pod_parts.hpp"
 
 namespace mlc {
 
@@ -14,34 +13,6 @@ using Json = nlohmann::ordered_json;
 int slots(const ManifestRequest& request) { return std::max(request.gpus, 1); }
 
 std::string home(const ManifestRequest& request) { return request.root ? "/root" : "/home/mpiuser"; }
-
-// sshd as root changes to the user that logs in, which takes capabilities; as that user itself it takes none.
-Json security_context(const ManifestRequest& request, bool sshd, bool pins_memory) {
-  Json context{{"runAsUser", request.root ? 0 : 1000},
-               {"runAsNonRoot", !request.root},
-               {"allowPrivilegeEscalation", false},
-               {"seccompProfile", {{"type", "RuntimeDefault"}}},
-               {"capabilities", {{"drop", {"ALL"}}}}};
-  std::vector<std::string> added;
-  if (pins_memory) added.emplace_back("IPC_LOCK");
-  if (request.root && sshd)
-    added.insert(added.end(), {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID", "SYS_CHROOT"});
-  if (!added.empty()) context["capabilities"]["add"] = added;
-  return context;
-}
-
-Json labels(const ManifestRequest& request, const std::string& component) {
-  Json all{{"app.kubernetes.io/name", "mlc-bench"},
-           {"app.kubernetes.io/instance", request.name},
-           {"app.kubernetes.io/component", component}};
-  return all;
-}
-
-Json object_metadata(const ManifestRequest& request, const std::string& name) {
-  Json metadata{{"name", name}, {"namespace", request.name_space}};
-  if (!request.queue.empty()) metadata["labels"] = {{"kueue.x-k8s.io/queue-name", request.queue}};
-  return metadata;
-}
 
 // What mpirun tells the ranks of other nodes beside their command.
 std::vector<std::string> variables(const ManifestRequest& request) {
@@ -54,29 +25,20 @@ std::vector<std::string> variables(const ManifestRequest& request) {
 }
 
 Json worker_template(const ManifestRequest& request) {
-  Json limits = Json::object();
-  if (request.gpus > 0) limits["nvidia.com/gpu"] = std::to_string(request.gpus);
-  std::string networks;
-  for (int rail = 0; rail < request.rails; ++rail) {
-    const std::string number = std::to_string(rail);
-    limits["mlc.io/rail" + number] = "1";
-    networks += (rail ? "," : "") + ("rail" + number) + "@net" + std::to_string(rail + 1);
-  }
-  Json metadata{{"labels", labels(request, "worker")}};
-  if (!networks.empty()) metadata["annotations"] = {{"k8s.v1.cni.cncf.io/networks", networks}};
-  Json container{{"name", "worker"},
-                 {"image", request.image},
-                 {"command", {"/usr/sbin/sshd", "-De", "-f", home(request) + "/.sshd_config"}},
-                 {"securityContext", security_context(request, true, request.rails > 0)},
-                 {"readinessProbe", {{"tcpSocket", {{"port", 2222}}}, {"periodSeconds", 2}}},
-                 {"resources", {{"requests", {{"cpu", "2"}, {"memory", "4Gi"}}}, {"limits", limits}}},
-                 {"volumeMounts", Json::array({{{"name", "shm"}, {"mountPath", "/dev/shm"}}})}};
+  Json container{
+      {"name", "worker"},
+      {"image", request.image},
+      {"command", {"/usr/sbin/sshd", "-De", "-f", home(request) + "/.sshd_config"}},
+      {"securityContext", security_context(request, true, request.rails > 0)},
+      {"readinessProbe", {{"tcpSocket", {{"port", 2222}}}, {"periodSeconds", 2}}},
+      {"resources", {{"requests", {{"cpu", "2"}, {"memory", "4Gi"}}}, {"limits", pod_limits(request)}}},
+      {"volumeMounts", Json::array({{{"name", "shm"}, {"mountPath", "/dev/shm"}}})}};
   // One worker a node, also where no GPUs keep them apart.
   const Json apart{{"podAntiAffinity",
                     {{"requiredDuringSchedulingIgnoredDuringExecution",
                       Json::array({{{"topologyKey", "kubernetes.io/hostname"},
                                     {"labelSelector", {{"matchLabels", labels(request, "worker")}}}}})}}}};
-  return {{"metadata", metadata},
+  return {{"metadata", pod_metadata(request, "worker")},
           {"spec",
            {{"automountServiceAccountToken", false},
             {"affinity", apart},
@@ -117,51 +79,9 @@ std::string joined(const std::vector<std::string>& words, char between) {
 void add_keys(Json& pod, const ManifestRequest& request) {
   pod["spec"]["volumes"].push_back(
       {{"name", "ssh"}, {"secret", {{"secretName", request.name + "-ssh"}, {"defaultMode", 0440}}}});
-  pod["spec"]["securityContext"] = {{"fsGroup", request.root ? 0 : 1000}};
+  pod["spec"]["securityContext"] = {{"fsGroup", request.root ? 0 : user}};
   pod["spec"]["containers"][0]["volumeMounts"].push_back(
       {{"name", "ssh"}, {"mountPath", home(request) + "/.ssh"}, {"readOnly", true}});
-}
-
-bool plain(const std::string& text) {
-  static constexpr std::array<std::string_view, 12> words{"y",    "n",     "yes",  "no",  "on",  "off",
-                                                          "true", "false", "null", "nan", "inf", "none"};
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  if (text.empty() || !(letter(text.front()) || text.front() == '/')) return false;
-  std::string lower = text;
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return std::ranges::find(words, lower) == words.end() && std::ranges::all_of(text, [&](char c) {
-           return letter(c) || (c >= '0' && c <= '9') ||
-                  std::string_view("/._-").find(c) != std::string_view::npos;
-         });
-}
-
-void emit(YAML::Emitter& out, const Json& value) {
-  if (value.is_object()) {
-    out << YAML::BeginMap;
-    for (const auto& [key, inner] : value.items()) {
-      out << YAML::Key;
-      emit(out, Json(key));
-      out << YAML::Value;
-      emit(out, inner);
-    }
-    out << YAML::EndMap;
-  } else if (value.is_array()) {
-    const bool scalars = std::ranges::none_of(value, [](const Json& one) { return one.is_structured(); });
-    if (scalars) out << YAML::Flow;
-    out << YAML::BeginSeq;
-    for (const auto& inner : value)
-      emit(out, inner);
-    out << YAML::EndSeq;
-  } else if (value.is_string()) {
-    const auto text = value.get<std::string>();
-    if (!plain(text)) out << YAML::DoubleQuoted;
-    out << text;
-  } else if (value.is_boolean()) {
-    out << value.get<bool>();
-  } else {
-    out << value.get<long>();
-  }
 }
 
 }  // namespace
@@ -215,13 +135,6 @@ Objects mpi_job(const ManifestRequest& request) {
 }
 
 Objects indexed_job(const ManifestRequest& request) {
-  // Names come before readiness: index 0 is one of them, and waits for the others itself.
-  const Json service{
-      {"apiVersion", "v1"},
-      {"kind", "Service"},
-      {"metadata", {{"name", request.name}, {"namespace", request.name_space}}},
-      {"spec",
-       {{"clusterIP", "None"}, {"publishNotReadyAddresses", true}, {"selector", labels(request, "worker")}}}};
   Json worker = worker_template(request);
   worker["spec"]["subdomain"] = request.name;
   worker["spec"]["restartPolicy"] = "Never";
@@ -260,17 +173,7 @@ Objects indexed_job(const ManifestRequest& request) {
                    {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},
                    {"ttlSecondsAfterFinished", 3600},
                    {"template", worker}}}};
-  return {service, job};
-}
-
-std::string to_yaml(const Objects& objects) {
-  std::string text;
-  for (const auto& object : objects) {
-    YAML::Emitter out;
-    emit(out, object);
-    text += (text.empty() ? "" : "---\n") + std::string(out.c_str()) + "\n";
-  }
-  return text;
+  return {headless_service(request, "worker"), job};
 }
 
 }  // namespace mlc

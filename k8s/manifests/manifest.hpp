@@ -1,9 +1,10 @@
-// Kubernetes objects that run a command of mlc-bench over several nodes. Pure.
+// Kubernetes objects that run a collective over several nodes. Pure.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "k8s/manifests/objects.hpp"
 
 namespace mlc {
 
@@ -19,8 +20,6 @@ struct ManifestRequest {
   double deadline_s = 3600;  // of the Job as a whole
 };
 
-using Objects = std::vector<nlohmann::ordered_json>;
-
 // Kubeflow's MPIJob v2beta1. The launcher starts when every worker's sshd answers.
 Objects mpi_job(const ManifestRequest& request);
 
@@ -28,8 +27,5 @@ Objects mpi_job(const ManifestRequest& request);
 // end with it (Kubernetes 1.31 on; before that, the others at the deadline). The keys for ssh are a Secret
 // that has to be there: NAME-ssh with id_rsa, id_rsa.pub and authorized_keys.
 Objects indexed_job(const ManifestRequest& request);
-
-// As a stream of YAML documents. Text that YAML could take for anything else is quoted.
-std::string to_yaml(const Objects& objects);
 
 }  // namespace mlc

@@ -70,28 +70,13 @@ def action_of(spec, code):
 def outcome(spec, codes):
     """Of an Indexed Job whose Pods have ended with these codes, by index, as yet: "Complete", "Failed", or "" as long as it goes on.
     What has not ended by then is told to (SIGTERM, and after the grace SIGKILL)."""
+    if any(action_of(spec, code) == "FailJob" for code in codes.values() if code):
+        return "Failed"
     if any(codes.values()) and spec.get("backoffLimit", 6) == 0 and "backoffLimitPerIndex" not in spec:
         return "Failed"
     done = {str(index) for index, code in codes.items() if code == 0}
     if any(set(rule["succeededIndexes"].split(",")) <= done for rule in spec.get("successPolicy", {}).get("rules", [])):
         return "Complete"
-    return "Complete" if len(done) == spec["completions"] else ""
-
-
-def settle(api, name, codes):
-    """Its Pods have ended with these exit codes (of an Indexed Job one an index, else one a try). False where a Pod is made again."""
-    spec = api.jobs[name]["spec"]
-    if spec.get("completionMode") == "Indexed":
-        if spec.get("backoffLimitPerIndex") != 0:
-            raise AssertionError("an index that is tried again is not made here")
-        end(api, name, any(codes), "FailedIndexes")
-        return True
-    if codes[-1] == 0:
-        end(api, name)
-    elif action_of(spec, codes[-1]) == "FailJob":
-        end(api, name, True, "PodFailurePolicy")
-    elif len(codes) > spec.get("backoffLimit", 6):
-        end(api, name, True)
-    else:
-        return False
-    return True
+    if len(codes) < spec["completions"]:
+        return ""
+    return "Complete" if len(done) == spec["completions"] else "Failed" if spec.get("backoffLimitPerIndex") == 0 else ""

@@ -1,7 +1,7 @@
 """The Jobs of k8s/manifests/jobs, which are what `mlc-bench manifest` prints: their Pods with their commands, users and capabilities, each
 in a network of its own (kubelet.py). Without GPUs: of the command line only sizes, policy and the number of ranks are other ones.
 What the MPI operator adds to a Pod is added here (kubeflow/mpi-operator pkg/controller/mpi_job_controller.go)."""
-import copy, os, signal, subprocess, time, unittest
+import copy, json, os, signal, subprocess, time, unittest
 
 import controllers, kubelet, pod_network
 from api_server import ApiServer
@@ -63,6 +63,21 @@ class Pods(Case):
         return "\n".join(f"--- {n}\n{self.log(n)}" for n in self.processes)
 
 
+    def controller(self, pods, within=90, killed=()):
+        """What the Job's controller does until the Job is over and its Pods have ended: their codes, by index, and the outcome.
+        `killed`: by the kernel or with their node, of which the kubelet says 137."""
+        until, outcome = time.monotonic() + within, ""
+        while not outcome:
+            self.assertLess(time.monotonic(), until, self.told())
+            outcome = controllers.outcome(self.job["spec"], {i: 137 if i in killed else p.returncode for i, p in enumerate(pods) if p.poll() is not None})
+            time.sleep(0.05)
+        for pod in pods:
+            if pod.poll() is None:
+                pod.send_signal(signal.SIGTERM)
+        grace = self.job["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+        return {i: p.wait(timeout=grace) for i, p in enumerate(pods)}, outcome
+
+
 @needs_tools
 @unittest.skipIf(LACK, LACK)
 class IndexedJob(Pods):
@@ -74,19 +89,6 @@ class IndexedJob(Pods):
         container["command"] = change(shrunk(container["command"], str(spec["completions"])))
         pods = [self.pod(spec["template"], f"{name}-{i}", i, secrets={f"{name}-ssh": self.keys}) for i in range(spec["completions"])]
         return [self.start(pod) for pod in pods]
-
-    def controller(self, pods, within=90):
-        """What the Job's controller does until the Job is over and its Pods have ended: their codes, by index, and the outcome."""
-        until, outcome = time.monotonic() + within, ""
-        while not outcome:
-            self.assertLess(time.monotonic(), until, self.told())
-            outcome = controllers.outcome(self.job["spec"], {i: p.returncode for i, p in enumerate(pods) if p.poll() is not None})
-            time.sleep(0.05)
-        for pod in pods:
-            if pod.poll() is None:
-                pod.send_signal(signal.SIGTERM)
-        grace = self.job["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-        return {i: p.wait(timeout=grace) for i, p in enumerate(pods)}, outcome
 
     def test_all_end_with_index_0(self):
         pods = self.begin()
@@ -115,6 +117,78 @@ class IndexedJob(Pods):
         self.assertIsNone(alone.poll(), self.told())
         alone.send_signal(signal.SIGTERM)
         self.assertEqual(alone.wait(timeout=30), 130, self.told())
+
+
+@needs_tools
+@unittest.skipIf(LACK, LACK)
+class Campaign(Pods):
+    """`manifest fleet`, over the Pods' one network, each Pod's way held to 16 Mbit/s. Index 0 says what came of it."""
+    MBIT = 16
+    FOUND = (1, 2)  # where two processors carry all of them a path may be slow beside what is planted: 1
+
+    def begin(self, *more, slow={}, absent=(), keys={}):
+        _, self.job = self.shipped("fleet-indexed-job")
+        spec, name = self.job["spec"], self.job["metadata"]["name"]
+        container, = spec["template"]["spec"]["containers"]
+        words = dict(w.split("=") for w in container["command"][2:]) | {"--rail-rate": self.MBIT / 1000 * .95, "--test-time": "1s"} | dict(w.split("=") for w in more)
+        self.assertEqual(words.pop("--policy"), "h100-4x200g")
+        container["command"] = [*container["command"][:2], *(f"{k}={v}" for k, v in words.items())]
+        pods = []
+        for i in range(spec["completions"]):
+            if i in absent:
+                continue
+            pod = self.pod(spec["template"], f"{name}-{i}", i, secrets={f"{name}-key": {"key": keys.get(i, "k" * 44)}})
+            subprocess.run(["nsenter", "-n", "-t", str(self.network.holders[-1].pid), "tc", "qdisc", "add", "dev", "eth0", "root", "tbf",
+                            "rate", f"{slow.get(i, self.MBIT)}mbit", "burst", "6k", "limit", "60k"], check=True)
+            pods.append(self.start(pod))
+        return pods
+
+    def test_nobody_is_accused_and_all_end_alike(self):
+        codes, outcome = self.controller(self.begin())
+        self.assertNotIn("FAULTY", self.log("mlc-fleet-0"))
+        self.assertEqual(set(codes.values()), {codes[0]}, self.told())
+        self.assertEqual(outcome, "Failed" if codes[0] else "Complete")
+        self.assertEqual("".join(self.log(f"mlc-fleet-{i}") for i in (1, 2, 3)), "")
+
+    def test_who_is_slow_is_named_by_its_node_and_the_job_fails(self):
+        codes, outcome = self.controller(self.begin("--format=json", slow={2: self.MBIT / 2}))
+        self.assertEqual((outcome, codes[0]), ("Failed", 1), self.told())
+        report = json.loads(self.log("mlc-fleet-0"))
+        accused = [f["subject"] for f in report["findings"] if f["status"] == "fail" and not f["subject"].startswith("the path ")]
+        self.assertEqual([one.split(",")[0] for one in accused], ["node node-of-mlc-fleet-2"], self.told())
+
+    def test_a_pod_that_is_killed_is_lost_and_ends_no_other(self):
+        pods = self.begin("--test-time=4s")
+        time.sleep(8)  # they have met by then, and have rounds before them
+        pods[3].kill()
+        codes, outcome = self.controller(pods, killed=(3,))
+        self.assertEqual((outcome, codes[0]), ("Failed", codes[1]), self.told())
+        self.assertIn(codes[0], self.FOUND)
+        self.assertIn("node-of-mlc-fleet-3 is gone", self.log("mlc-fleet-0"))
+        self.assertIn("1 lost", self.log("mlc-fleet-0"))
+
+    def test_a_pod_that_never_finds_a_node_does_not_keep_the_others(self):
+        pods = self.begin("--gather=8s", absent=(3,))
+        codes, outcome = self.controller(pods)
+        self.assertEqual((outcome, set(codes.values())), ("Failed", {codes[0]}), self.told())
+        self.assertIn(codes[0], self.FOUND)
+        self.assertIn("index 3 did not come", self.log("mlc-fleet-0"))
+        self.assertIn("1 lost", self.log("mlc-fleet-0"))
+
+    def test_another_key_takes_no_part(self):
+        codes, _ = self.controller(self.begin("--gather=8s", keys={1: "x" * 44}))
+        self.assertIn(codes[0], self.FOUND, self.told())
+        self.assertIn("has not the key of this group", self.log("mlc-fleet-0"))
+        self.assertIn("1 lost", self.log("mlc-fleet-0"))
+        self.assertEqual(codes[1], 3)
+
+    def test_what_was_measured_is_told_when_the_job_is_ended(self):
+        pods = self.begin("--test-time=20s")
+        time.sleep(8)
+        for pod in pods:
+            pod.send_signal(signal.SIGTERM)
+        self.assertEqual([p.wait(timeout=30) for p in pods], [130] * 4, self.told())
+        self.assertIn("interrupted", self.log("mlc-fleet-0"))
 
 
 @needs_tools

@@ -248,6 +248,10 @@ class Manifests(Case):
             self.assertEqual(ran.code, 0, ran)
             with open(f"{MANIFESTS}/jobs/allreduce-{name}.yaml") as f:
                 self.assertEqual(ran.out, f.read())
+        ran = run("manifest", "fleet", "--nodes", "4", "--policy", "h100-4x200g")
+        self.assertEqual(ran.code, 0, ran)
+        with open(f"{MANIFESTS}/jobs/fleet-indexed-job.yaml") as f:
+            self.assertEqual(ran.out, f.read())
 
 
 @needs_tools
@@ -296,6 +300,39 @@ class ManifestCommand(Case):
             ran = run("manifest", "allreduce", *words)
             self.assertEqual(ran.code, 64, ran)
             self.assertEqual(ran.out, "")
+
+    def campaign(self, *words):
+        *others, job = self.objects("fleet", *words)
+        return others, job["spec"]["template"]["spec"]["containers"][0]["command"]
+
+    def test_files_of_a_campaign_go_with_it(self):
+        topology = self.write("topology.csv", "node,rail,leaf\ngpu-a,0,leaf-1\ngpu-b,0,leaf-1\n")
+        policy = self.write("ours.yaml", "policy: ours  # 'x': \"y\"\nthresholds: []\n")
+        (service, files), command = self.campaign("--nodes", "3", "--topology", topology, "--policy", policy, "--name", "which")
+        self.assertEqual((service["kind"], files["kind"], files["metadata"]["name"]), ("Service", "ConfigMap", "which-files"))
+        with open(topology) as one, open(policy) as other:
+            self.assertEqual(files["data"], {"topology": one.read(), "policy.yaml": other.read()})
+        for word in ("--topology=/etc/mlc-bench/topology", "--policy=/etc/mlc-bench/policy.yaml", "--leader=which-0.which", "--members=3"):
+            self.assertIn(word, command)
+        (service,), command = self.campaign("--policy", "h100-4x200g", "--topology", "none", "--gpus", "8", "--rails", "0", "--as-root", "--queue", "team")
+        self.assertIn("--policy=h100-4x200g", command)
+
+    def test_its_options_come_to_the_agents(self):
+        _, command = self.campaign("--seed", "7", "--rounds", "3", "--engine", "tcp", "--interfaces", "net1,net2", "--test-time", "2s", "--gather", "90s", "--format", "json")
+        ran = run(*command[1:], "--index", "9", "--members", "2")
+        self.assertEqual(ran.code, 64, "members twice: what the Pods are told is understood but for that")
+        self.assertIn("--members", ran.err)
+
+    def test_what_no_campaign_of_pods_can_be(self):
+        binary, big = self.path("binary"), self.write("big", "node,rail,leaf\n" + "".join(f"n{i},0,leaf-{i // 32}\n" for i in range(60000)))
+        with open(binary, "wb") as f:
+            f.write(b"node,rail,leaf\na\xff,0,l\n")
+        for words in (["--nodes", "1"], ["--kind", "mpijob"], ["--keep", "x"], ["--resume", "x"], ["--output", "x"], ["--interface", "eth1"], ["--gather", "never"],
+                      ["--rail-rate", "fast"], ["--rounds", "99"], ["--policy", "nonesuch"], ["--topology", self.path("nonesuch")], ["--topology", binary], ["--topology", big],
+                      ["--hosts", "a,b"], ["--leader", "a"], ["--simulate"], ["--kind", "sbatch", "--launcher", "mpirun"], ["--kind", "sbatch", "--image", "x"],
+                      ["--kind", "sbatch", "--gather", "5m"]):
+            ran = run("manifest", "fleet", *words)
+            self.assertEqual((ran.code, ran.out), (64, ""), (words, ran))
 
 
 @needs_tools

@@ -111,6 +111,8 @@ class Package(Case):
         self.assertIn("checks, policy", inside("mlc-bench", "validate", "--policy", "/usr/share/mlc-bench/policies/local.yaml", codes=(0, 2)))
         for ranks in ((), ("--launcher", "processes")):  # over mpirun, which is recommended, and without
             self.assertIn("PASS", inside("mlc-bench", "allreduce", "--ranks", "2", "--sizes", "4K", "-n", "5", *ranks))
+        self.assertIn("3 agents of one machine", inside("mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "3", "mlc-bench", "fleet", "--test-time", "200ms", codes=(0, 1, 2)))
+        self.assertIn("accused", inside("mlc-bench", "fleet", "--simulate", "--nodes", "16", "--trials", "2"))
         offered = inside("bash", "-c", "source /usr/share/bash-completion/completions/mlc-bench; COMP_WORDS=(mlc-bench allr) COMP_CWORD=1; _mlc_bench; "
                          "echo ${COMPREPLY[*]}")
         self.assertEqual(offered, "allreduce\n")

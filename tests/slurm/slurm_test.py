@@ -163,6 +163,22 @@ class Slurm(SlurmCase):
                 self.assertEqual(ran.code, 0, f"{ran}\n{said}")
                 self.assertIn("2 ranks · 2 nodes · mpi", said)
 
+    def test_a_campaign_as_a_batch_script(self):
+        printed = run("manifest", "--deadline", "5m", "fleet", "--kind", "sbatch", "--nodes", "2", "--interface", "eth0", "--interfaces", "eth0", "--test-time", "8s", "--keep", self.path("kept"),
+                      "--output", self.path("f.json"))
+        self.assertEqual(printed.code, 0, printed)
+        script = self.write("batch.sh", printed.out)
+        self.environment["PATH"] = os.path.dirname(BENCH) + ":" + self.environment["PATH"]
+        process = subprocess.Popen(self.cluster.inside("sbatch", "--wait", "--output", self.path("batch.out"), script), env=self.environment)
+        begun = self.cluster.wait_for(lambda: os.path.isdir(self.path("kept")) and os.listdir(self.path("kept")))
+        self.assertTrue(begun, open(self.path("batch.out")).read() + self.cluster.logs())
+        time.sleep(2)
+        for pid in self.cluster.pids("n2", BENCH, "fleet"):
+            os.kill(pid, signal.SIGKILL)
+        process.wait(timeout=90)
+        nodes = {node["name"]: node for node in report(self.path("f.json"))["figures"]["fleet"]["nodes"]}
+        self.assertEqual(nodes["n2"]["standing"], "LOST")
+
 
 class Health(SlurmCase):
     """This machine has no rails: under the policy of a GPU node it is ill, under `local` nothing is asked of it."""

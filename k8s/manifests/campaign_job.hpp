@@ -1,0 +1,24 @@
+// `fleet` as one Indexed Job, a Pod a node for the whole campaign. Pure.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "k8s/manifests/manifest.hpp"
+
+namespace mlc {
+
+// Where the Pods find `files`, and the key.
+inline constexpr const char* campaign_files = "/etc/mlc-bench";
+
+// `request.command`: "fleet" and its options. `files`: by name, what of this machine the campaign is told by
+// --policy and --topology; a ConfigMap, NAME-files. `gather`: how long the Pods may take to come.
+//
+// A Service, the Job, and a ConfigMap where there are files. A Secret has to be there: NAME-key, with at
+// least 32 bytes in `key`. The agents end with what came of the campaign, and one that dies ends no other
+// (backoffLimitPerIndex: Kubernetes 1.29 on): it is LOST. A campaign that found something (exit codes 1 and
+// 2), or that was started in a wrong way (64), ends the Job at once, also where a Pod never found a node.
+Objects campaign_job(const ManifestRequest& request, const std::map<std::string, std::string>& files,
+                     const std::string& gather);
+
+}  // namespace mlc
