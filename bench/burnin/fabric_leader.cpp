@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "bench/fleet/localisation/findings.hpp"
 #include "bench/ranks/gathering.hpp"
 #include "reports/record/exit_code.hpp"
 #include "reports/record/json.hpp"
@@ -52,15 +53,11 @@ class Leader {
       record.trouble = "no other node came within " + time_text(terms_.gather_s * 1e6);
     for (const auto& stage : plan_.stages) {
       if (!record.trouble.empty() || stopped_) break;
-      record.stages.push_back(hold(stage));
-      const auto outcome = outcome_of(record, record.stages.back(), policy_, stage);
-      for (const auto& fault : outcome.faults) {
-        hooks_.say(stage.name + ": " + record.members[at(fault.node)].node + ", " + fleet::end_text(fault) +
-                   ", is at fault");
-        left_out_.push_back(fault.node);
-      }
-      for (const auto& line : outcome.fabric)
-        hooks_.say(stage.name + ": " + line);
+      record.stages.push_back(is_campaign(stage) ? hold_campaign(stage) : hold(stage));
+      if (is_campaign(stage))
+        leave_out_by_campaign(record, stage);
+      else
+        leave_out_by_meetings(record, stage);
       std::ranges::sort(left_out_);
       left_out_.erase(std::unique(left_out_.begin(), left_out_.end()), left_out_.end());
     }
@@ -82,6 +79,30 @@ class Leader {
     for (int i = 0; i < gathering_.size(); ++i)
       all.push_back(member_in(gathering_.seat(i).hello));
     return all;
+  }
+
+  void leave_out(const std::string& stage, const std::string& node, int seat, const std::string& end) {
+    hooks_.say(stage + ": " + node + ", " + end + ", is at fault");
+    left_out_.push_back(seat);
+  }
+
+  void leave_out_by_meetings(const FabricRecord& record, const BurninStage& stage) {
+    const auto outcome = outcome_of(record, record.stages.back(), policy_, stage);
+    for (const auto& fault : outcome.faults)
+      leave_out(stage.name, record.members[at(fault.node)].node, fault.node, fleet::end_text(fault));
+    for (const auto& line : outcome.fabric)
+      hooks_.say(stage.name + ": " + line);
+  }
+
+  void leave_out_by_campaign(const FabricRecord& record, const BurninStage& stage) {
+    const FabricStageRecord& held = record.stages.back();
+    if (!held.campaign) return hooks_.say(stage.name + ": " + held.trouble);
+    const auto seats = seats_in(record, *held.campaign);
+    const auto campaign = terms_.decode(stage, *held.campaign);
+    for (std::size_t i = 0; i < seats.size(); ++i)
+      if (seats[i] >= 0 && campaign.judgement().nodes[i] == fleet::Standing::faulty)
+        leave_out(stage.name, held.campaign->header.nodes[i], seats[i], "by the campaign");
+    hooks_.say(stage.name + ": " + fleet::summary_of(campaign));
   }
 
   void gather() {
@@ -120,7 +141,8 @@ class Leader {
   }
 
   FabricStageRecord hold(const BurninStage& stage) {
-    FabricStageRecord held{.stage = stage.name, .left_out = left_out_, .seen = {}, .trouble = {}};
+    FabricStageRecord held{
+        .stage = stage.name, .left_out = left_out_, .seen = {}, .campaign = {}, .trouble = {}};
     std::vector<bool> witness;
     for (const auto& member : members())
       witness.push_back(member.witness);
@@ -146,6 +168,65 @@ class Leader {
     }
     if (stopped_) held.trouble = "the leader was told to stop";
     return held;
+  }
+
+  // All at once, driven by the first of them: what came of it is what that one kept.
+  FabricStageRecord hold_campaign(const BurninStage& stage) {
+    FabricStageRecord held{
+        .stage = stage.name, .left_out = left_out_, .seen = {}, .campaign = {}, .trouble = {}};
+    std::vector<int> seats;
+    for (int i = 0; i < gathering_.size(); ++i)
+      if (gathering_.here(i) && std::ranges::find(left_out_, i) == left_out_.end()) seats.push_back(i);
+    if (seats.size() < 2)
+      held.trouble = "fewer than two members are left";
+    else if (seconds_since(began_) + stage.limit_s > plan_.budget_s)
+      held.trouble = "it did not fit the budget of " + time_text(plan_.budget_s * 1e6);
+    if (!held.trouble.empty()) return held;
+    const int number = ++last_meeting_;
+    std::vector<std::string> names;
+    for (const int seat : seats)
+      names.push_back(node_of(seat));
+    hooks_.say(stage.name + ": a campaign of " + join(names, ", "));
+    for (std::size_t i = 0; i < seats.size(); ++i)
+      gathering_.tell(seats[i], {{"type", "campaign"},
+                                 {"meeting", number},
+                                 {"stage", stage.name},
+                                 {"index", i},
+                                 {"members", seats.size()},
+                                 {"leader", gathering_.seat(seats.front()).address},
+                                 {"port", terms_.port + 1 + index_in(gathering_.seat(seats.front()).hello)}});
+    std::map<int, Json> said;
+    const auto missing = [&](int seat) { return !said.contains(seat) && gathering_.here(seat); };
+    const auto start = Clock::now();
+    while (!stopped_ && std::ranges::any_of(seats, missing) &&
+           seconds_since(start) < stage.limit_s + answer_late_s)
+      for (auto& [seat, message] : turn())
+        if (message.value("type", "") == "held" && message.value("meeting", 0) == number)
+          said[seat] = std::move(message);
+    for (const int seat : seats)
+      if (missing(seat) && !stopped_)
+        gathering_.lose(seat, "it did not say within " + time_text((stage.limit_s + answer_late_s) * 1e6) +
+                                  " how " + stage.name + " went");
+    take_campaign(held, stage, seats.front(), said);
+    return held;
+  }
+
+  // Believed where it can be decoded, and is of this group.
+  void take_campaign(FabricStageRecord& held, const BurninStage& stage, int driver,
+                     const std::map<int, Json>& said) {
+    const auto answer = said.find(driver);
+    try {
+      if (stopped_) throw std::runtime_error("the leader was told to stop");
+      if (answer == said.end()) throw std::runtime_error(node_of(driver) + ", which drove it, is gone");
+      if (!answer->second.contains("campaign"))
+        throw std::runtime_error(answer->second.at("why").get<std::string>());
+      auto campaign = fleet::campaign_record_from(answer->second.at("campaign"));
+      if (campaign.rounds.empty()) throw std::runtime_error("no round of it was held");
+      (void)terms_.decode(stage, campaign);
+      held.campaign = std::move(campaign);
+    } catch (const std::exception& error) {
+      held.trouble = "the campaign came to nothing: " + printable(error.what(), 300);
+    }
   }
 
   void invite(const BurninStage& stage, int number, int seat, int peer, const char* role, int listener) {

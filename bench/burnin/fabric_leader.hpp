@@ -11,11 +11,13 @@
 namespace mlc {
 
 struct FabricTerms {
-  std::string key;      // of this stage: whoever has it takes part
-  std::string program;  // version and digest, which all must share
-  int port = 18520;     // the leader's; a member that listens for a rail's peer takes this + 1 + its index
+  std::string key;       // of this stage: whoever has it takes part
+  std::string key_file;  // that it stands in
+  std::string program;   // version and digest, which all must share
+  int port = 18520;      // the leader's; a member that listens for a rail's peer takes this + 1 + its index
   double gather_s = 180;
   double silence_s = 60;  // of the leader, after which a member gives it up
+  DecodeCampaign decode;
 };
 
 struct LeaderHooks {

@@ -80,8 +80,8 @@ class Member {
         return std::move(end_);
       }
       if (type == "report") keep(*message, message->at("report").get<std::string>());
-      if (type == "meet") {
-        const auto answer = meet(*message);
+      if (type == "meet" || type == "campaign") {
+        const auto answer = type == "meet" ? meet(*message) : hold(*message);
         if (end_.interrupted) return interrupted();
         link.send(answer);
       }
@@ -104,16 +104,47 @@ class Member {
     end_.meetings.push_back(std::move(meeting));
   }
 
+  // Never a command that somebody sends: what is run is in this Pod's own policy.
+  const BurninStage* stage_called(const std::string& name) const {
+    const auto stage = std::ranges::find(plan_.stages, name, &BurninStage::name);
+    return stage == plan_.stages.end() ? nullptr : &*stage;
+  }
+  static bool is_address(const std::string& text) {
+    return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '.' || c == ':' || c == '%';
+    });
+  }
+
+  Json hold(const Json& message) {
+    const int number = whole_number<int>(message.at("meeting"));
+    Json answer{{"type", "held"}, {"meeting", number}, {"code", 3}, {"why", ""}};
+    const auto name = message.at("stage").get<std::string>();
+    const auto* stage = stage_called(name);
+    const auto leader = message.at("leader").get<std::string>();
+    if (stage == nullptr || !is_campaign(*stage) || !is_address(leader)) {
+      answer["why"] = "the policy has no campaign " + printable(name, 40) + ", or its leader no address";
+      return answer;
+    }
+    hooks_.say(name + ": a campaign of " + std::to_string(whole_number<int>(message.at("members"))) +
+               " members");
+    const auto measured =
+        hooks_.measure(*stage,
+                       campaign_words(*stage, whole_number<int>(message.at("index")),
+                                      whole_number<int>(message.at("members")), leader,
+                                      whole_number<int>(message.at("port")), terms_.key_file),
+                       number);
+    end_.interrupted = measured.interrupted;
+    answer["code"] = measured.code, answer["why"] = measured.why;
+    if (measured.campaign) answer["campaign"] = fleet::to_json(*measured.campaign);
+    return answer;
+  }
+
   Json meet(Json message) {
     Json answer{{"type", "met"}, {"meeting", message.at("meeting")}, {"code", 3}, {"why", ""}};
     const auto name = message.at("stage").get<std::string>();
-    const auto stage = std::ranges::find(plan_.stages, name, &BurninStage::name);
-    // Never a command that somebody sends: what is run is in this Pod's own policy.
+    const auto* stage = stage_called(name);
     const auto peer = message.at("peer").get<std::string>();
-    const bool address = !peer.empty() && std::ranges::all_of(peer, [](unsigned char c) {
-      return std::isxdigit(c) != 0 || c == '.' || c == ':' || c == '%' || std::isalnum(c) != 0;
-    });
-    if (stage == plan_.stages.end() || !address) {
+    if (stage == nullptr || !is_address(peer)) {
       answer["why"] = "the policy has no stage " + printable(name, 40) + ", or the peer no address";
       return answer;
     }
@@ -147,6 +178,19 @@ class Member {
 };
 
 }  // namespace
+
+std::vector<std::string> campaign_words(const BurninStage& stage, int index, int members,
+                                        const std::string& leader, int port, const std::string& key_file) {
+  auto words = stage.command;
+  for (const auto& [option, value] : {std::pair{"--index", std::to_string(index)},
+                                      {"--members", std::to_string(members)},
+                                      {"--leader", leader},
+                                      {"--port", std::to_string(port)},
+                                      {"--key", key_file},
+                                      {"--gather", std::string("30s")}})
+    words.push_back(std::string(option) + "=" + value);
+  return words;
+}
 
 std::optional<std::vector<std::string>> meeting_words(const BurninStage& stage, bool begins,
                                                       const std::string& own, const std::string& peer,

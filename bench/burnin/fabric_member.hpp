@@ -28,8 +28,9 @@ struct FabricEnd {
 
 struct MeasuredMeeting {
   int code = 3;
-  std::string why;     // where there is no verdict
-  std::string report;  // JSON; empty: none
+  std::string why;                                // where there is no verdict
+  std::string report;                             // JSON; empty: none
+  std::optional<fleet::CampaignRecord> campaign;  // of who drove one
   bool interrupted = false;
 };
 
@@ -48,6 +49,10 @@ struct FabricSelf {
 // Never throws for what others do: then there is no record, and `trouble` says why.
 FabricEnd take_part(const Policy& policy, const BurninPlan& plan, const FabricTerms& terms,
                     const std::string& leader, const FabricSelf& self, const MemberHooks& hooks);
+
+// Of a campaign's command, for the member with this number in it; number 0 drives it. Pure.
+std::vector<std::string> campaign_words(const BurninStage& stage, int index, int members,
+                                        const std::string& leader, int port, const std::string& key_file);
 
 // Of a stage's command, for the end that begins and the one that is met. Pure; empty where the command names
 // no peer.

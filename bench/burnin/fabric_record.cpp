@@ -14,11 +14,13 @@ nlohmann::json to_json(const FabricRecord& record) {
   for (const auto& member : record.members)
     json["members"].push_back(
         {{"node", member.node}, {"boot_id", member.boot_id}, {"witness", member.witness}});
-  for (const auto& stage : record.stages)
+  for (const auto& stage : record.stages) {
     json["stages"].push_back({{"stage", stage.stage},
                               {"left_out", stage.left_out},
                               {"seen", fleet::to_json(stage.seen)},
                               {"trouble", stage.trouble}});
+    if (stage.campaign) json["stages"].back()["campaign"] = fleet::to_json(*stage.campaign);
+  }
   return json;
 }
 
@@ -29,15 +31,31 @@ FabricRecord fabric_record_from(const nlohmann::json& json) {
       record.members.push_back({printable(member.at("node").get<std::string>(), 253),
                                 printable(member.at("boot_id").get<std::string>(), 64),
                                 member.at("witness").get<bool>()});
-    for (const auto& stage : json.at("stages"))
-      record.stages.push_back(
-          {stage.at("stage").get<std::string>(), stage.at("left_out").get<std::vector<int>>(),
-           fleet::observations_from_json(stage.at("seen")), stage.at("trouble").get<std::string>()});
+    for (const auto& stage : json.at("stages")) {
+      record.stages.push_back({.stage = stage.at("stage").get<std::string>(),
+                               .left_out = stage.at("left_out").get<std::vector<int>>(),
+                               .seen = fleet::observations_from_json(stage.at("seen")),
+                               .campaign = {},
+                               .trouble = stage.at("trouble").get<std::string>()});
+      if (stage.contains("campaign"))
+        record.stages.back().campaign = fleet::campaign_record_from(stage.at("campaign"));
+    }
     return record;
   } catch (const nlohmann::json::exception& error) {
     throw std::runtime_error(std::string("the record of a fabric stage cannot be read: ") +
                              printable(error.what()));
   }
+}
+
+bool is_campaign(const BurninStage& stage) { return stage.command.front() == "fleet"; }
+
+std::vector<int> seats_in(const FabricRecord& record, const fleet::CampaignRecord& campaign) {
+  std::vector<int> seats;
+  for (const auto& node : campaign.header.nodes) {
+    const auto found = std::ranges::find(record.members, node, &FabricMember::node);
+    seats.push_back(found == record.members.end() ? -1 : static_cast<int>(found - record.members.begin()));
+  }
+  return seats;
 }
 
 bool meets_by_itself(const BurninStage& stage) { return stage.command.front() == "rdma"; }

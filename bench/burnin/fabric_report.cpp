@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "bench/burnin/merge.hpp"
+#include "bench/fleet/localisation/findings.hpp"
+#include "bench/fleet/measurement/fleet_report.hpp"
 #include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 
@@ -60,13 +62,15 @@ void add_faults(Report& report, const FabricRecord& record, const fleet::Outcome
   }
 }
 
+constexpr const char* left_out_text =
+    "not run: this node was at fault before, and this would tell nothing more";
+
 StageOutcome outcome_for(const BurninStage& stage, const FabricStageRecord& held,
                          const fleet::Outcome& outcome, const FabricRecord& record, const FabricEnd& end,
                          int self) {
   StageOutcome mine{stage, stage.command, Status::unknown, {}, {}, {}, 0};
   if (std::ranges::find(held.left_out, self) != held.left_out.end()) {
-    mine.status = Status::skip;
-    mine.why = "not run: this node was at fault before, and this would tell nothing more";
+    mine.status = Status::skip, mine.why = left_out_text;
     return mine;
   }
   const auto& node = outcome.nodes[static_cast<std::size_t>(self)];
@@ -94,9 +98,51 @@ StageOutcome outcome_for(const BurninStage& stage, const FabricStageRecord& held
   return mine;
 }
 
+// Decoded anew: what somebody says that it came to is not believed.
+StageOutcome outcome_of_campaign(const Report& report, const BurninStage& stage,
+                                 const FabricStageRecord& held, const FabricRecord& record,
+                                 const DecodeCampaign& decode, int self) {
+  StageOutcome mine{stage, stage.command, Status::unknown, held.trouble, {}, {}, 0};
+  if (std::ranges::find(held.left_out, self) != held.left_out.end()) {
+    mine.status = Status::skip, mine.why = left_out_text;
+    return mine;
+  }
+  if (!held.campaign) return mine;
+  const auto seats = seats_in(record, *held.campaign);
+  const auto found = std::ranges::find(seats, self);
+  if (found == seats.end()) {
+    mine.why = "the campaign does not know this node";
+    return mine;
+  }
+  const auto number = static_cast<std::size_t>(found - seats.begin());
+  try {
+    const auto campaign = decode(stage, *held.campaign);
+    const auto standing = campaign.judgement().nodes[number];
+    Report seen;
+    seen.run = report.run, seen.environment = report.environment;
+    seen.run.nodes = static_cast<int>(seats.size());
+    fleet::add_campaign_of(seen, campaign, fleet::end_of(*held.campaign), static_cast<int>(number));
+    const bool clears = standing == fleet::Standing::clean || standing == fleet::Standing::watch;
+    mine.status = standing == fleet::Standing::faulty            ? Status::fail
+                  : clears && campaign.judgement().alarm.empty() ? Status::pass
+                                                                 : Status::unknown;
+    mine.why = (mine.status == Status::pass ? "pass: " : "") + std::string(fleet::to_string(standing)) +
+               " of " + fleet::summary_of(campaign);
+    if (!campaign.judgement().alarm.empty()) mine.why += "; " + campaign.judgement().alarm;
+    mine.remedy = mine.status == Status::fail ? "what to do is with this stage's finding fleet.location"
+                                              : "test it again with more nodes in one stage; what is at "
+                                                "fault elsewhere is with fleet.elsewhere";
+    mine.reports = {std::move(seen)}, mine.decided = mine.status == Status::unknown ? 0 : 1;
+  } catch (const std::exception& error) {
+    mine.why = "the campaign's record cannot be decoded here: " + printable(error.what(), 200);
+  }
+  return mine;
+}
+
 }  // namespace
 
-void add_fabric_stages(Report& report, const Policy& policy, const BurninPlan& plan, const FabricEnd& end) {
+void add_fabric_stages(Report& report, const Policy& policy, const BurninPlan& plan, const FabricEnd& end,
+                       const DecodeCampaign& decode) {
   const int self = end.record ? seat_of(*end.record, report.environment.nodes.front().name) : -1;
   for (const auto& stage : plan.stages) {
     StageOutcome outcome{stage, stage.command, Status::unknown, end.trouble, {}, {}, 0};
@@ -106,6 +152,8 @@ void add_fabric_stages(Report& report, const Policy& policy, const BurninPlan& p
         outcome.why = "the record of the group does not know this node";
       else if (held == end.record->stages.end())
         outcome.why = end.record->trouble.empty() ? "it was not held" : end.record->trouble;
+      else if (is_campaign(stage))
+        outcome = outcome_of_campaign(report, stage, *held, *end.record, decode, self);
       else {
         const auto all = outcome_of(*end.record, *held, policy, stage);
         add_faults(report, *end.record, all, stage, self);

@@ -12,7 +12,8 @@ namespace mlc {
 
 // Adds to `report`, which has tool, run and this node, the stages of `plan`. Meetings that were bad by
 // another's fault are told and not counted.
-void add_fabric_stages(Report& report, const Policy& policy, const BurninPlan& plan, const FabricEnd& end);
+void add_fabric_stages(Report& report, const Policy& policy, const BurninPlan& plan, const FabricEnd& end,
+                       const DecodeCampaign& decode);
 
 // The report of the local stages in front of it: its stages, findings, series and beginning.
 void add_local_stages(Report& report, const Report& local);

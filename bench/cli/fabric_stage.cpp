@@ -12,6 +12,8 @@
 #include "bench/burnin/fabric_report.hpp"
 #include "bench/burnin/run_directory.hpp"
 #include "bench/burnin/stage.hpp"
+#include "bench/cli/fleet_leading.hpp"
+#include "bench/cli/fleet_options.hpp"
 #include "bench/cli/measuring_options.hpp"
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/typed_values.hpp"
@@ -68,11 +70,23 @@ std::string key_of(const FabricOptions& options, std::string& why) {
   return {};
 }
 
+// By what the stage's own command names.
+fleet::Campaign decoded(const BurninStage& stage, const fleet::CampaignRecord& record) {
+  FleetCampaignOptions options;
+  CLI::App command;
+  options.add_rules_to(command), options.add_fabric_to(command), options.add_measuring_to(command);
+  command.parse(std::vector<std::string>(stage.command.rbegin(), std::prev(stage.command.rend())));
+  return fleet::replayed(record, options.rules(),
+                         fleet_topology(options.topology, record.header.nodes, record.header.rails));
+}
+
 FabricTerms terms_of(const FabricOptions& options, std::string& why) {
   return {.key = key_of(options, why),
+          .key_file = options.key,
           .program = std::string(MLC_VERSION) + " " + own_digest(),
           .port = options.port,
-          .gather_s = gather_s_of(options)};
+          .gather_s = gather_s_of(options),
+          .decode = decoded};
 }
 
 // Is this node one of those that the stage is about? The dispatcher's list says; without one all are.
@@ -91,6 +105,13 @@ bool is_witness(const std::string& file) {
   }
 }
 
+// The rounds of a campaign that was held.
+fleet::CampaignRecord kept_in(const std::string& folder) {
+  const fleet::CampaignFolder kept(folder);
+  if (!kept.header()) throw std::runtime_error("nothing of the campaign was kept");
+  return {*kept.header(), kept.rounds()};
+}
+
 class Meetings {
  public:
   Meetings(const FabricRequest& request, const RunDirectory& directory)
@@ -101,11 +122,13 @@ class Meetings {
     std::vector<std::string> command{std::filesystem::canonical("/proc/self/exe").string()};
     command.insert(command.end(), words.begin(), words.end());
     const std::string report = directory_.stage_report(stage, meeting),
-                      log = directory_.stage_log(stage, meeting);
+                      log = directory_.stage_log(stage, meeting), kept = report + ".rounds";
     const auto has = [&](std::string_view option) {
       return std::ranges::any_of(words, [&](const auto& word) { return word.starts_with(option); });
     };
-    if (!has("--admission")) command.emplace_back("--admission");
+    const bool campaign = is_campaign(stage), drives = campaign && has("--index=0");
+    if (drives) command.push_back("--keep=" + kept);
+    if (!campaign && !has("--admission")) command.emplace_back("--admission");
     if (find_collective(words.front()) != nullptr && !has("--launches"))
       command.insert(command.end(), {"--launches", "1"});
     command.insert(command.end(), {"--policy", directory_.policy_file(), "--output", report});
@@ -118,10 +141,12 @@ class Meetings {
       measured.why = error.what();
     }
     try {
-      measured.report = read_report_file(report);
+      if (drives) measured.campaign = kept_in(kept);
+      if (!campaign) measured.report = read_report_file(report);
     } catch (const std::exception&) {
     }  // `why` and the log say what there is instead
-    if (measured.why.empty() && (measured.code > 2 || measured.report.empty()))
+    const bool nothing = campaign ? drives && !measured.campaign : measured.report.empty();
+    if (measured.why.empty() && (measured.code > 2 || nothing))
       measured.why = "exit code " + std::to_string(measured.code) + ": " + complaint_in(log);
     if (!measured.why.empty()) measured.why = node_name() + ": " + measured.why;
     return measured;
@@ -284,7 +309,7 @@ FabricResult take_part_in_fabric_stage(const FabricRequest& request, Report repo
                          [&](const std::string& line) {
                            if (!request.output.quiet) std::fprintf(stderr, "%s\n", line.c_str());
                          }});
-  add_fabric_stages(report, policy, *policy.fabric, end);
+  add_fabric_stages(report, policy, *policy.fabric, end, decoded);
   double lasted = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   if (const auto local = local_report(request.state, report, why)) {
     add_local_stages(report, *local);

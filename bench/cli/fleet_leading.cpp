@@ -8,6 +8,7 @@
 #include "bench/cli/recorder.hpp"
 #include "bench/cli/typed_values.hpp"
 #include "bench/fleet/localisation/findings.hpp"
+#include "bench/fleet/measurement/campaign_record.hpp"
 #include "bench/fleet/measurement/coordinator.hpp"
 #include "bench/fleet/measurement/fleet_report.hpp"
 #include "bench/ranks/watch.hpp"
@@ -26,17 +27,6 @@ using namespace fleet;
 [[noreturn]] void refuse_topology(const std::string& file, const std::runtime_error& error) {
   throw UsageError("--topology " + printable(file) + ": " + error.what(),
                    "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
-}
-
-// The fabric as the file has it. Throws UsageError.
-Topology topology_from(const std::string& file, const std::vector<std::string>& nodes, int rails) {
-  if (file.empty() || file == "none") return unknown_topology(static_cast<int>(nodes.size()), rails);
-  const auto placements = fleet_placements(file);
-  try {
-    return topology_of(nodes, rails, placements, file);
-  } catch (const std::runtime_error& error) {
-    refuse_topology(file, error);
-  }
 }
 
 // The coordinator's process: index 0.
@@ -120,17 +110,14 @@ class Leading {
   }
 
   Topology begin(const std::vector<std::string>& nodes, int rails) {
-    auto topology = topology_from(question_.topology, nodes, rails);
+    auto topology = fleet_topology(question_.topology, nodes, rails);
     if (!folder_) return topology;
-    std::string places;
-    for (const int leaf : topology.leaf)
-      places += std::to_string(leaf) + ",";
     const CampaignHeader header{.seed = seed_,
                                 .id = id_,
                                 .program = std::string(MLC_VERSION) + " " + own_digest(),
                                 .engine = options_.engine,
                                 .question = question_text(),
-                                .topology = digest_of(places),
+                                .topology = topology_digest(topology),
                                 .nodes = nodes,
                                 .rails = rails};
     if (!folder_->header())
@@ -228,6 +215,16 @@ bool FleetStop::given(double seconds) {
 std::vector<fleet::Placement> fleet_placements(const std::string& file) {
   try {
     return placements_from_file(read_whole(file, {.bytes = 64 << 20}));
+  } catch (const std::runtime_error& error) {
+    refuse_topology(file, error);
+  }
+}
+
+fleet::Topology fleet_topology(const std::string& file, const std::vector<std::string>& nodes, int rails) {
+  if (file.empty() || file == "none") return unknown_topology(static_cast<int>(nodes.size()), rails);
+  const auto placements = fleet_placements(file);
+  try {
+    return topology_of(nodes, rails, placements, file);
   } catch (const std::runtime_error& error) {
     refuse_topology(file, error);
   }

@@ -24,8 +24,10 @@ class FleetStop {
   std::atomic<bool> given_{false};
 };
 
-// Both throw UsageError.
+// All throw UsageError.
 std::vector<fleet::Placement> fleet_placements(const std::string& topology_file);
+fleet::Topology fleet_topology(const std::string& topology_file, const std::vector<std::string>& nodes,
+                               int rails);
 std::optional<fleet::CampaignFolder> fleet_folder(
     const FleetCampaignOptions& options);  // of --keep or --resume
 

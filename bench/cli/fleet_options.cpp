@@ -32,7 +32,8 @@ void FleetCampaignOptions::add_fabric_to(CLI::App& command) {
       ->type_name("FILE");
   command
       .add_option("--rail-rate", rate,
-                  "of one rail, each way (default: the policy's; without one the fastest tenth of the flows "
+                  "payload of one rail, each way (default: what the policy's rate and MTU let through; "
+                  "without one the fastest tenth of the flows "
                   "is the measure)")
       ->group(group)
       ->type_name("GBIT/S");
@@ -131,7 +132,7 @@ std::uint32_t FleetCampaignOptions::message_bytes() const {
 
 double FleetCampaignOptions::target(const Policy& with) const {
   if (!rate.empty()) return number_from("--rail-rate", rate, 0.0001, 100'000., "");
-  return with.target ? with.target->rail_gbit_s : 0;
+  return with.target ? with.target->rail_ceiling_gbit_s() : 0;
 }
 
 void FleetCampaignOptions::check() const {

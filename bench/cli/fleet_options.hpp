@@ -35,7 +35,7 @@ struct FleetCampaignOptions {
   FleetTimes times() const;
   int sends() const;  // of a queue pair, outstanding
   std::uint32_t message_bytes() const;
-  double target(const Policy& policy) const;  // Gbit/s a rail; 0: not named
+  double target(const Policy& policy) const;  // Gbit/s of payload a rail; 0: not named
   void check() const;                         // all that asks neither for a policy nor for members
 };
 

@@ -20,6 +20,9 @@ constexpr const char *given_by_burnin = "is what burnin gives each stage itself"
                      *of_the_stage = "is a key of the stage: 'launches'",
                      *of_another = "is of a node that was captured, and a stage tests the one it runs on";
 
+constexpr const char *given_by_group = "is what the fabric stage gives its members itself",
+                     *of_no_nodes = "measures nothing";
+
 constexpr std::array<Refused, 5> of_any{{{"--policy", given_by_burnin},
                                          {"--output", given_by_burnin},
                                          {"--format", given_by_burnin},
@@ -28,6 +31,19 @@ constexpr std::array<Refused, 5> of_any{{{"--policy", given_by_burnin},
 // --root of a rooted collective is a rank.
 constexpr std::array<Refused, 3> of_validate{
     {{"--root", of_another}, {"--node-file", of_another}, {"--write-lock", "checks nothing"}}};
+
+constexpr std::array<Refused, 12> of_fleet{{{"--simulate", of_no_nodes},
+                                            {"--plan", of_no_nodes},
+                                            {"--hosts", given_by_group},
+                                            {"--nodes", given_by_group},
+                                            {"--leader", given_by_group},
+                                            {"--index", given_by_group},
+                                            {"--members", given_by_group},
+                                            {"--key", given_by_group},
+                                            {"--port", given_by_group},
+                                            {"--gather", given_by_group},
+                                            {"--keep", given_by_group},
+                                            {"--resume", given_by_group}}};
 
 bool is_given(const CLI::App& command, const char* name) {
   const auto* option = command.get_option_no_throw(name);
@@ -42,9 +58,11 @@ bool is_unverified(const CLI::App& command) {
 // Why the stage can be none; empty: it can.
 std::string why_not(const BurninStage& stage, bool in_fabric) {
   const std::string& name = stage.command.front();
-  const bool checks = name == "validate";
-  if (!checks && name != "gpu" && name != "rdma" && find_collective(name) == nullptr)
-    return "a stage runs validate, gpu, rdma or a collective, not '" + printable(name) + "'";
+  const bool checks = name == "validate", campaign = name == "fleet";
+  if (campaign && !in_fabric) return "a campaign is of several nodes: it is for the 'fabric' section";
+  if (!checks && !campaign && name != "gpu" && name != "rdma" && find_collective(name) == nullptr)
+    return "a stage runs validate, gpu, rdma, a collective or, with other nodes, fleet, not '" +
+           printable(name) + "'";
   CLI::App program;
   Invocation invocation;
   describe_program(program, invocation);
@@ -65,7 +83,7 @@ std::string why_not(const BurninStage& stage, bool in_fabric) {
   if (is_unverified(command)) return "-c 0 verifies nothing, with which nothing passes";
   if (in_fabric && is_given(command, "--one-way"))
     return "--one-way measures one way, and each node of a fabric stage is judged by both";
-  return checks ? given(of_validate) : "";
+  return checks ? given(of_validate) : campaign ? given(of_fleet) : "";
 }
 
 }  // namespace

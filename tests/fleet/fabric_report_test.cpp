@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/fleet/held_campaign.hpp"
+
 namespace mlc {
 namespace {
 
@@ -13,6 +15,13 @@ using testing::HasSubstr;
 
 const BurninStage rails{.name = "fabric-rails", .command = {"rdma", "write", "--connect", "{peer}"}};
 const BurninStage reduce{.name = "fabric-allreduce", .command = {"allreduce", "--hosts", "{nodes}"}};
+
+TEST(FabricWords, OfACampaign) {
+  EXPECT_THAT(campaign_words({.name = "x", .command = {"fleet", "--engine", "verbs"}}, 2, 5, "fd00::1", 18521,
+                             "/key"),
+              ElementsAre("fleet", "--engine", "verbs", "--index=2", "--members=5", "--leader=fd00::1",
+                          "--port=18521", "--key=/key", "--gather=30s"));
+}
 
 TEST(FabricWords, EachEndHasItsOwn) {
   EXPECT_THAT(*meeting_words(rails, true, "10.0.0.1", "10.0.0.2", 18522),
@@ -26,6 +35,10 @@ TEST(FabricWords, EachEndHasItsOwn) {
   EXPECT_FALSE(meeting_words({.name = "x", .command = {"rdma", "write", "--loopback"}}, true, "a", "b", 1))
       << "it meets nobody";
 }
+
+const DecodeCampaign no_campaign = [](const BurninStage&, const fleet::CampaignRecord&) -> fleet::Campaign {
+  throw std::runtime_error("no stage is a campaign");
+};
 
 Policy policy(int partners) {
   Policy made;
@@ -43,7 +56,7 @@ FabricRecord group(std::size_t count) {
 
 // All meet all; `bad` is at fault at its rail 1.
 FabricStageRecord all_met(std::size_t count, int bad) {
-  FabricStageRecord held{.stage = "fabric-rails", .left_out = {}, .seen = {}, .trouble = {}};
+  FabricStageRecord held{.stage = "fabric-rails", .left_out = {}, .seen = {}, .campaign = {}, .trouble = {}};
   for (int a = 0; a < static_cast<int>(count); ++a)
     for (int b = 0; b < static_cast<int>(count); ++b)
       for (int rail = 0; a != b && rail < 2; ++rail) {
@@ -91,7 +104,7 @@ std::vector<Status> statuses(const Report& report, const std::string& check) {
 
 TEST(FabricReport, AnothersFaultIsToldAndNotCounted) {
   Report report = of_node(0);
-  add_fabric_stages(report, policy(3), {.stages = {rails}}, end_of(0, 5, 2));
+  add_fabric_stages(report, policy(3), {.stages = {rails}}, end_of(0, 5, 2), no_campaign);
   ASSERT_EQ(report.stages.size(), 1u);
   EXPECT_EQ(report.stages[0].status, Status::pass) << report.stages[0].why;
   EXPECT_THAT(statuses(report, "rdma.bandwidth"), ElementsAre(Status::pass, Status::pass, Status::pass));
@@ -101,7 +114,7 @@ TEST(FabricReport, AnothersFaultIsToldAndNotCounted) {
 
 TEST(FabricReport, OnesOwnFaultComesFirstWithItsEvidence) {
   Report report = of_node(2);
-  add_fabric_stages(report, policy(3), {.stages = {rails}}, end_of(2, 5, 2));
+  add_fabric_stages(report, policy(3), {.stages = {rails}}, end_of(2, 5, 2), no_campaign);
   EXPECT_EQ(report.stages[0].status, Status::fail);
   EXPECT_EQ(report.findings.front().check, "fabric.node");
   EXPECT_EQ(report.findings.front().subject, "gpu-2 rail 1");
@@ -112,14 +125,14 @@ TEST(FabricReport, OnesOwnFaultComesFirstWithItsEvidence) {
 TEST(FabricReport, WithoutARecordNothingIsConcluded) {
   Report report = of_node(0);
   add_fabric_stages(report, policy(3), {.stages = {rails, reduce}},
-                    {.record = {}, .meetings = {}, .trouble = "the leader was lost"});
+                    {.record = {}, .meetings = {}, .trouble = "the leader was lost"}, no_campaign);
   ASSERT_EQ(report.stages.size(), 2u);
   for (const auto& stage : report.stages) {
     EXPECT_EQ(stage.status, Status::unknown);
     EXPECT_EQ(stage.why, "the leader was lost");
   }
   Report stranger = of_node(9);
-  add_fabric_stages(stranger, policy(3), {.stages = {rails}}, end_of(0, 5, 2));
+  add_fabric_stages(stranger, policy(3), {.stages = {rails}}, end_of(0, 5, 2), no_campaign);
   EXPECT_EQ(stranger.stages[0].status, Status::unknown);
 }
 
@@ -128,7 +141,7 @@ TEST(FabricReport, APassNeedsOnesOwnMeetings) {
   auto end = end_of(0, 4, -1);
   end.meetings.clear();
   Report report = of_node(0);
-  add_fabric_stages(report, policy(3), {.stages = {rails}}, end);
+  add_fabric_stages(report, policy(3), {.stages = {rails}}, end, no_campaign);
   EXPECT_EQ(report.stages[0].status, Status::unknown);
 }
 
@@ -140,10 +153,10 @@ TEST(FabricReport, WhoWasAtFaultBeforeIsMetNoMoreAndCountsAsMet) {
   for (int peer = 1; peer < 3; ++peer)
     end.meetings.push_back({reduce.name, "gpu-" + std::to_string(peer), {"allreduce"}, Report{}});
   Report report = of_node(0);
-  add_fabric_stages(report, policy(3), {.stages = {rails, reduce}}, end);
+  add_fabric_stages(report, policy(3), {.stages = {rails, reduce}}, end, no_campaign);
   EXPECT_EQ(report.stages[1].status, Status::pass) << report.stages[1].why;
   Report faulty = of_node(3);
-  add_fabric_stages(faulty, policy(3), {.stages = {rails, reduce}}, end);
+  add_fabric_stages(faulty, policy(3), {.stages = {rails, reduce}}, end, no_campaign);
   EXPECT_EQ(faulty.stages[0].status, Status::fail);
   EXPECT_EQ(faulty.stages[1].status, Status::skip);
 }
@@ -181,6 +194,118 @@ TEST(LocalReport, MustBeOfThisBootPolicyAndProgram) {
   Report nowhere = run;
   nowhere.environment.nodes[0].boot_id.clear();
   EXPECT_THAT(not_of_this_run(local, nowhere), HasSubstr("another boot")) << "not known is not the same";
+}
+
+// A stage that is a campaign of gpu-0 to gpu-3.
+class OfACampaign : public testing::Test {
+ protected:
+  const BurninStage stage{.name = "all", .command = {"fleet"}};
+  FabricRecord record = group(4);
+  std::function<fleet::Campaign(const BurninStage&, const fleet::CampaignRecord&)> decode =
+      [](const BurninStage&, const fleet::CampaignRecord& held) {
+        return fleet::replayed(
+            held, {}, fleet::unknown_topology(static_cast<int>(held.header.nodes.size()), held.header.rails));
+      };
+
+  void hold(const fleet::RateOf& rate,
+            std::vector<std::string> nodes = {"gpu-0", "gpu-1", "gpu-2", "gpu-3"}) {
+    FabricStageRecord held{.stage = "all",
+                           .left_out = {},
+                           .seen = {},
+                           .campaign = fleet::held_campaign(nodes, 2, 196, rate),
+                           .trouble = {}};
+    record.stages = {held};
+  }
+  Report of(int node) const {
+    Report report;
+    report.run.plan = "fabric";
+    report.environment.nodes.push_back({.name = "gpu-" + std::to_string(node)});
+    FabricEnd end{.record = fabric_record_from(to_json(record)), .meetings = {}, .trouble = {}};
+    add_fabric_stages(report, policy(3), {.stages = {stage}}, end, decode);
+    return report;
+  }
+  static std::vector<std::string> findings(const Report& report, Status status) {
+    std::vector<std::string> found;
+    for (const auto& one : report.findings)
+      if (one.status == status) found.push_back(one.check + ": " + one.subject);
+    return found;
+  }
+};
+
+TEST_F(OfACampaign, AllAreClean) {
+  hold([](const auto&, const auto&, int) { return .99; });
+  for (int node = 0; node < 4; ++node) {
+    const Report report = of(node);
+    EXPECT_EQ(report.stages.at(0).status, Status::pass) << report.stages.at(0).why;
+    EXPECT_THAT(findings(report, Status::pass),
+                testing::Contains("fleet.node: node gpu-" + std::to_string(node)));
+    ASSERT_TRUE(report.figures.fleet);
+    EXPECT_EQ(report.figures.fleet->nodes.size(), 4u);
+  }
+}
+
+// No NIC fills a link to the last bit; 4 % that all of them lack is not nothing, and no node's either.
+TEST_F(OfACampaign, WhatAllLackOfTheTarget) {
+  for (const auto& [rate, status] :
+       {std::pair{.986, Status::pass}, {1.02, Status::pass}, {.96, Status::unknown}}) {
+    hold([rate = rate](const auto&, const auto&, int) { return rate; });
+    for (int node = 0; node < 4; ++node)
+      EXPECT_EQ(of(node).stages.at(0).status, status) << rate << ": " << of(node).stages.at(0).why;
+  }
+}
+
+TEST_F(OfACampaign, WhoIsAtFaultFailsAndNobodyElse) {
+  hold([](const auto& sender, const auto&, int rail) { return sender == "gpu-2" && rail == 1 ? .5 : .99; });
+  for (int node = 0; node < 4; ++node) {
+    const Report report = of(node);
+    EXPECT_EQ(report.stages.at(0).status, node == 2 ? Status::fail : Status::pass) << node;
+    EXPECT_THAT(findings(report, node == 2 ? Status::fail : Status::skip),
+                testing::Contains((node == 2 ? "fleet.location: " : "fleet.elsewhere: ") +
+                                  std::string("node gpu-2, rail 1, sending")));
+    EXPECT_EQ(findings(report, Status::fail).empty(), node != 2);
+  }
+}
+
+// A leaf, or its uplinks: it is no node's.
+TEST_F(OfACampaign, WhatAllShareTaintsNobody) {
+  hold([](const auto&, const auto&, int rail) { return rail == 1 ? .6 : .99; });
+  for (int node = 0; node < 4; ++node) {
+    EXPECT_EQ(of(node).stages.at(0).status, Status::unknown) << of(node).stages.at(0).why;
+    EXPECT_TRUE(findings(of(node), Status::fail).empty());
+  }
+}
+
+TEST_F(OfACampaign, WhoTookNoPartIsNotDecided) {
+  hold([](const auto&, const auto&, int) { return .99; }, {"gpu-0", "gpu-1", "gpu-2"});
+  EXPECT_EQ(of(3).stages.at(0).status, Status::unknown);
+  EXPECT_THAT(of(3).stages.at(0).why, HasSubstr("does not know this node"));
+  record.stages[0].left_out = {3};
+  EXPECT_EQ(of(3).stages.at(0).status, Status::skip);
+  record.stages[0].campaign.reset(), record.stages[0].trouble = "the campaign came to nothing";
+  EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
+  EXPECT_THAT(of(0).stages.at(0).why, HasSubstr("came to nothing"));
+}
+
+// What a record says is decoded, and what cannot be is no verdict.
+TEST_F(OfACampaign, ARecordThatIsNoneDecidesNothing) {
+  const auto whole = [&] { hold([](const auto&, const auto&, int) { return .99; }); };
+  const auto undecided = [&](const std::string& why) {
+    EXPECT_EQ(of(1).stages.at(0).status, Status::unknown);
+    EXPECT_THAT(of(1).stages.at(0).why, HasSubstr(why));
+  };
+  whole(), std::swap(record.stages[0].campaign->rounds[0], record.stages[0].campaign->rounds[1]);
+  undecided("round 2 in the place of 1");
+  whole(), record.stages[0].campaign->rounds.push_back(record.stages[0].campaign->rounds.back());
+  undecided("in the place of");
+  whole(), record.stages[0].campaign->header.topology = "another";
+  undecided("another topology");
+  whole(), record.stages[0].campaign->header.rails = 3;
+  undecided("another topology");
+  whole(), record.stages[0].campaign->header.nodes.resize(1);
+  EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
+  // Results of another campaign count for nothing, and so nobody is cleared.
+  whole(), record.stages[0].campaign->header.id = 7;
+  EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
 }
 
 }  // namespace

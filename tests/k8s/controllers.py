@@ -80,3 +80,22 @@ def outcome(spec, codes):
     if len(codes) < spec["completions"]:
         return ""
     return "Complete" if len(done) == spec["completions"] else "Failed" if spec.get("backoffLimitPerIndex") == 0 else ""
+
+
+def settle(api, name, codes):
+    """Its Pods have ended with these exit codes (of an Indexed Job one an index, else one a try). False where a Pod is made again."""
+    spec = api.jobs[name]["spec"]
+    if spec.get("completionMode") == "Indexed":
+        if spec.get("backoffLimitPerIndex") != 0:
+            raise AssertionError("an index that is tried again is not made here")
+        end(api, name, any(codes), "FailedIndexes")
+        return True
+    if codes[-1] == 0:
+        end(api, name)
+    elif action_of(spec, codes[-1]) == "FailJob":
+        end(api, name, True, "PodFailurePolicy")
+    elif len(codes) > spec.get("backoffLimit", 6):
+        end(api, name, True)
+    else:
+        return False
+    return True

@@ -77,6 +77,7 @@ class Group(Case):
         index = self.nodes.index(node)
         env = clean_environment(NODE_NAME=node, JOB_COMPLETION_INDEX=str(index), KUBECONFIG=self.api.kubeconfig(),
                                 LD_PRELOAD=f"{BUILD}/tests/k8s/libother_stages.so", MLC_TEST_STAGES=f"{HERE}/played_stage.py",
+                                MLC_TEST_CAMPAIGN=f"{BUILD}/tests/k8s/played_campaign",
                                 MLC_TEST_WORLD=self.world, MLC_TEST_LOG=self.path(f"{node}.log"),
                                 ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0")
         with open(self.path(f"{node}.log"), "wb") as log:

@@ -138,8 +138,7 @@ class Campaign(Pods):
             if i in absent:
                 continue
             pod = self.pod(spec["template"], f"{name}-{i}", i, secrets={f"{name}-key": {"key": keys.get(i, "k" * 44)}})
-            subprocess.run(["nsenter", "-n", "-t", str(self.network.holders[-1].pid), "tc", "qdisc", "add", "dev", "eth0", "root", "tbf",
-                            "rate", f"{slow.get(i, self.MBIT)}mbit", "burst", "6k", "limit", "60k"], check=True)
+            pod_network.hold_to(pod.holder, slow.get(i, self.MBIT))
             pods.append(self.start(pod))
         return pods
 

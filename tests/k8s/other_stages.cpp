@@ -12,7 +12,7 @@ extern "C" int execvp(const char* file, char* const argv[]) {
   const auto real = reinterpret_cast<Exec>(dlsym(RTLD_NEXT, "execvp"));
   const char* stages = std::getenv("MLC_TEST_STAGES");
   if (stages != nullptr && argv[0] != nullptr && argv[1] != nullptr)
-    for (const char* stage : {"rdma", "allreduce", "alltoall", "allgather", "reducescatter"})
+    for (const char* stage : {"rdma", "fleet", "allreduce", "alltoall", "allgather", "reducescatter"})
       if (std::strcmp(argv[1], stage) == 0) return real(stages, argv);
   return real(file, argv);
 }

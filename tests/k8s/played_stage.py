@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Stands in for `mlc-bench rdma` and the collectives between nodes: writes the report that a world with planted faults gives.
+"""Stands in for `mlc-bench rdma`, `fleet` and the collectives between nodes: writes what a world with planted faults gives, a report, or the
+rounds of a campaign (MLC_TEST_CAMPAIGN: played_campaign).
 MLC_TEST_WORLD: {"nodes": {name: {"boot": .., "machine": ..}}, "rails": N, "bad": [[node, rail or null, way]], "slow_s": S, "hang": [node],
 "busbw": {collective: [GB/s that is measured by 16 ranks in 31 s, and that is asked for]}}."""
 import datetime, hashlib, json, os, re, sys, time
@@ -11,12 +12,19 @@ with open(os.environ["MLC_TEST_WORLD"]) as f:
     world = json.load(f)
 me = os.environ["NODE_NAME"]
 with open(os.environ["MLC_TEST_LOG"]) as f:
-    peer = re.findall(r"with (\S+)$", f.read(), re.M)[-1]
+    log = f.read()
 if me in world.get("hang", []):
     time.sleep(600)
 time.sleep(world.get("slow_s", 0))
 with open(value("--policy")) as f:
     policy = f.read()
+if words[0] == "fleet":
+    if "--index=0" not in words:
+        sys.exit(0)
+    nodes = re.findall(r"a campaign of (\S+-.*)$", log, re.M)[-1].split(", ")
+    bad = [f"{n}:{r}" for n, r, _ in world.get("bad", []) if r is not None] or ["-"]
+    os.execv(os.environ["MLC_TEST_CAMPAIGN"], ["played_campaign", value("--keep"), str(world["rails"]), str(200 * 4096 / 4178), bad[0], *nodes])
+peer = re.findall(r"with (\S+)$", log, re.M)[-1]
 
 
 def is_bad(sender, receiver, rail):

@@ -22,6 +22,12 @@ def within(pid, make):
     return result[0]
 
 
+def hold_to(holder, mbit):
+    """What that Pod sends, to this rate."""
+    subprocess.run(["nsenter", "-n", "-t", str(holder), "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", f"{mbit}mbit", "burst", "6k", "limit", "60k"],
+                   check=True)
+
+
 class PodNetwork:
     def __init__(self):
         self.holders, self.addresses = [], {}

@@ -53,14 +53,14 @@ class Story(Case):
             made["metadata"]["creationTimestamp"] = self.api.now(-60)
         self.world = {"nodes": self.identity, "rails": 4, "busbw": {"allreduce": [95, 90], "allgather": [95, 90], "reducescatter": [95, 90], "alltoall": [22, 20]}, **world}
         self.secrets = {"mlc-fabric": key_files(self.directory.name)}
-        self.logs = {}
+        self.logs, self.mbit = {}, {}
 
     def pod(self, template, node, name, index=None, played=None):
         """On that node, with the node's own disk, boot and token of the account that the template names."""
         token = self.api.token_of(template["spec"]["serviceAccountName"], node)
         # What is played is the fabric stage's measuring only.
         preload = played and {"LD_PRELOAD": "/image/played/libother_stages.so", "MLC_TEST_STAGES": "/image/played/played_stage.py",
-                              "MLC_TEST_WORLD": "/image/played/world.json", "MLC_TEST_LOG": "/image/played/log",
+                              "MLC_TEST_WORLD": "/image/played/world.json", "MLC_TEST_CAMPAIGN": "/image/played/played_campaign", "MLC_TEST_LOG": "/image/played/log",
                               "ASAN_OPTIONS": "verify_asan_link_order=0"}
         pod = kubelet.Pod(template, self.objects, self.api, node, self.path(f"pods/{name}"), token=token, name=name, identity=self.identity.get(node),
                           network=self.network, index=index, secrets=self.secrets, played=played, preload=preload,
@@ -107,11 +107,14 @@ class Story(Case):
             if "busbw" in self.world:
                 played = self.path(f"played-{node}")
                 os.makedirs(played, exist_ok=True)
-                for file in (f"{os.environ['MLC_BUILD']}/tests/k8s/libother_stages.so", f"{HERE}/played_stage.py"):
+                built = f"{os.environ['MLC_BUILD']}/tests/k8s"
+                for file in (f"{built}/libother_stages.so", f"{built}/played_campaign", f"{HERE}/played_stage.py"):
                     shutil.copy(file, played)
                 with open(f"{played}/world.json", "w") as f:
                     json.dump(self.world, f)
             pods[node] = self.pod(job["spec"]["template"], node, f"{name}-{index}", index=index, played=played)
+            if self.mbit:
+                pod_network.hold_to(pods[node].holder, self.mbit.get(node, self.mbit["others"]))
         processes = {}
         for node, pod in pods.items():  # when all have their addresses
             self.logs[f"{node} {name}"] = path = os.path.join(pod.played or self.directory.name, "log" if pod.played else f"log-{node}")
@@ -201,6 +204,54 @@ class AsShipped(Story):
         fabric, = self.waiting("fabric")
         self.assertEqual(self.run_fabric(fabric), {"gpu-a": 0, "gpu-b": 0}, self.told())
         self.assertEqual([self.is_open("gpu-a"), self.is_open("gpu-b")], [True, True])
+
+    def campaign(self, nodes, **mbit):
+        """The Job of a fabric stage that is `fleet`, with flows as they are over the Pods' network, where each way is held to a rate: nothing is played."""
+        objects = overlay("generic")
+        config = next(o for o in objects if o["kind"] == "ConfigMap" and "policy.yaml" in o.get("data", {}))
+        config["data"]["policy.yaml"] += """
+dispatch: {partners: 3}
+fabric:
+  budget: 30 min
+  stages:
+    - {stage: fabric-fleet, command: [fleet, --engine, tcp, --rail-rate, "0.0152", --test-time, 1s], limit: 3 min}
+"""
+        self.cluster(objects, nodes)
+        del self.world["busbw"]
+        self.mbit = {"others": 16, **mbit}
+        self.through_local_stages(nodes)
+        self.dispatch()
+        fabric, = self.waiting("fabric")
+        return fabric
+
+    def decided(self, codes):
+        """Two processors carry all of it: one that was disturbed is left open (2), and nobody else is at fault."""
+        self.assertLessEqual(set(codes.values()), {0, 2}, self.told())
+        for node, code in codes.items():
+            self.assertEqual(self.is_open(node), code == 0, self.told())
+
+    def test_a_campaign_shuts_the_slow_node_and_no_other(self):
+        codes = self.run_fabric(self.campaign(["gpu-a", "gpu-b", "gpu-c", "gpu-d"], **{"gpu-c": 8}))
+        self.assertEqual(codes.pop("gpu-c"), 1, self.told())
+        self.decided(codes)
+        self.assertFalse(self.is_open("gpu-c"))
+        self.assertEqual(self.label("gpu-c"), "refused")
+        self.assertIn("node gpu-c", self.api.condition("gpu-c")["message"])
+
+    def test_a_member_that_dies_in_a_campaign_is_not_opened_and_ends_no_other(self):
+        processes = self.begin_fabric(self.campaign(["gpu-a", "gpu-b", "gpu-c", "gpu-d"]))
+        wait_for(lambda: "a campaign of" in self.told(), timeout=60)
+        processes["gpu-b"].kill()
+        self.decided({node: process.wait(timeout=150) for node, process in processes.items() if node != "gpu-b"})
+        self.assertFalse(self.is_open("gpu-b"))
+
+    def test_nobody_is_opened_where_who_leads_dies(self):
+        processes = self.begin_fabric(self.campaign(["gpu-a", "gpu-b", "gpu-c", "gpu-d"]))
+        wait_for(lambda: "a campaign of" in self.told(), timeout=60)
+        leader = next(iter(processes))
+        processes[leader].kill()
+        self.assertEqual({process.wait(timeout=150) for node, process in processes.items() if node != leader}, {2}, self.told())
+        self.assertEqual([node for node in processes if self.is_open(node)], [])
 
     def test_a_bad_rail_is_named_and_its_partners_open(self):
         nodes = ["gpu-a", "gpu-b", "gpu-c", "gpu-d"]

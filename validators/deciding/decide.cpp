@@ -141,9 +141,12 @@ void decide_findings(const Report& report, const Policy& policy, const Wanted& w
 }
 
 // A node that a campaign could not clear is not cleared, whatever the policy lets pass; and one that it found
-// at fault has a finding that says so.
+// at fault has a finding that says so. The report of a fabric run is of one node, and answers for that alone.
 void decide_fleet(const FleetFigures& fleet, const Report& report, Reasons& reasons) {
+  const bool of_one = report.run.plan == to_string(RunKind::fabric);
   for (const auto& node : fleet.nodes) {
+    if (of_one && (report.environment.nodes.empty() || report.environment.nodes.front().name != node.name))
+      continue;
     if (node.standing == "CLEAN" || node.standing == "WATCH" || node.standing == "PATH") continue;
     const bool faulty = node.standing == "FAULTY";
     const bool found = std::ranges::any_of(report.findings, [&](const Finding& finding) {

@@ -193,6 +193,7 @@ bool is_of(const Finding& finding, const BurninStage& stage, const std::vector<K
   const std::string& command = stage.command.front();
   if (command == "gpu") return finding.check.starts_with("burnin.");
   if (command == "rdma") return finding.check.starts_with("rdma.");
+  if (command == "fleet") return finding.check == "fleet.node" || finding.check == "fleet.location";
   return command == "validate" && is_named(named_checks(stage, known), finding.check);
 }
 
@@ -264,6 +265,34 @@ std::vector<std::string> missing_checks(const Policy& policy, const Wanted& want
   return missing;
 }
 
+// What a campaign did not show of the report's node. How it stands there is judged with the figures
+// themselves.
+std::string missing_campaign(const Report& report, const Policy& policy, const BurninStage& stage) {
+  if (!report.figures.fleet) return "the report has no figures of a campaign";
+  const FleetFigures& fleet = *report.figures.fleet;
+  const std::string own = report.environment.nodes.empty() ? "" : report.environment.nodes.front().name;
+  const auto node = std::ranges::find(fleet.nodes, own, &NodeStanding::name);
+  if (node == fleet.nodes.end()) return "the campaign did not have this node";
+  const int most = static_cast<int>(fleet.nodes.size()) - 1;
+  if (node->partners < std::min(2, most) || node->tests < 2)
+    return "the campaign tested this node with " + std::to_string(node->partners) + " partners, in " +
+           std::to_string(node->tests) + " tests";
+  if (policy.target && fleet.rails < policy.target->rails)
+    return "the campaign was held over " + std::to_string(fleet.rails) + " of " +
+           std::to_string(policy.target->rails) + " rails";
+  const auto named = option_of(stage, {"--rail-rate"});
+  const double asked = named           ? std::strtod(named->c_str(), nullptr)
+                       : policy.target ? policy.target->rail_ceiling_gbit_s()
+                                       : 0;
+  if (fleet.target_inferred || fleet.target_gbit_s < asked * .999)
+    return "the campaign was held against " +
+           (fleet.target_inferred ? "its own fastest flows"
+                                  : fixed(fleet.target_gbit_s, 2) + " Gbit/s a rail") +
+           (asked > 0 ? ", and the policy asks for " + fixed(asked, 2) + " Gbit/s of payload"
+                      : ", and a policy or a stage has to name a rate (--rail-rate)");
+  return {};
+}
+
 // Figures of fewer GPUs or rails than the policy says there are, in a stage that measures all.
 std::string missing_figures(const Report& report, const Policy& policy, const BurninStage& stage) {
   const std::string& command = stage.command.front();
@@ -280,6 +309,7 @@ std::string missing_figures(const Report& report, const Policy& policy, const Bu
       seen.insert(figure.gpu);
     return too_few(seen, policy.node ? policy.node->gpus : std::nullopt, " GPUs");
   }
+  if (command == "fleet") return missing_campaign(report, policy, stage);
   if (command == "rdma" && !option_of(stage, {"--rails", "--devices"})) {
     for (const auto& figure : report.figures.rails)
       seen.insert(figure.rail);

@@ -28,6 +28,7 @@ struct Target {
   // What the wire can carry as payload: RoCEv2 over IPv4 adds 82 bytes a packet (preamble and gap 20,
   // Ethernet 14, IPv4 20, UDP 8, BTH 12, ICRC 4, FCS 4), so 98.04 % at MTU 4096.
   double ceiling_gb_s() const { return gb_s() * mtu / (mtu + 82); }
+  double rail_ceiling_gbit_s() const { return rail_gbit_s * mtu / (mtu + 82); }
 };
 
 // Error rates of one verdict and the budget to reach it (bench/stats/judging.hpp).

@@ -15,6 +15,7 @@ constexpr double same_deficit = .02;
 constexpr std::size_t least_group = 6;
 constexpr int nodes_a_group_member = 64;
 constexpr double slow_windows_share = .05;
+constexpr double slow_for_all = .95;
 constexpr int least_mass = 2;  // of a small fleet, one or two are no mass
 
 double median_deficit(const Weighing& weighing, ComponentId component) {
@@ -120,25 +121,30 @@ void guard_group(Weighing& weighing, const Components& components, const Topolog
     }
 }
 
-std::string guard_dead_rails(Weighing& weighing, const Components& components, const Topology& topology,
-                             int participants) {
+std::string guard_rails(Weighing& weighing, const Components& components, const Topology& topology,
+                        int participants) {
   constexpr int least = 3;  // of two, nobody is accused anyway
   std::string text;
   for (int rail = 0; participants >= least && rail < topology.rails; ++rail) {
-    std::size_t flows = 0, dead = 0;
+    double best = 0;
+    bool any = false;
     for (std::size_t i = 0; i < weighing.flows.places.size(); ++i)
-      if (weighing.flows.places[i].rail == rail) ++flows, dead += weighing.flows.rates[i] <= 0 ? 1 : 0;
-    if (flows == 0 || dead < flows) continue;
-    text +=
-        (text.empty() ? "" : "; ") + std::string("rail ") + std::to_string(rail) +
-        " carries nothing between any two nodes: its name on them, the fabric, or the measurement; nobody "
-        "is accused for it";
+      if (weighing.flows.places[i].rail == rail)
+        any = true, best = std::max(best, static_cast<double>(weighing.flows.rates[i]));
+    // Where leaves are known, one that is slow explains it.
+    if (!any || best > (topology.has_groups() ? 0 : slow_for_all)) continue;
+    const std::string what =
+        best > 0 ? "reaches " + percent_text(best) + " of what it should at best" : "carries nothing";
+    text += (text.empty() ? "" : "; ") + std::string("rail ") + std::to_string(rail) + " " + what +
+            ", whoever meets whom: its name on the nodes, the fabric, or the measurement; nobody is accused "
+            "for it";
     const auto& all = weighing.decoder.explanations();
     for (std::size_t i = 0; i < all.size(); ++i) {
       const Component at = components.of(all[i].component);
       const int of = at.leaf >= 0 ? topology.leaves[static_cast<std::size_t>(at.leaf)].rail : at.rail;
       if (weighing.standings[i] == Standing::faulty && (of == rail || (of < 0 && topology.rails == 1)))
-        weighing.standings[i] = Standing::ambiguous, weighing.why[i] = "this rail is dead for everybody";
+        weighing.standings[i] = Standing::ambiguous,
+        weighing.why[i] = best > 0 ? "this rail is slow for everybody" : "this rail is dead for everybody";
     }
   }
   return text;

@@ -108,7 +108,7 @@ void Judging::of_hosts() {
   if (rules_.map_guard) guard_map(hosts_, components_, topology_);
   if (rules_.group_guard) guard_group(hosts_, components_, topology_);
   if (rules_.mass_guard) {
-    judgement_.alarm = guard_dead_rails(hosts_, components_, topology_, participants_);
+    judgement_.alarm = guard_rails(hosts_, components_, topology_, participants_);
     if (const auto mass = guard_mass(hosts_, components_, participants_); !mass.empty())
       judgement_.alarm += (judgement_.alarm.empty() ? "" : "; ") + mass;
   }

@@ -43,6 +43,11 @@ Strata strata_of(const std::vector<MeasuredTest>& tests, const Topology& topolog
       (same ? inside : between).push_back(test.flows[i].rate);
       all.push_back(test.flows[i].rate);
     }
+  if (strata.by_target && !all.empty()) {
+    const auto best = all.begin() + static_cast<std::ptrdiff_t>((all.size() - 1) * 9 / 10);
+    std::nth_element(all.begin(), best, all.end());
+    strata.reach = std::clamp(*best, 1 - most_short, 1.);
+  }
   const Stratum pooled = stratum_of(all);
   const auto of = [&](std::vector<double>& rates) {
     Stratum stratum = rates.size() < too_few_flows ? pooled : stratum_of(rates);
@@ -53,8 +58,9 @@ Strata strata_of(const std::vector<MeasuredTest>& tests, const Topology& topolog
   return strata;
 }
 
-Normalised normalised(const FlowResult& flow, const Stratum& stratum, bool by_target) {
-  if (by_target) return {.rate = flow.rate, .sigma = std::max(least_sigma, flow.error)};
+Normalised normalised(const FlowResult& flow, const Strata& strata, bool inside) {
+  if (strata.by_target) return {.rate = flow.rate / strata.reach, .sigma = std::max(least_sigma, flow.error)};
+  const Stratum& stratum = inside ? strata.inside : strata.between;
   return {.rate = flow.rate / stratum.median, .sigma = stratum.sigma};
 }
 

@@ -137,7 +137,7 @@ FlowProblem flow_problem(const std::vector<MeasuredTest>& tests, const Topology&
       if (leaf >= 0) crossed[count++] = components.leaf(leaf);
       if (other >= 0 && other != leaf) crossed[count++] = components.leaf(other);
       const bool inside = topology.same_leaf(from, to, rail);
-      const auto seen = normalised(flow, inside ? strata.inside : strata.between, strata.by_target);
+      const auto seen = normalised(flow, strata, inside);
       all.problem.add(test.round - 1, from, to,
                       flow.dead ? dead_logs() : flow_logs(seen.rate, seen.sigma, flow.slow_windows),
                       {crossed.data(), count});

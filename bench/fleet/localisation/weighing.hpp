@@ -32,10 +32,10 @@ void guard_group(Weighing& weighing, const Components& components, const Topolog
 // More than a tenth of the fleet is accused: that is the fleet, or the measurement. The sentence, or nothing.
 std::string guard_mass(Weighing& weighing, const Components& components, int participants);
 
-// A rail over which no two of three nodes or more come through: the names of the interfaces, the fabric, the
-// measurement. The sentence, or nothing.
-std::string guard_dead_rails(Weighing& weighing, const Components& components, const Topology& topology,
-                             int participants);
+// A rail over which no two of three nodes or more come through, or, where leaves are not known, reach what
+// they should: the names of the interfaces, the fabric, the measurement. The sentence, or nothing.
+std::string guard_rails(Weighing& weighing, const Components& components, const Topology& topology,
+                        int participants);
 
 // The strongest flows for and against.
 void add_evidence(Located& located, const Explanation& explanation, const Weighing& weighing,

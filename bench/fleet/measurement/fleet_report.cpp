@@ -11,6 +11,7 @@ namespace mlc::fleet {
 namespace {
 
 constexpr const char* source = "pairs of nodes, rail by rail, both ways (mlc-bench fleet)";
+constexpr const char* clean_text = "CLEAN: as the others in at least two tests with two partners";
 constexpr std::size_t most_lines_of_evidence = 3;
 
 Status status_of(Standing standing) {
@@ -77,37 +78,18 @@ std::string remedy_of(Standing standing) {
   return standing == Standing::watch ? "" : "test it again, before the others";
 }
 
-}  // namespace
+void add(Report& report, const std::string& check, const std::string& subject, Status status,
+         const std::string& observed, const std::string& remedy) {
+  report.findings.push_back({.check = check,
+                             .subject = subject,
+                             .status = status,
+                             .observed = observed,
+                             .source = source,
+                             .remedy = remedy});
+}
 
-void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& end) {
+FleetFigures figures_of(const Campaign& campaign, const CampaignEnd& end) {
   const Judgement& judgement = campaign.judgement();
-  const auto add = [&](const std::string& check, const std::string& subject, Status status,
-                       const std::string& observed, const std::string& remedy) {
-    report.findings.push_back({.check = check,
-                               .subject = subject,
-                               .status = status,
-                               .observed = observed,
-                               .source = source,
-                               .remedy = remedy});
-  };
-  std::set<int> told;
-  for (const auto& each : told_together(judgement, campaign.topology())) {
-    const Located& located = each.front();
-    if (!located.path && located.component.of_host()) told.insert(located.component.node);
-    add("fleet.location", location_of(each, campaign.topology(), end.nodes), status_of(located.standing),
-        observed_of(each, campaign.topology(), end.nodes), remedy_of(located));
-  }
-  std::size_t clean = 0;
-  for (std::size_t node = 0; node < judgement.nodes.size(); ++node) {
-    const Standing standing = judgement.nodes[node];
-    clean += standing == Standing::clean ? 1 : 0;
-    if (standing == Standing::clean || told.contains(static_cast<int>(node))) continue;
-    add("fleet.node", "node " + printable(end.nodes[node], 64), status_of(standing), observed_of(standing),
-        remedy_of(standing));
-  }
-  if (clean > 0)
-    add("fleet.node", std::to_string(clean) + " nodes", Status::pass,
-        "CLEAN: as the others in at least two tests with two partners", "");
   FleetFigures figures{.seed = campaign.plan().seed,
                        .rounds = campaign.round(),
                        .most_rounds = campaign.most_rounds(),
@@ -132,7 +114,49 @@ void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& e
          .tests = judgement.tests.empty() ? 0 : judgement.tests[node],
          .partners = partners_of(static_cast<int>(node), campaign),
          .worst_ratio = judgement.worst.empty() ? 0 : static_cast<double>(judgement.worst[node])});
-  report.figures.fleet = std::move(figures);
+  return figures;
+}
+
+}  // namespace
+
+void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& end) {
+  const Judgement& judgement = campaign.judgement();
+  std::set<int> told;
+  for (const auto& each : told_together(judgement, campaign.topology())) {
+    const Located& located = each.front();
+    if (!located.path && located.component.of_host()) told.insert(located.component.node);
+    add(report, "fleet.location", location_of(each, campaign.topology(), end.nodes),
+        status_of(located.standing), observed_of(each, campaign.topology(), end.nodes), remedy_of(located));
+  }
+  std::size_t clean = 0;
+  for (std::size_t node = 0; node < judgement.nodes.size(); ++node) {
+    const Standing standing = judgement.nodes[node];
+    clean += standing == Standing::clean ? 1 : 0;
+    if (standing == Standing::clean || told.contains(static_cast<int>(node))) continue;
+    add(report, "fleet.node", "node " + printable(end.nodes[node], 64), status_of(standing),
+        observed_of(standing), remedy_of(standing));
+  }
+  if (clean > 0) add(report, "fleet.node", std::to_string(clean) + " nodes", Status::pass, clean_text, "");
+  report.figures.fleet = figures_of(campaign, end);
+}
+
+void add_campaign_of(Report& report, const Campaign& campaign, const CampaignEnd& end, int node) {
+  const Judgement& judgement = campaign.judgement();
+  bool told = false;
+  for (const auto& each : told_together(judgement, campaign.topology())) {
+    const Located& located = each.front();
+    const bool own = !located.path && located.component.of_host() && located.component.node == node;
+    told = told || own;
+    add(report, own ? "fleet.location" : "fleet.elsewhere", location_of(each, campaign.topology(), end.nodes),
+        own ? status_of(located.standing) : Status::skip, observed_of(each, campaign.topology(), end.nodes),
+        remedy_of(located));
+  }
+  const auto at = static_cast<std::size_t>(node);
+  const Standing standing = judgement.nodes[at];
+  if (standing == Standing::clean || !told)
+    add(report, "fleet.node", "node " + printable(end.nodes[at], 64), status_of(standing),
+        standing == Standing::clean ? clean_text : observed_of(standing), remedy_of(standing));
+  report.figures.fleet = figures_of(campaign, end);
 }
 
 }  // namespace mlc::fleet

@@ -14,4 +14,8 @@ namespace mlc::fleet {
 
 void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& end);
 
+// The same for the report of one of its nodes, which answers for itself alone: what is at fault elsewhere is
+// told (fleet.elsewhere, a skip) and decides nothing; what it did to this node, its own standing says.
+void add_campaign_of(Report& report, const Campaign& campaign, const CampaignEnd& end, int node);
+
 }  // namespace mlc::fleet
