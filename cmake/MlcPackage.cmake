@@ -60,7 +60,11 @@ install(CODE [[
 ]])
 install(FILES cmake/package/copyright ${CMAKE_BINARY_DIR}/package/changelog.gz README.md LICENSE DESTINATION ${mlc_doc})
 
+install(DIRECTORY docs/ DESTINATION ${mlc_doc}/docs FILES_MATCHING PATTERN "*.md")
+
 set(CPACK_GENERATOR DEB)
+# Without these CPack makes a package that depends on nothing, or none.
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_SOURCE_DIR}/cmake/package/tools.cmake)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS

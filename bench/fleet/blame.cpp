@@ -204,7 +204,7 @@ class Judge {
         else if (seen == Seen::bad)
           unexplained.insert(other.first), why.push_back(open_text(end, *edge));
       }
-    const std::string rail = rail_text(end.second) == "the node" ? "" : " over " + rail_text(end.second);
+    const std::string rail = end.second == whole_node ? "" : " over " + rail_text(end.second);
     const int least = std::max(1, asked_.partners - count(explained.size()));
     if (unexplained.empty() && (count(met.size()) < asked_.partners || good < least))
       why.push_back("met " + std::to_string(good) + " of " + std::to_string(asked_.partners) + " others" +

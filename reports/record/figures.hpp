@@ -91,6 +91,9 @@ struct NodeMeeting {
   bool operator==(const NodeMeeting&) const = default;
 };
 
+// That by which GPU pairs are judged.
+inline constexpr const char* copy_engine_pairs = "copy-engine";
+
 // A value for every pair of things: rails of two nodes, nodes of a fleet.
 struct Matrix {
   struct Culprit {
@@ -101,6 +104,7 @@ struct Matrix {
   };
   std::string kind;                           // "rail", "node_pair" or "gpu_pair"
   std::string title;                          // "Rails of gpu-a against rails of gpu-b"
+  std::string by;                             // of GPU pairs, what moved the data: copy_engine_pairs, or else
   std::string unit;                           // "gbit_s", "gb_s" or "us"; less is worse but for "us"
   std::vector<std::string> rows, columns;     // sender, receiver
   std::vector<std::optional<double>> values;  // row by row; empty: not measured

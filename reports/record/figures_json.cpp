@@ -179,13 +179,16 @@ Json to(const Matrix& value) {
                         {"whole_row", culprit.whole_row},
                         {"whole_column", culprit.whole_column},
                         {"why", culprit.why}});
-  return {{"kind", value.kind},       {"title", value.title}, {"unit", value.unit},  {"rows", value.rows},
-          {"columns", value.columns}, {"values", values},     {"culprits", culprits}};
+  Json json{{"kind", value.kind},       {"title", value.title}, {"unit", value.unit},  {"rows", value.rows},
+            {"columns", value.columns}, {"values", values},     {"culprits", culprits}};
+  if (!value.by.empty()) json["by"] = value.by;
+  return json;
 }
 
 Matrix read_matrix(const Json& json) {
   Matrix matrix{.kind = json.at("kind").get<std::string>(),
                 .title = json.at("title").get<std::string>(),
+                .by = json.value("by", ""),
                 .unit = json.at("unit").get<std::string>(),
                 .rows = json.at("rows").get<std::vector<std::string>>(),
                 .columns = json.at("columns").get<std::vector<std::string>>(),

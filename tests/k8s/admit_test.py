@@ -437,6 +437,16 @@ class Faults(ClusterCase):
         self.assertFalse(os.path.exists(self.path("ran")))
         self.assertEqual(self.api.log, [])
 
+    def test_what_listens_on_this_machine_is_asked_through_no_proxy(self):
+        """`kubectl proxy`, where the site has a proxy for all that is elsewhere."""
+        os.mkdir(self.path("plain"))
+        with ApiServer(self.path("plain"), tls=False) as api:
+            api.add_node("gpu-a", [FOREIGN])
+            api.token = ""
+            ran = self.admit("--server", api.url, "--api-patience", "2", report=a_report(), env={**self.environment(), "http_proxy": "http://127.0.0.1:9"})
+            self.assertEqual(ran.code, 0, ran)
+            self.assertEqual(api.condition("gpu-a")["status"], "True")
+
     def test_a_pod_uses_its_account(self):
         account = self.path("account")
         os.mkdir(account)

@@ -102,7 +102,8 @@ Report measured(const BurninStage& stage, const Policy& policy, const Node& node
         {"hbm", "copy", asked.hbm_copy},           {"hbm", "triad", asked.hbm_triad},
         {"gemm", "bf16", asked.gemm_bf16_tflop_s}, {"gemm", "fp8", asked.gemm_fp8_tflop_s},
         {"pcie", "to-device", asked.pcie_gb_s},    {"pcie", "to-host", asked.pcie_gb_s}};
-    Matrix pairs{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .unit = "gb_s"};
+    Matrix pairs{
+        .kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .by = copy_engine_pairs, .unit = "gb_s"};
     for (int gpu = 0; gpu < 8; ++gpu) {
       pairs.rows.push_back("GPU " + std::to_string(gpu)), pairs.columns.push_back(pairs.rows.back());
       for (int to = 0; to < 8; ++to)

@@ -36,7 +36,8 @@ class Package(Case):
         self.assertEqual(sorted(inside), sorted(files_below(self.path("installed"))))
         for path in ("bin/mlc-bench", "share/man/man1/mlc-bench.1.gz", "share/man/man1/mlc-bench-allreduce.1.gz", "share/mlc-bench/policies/h100-4x200g.yaml",
                      "share/mlc-bench/manifests/base/kustomization.yaml", "share/bash-completion/completions/mlc-bench", "share/zsh/vendor-completions/_mlc-bench",
-                     "share/fish/vendor_completions.d/mlc-bench.fish", f"share/doc/{NAME}/copyright", f"share/doc/{NAME}/changelog.gz", f"share/doc/{NAME}/LICENSE"):
+                     "share/fish/vendor_completions.d/mlc-bench.fish", f"share/doc/{NAME}/copyright", f"share/doc/{NAME}/changelog.gz", f"share/doc/{NAME}/LICENSE", f"share/doc/{NAME}/README.md",
+                     *(f"share/doc/{NAME}/docs/{name}" for name in os.listdir(f"{SOURCE}/docs") if name.endswith(".md"))):
             self.assertIn("/usr/" + path, inside)
         self.assertEqual([p for p in inside if re.search(r"test|/lab\b.*\.py|fixture|\.cpp$|\.hpp$", p)], [])
         for folder in ("policies", "manifests"):
@@ -49,6 +50,18 @@ class Package(Case):
             changes = f.read()
         self.assertTrue(changes.startswith(f"{NAME} ({version}) "), changes[:200])
         self.assertIn(entry, changes)
+
+    def test_without_its_tools_no_package_is_made(self):
+        """CPack by itself makes one that depends on nothing, and says so in a line among many."""
+        os.mkdir(self.path("bin"))
+        for name in os.listdir("/usr/bin"):
+            if name != "dpkg-shlibdeps":
+                os.symlink(f"/usr/bin/{name}", self.path(f"bin/{name}"))
+        done = subprocess.run(["cpack", "--config", f"{BUILD}/CPackConfig.cmake", "-B", self.path("made")], capture_output=True, text=True,
+                              env={"PATH": self.path("bin"), "CMAKE_PREFIX_PATH": "", "CMAKE_SYSTEM_PREFIX_PATH": ""})
+        self.assertNotEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("apt install dpkg-dev file", done.stdout + done.stderr)
+        self.assertFalse([f for f in files_below(self.path("made")) if f.endswith(".deb")])
 
     def test_the_program_is_stripped_and_its_debugging_information_kept(self):
         self.contents()

@@ -366,7 +366,7 @@ Report hostile_report(const std::string& text) {
                            .p50_us = 1,
                            .p99_us = 2,
                            .status = Status::fail}};
-  report.figures.matrices = {{text, text, text, {text}, {text}, {1.0}, {{0, 0, false, false, text}}}};
+  report.figures.matrices = {{text, text, text, text, {text}, {text}, {1.0}, {{0, 0, false, false, text}}}};
   report.figures.histograms = {{text, text, {1, 2}, {3}}};
   report.figures.gpu_traces = {{.node = text,
                                 .gpu = 0,

@@ -440,7 +440,8 @@ TEST(Evidence, AHealthyNodeEarnsThePassOfTheShippedPolicy) {
                                             .samples = 20,
                                             .share_of_limit = 0.95,
                                             .status = Status::pass});
-  report.figures.matrices = {{.kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .values = {400.}}};
+  report.figures.matrices = {
+      {.kind = "gpu_pair", .title = "GPU to GPU, copy-engine", .by = copy_engine_pairs, .values = {400.}}};
   for (int rail = 0; rail < *policy.node->rails; ++rail)
     report.figures.rails.push_back({.rail = rail,
                                     .operation = "write",

@@ -72,6 +72,7 @@ Report earned() {
       r.figures.gpu_results.push_back(one);
   r.figures.matrices = {{.kind = "gpu_pair",
                          .title = "GPU to GPU, copy-engine",
+                         .by = copy_engine_pairs,
                          .rows = {"GPU 0", "GPU 1"},
                          .columns = {"GPU 0", "GPU 1"},
                          .values = {std::nullopt, 375, 371, std::nullopt}}};

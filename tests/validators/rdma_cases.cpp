@@ -130,7 +130,8 @@ void rdma_cases(Cases& add) {
     for (int i = 0; i < 4; ++i)
       verbs.push_back({{"device", node.rdma(i)},
                        {"active_mtu", 4096},
-                       {"dmabuf", "unsupported: Operation not supported"}});
+                       {"dmabuf", "unsupported"},
+                       {"dmabuf_why", "Operation not supported"}});
     node.answer("verbs", "", verbs);
   });
   add("rdma.gpudirect", "only peermem", Status::warn, "nvidia_peermem", [](BuiltNode& node, Policy&) {

@@ -22,7 +22,7 @@ std::vector<Finding> judge(const LockFile& lock, const LockFile& now,
     else if (const auto why = unread.find(name); why != unread.end() || unread.contains("packages"))
       findings.unknown(name, why != unread.end() ? why->second : unread.at("packages"), version, path,
                        "run as root on the node itself");
-    else if (name.starts_with("firmware "))  // of a device: no version of anything put that one away
+    else if (is_firmware(name))  // of a device: no version of anything put that one away
       findings.unknown(
           name, "the device is not there any more", version, path,
           "see pci.inventory first; if it was taken out on purpose, write the lock again: mlc-bench "

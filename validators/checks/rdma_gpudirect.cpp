@@ -5,6 +5,11 @@ namespace mlc::checks {
 
 namespace {
 
+std::string why_no_dmabuf(const VerbsPort& port) {
+  if (port.dmabuf == Dmabuf::not_asked) return "device could not be opened";
+  return (port.dmabuf == Dmabuf::unsupported ? "unsupported: " : "unknown: ") + port.dmabuf_why;
+}
+
 struct Facts {
   Read<std::vector<VerbsPort>> verbs;
   std::vector<std::string> rails;
@@ -32,10 +37,8 @@ std::vector<Finding> judge(const Facts& facts) {
     for (const auto& port : *facts.verbs) {
       if (port.device != rail) continue;
       found = true;
-      if (port.dmabuf != "supported")
-        dmabuf = false,
-        why = rail + ": " + (port.dmabuf.empty() ? "device could not be opened" : port.dmabuf);
-      if (!port.dmabuf.starts_with("supported") && !port.dmabuf.starts_with("unsupported")) asked = false;
+      if (port.dmabuf != Dmabuf::supported) dmabuf = false, why = rail + ": " + why_no_dmabuf(port);
+      if (port.dmabuf != Dmabuf::supported && port.dmabuf != Dmabuf::unsupported) asked = false;
     }
     if (!found) {
       dmabuf = asked = false;

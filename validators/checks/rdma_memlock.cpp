@@ -18,7 +18,7 @@ std::vector<Finding> judge(const Read<Limit>& limit, const Read<std::string>& re
         "this process", registered.why + "; the limit is " + bytes_text(*limit->soft), expected,
         "ibv_reg_mr or mlock, getrlimit(RLIMIT_MEMLOCK)",
         "LimitMEMLOCK=infinity in the unit of containerd, or give the container the capability IPC_LOCK");
-  } else if (!limit || registered.why.starts_with(not_captured)) {
+  } else if (!limit || registered.not_captured()) {
     findings.unknown(
         "this process", registered.why + (limit ? "" : "; " + limit.why), expected, "ibv_reg_mr or mlock",
         "run on the node itself, or capture it under this policy: mlc-bench capture DIR --policy FILE");

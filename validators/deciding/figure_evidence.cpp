@@ -130,7 +130,7 @@ void judge_sum(const RailSum& sum, const Policy& policy, FigureReasons& reasons)
 // Pairs of GPUs that are slower than the policy asks, and are said to be good.
 void judge_pairs(const Report& report, double bound, FigureReasons& reasons) {
   for (const auto& matrix : report.figures.matrices) {
-    if (matrix.kind != "gpu_pair" || !matrix.title.ends_with("copy-engine")) continue;
+    if (matrix.kind != "gpu_pair" || matrix.by != copy_engine_pairs) continue;
     for (std::size_t i = 0; i < matrix.values.size(); ++i)
       if (!matrix.columns.empty() && i / matrix.columns.size() != i % matrix.columns.size() &&
           matrix.values[i] && *matrix.values[i] < bound)

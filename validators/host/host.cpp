@@ -52,6 +52,13 @@ bool names_objects_alone(const std::vector<Route>& routes) {
                              [](const Route& one) { return one.nexthop_id != 0 && one.paths().empty(); });
 }
 
+Dmabuf dmabuf_from(const std::string& word) {
+  if (word.empty()) return Dmabuf::not_asked;
+  return word == "supported"     ? Dmabuf::supported
+         : word == "unsupported" ? Dmabuf::unsupported
+                                 : Dmabuf::unknown;
+}
+
 struct GpuNumber {
   std::string_view key;
   std::optional<std::uint64_t> GpuFacts::*value;
@@ -252,13 +259,14 @@ const Read<GpuReading>& Host::gpus() const {
 const Read<std::vector<VerbsPort>>& Host::verbs() const {
   return once(verbs_.flag, verbs_.read, [this] {
     return from_answer<std::vector<VerbsPort>>(machine_->ask("verbs", ""), [](const nlohmann::json& value) {
-      static constexpr std::array<std::string_view, 6> known{"device",  "port",  "active_mtu",
-                                                             "max_mtu", "error", "dmabuf"};
+      static constexpr std::array<std::string_view, 7> known{"device", "port",   "active_mtu", "max_mtu",
+                                                             "error",  "dmabuf", "dmabuf_why"};
       std::vector<VerbsPort> ports;
       for (const auto& entry : value) {
         refuse_other_keys(entry, known);
         ports.push_back({entry.at("device").get<std::string>(), entry.value("active_mtu", 0),
-                         entry.value("max_mtu", 0), entry.value("dmabuf", "")});
+                         entry.value("max_mtu", 0), dmabuf_from(entry.value("dmabuf", "")),
+                         entry.value("dmabuf_why", "")});
       }
       return ports;
     });

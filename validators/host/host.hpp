@@ -41,10 +41,15 @@ struct KernelName {
   std::string hostname, release, machine;
 };
 
+// Of a NIC's driver: whether it takes memory of others by a dmabuf descriptor. `unknown`: it answered with
+// something else; `not_asked`: the device was not opened.
+enum class Dmabuf { not_asked, supported, unsupported, unknown };
+
 struct VerbsPort {
   std::string device;
   int active_mtu = 0, max_mtu = 0;  // bytes; 0: not answered
-  std::string dmabuf;  // "supported", "unsupported: ...", "unknown: ..."; empty: device not opened
+  Dmabuf dmabuf = Dmabuf::not_asked;
+  std::string dmabuf_why;  // it is not supported
 };
 
 struct Echo {

@@ -16,15 +16,16 @@ using rdma::VerbsError;
 
 // NCCL's own question (src/transport/net_ib/gdr.cc): a registration of descriptor -1 that fails with EBADF
 // got as far as looking at the descriptor, so the kernel and the driver know dmabuf.
-std::string dmabuf_support(rdma::Device& device) {
+void ask_dmabuf(rdma::Device& device, nlohmann::json& entry) {
+  entry["dmabuf"] = "supported";
   try {
     (void)device.register_dmabuf(-1, 0, 0, nullptr);
-    return "supported";
   } catch (const VerbsError& error) {
-    if (error.code == EBADF) return "supported";
-    if (error.code == ENOSYS) return std::string("unsupported: ") + error.what();
-    const bool unsupported = error.code == EOPNOTSUPP || error.code == EPROTONOSUPPORT;
-    return (unsupported ? "unsupported: " : "unknown: ") + std::string(std::strerror(error.code));
+    if (error.code == EBADF) return;
+    const bool unsupported =
+        error.code == ENOSYS || error.code == EOPNOTSUPP || error.code == EPROTONOSUPPORT;
+    entry["dmabuf"] = unsupported ? "unsupported" : "unknown";
+    entry["dmabuf_why"] = error.code == ENOSYS ? error.what() : std::strerror(error.code);
   }
 }
 
@@ -44,7 +45,7 @@ Answer ask_verbs(rdma::Verbs& verbs) {
     nlohmann::json entry{{"device", name}, {"port", 1}};
     try {
       const auto device = verbs.open(name);
-      entry["dmabuf"] = dmabuf_support(*device);
+      ask_dmabuf(*device, entry);
       const auto port = device->port();
       entry["active_mtu"] = port.active_mtu, entry["max_mtu"] = port.max_mtu;
     } catch (const VerbsError& error) {

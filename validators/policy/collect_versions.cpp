@@ -8,6 +8,8 @@ namespace mlc {
 
 namespace {
 
+constexpr std::string_view firmware = "firmware ";
+
 // Packages whose version a playbook may change: by prefix, since distributions put the branch into the name
 // (nvidia-driver-550-server).
 constexpr std::array<std::string_view, 16> packages{"containerd",
@@ -71,6 +73,10 @@ std::string driver_version(const std::string& text) {
 
 }  // namespace
 
+std::string firmware_of(const std::string& device) { return std::string(firmware) + device; }
+
+bool is_firmware(const std::string& key) { return key.starts_with(firmware); }
+
 LockFile collect_versions(const Host& host, std::map<std::string, std::string>& unread) {
   LockFile lock;
   const auto add = [&](const std::string& name, const Read<std::string>& read) {
@@ -92,7 +98,7 @@ LockFile collect_versions(const Host& host, std::map<std::string, std::string>& 
   if (const auto& devices = host.rdma_devices())
     for (const auto& device : *devices)
       if (!device.is_vf())
-        add("firmware " + (device.pci.empty() ? device.name : device.pci),
+        add(firmware_of(device.pci.empty() ? device.name : device.pci),
             host.files().text("/sys/class/infiniband/" + device.name + "/fw_ver"));
   add("bios", host.files().text("/sys/class/dmi/id/bios_version"));
   // A Pod has its own /var/lib/dpkg: the image's, which says nothing of the node.

@@ -12,7 +12,7 @@ struct Mover {
   PeerKind kind;
   std::string_view name;
 };
-constexpr std::array<Mover, 3> movers{{{PeerKind::copy_engine, "copy-engine"},
+constexpr std::array<Mover, 3> movers{{{PeerKind::copy_engine, copy_engine_pairs},
                                        {PeerKind::sm_write, "sm-write"},
                                        {PeerKind::sm_read, "sm-read"}}};
 
@@ -42,6 +42,7 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
   const auto bad = std::ranges::count(findings, Status::fail, &Finding::status);
   Matrix matrix{.kind = "gpu_pair",
                 .title = "GPU to GPU, " + std::string(mover),
+                .by = std::string(mover),
                 .unit = "gb_s",
                 .rows = {},
                 .columns = {},
