@@ -98,6 +98,12 @@ StageOutcome outcome_for(const BurninStage& stage, const FabricStageRecord& held
   return mine;
 }
 
+std::string first_trouble(const fleet::CampaignRecord& record, const fleet::Campaign& campaign) {
+  for (const auto& round : record.rounds)
+    if (!round.troubles.empty()) return printable(round.troubles.front(), 200);
+  return campaign.refused().empty() ? "it is not known why" : printable(campaign.refused().front(), 200);
+}
+
 // Decoded anew: what somebody says that it came to is not believed.
 StageOutcome outcome_of_campaign(const Report& report, const BurninStage& stage,
                                  const FabricStageRecord& held, const FabricRecord& record,
@@ -129,6 +135,9 @@ StageOutcome outcome_of_campaign(const Report& report, const BurninStage& stage,
     mine.why = (mine.status == Status::pass ? "pass: " : "") + std::string(fleet::to_string(standing)) +
                " of " + fleet::summary_of(campaign);
     if (!campaign.judgement().alarm.empty()) mine.why += "; " + campaign.judgement().alarm;
+    if (mine.status == Status::unknown && campaign.not_measured() > 0)
+      mine.why += "; " + std::to_string(campaign.not_measured()) +
+                  " tests came to nothing: " + first_trouble(*held.campaign, campaign);
     mine.remedy = mine.status == Status::fail ? "what to do is with this stage's finding fleet.location"
                                               : "test it again with more nodes in one stage; what is at "
                                                 "fault elsewhere is with fleet.elsewhere";

@@ -8,6 +8,7 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/engine/timing.hpp"
+#include "bench/fleet/localisation/explained.hpp"
 #include "bench/gpu/stress/all.hpp"
 #include "k8s/ipam/judge.hpp"
 #include "reports/record/text.hpp"
@@ -49,6 +50,10 @@ ExitCode explain(const std::string& name) {
     std::fputs(timing_explained(), stdout);
     return ExitCode::pass;
   }
+  if (name == "fleet") {
+    std::fputs(fleet::fleet_explained({}).c_str(), stdout);
+    return ExitCode::pass;
+  }
   if (name == "nccl") {
     std::fputs(nccl_explained(nccl_version()).c_str(), stdout);
     return ExitCode::pass;
@@ -63,7 +68,7 @@ ExitCode explain(const std::string& name) {
   }
   const Collective* collective = find_collective(name);
   if (collective == nullptr) {
-    std::vector<std::string> known{"rdma", "timing", "thresholds", "verdict", "nccl"};
+    std::vector<std::string> known{"rdma", "fleet", "timing", "thresholds", "verdict", "nccl"};
     for (const auto* each : all_collectives())
       known.emplace_back(each->name);
     for (const auto* each : all_checks())
@@ -95,15 +100,15 @@ ExitCode explain(const std::string& name) {
 
 void add_explain_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand("explain",
-                                         "what a check, a collective, a GPU test, rdma, nccl, timing, "
+                                         "what a check, a collective, a GPU test, rdma, fleet, nccl, timing, "
                                          "thresholds or a verdict is: why it matters, where it reads, "
                                          "how to fix; how bandwidth is reckoned");
   auto name = std::make_shared<std::string>();
   command
       ->add_option("name", *name,
-                   "a check, a collective, a GPU test, rdma, nccl, timing, thresholds or verdict")
+                   "a check, a collective, a GPU test, rdma, fleet, nccl, timing, thresholds or verdict")
       ->required()
-      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|nccl|timing|thresholds|verdict");
+      ->type_name("CHECK|COLLECTIVE|GPU-TEST|rdma|fleet|nccl|timing|thresholds|verdict");
   command->callback([&invocation, name] { invocation.run = [name] { return explain(*name); }; });
 }
 

@@ -74,6 +74,7 @@ std::string key_of(const FabricOptions& options, std::string& why) {
 fleet::Campaign decoded(const BurninStage& stage, const fleet::CampaignRecord& record) {
   FleetCampaignOptions options;
   CLI::App command;
+  command.allow_extras();  // what rules have nothing to do with
   options.add_rules_to(command), options.add_fabric_to(command), options.add_measuring_to(command);
   command.parse(std::vector<std::string>(stage.command.rbegin(), std::prev(stage.command.rend())));
   return fleet::replayed(record, options.rules(),

@@ -60,6 +60,7 @@ std::string why_not(const BurninStage& stage, bool in_fabric) {
   const std::string& name = stage.command.front();
   const bool checks = name == "validate", campaign = name == "fleet";
   if (campaign && !in_fabric) return "a campaign is of several nodes: it is for the 'fabric' section";
+  if (campaign && stage.launches > 1) return "a campaign has rounds, and is held once: leave 'launches' away";
   if (!checks && !campaign && name != "gpu" && name != "rdma" && find_collective(name) == nullptr)
     return "a stage runs validate, gpu, rdma, a collective or, with other nodes, fleet, not '" +
            printable(name) + "'";

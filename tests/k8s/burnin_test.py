@@ -349,6 +349,20 @@ class PlansThatAreNone(BurninCase):
         self.assertEqual(ran.code, 64, ran)
         self.assertIn("stage rails: --one-way measures one way", ran.err)
 
+    def test_a_campaign_is_a_fabric_stage_alone_and_gets_its_group_from_it(self):
+        ran = self.burnin(policy("stage: all, command: [fleet]"))
+        self.assertEqual(ran.code, 64, ran)
+        self.assertIn("it is for the 'fabric' section", ran.err)
+        for words, more, why in (("fleet, --simulate", "", "measures nothing"), ("fleet, --plan", "", "measures nothing"), ('fleet, --hosts, "a,b"', "", "gives its members itself"),
+                                 ("fleet, --leader, a", "", "gives its members itself"), ('fleet, --members, "3"', "", "gives its members itself"),
+                                 ("fleet, --keep, x", "", "gives its members itself"), ("fleet, --output, x", "", "gives each stage itself"),
+                                 ("fleet, --enjine, tcp", "", "--enjine"), ("fleet", ", launches: 3", "held once")):
+            with self.subTest(words):
+                ran = self.burnin(policy(CHECKS, more=f"fabric:\n  stages:\n    - {{stage: all, command: [{words}]{more}}}\n"))
+                self.assertEqual(ran.code, 64, ran)
+                self.assertIn("stage all: ", ran.err)
+                self.assertIn(why, ran.err)
+
     def test_root_of_a_rooted_collective_is_a_rank(self):
         ran = self.burnin(policy("stage: one, command: [broadcast, --backend, loopback, --ranks, 3, --root, 1, --sizes, 4K, -n, 5]", CHECKS))
         self.assertEqual(ran.code, 0, ran)
