@@ -13,8 +13,7 @@ namespace mlc::test {
 inline constexpr std::time_t began = 1'700'000'000;
 inline constexpr const char* version = "1.2.3";
 
-inline const Policy& admitting_policy() {
-  static const Policy policy = read_policy(R"(policy: test
+inline constexpr const char* admitting_text = R"(policy: test
 thresholds:
   - {collective: allreduce, backend: nccl, nodes: 1, ranks: 8, sizes: [8G], placement: out_of_place, busbw_at_least: 460 GB/s}
 node:
@@ -24,8 +23,10 @@ burnin:
     - {stage: validate, command: [validate]}
     - {stage: allreduce, command: [allreduce, --backend, nccl, --sizes, 8G, --placement, out], launches: 2}
     - {stage: far, command: [rdma, write, --connect, "{peer}:9"], required: false}
-)",
-                                           "test");
+)";
+
+inline const Policy& admitting_policy() {
+  static const Policy policy = read_policy(admitting_text, "test");
   return policy;
 }
 

@@ -15,19 +15,10 @@ using testing::Contains;
 using testing::HasSubstr;
 
 Policy with_campaign(const std::string& more = "") {
-  return read_policy(R"(policy: test
-target: {rails: 2, rail_gbit_s: 200}
-thresholds:
-  - {collective: allreduce, backend: nccl, nodes: 1, ranks: 8, sizes: [8G], placement: out_of_place, busbw_at_least: 460 GB/s}
-node:
-  host: {nofile: 1}
-burnin:
-  stages:
-    - {stage: validate, command: [validate]}
-    - {stage: allreduce, command: [allreduce, --backend, nccl, --sizes, 8G, --placement, out], launches: 2}
+  return read_policy(test::admitting_text + std::string(R"(target: {rails: 2, rail_gbit_s: 200}
 fabric:
   stages:
-    - {stage: all, command: [fleet)" +
+    - {stage: all, command: [fleet)") +
                          more + "]}\n",
                      "test");
 }
