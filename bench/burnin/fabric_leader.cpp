@@ -177,6 +177,9 @@ class Leader {
     std::vector<int> seats;
     for (int i = 0; i < gathering_.size(); ++i)
       if (gathering_.here(i) && std::ranges::find(left_out_, i) == left_out_.end()) seats.push_back(i);
+    // Who drives it writes down what all counted: better one that is known to be good.
+    std::ranges::stable_partition(seats,
+                                  [&](int seat) { return member_in(gathering_.seat(seat).hello).witness; });
     if (seats.size() < 2)
       held.trouble = "fewer than two members are left";
     else if (seconds_since(began_) + stage.limit_s > plan_.budget_s)
@@ -207,13 +210,13 @@ class Leader {
       if (missing(seat) && !stopped_)
         gathering_.lose(seat, "it did not say within " + time_text((stage.limit_s + answer_late_s) * 1e6) +
                                   " how " + stage.name + " went");
-    take_campaign(held, stage, seats.front(), said);
+    take_campaign(held, stage, seats.front(), names, said);
     return held;
   }
 
   // Believed where it can be decoded, and is of this group.
   void take_campaign(FabricStageRecord& held, const BurninStage& stage, int driver,
-                     const std::map<int, Json>& said) {
+                     const std::vector<std::string>& names, const std::map<int, Json>& said) {
     const auto answer = said.find(driver);
     try {
       if (stopped_) throw std::runtime_error("the leader was told to stop");
@@ -222,6 +225,12 @@ class Leader {
         throw std::runtime_error(answer->second.at("why").get<std::string>());
       auto campaign = fleet::campaign_record_from(answer->second.at("campaign"));
       if (campaign.rounds.empty()) throw std::runtime_error("no round of it was held");
+      const auto& came = campaign.header.nodes;
+      bool same = came.size() == names.size();
+      // Who came under another's name would speak for it. Who did not come has a number.
+      for (std::size_t i = 0; same && i < came.size(); ++i)
+        same = came[i] == names[i] || came[i] == fleet::nameless(static_cast<int>(i));
+      if (!same) throw std::runtime_error("its nodes are not those that were asked, in their order");
       (void)terms_.decode(stage, campaign);
       held.campaign = std::move(campaign);
     } catch (const std::exception& error) {

@@ -87,6 +87,7 @@ ExitCode run_fleet_manifest(const ManifestOptions& options, const FleetManifest&
       throw UsageError(std::string(kept) + " is of a machine that stays, and a Pod's files go with it",
                        "--format json, and read the log of index 0");
   (void)seconds_from("--gather", fleet.gather);
+  std::erase(request.command, "--gather=" + fleet.gather);  // each Pod is given one
   const auto files = files_of(fleet.campaign, policy, request.command);
   std::fputs(to_yaml(campaign_job(request, files, fleet.gather)).c_str(), stdout);
   std::fprintf(stderr,

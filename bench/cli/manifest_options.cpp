@@ -58,9 +58,10 @@ ManifestRequest ManifestOptions::request_for(const CLI::App& command) const {
   made.command = words_of(command);
   if (made.name.empty()) made.name = "mlc-" + command.get_name();
   // "NAME-worker-NNN" has to be a DNS label.
-  if (!is_node_name(made.name) || made.name.find('.') != std::string::npos || made.name.size() > 50)
+  if (!is_node_name(made.name) || std::isdigit(static_cast<unsigned char>(made.name.front())) != 0 ||
+      made.name.find('.') != std::string::npos || made.name.size() > 50)
     throw UsageError("--name '" + printable(made.name) + "' is no name for a Job",
-                     "a-z, 0-9 and '-', at most 50 of them");
+                     "a-z, 0-9 and '-', at most 50 of them, a letter first");
   if (!is_node_name(made.name_space) || made.name_space.size() > 63)
     throw UsageError("--namespace '" + printable(made.name_space) + "' is no namespace");
   return made;

@@ -91,6 +91,10 @@ std::string why_not(const BurninStage& stage, bool in_fabric) {
 
 Policy policy_with_plans(const std::string& name_or_path) {
   Policy policy = named_policy(name_or_path);
+  if (policy.fabric && std::ranges::count_if(policy.fabric->stages, [](const BurninStage& stage) {
+                         return stage.command.front() == "fleet";
+                       }) > 1)
+    throw PolicyError(policy.name + ": two stages of 'fabric' are campaigns, and one says all");
   for (const auto* plan : {&policy.burnin, &policy.fabric, &policy.health, &policy.passive})
     if (*plan)
       for (const auto& stage : (*plan)->stages)

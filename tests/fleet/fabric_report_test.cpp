@@ -275,6 +275,32 @@ TEST_F(OfACampaign, WhatAllShareTaintsNobody) {
   }
 }
 
+// Two new nodes of one rack, and witnesses elsewhere: what the two share may be at fault.
+TEST_F(OfACampaign, TwoThatAreAlikeAreNotToldFromWhatTheyShare) {
+  for (const double rate : {.7, .0001}) {
+    hold([&](const auto& sender, const auto& receiver, int rail) {
+      const auto behind = [](const std::string& node) { return node == "gpu-0" || node == "gpu-1"; };
+      return rail == 1 && (behind(sender) || behind(receiver)) ? rate : .99;
+    });
+    for (int node = 0; node < 4; ++node)
+      EXPECT_TRUE(findings(of(node), Status::fail).empty()) << rate << " " << of(node).stages.at(0).why;
+    EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
+  }
+}
+
+// Beside each other all are well, and that is no pass.
+TEST_F(OfACampaign, AFleetThatIsSlowAsAWholeIsNotCleared) {
+  std::vector<std::string> nodes;
+  for (int node = 0; node < 20; ++node)
+    nodes.push_back("gpu-" + std::to_string(node));
+  record = group(20);
+  for (const double rate : {.5, .99}) {
+    hold([&](const auto&, const auto&, int) { return rate; }, nodes);
+    EXPECT_EQ(of(7).stages.at(0).status, rate > .9 ? Status::pass : Status::unknown)
+        << of(7).stages.at(0).why;
+  }
+}
+
 TEST_F(OfACampaign, WhoTookNoPartIsNotDecided) {
   hold([](const auto&, const auto&, int) { return .99; }, {"gpu-0", "gpu-1", "gpu-2"});
   EXPECT_EQ(of(3).stages.at(0).status, Status::unknown);

@@ -363,6 +363,11 @@ class PlansThatAreNone(BurninCase):
                 self.assertIn("stage all: ", ran.err)
                 self.assertIn(why, ran.err)
 
+    def test_one_campaign_says_all(self):
+        ran = self.burnin(policy(CHECKS, more="fabric:\n  stages:\n    - {stage: a, command: [fleet]}\n    - {stage: b, command: [fleet]}\n"))
+        self.assertEqual(ran.code, 64, ran)
+        self.assertIn("two stages of 'fabric' are campaigns", ran.err)
+
     def test_root_of_a_rooted_collective_is_a_rank(self):
         ran = self.burnin(policy("stage: one, command: [broadcast, --backend, loopback, --ranks, 3, --root, 1, --sizes, 4K, -n, 5]", CHECKS))
         self.assertEqual(ran.code, 0, ran)

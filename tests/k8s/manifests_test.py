@@ -319,16 +319,17 @@ class ManifestCommand(Case):
 
     def test_its_options_come_to_the_agents(self):
         _, command = self.campaign("--seed", "7", "--rounds", "3", "--engine", "tcp", "--interfaces", "net1,net2", "--test-time", "2s", "--gather", "90s", "--format", "json")
-        ran = run(*command[1:], "--index", "9", "--members", "2")
-        self.assertEqual(ran.code, 64, "members twice: what the Pods are told is understood but for that")
-        self.assertIn("--members", ran.err)
+        self.assertIn("--gather=90s", command)
+        ran = run(*[w for w in command[1:] if not w.startswith("--key=")], "--key", self.path("none"), "--index", "1")
+        self.assertEqual(ran.code, 64, ran)
+        self.assertIn(f"--key {self.path('none')}", ran.err, "all else that the Pods are told is understood")
 
     def test_what_no_campaign_of_pods_can_be(self):
         binary, big = self.path("binary"), self.write("big", "node,rail,leaf\n" + "".join(f"n{i},0,leaf-{i // 32}\n" for i in range(60000)))
         with open(binary, "wb") as f:
             f.write(b"node,rail,leaf\na\xff,0,l\n")
         for words in (["--nodes", "1"], ["--kind", "mpijob"], ["--keep", "x"], ["--resume", "x"], ["--output", "x"], ["--interface", "eth1"], ["--gather", "never"],
-                      ["--rail-rate", "fast"], ["--rounds", "99"], ["--policy", "nonesuch"], ["--topology", self.path("nonesuch")], ["--topology", binary], ["--topology", big],
+                      ["--rail-rate", "fast"], ["--name", "1fleet"], ["--rounds", "99"], ["--policy", "nonesuch"], ["--topology", self.path("nonesuch")], ["--topology", binary], ["--topology", big],
                       ["--hosts", "a,b"], ["--leader", "a"], ["--simulate"], ["--kind", "sbatch", "--launcher", "mpirun"], ["--kind", "sbatch", "--image", "x"],
                       ["--kind", "sbatch", "--gather", "5m"]):
             ran = run("manifest", "fleet", *words)

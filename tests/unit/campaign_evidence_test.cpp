@@ -72,6 +72,7 @@ TEST(CampaignEvidence, WhatItLacksIsNoPassAndIsSaid) {
       {"against 100.00 Gbit/s", [](Report& r) { r.figures.fleet->target_gbit_s = 100; }},
       {"its own fastest flows", [](Report& r) { r.figures.fleet->target_inferred = true; }},
       {"gpu-7 is AMBIGUOUS", [](Report& r) { r.figures.fleet->nodes[0].standing = "AMBIGUOUS"; }},
+      {"gpu-7 is PATH", [](Report& r) { r.figures.fleet->nodes[0].standing = "PATH"; }},
       {"gpu-7 is LOST", [](Report& r) { r.figures.fleet->nodes[0].standing = "LOST"; }},
       {"no finding says of what", [](Report& r) { r.figures.fleet->nodes[0].standing = "FAULTY"; }},
       {"of the fleet as a whole", [](Report& r) { r.figures.fleet->alarm = "rail 1 is dead"; }},

@@ -147,7 +147,7 @@ void decide_fleet(const FleetFigures& fleet, const Report& report, Reasons& reas
   for (const auto& node : fleet.nodes) {
     if (of_one && (report.environment.nodes.empty() || report.environment.nodes.front().name != node.name))
       continue;
-    if (node.standing == "CLEAN" || node.standing == "WATCH" || node.standing == "PATH") continue;
+    if (node.standing == "CLEAN" || node.standing == "WATCH") continue;
     const bool faulty = node.standing == "FAULTY";
     const bool found = std::ranges::any_of(report.findings, [&](const Finding& finding) {
       return finding.check == "fleet.location" && finding.status == Status::fail;

@@ -277,9 +277,11 @@ std::string missing_campaign(const Report& report, const Policy& policy, const B
   if (node->partners < std::min(2, most) || node->tests < 2)
     return "the campaign tested this node with " + std::to_string(node->partners) + " partners, in " +
            std::to_string(node->tests) + " tests";
-  if (policy.target && fleet.rails < policy.target->rails)
-    return "the campaign was held over " + std::to_string(fleet.rails) + " of " +
-           std::to_string(policy.target->rails) + " rails";
+  const int rails = std::max(policy.target ? policy.target->rails : 0,
+                             policy.node && policy.node->rails ? *policy.node->rails : 0);
+  if (fleet.rails < rails && !option_of(stage, {"--devices", "--interfaces"}))
+    return "the campaign was held over " + std::to_string(fleet.rails) + " of " + std::to_string(rails) +
+           " rails";
   const auto named = option_of(stage, {"--rail-rate"});
   const double asked = named           ? std::strtod(named->c_str(), nullptr)
                        : policy.target ? policy.target->rail_ceiling_gbit_s()

@@ -48,7 +48,9 @@ std::string fleet_explained(const Rules& rules) {
       "and MTU let through as payload\n"
       "two nodes  cannot be told from each other, but by a counter that grew at one of them: both are "
       "listed\n"
-      "topology   without --topology a slow leaf is many slow rails, and nobody is taken out for it\n"
+      "topology   without --topology a slow leaf is slow rails of several nodes. Nobody is taken out for it "
+      "where they are "
+      "6 or more (one in 64), or, below 16 nodes, 2\n"
       "exit code  1 something is FAULTY or PATH; 2 somebody is AMBIGUOUS, MASKED, UNRESOLVED or LOST; else "
       "0\n";
   return text;

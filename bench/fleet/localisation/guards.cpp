@@ -15,7 +15,6 @@ constexpr double same_deficit = .02;
 constexpr std::size_t least_group = 6;
 constexpr int nodes_a_group_member = 64;
 constexpr double slow_windows_share = .05;
-constexpr double slow_for_all = .95;
 constexpr int least_mass = 2;  // of a small fleet, one or two are no mass
 
 double median_deficit(const Weighing& weighing, ComponentId component) {
@@ -99,14 +98,20 @@ void guard_map(Weighing& weighing, const Components& components, const Topology&
 void guard_group(Weighing& weighing, const Components& components, const Topology& topology) {
   if (topology.has_groups()) return;
   const auto& all = weighing.decoder.explanations();
-  const auto least = std::max(least_group, static_cast<std::size_t>(topology.nodes / nodes_a_group_member));
+  // Two of a few nodes may be all that a leaf has here; among many, two faults of one severity are no wonder.
+  const auto least =
+      topology.nodes < least_nodes_for_strata
+          ? std::size_t{2}
+          : std::max(least_group, static_cast<std::size_t>(topology.nodes / nodes_a_group_member));
   const auto severity = [&](std::size_t i) { return all[i].weight.severity; };
   // All that is believed of a rail, accused or not yet: of a leaf's ends some were seen one way only.
-  std::vector<std::vector<std::size_t>> by_rail(static_cast<std::size_t>(topology.rails));
+  // The last are nodes as a whole.
+  std::vector<std::vector<std::size_t>> by_rail(static_cast<std::size_t>(topology.rails) + 1);
   for (std::size_t i = 0; i < all.size(); ++i)
     if (const Component at = components.of(all[i].component);
-        at.of_host() && at.rail >= 0 && weighing.believed[all[i].component] != 0)
-      by_rail[static_cast<std::size_t>(at.rail)].push_back(i);
+        at.of_host() && weighing.believed[all[i].component] != 0 &&
+        (at.rail >= 0 || topology.nodes < least_nodes_for_strata))
+      by_rail[static_cast<std::size_t>(at.rail >= 0 ? at.rail : topology.rails)].push_back(i);
   for (const auto& ends : by_rail)
     for (int step = 0; step < severity_count; ++step) {
       std::vector<std::size_t> alike;
@@ -116,7 +121,7 @@ void guard_group(Weighing& weighing, const Components& components, const Topolog
       for (const std::size_t i : alike) {
         if (weighing.standings[i] == Standing::faulty) weighing.standings[i] = Standing::ambiguous;
         weighing.why[i] = std::to_string(alike.size()) +
-                          " ends of this rail are as slow: look for what they share, a leaf most of all";
+                          " are as slow over the same rails: look for what they share, a leaf most of all";
       }
     }
 }

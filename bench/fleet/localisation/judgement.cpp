@@ -277,9 +277,14 @@ void Judging::of_paths() {
 
 void Judging::of_fleet(const Strata& strata) {
   const auto look = [&](const Stratum& stratum, const std::string& where) {
-    if (stratum.flows > 0 && std::abs(stratum.median - 1) > off_target)
-      judgement_.warnings.push_back("FLEET: the usual rate" + where + " is " + percent_text(stratum.median) +
-                                    " of the target" +
+    if (stratum.flows == 0 || std::abs(stratum.median - 1) <= off_target) return;
+    const std::string text =
+        "the usual rate" + where + " is " + percent_text(stratum.median) + " of the target";
+    // Beside each other all are well: that is no pass.
+    if (!strata.by_target && stratum.median < slow_for_all)
+      judgement_.alarm += (judgement_.alarm.empty() ? "" : "; ") + text;
+    else
+      judgement_.warnings.push_back("FLEET: " + text +
                                     (stratum.median > 1 ? ": the target is too low to judge by" : ""));
   };
   look(strata.inside, " inside a leaf");

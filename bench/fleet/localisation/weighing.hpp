@@ -32,6 +32,8 @@ void guard_group(Weighing& weighing, const Components& components, const Topolog
 // More than a tenth of the fleet is accused: that is the fleet, or the measurement. The sentence, or nothing.
 std::string guard_mass(Weighing& weighing, const Components& components, int participants);
 
+inline constexpr double slow_for_all = .95;  // of what it should be; below it is no node's fault
+
 // A rail over which no two of three nodes or more come through, or, where leaves are not known, reach what
 // they should: the names of the interfaces, the fabric, the measurement. The sentence, or nothing.
 std::string guard_rails(Weighing& weighing, const Components& components, const Topology& topology,

@@ -137,7 +137,7 @@ class Coordinator::Held {
     for (int index = 0; index < expected; ++index) {
       const auto found = seats.find(index);
       const auto& name = terms_.nodes[at(index)];
-      const std::string known = name.empty() ? "index " + std::to_string(index) : name;
+      const std::string known = name.empty() ? nameless(index) : name;
       if (found == seats.end()) trouble(known + " did not come");
       seat_of_.push_back(found == seats.end() ? -1 : found->second);
       end_.nodes.push_back(found == seats.end() ? known : name_in(gathering_.seat(found->second).hello));
@@ -355,6 +355,8 @@ class Coordinator::Held {
   std::map<int, Test> tests_;  // of this round, by number
   int last_test_ = 0, uplinks_ = 0;
 };
+
+std::string nameless(int index) { return "index " + std::to_string(index); }
 
 Coordinator::Coordinator(FileDescriptor listener, CampaignTerms terms, CoordinatorHooks hooks)
     : held_(std::make_unique<Held>(std::move(listener), std::move(terms), std::move(hooks))) {}

@@ -15,6 +15,9 @@
 
 namespace mlc::fleet {
 
+// The name of an agent that never came, where none was expected by name: no node has such a one.
+std::string nameless(int index);  // "index 3"
+
 struct CampaignTerms {
   std::string key, program;
   std::vector<std::string> nodes;  // by index: who is expected; an empty name: whoever comes
