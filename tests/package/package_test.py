@@ -58,9 +58,9 @@ class Package(Case):
             if name != "dpkg-shlibdeps":
                 os.symlink(f"/usr/bin/{name}", self.path(f"bin/{name}"))
         done = subprocess.run(["cpack", "--config", f"{BUILD}/CPackConfig.cmake", "-B", self.path("made")], capture_output=True, text=True,
-                              env={"PATH": self.path("bin"), "CMAKE_PREFIX_PATH": "", "CMAKE_SYSTEM_PREFIX_PATH": ""})
+                              env={"PATH": self.path("bin")})
         self.assertNotEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("apt install dpkg-dev file", done.stdout + done.stderr)
+        self.assertIn("apt install dpkg-dev file", " ".join((done.stdout + done.stderr).split()))
         self.assertFalse([f for f in files_below(self.path("made")) if f.endswith(".deb")])
 
     def test_the_program_is_stripped_and_its_debugging_information_kept(self):

@@ -97,6 +97,8 @@ TEST(Figures, AreJudgedAgain) {
   ASSERT_EQ(decided(earned()).decision, Decision::pass) << testing::PrintToString(decided(earned()).because);
   using Change = std::function<void(Figures&)>;
   for (const auto& [why, change] : std::vector<std::pair<const char*, Change>>{
+           {"no pair of GPUs was measured", [](Figures& f) { f.matrices[0].by.clear(); }},
+           {"no pair of GPUs was measured", [](Figures& f) { f.matrices[0].by = "sm-write"; }},
            {"hbm copy was judged of 1 of 2 GPUs",
             [](Figures& f) { f.gpu_results.erase(f.gpu_results.begin()); }},
            {"gemm bf16 was judged of 1 of 2 GPUs",

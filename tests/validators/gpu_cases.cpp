@@ -101,6 +101,12 @@ void gpu_cases(Cases& add) {
   add("gpu.mig", "not reported", Status::unknown, "does not report", gpu_silent("mig"));
   add("gpu.driver", "another version", Status::fail, "550.90.07",
       [](BuiltNode&, Policy& policy) { policy.node->driver = "535.183.01"; });
+  add("gpu.driver", "NVML of another version than the loaded module", Status::fail,
+      "Driver/library version mismatch", [](BuiltNode& node, Policy&) {
+        node.error("nvml", "", ELIBBAD, "nvmlInit: Driver/library version mismatch");
+      });
+  add("gpu.driver", "NVML that does not start", Status::unknown, "mismatch of something",
+      [](BuiltNode& node, Policy&) { node.error("nvml", "", EIO, "nvmlInit: mismatch of something"); });
   add("gpu.driver", "updated under a loaded module", Status::fail, "module another",
       [](BuiltNode& node, Policy&) { node.gpus()["driver"] = "560.1"; });
   add("gpu.driver", "module not readable", Status::unknown, "No such file",

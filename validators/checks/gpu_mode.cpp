@@ -39,7 +39,7 @@ extern const Check gpu_driver{
           const auto module = host.files().text("/proc/driver/nvidia/version");
           const auto& nvml = host.gpus();
           // This mismatch is why NVML would not start at all; say so instead of "no NVML".
-          if (module && !nvml && nvml.why.find("mismatch") != std::string::npos) {
+          if (module && nvml.other_version()) {
             findings.fail("node", nvml.why, "library and module of one version",
                           "NVML, /proc/driver/nvidia/version",
                           "drain and reboot the node; pin the driver version in the playbook");

@@ -173,7 +173,7 @@ std::vector<std::string> gpus_never_judged(const Report& report, const Policy& p
       missing.push_back("gpu." + test + ": no stage ran that test, and the policy asks for it");
   }
   const bool any_pair = std::ranges::any_of(report.figures.matrices, [](const Matrix& matrix) {
-    return matrix.kind == "gpu_pair" &&
+    return matrix.kind == "gpu_pair" && matrix.by == copy_engine_pairs &&
            std::ranges::any_of(matrix.values, [](const auto& value) { return value.has_value(); });
   });
   if (policy.gpu->nvlink_gb_s && !of_one && !any_pair)

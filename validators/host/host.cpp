@@ -24,6 +24,7 @@ namespace {
 template <class T>
 Read<T> no_answer(const Answer& answer) {
   if (answer.error == ENODATA) return Read<T>::never_asked(answer.why);
+  if (answer.error == ELIBBAD) return {{}, Absence::other_version, answer.why};
   return answer.error == ENOENT || answer.error == ENODEV ? Read<T>::not_there(answer.why)
                                                           : Read<T>::unreadable(answer.why);
 }

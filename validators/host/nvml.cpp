@@ -24,7 +24,7 @@ Session::Session() {
   else if (!nvml.complete())
     error_ = ENOSYS, why_ = "NVML lacks a basic symbol; the library is too old or not NVML";
   else if (const int rc = nvml.init(); rc != ok)
-    error_ = EIO, why_ = std::string("nvmlInit: ") + nvml.error_text(rc);
+    error_ = rc == version_mismatch ? ELIBBAD : EIO, why_ = std::string("nvmlInit: ") + nvml.error_text(rc);
 }
 
 Session::~Session() {

@@ -11,6 +11,7 @@ namespace mlc::nvml {
 
 using Device = void*;
 constexpr int ok = 0;
+constexpr int version_mismatch = 18;  // NVML_ERROR_LIB_RM_VERSION_MISMATCH of nvml.h
 
 struct PciInfo {
   char legacy[16];

@@ -7,7 +7,8 @@
 
 namespace mlc {
 
-enum class Absence { none, missing, unreadable, not_captured };
+// other_version: it is there, and does not go with another part of the machine (NVML and the loaded module).
+enum class Absence { none, missing, unreadable, not_captured, other_version };
 
 template <class T>
 struct Read {
@@ -17,6 +18,7 @@ struct Read {
 
   explicit operator bool() const { return absence == Absence::none; }
   bool missing() const { return absence == Absence::missing; }
+  bool other_version() const { return absence == Absence::other_version; }
   bool not_captured() const { return absence == Absence::not_captured; }
   const T& operator*() const { return value; }
   const T* operator->() const { return &value; }
