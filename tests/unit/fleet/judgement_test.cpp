@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "bench/fleet/localisation/findings.hpp"
 #include "tests/unit/fleet/worlds.hpp"
 
 namespace mlc::fleet {
@@ -241,17 +242,28 @@ TEST(Guards, AFleetOfBadNodesIsTheFleet) {
   EXPECT_THAT(judgement.alarm, HasSubstr("nobody is"));
 }
 
+// Beside each other all are well: a little is said, much is no pass.
 TEST(Guards, AFleetBelowItsTargetIsSaidToBe) {
-  Campaign campaign({.seed = 1, .id = 1, .rules = {}, .watched = {}}, regular_topology(64, 4, 32, 16));
-  std::vector<TestResult> results;
-  for (const auto& plan : campaign.planned()) {
-    results.push_back(healthy_test(1, plan));
-    for (auto& flow : results.back().flows)
-      flow.rate = .9;
+  for (const double rate : {.96, .9}) {
+    Campaign campaign({.seed = 1, .id = 1, .rules = {}, .watched = {}}, regular_topology(64, 4, 32, 16));
+    std::vector<TestResult> results;
+    for (const auto& plan : campaign.planned()) {
+      results.push_back(healthy_test(1, plan));
+      for (auto& flow : results.back().flows)
+        flow.rate = rate;
+    }
+    campaign.observe(results);
+    const Judgement& judgement = campaign.judgement();
+    if (rate > .95) {
+      ASSERT_EQ(judgement.warnings.size(), 1u);
+      EXPECT_THAT(judgement.warnings[0], HasSubstr("FLEET: the usual rate inside a leaf is 96"));
+      EXPECT_TRUE(judgement.alarm.empty());
+    } else {
+      EXPECT_TRUE(judgement.warnings.empty());
+      EXPECT_THAT(judgement.alarm, HasSubstr("the usual rate inside a leaf is 90"));
+      EXPECT_EQ(decision_of(judgement), Decision::inconclusive);
+    }
   }
-  campaign.observe(results);
-  ASSERT_EQ(campaign.judgement().warnings.size(), 1u);
-  EXPECT_THAT(campaign.judgement().warnings[0], HasSubstr("FLEET: the usual rate inside a leaf is 90"));
 }
 
 // Where queue pairs differ much by themselves, the two best are no measure of the others.
