@@ -73,7 +73,8 @@ ExitCode run_fleet_manifest(const ManifestOptions& options, const FleetManifest&
       throw UsageError("mpirun says 0 whatever came of a campaign", "leave --launcher away: srun says it");
     if (command.count("--gather") > 0)
       throw UsageError("--gather is of Pods: Slurm starts all at the same time");
-    request.gpus = 0;
+    if (options.given("--gpus"))
+      throw UsageError("--gpus is of Pods: a script has its nodes to itself, one agent on each");
     return print_batch_script(options, request, true);
   }
   if (options.kind == "mpijob")

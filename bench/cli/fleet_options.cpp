@@ -64,26 +64,14 @@ void FleetCampaignOptions::add_measuring_to(CLI::App& command) {
       ->group(group)
       ->excludes(over_verbs)
       ->type_name("LIST");
-  command.add_option("--depth", depth, "over verbs, sends outstanding of a queue pair")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("N");
-  command.add_option("--message-size", message_size, "over verbs")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("SIZE");
-  command.add_option("--test-time", test_time, "of a pair, after the warm-up")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("TIME");
-  command.add_option("--warm-up", warm_up, "of a pair")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("TIME");
-  command.add_option("--deadline", deadline, "of an agent's answer, beyond the time of its test")
-      ->group(group)
-      ->capture_default_str()
-      ->type_name("TIME");
+  const auto add = [&](const char* name, std::string& value, const char* about, const char* type) {
+    command.add_option(name, value, about)->type_name(type)->group(group)->capture_default_str();
+  };
+  add("--depth", depth, "over verbs, sends outstanding of a queue pair", "N");
+  add("--message-size", message_size, "over verbs", "SIZE");
+  add("--test-time", test_time, "of a pair, after the warm-up", "TIME");
+  add("--warm-up", warm_up, "of a pair", "TIME");
+  add("--deadline", deadline, "of an agent's answer, beyond the time of its test", "TIME");
 }
 
 void FleetCampaignOptions::add_keeping_to(CLI::App& command) {

@@ -71,21 +71,11 @@ Objects campaign_job(const ManifestRequest& request, const std::map<std::string,
                        {"metadata", {{"name", request.name + "-files"}, {"namespace", request.name_space}}},
                        {"data", data}});
   }
-  const Json ended{{"action", "FailJob"},
+  const Json found{{"action", "FailJob"},
                    {"onExitCodes",
                     {{"containerName", component}, {"operator", "In"}, {"values", Json::array({1, 2, 64})}}}};
-  objects.push_back({{"apiVersion", "batch/v1"},
-                     {"kind", "Job"},
-                     {"metadata", object_metadata(request, request.name)},
-                     {"spec",
-                      {{"completionMode", "Indexed"},
-                       {"completions", request.nodes},
-                       {"parallelism", request.nodes},
-                       {"backoffLimitPerIndex", 0},
-                       {"podFailurePolicy", {{"rules", Json::array({ended})}}},
-                       {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},
-                       {"ttlSecondsAfterFinished", 3600},
-                       {"template", pod(request, !files.empty(), gather)}}}});
+  const Json ends{{"backoffLimitPerIndex", 0}, {"podFailurePolicy", {{"rules", Json::array({found})}}}};
+  objects.push_back(indexed_job_of(request, ends, pod(request, !files.empty(), gather)));
   return objects;
 }
 

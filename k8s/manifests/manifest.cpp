@@ -159,21 +159,11 @@ Objects indexed_job(const ManifestRequest& request) {
     container["env"].push_back(
         {{"name", variable.substr(0, equals)}, {"value", variable.substr(equals + 1)}});
   }
-  const Json job{{"apiVersion", "batch/v1"},
-                 {"kind", "Job"},
-                 {"metadata", object_metadata(request, request.name)},
-                 {"spec",
-                  {{"completionMode", "Indexed"},
-                   {"completions", request.nodes},
-                   {"parallelism", request.nodes},
-                   // The end of index 0 is the end of all: of a success by the policy, of a failure since
-                   // nothing is tried again. So no Pod keeps its GPUs.
-                   {"backoffLimit", 0},
-                   {"successPolicy", {{"rules", Json::array({{{"succeededIndexes", "0"}}})}}},
-                   {"activeDeadlineSeconds", static_cast<long>(request.deadline_s)},
-                   {"ttlSecondsAfterFinished", 3600},
-                   {"template", worker}}}};
-  return {headless_service(request, "worker"), job};
+  // The end of index 0 is the end of all: of a success by the policy, of a failure since nothing is tried
+  // again. So no Pod keeps its GPUs.
+  const Json ends{{"backoffLimit", 0},
+                  {"successPolicy", {{"rules", Json::array({{{"succeededIndexes", "0"}}})}}}};
+  return {headless_service(request, "worker"), indexed_job_of(request, ends, worker)};
 }
 
 }  // namespace mlc

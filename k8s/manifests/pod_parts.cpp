@@ -53,6 +53,18 @@ Json security_context(const ManifestRequest& request, bool sshd, bool pins_memor
   return context;
 }
 
+Json indexed_job_of(const ManifestRequest& request, const Json& ends, const Json& pod) {
+  Json spec{{"completionMode", "Indexed"}, {"completions", request.nodes}, {"parallelism", request.nodes}};
+  spec.update(ends);
+  spec["activeDeadlineSeconds"] = static_cast<long>(request.deadline_s);
+  spec["ttlSecondsAfterFinished"] = 3600;
+  spec["template"] = pod;
+  return {{"apiVersion", "batch/v1"},
+          {"kind", "Job"},
+          {"metadata", object_metadata(request, request.name)},
+          {"spec", spec}};
+}
+
 Json headless_service(const ManifestRequest& request, const std::string& component) {
   return {{"apiVersion", "v1"},
           {"kind", "Service"},

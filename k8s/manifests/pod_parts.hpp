@@ -25,6 +25,10 @@ nlohmann::ordered_json security_context(const ManifestRequest& request, bool ssh
 
 inline constexpr int user = 1000;  // mpiuser of the image
 
+// One Pod a node, each with its index. `ends`: the keys of its spec that say when it is over.
+nlohmann::ordered_json indexed_job_of(const ManifestRequest& request, const nlohmann::ordered_json& ends,
+                                      const nlohmann::ordered_json& pod);
+
 // What makes NAME-0.NAME a name. Names come before readiness: index 0 is one of them, and waits for the
 // others itself.
 nlohmann::ordered_json headless_service(const ManifestRequest& request, const std::string& component);

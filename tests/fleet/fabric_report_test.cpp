@@ -323,6 +323,8 @@ TEST_F(OfACampaign, ARecordThatIsNoneDecidesNothing) {
   undecided("round 2 in the place of 1");
   whole(), record.stages[0].campaign->rounds.push_back(record.stages[0].campaign->rounds.back());
   undecided("in the place of");
+  whole(), record.stages[0].campaign->rounds.pop_back();
+  undecided("not held to its end: 2 of 3 rounds");
   whole(), record.stages[0].campaign->header.topology = "another";
   undecided("another topology");
   whole(), record.stages[0].campaign->header.rails = 3;

@@ -330,7 +330,7 @@ class ManifestCommand(Case):
             f.write(b"node,rail,leaf\na\xff,0,l\n")
         for words in (["--nodes", "1"], ["--kind", "mpijob"], ["--keep", "x"], ["--resume", "x"], ["--output", "x"], ["--interface", "eth1"], ["--gather", "never"],
                       ["--rail-rate", "fast"], ["--name", "1fleet"], ["--rounds", "99"], ["--policy", "nonesuch"], ["--topology", self.path("nonesuch")], ["--topology", binary], ["--topology", big],
-                      ["--hosts", "a,b"], ["--leader", "a"], ["--simulate"], ["--kind", "sbatch", "--launcher", "mpirun"], ["--kind", "sbatch", "--image", "x"],
+                      ["--hosts", "a,b"], ["--leader", "a"], ["--simulate"], ["--kind", "sbatch", "--launcher", "mpirun"], ["--kind", "sbatch", "--image", "x"], ["--kind", "sbatch", "--gpus", "8"],
                       ["--kind", "sbatch", "--gather", "5m"]):
             ran = run("manifest", "fleet", *words)
             self.assertEqual((ran.code, ran.out), (64, ""), (words, ran))

@@ -38,21 +38,23 @@ std::string fleet_explained(const Rules& rules) {
       "What is bad with every partner is at fault itself; what is bad between some lies between them.\n\n";
   for (const auto& said : all)
     text += pad_right(std::string(to_string(said.standing)), 11) + std::string(said.when) + "\n";
+  text += "\nrounds     two for nearly all nodes, " + std::to_string(rules.rounds) +
+          " at most (--rounds); up to 8 nodes every two meet\n";
+  text += "certainty  e^" + shortest(rules.confidence) +
+          " over chance and over every other cause (--confidence)\n";
+  text += "loss       " + percent_text(rules.floor) + " at least (--floor)\n";
   text +=
-      "\nrounds     two for nearly all nodes, " + std::to_string(rules.rounds) +
-      " at most (--rounds); up to 8 nodes every two meet\n" + "certainty  e^" + shortest(rules.confidence) +
-      " over chance and over every other cause (--confidence), and a loss of " + percent_text(rules.floor) +
-      " at least (--floor)\n"
-      "measure    16 nodes and more: what is usual between them. Fewer: --rail-rate, or what the policy's "
-      "rate "
-      "and MTU let through as payload\n"
-      "two nodes  cannot be told from each other, but by a counter that grew at one of them: both are "
-      "listed\n"
-      "topology   without --topology a slow leaf is slow rails of several nodes. Nobody is taken out for it "
-      "where they are "
-      "6 or more (one in 64), or, below 16 nodes, 2\n"
+      "measure    16 nodes and more: what is usual between them. Fewer: --rail-rate, or the payload that "
+      "the\n"
+      "           policy's rate and MTU let through\n";
+  text += "two nodes  cannot be told from each other, but by a counter that grew at one: both are listed\n";
+  text +=
+      "topology   without --topology a slow leaf is slow rails of several nodes. Nobody is taken out for it\n"
+      "           where they are 6 or more (one in 64), or, below 16 nodes, 2\n";
+  text +=
       "exit code  1 something is FAULTY or PATH; 2 somebody is AMBIGUOUS, MASKED, UNRESOLVED or LOST; else "
-      "0\n";
+      "0.\n"
+      "           With --leader of index 0 alone\n";
   return text;
 }
 

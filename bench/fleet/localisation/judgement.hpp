@@ -72,7 +72,7 @@ struct Judgement {
   std::vector<int> bad;          // FAULTY: nobody's partner
   std::vector<OpenUplink> open_uplinks;
   std::vector<PathPlace> open_paths;  // to be repeated between the same two
-  std::string alarm;                  // of the fleet as a whole; nobody is accused then
+  std::string alarm;                  // of the fleet as a whole: nobody is cleared then
   std::vector<std::string> warnings;
   std::vector<int> tests;    // of each node
   std::vector<float> worst;  // ratio of each node's worst flow

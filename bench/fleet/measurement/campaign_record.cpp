@@ -53,6 +53,10 @@ Campaign replayed(const CampaignRecord& record, const Rules& rules, Topology top
                                  " in the place of " + std::to_string(campaign.round()));
       campaign.observe(round.results, round.lost);
     }
+    if (!campaign.ended())
+      throw std::runtime_error(
+          "the campaign was not held to its end: " + std::to_string(record.rounds.size()) + " of " +
+          std::to_string(campaign.most_rounds()) + " rounds");
     return campaign;
   } catch (const std::logic_error& error) {  // what a Campaign refuses to be made of
     throw std::runtime_error(error.what());

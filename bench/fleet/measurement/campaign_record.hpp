@@ -23,8 +23,8 @@ CampaignRecord campaign_record_from(const nlohmann::json& json);
 // Whose rounds these are, in so far as a topology has to do with it.
 std::string topology_digest(const Topology& topology);
 
-// Observes its rounds again. Throws std::runtime_error: rounds in another order, or more than there can be;
-// another topology than it was held with.
+// Observes its rounds again. Throws std::runtime_error: rounds in another order, more than there can be or
+// fewer than it takes; another topology than it was held with.
 Campaign replayed(const CampaignRecord& record, const Rules& rules, Topology topology);
 
 // How it was held, as its coordinator said it then.
