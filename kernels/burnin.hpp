@@ -35,9 +35,17 @@ cudaError_t launch_reread(const std::uint64_t* data, std::uint64_t words, std::u
                           memory::ErrorLog* log, cudaStream_t stream);
 
 // `repeats` tiles on every SM, repeat r with tile::spec_of(spec, r): results[r x blocks + block]. Blocks of
-// so much shared memory that an SM holds one at a time; `shared_bytes` is the device's largest.
+// so much shared memory that an SM holds one at a time; `shared_bytes` is the device's largest. Every engine
+// but product; fp8 from compute capability 8.9 on.
 cudaError_t launch_tiles(tile::Engine engine, const tile::Spec& spec, int repeats, int blocks,
                          int shared_bytes, tile::Result* results, cudaStream_t stream);
+
+// The inputs of the matrix product spec.product, by lines, bfloat16.
+cudaError_t launch_product_inputs(const tile::Spec& spec, void* a, void* b, cudaStream_t stream);
+
+// Its side x side tiles, dealt to the blocks by tile::product_tile: results[block].
+cudaError_t launch_product_tiles(const tile::Product& product, std::uint32_t launch, const void* a,
+                                 const void* b, tile::Result* results, cudaStream_t stream);
 
 // Bfloat16 (2) or e4m3 (1) matrix elements from gemm::input.
 cudaError_t launch_gemm_input(void* data, std::uint64_t elements, int width, std::uint64_t seed,

@@ -1,15 +1,10 @@
 #include "kernels/burnin.hpp"
+#include "kernels/ptx.cuh"
 #include "kernels/slices.cuh"
 
 namespace mlc {
 
 namespace {
-
-__device__ std::uint32_t this_sm() {
-  std::uint32_t sm;
-  asm volatile("mov.u32 %0, %%smid;" : "=r"(sm));
-  return sm;
-}
 
 // Only where a word is wrong: the log is in host memory, far away. Called, so that the sweeps' own registers
 // are for what is right.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "bench/gpu/judge_telemetry.hpp"
@@ -100,6 +101,19 @@ void Burnin::each(const std::function<void(Card&)>& work) {
   tick();
 }
 
+TelemetrySample Burnin::latest(const Card& card) {
+  return sampler_ ? sampler_->latest(static_cast<std::size_t>(&card - cards_.data())) : TelemetrySample{};
+}
+
+std::optional<double> Burnin::mean_clock_mhz(const Card& card, double since) {
+  if (!sampler_) return std::nullopt;
+  std::vector<double> clocks;
+  for (const auto& sample : sampler_->since(static_cast<std::size_t>(&card - cards_.data()), since))
+    if (sample.sm_clock_mhz) clocks.push_back(*sample.sm_clock_mhz);
+  if (clocks.size() < 20) return std::nullopt;
+  return std::accumulate(clocks.begin(), clocks.end(), 0.0) / static_cast<double>(clocks.size());
+}
+
 void Burnin::say(const std::string& what) {
   pulse_.tick();
   if (!live_) return;
@@ -169,12 +183,12 @@ void Burnin::check_planted(const Fault& fault) const {
 }
 
 void Burnin::run(std::span<const GpuTest* const> tests, bool quick) {
-  test_ = "preparing";
+  test_ = "preparing", quick_ = quick;
   pulse_.enter("taking GPU memory");
   std::vector<TelemetryTrack> tracks;
   for (const auto& card : cards_)
     tracks.push_back({.subject = card.subject, .uuid = card.device->identity().uuid});
-  sampler_ = std::make_unique<Sampler>(telemetry_, clock_, std::move(tracks));
+  sampler_ = std::make_unique<Sampler>(telemetry_, clock_, std::move(tracks), options_.sample_s);
   each([&](Card& card) { card.device->take_memory(options_.most_memory); });
   if (options_.fault) check_planted(*options_.fault);
   for (const GpuTest* test : tests) {

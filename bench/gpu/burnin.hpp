@@ -39,6 +39,7 @@ struct BurninOptions {
   std::string node;
   std::uint64_t most_memory = ~std::uint64_t{0};  // bytes of each GPU to test at most
   std::optional<Fault> fault;                     // Fault::place is the GPU by CUDA's index
+  double sample_s = 0.1;                          // between two looks at clocks, power and heat
 };
 
 struct BurninOutcome {
@@ -75,6 +76,10 @@ class Burnin {
   const BurninOptions& options() const { return options_; }
   std::vector<Card>& cards() { return cards_; }
   double now() { return clock_.now(); }
+  bool quick() const { return quick_; }
+  TelemetrySample latest(const Card& card);  // empty without telemetry
+  // Mean SM clock that was sampled since then, by now(); empty of less than twenty samples.
+  std::optional<double> mean_clock_mhz(const Card& card, double since);
 
   // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have
   // ended. A GpuError becomes a finding on its GPU, which is then left out.
@@ -104,6 +109,7 @@ class Burnin {
   std::function<void(const BurninOutcome&)> on_test_;
   std::unique_ptr<Sampler> sampler_;
   std::string test_;
+  bool quick_ = true;
   BurninOutcome outcome_;
 };
 

@@ -131,9 +131,8 @@ class Product final : public MatrixProduct {
 }  // namespace
 
 std::string matrix_product_absent(GemmType type, const GpuIdentity& gpu) {
+  if (type == GemmType::fp8 && !computes_fp8(gpu)) return "8-bit floats need compute capability 8.9 or newer";
   if (!library().missing.empty()) return "cuBLASLt cannot be loaded: " + library().missing;
-  if (type == GemmType::fp8 && (gpu.major < 8 || (gpu.major == 8 && gpu.minor < 9)))
-    return "8-bit floats need compute capability 8.9 or newer";
   return {};
 }
 

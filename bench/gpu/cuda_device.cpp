@@ -106,9 +106,14 @@ class CudaDevice final : public GpuDevice {
       throw GpuError(GpuTrouble::memory, "less than 1 GiB could be allocated");
   }
 
-  std::vector<double> hbm(hbm::Operation operation, const Stretch& region, int repeats) override {
-    return timed(repeats, [&] {
-      return launch_hbm(operation, region.at, region.bytes, identity_.sms, sink_.get(), stream_.get());
+  std::vector<double> hbm(hbm::Operation operation, std::span<const Stretch> regions, int passes) override {
+    return timed(passes, [&] {
+      for (const auto& region : regions)
+        if (const cudaError_t error =
+                launch_hbm(operation, region.at, region.bytes, identity_.sms, sink_.get(), stream_.get());
+            error != cudaSuccess)
+          return error;
+      return cudaSuccess;
     });
   }
 
@@ -169,8 +174,15 @@ class CudaDevice final : public GpuDevice {
     write_word(word, value ^ std::uint64_t{1} << bit);
   }
 
+  void rest(double seconds) override {
+    use();
+    wait(stream_.get());
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  }
+
   std::vector<tile::Result> tiles(tile::Engine engine, const tile::Spec& spec, int repeats) override {
     use();
+    if (engine == tile::Engine::product) return product_tiles(spec, repeats);
     const std::size_t count = static_cast<std::size_t>(repeats) * static_cast<std::size_t>(identity_.sms);
     const auto results = shared_memory<tile::Result>(count * sizeof(tile::Result));
     check_gpu(
@@ -352,6 +364,24 @@ class CudaDevice final : public GpuDevice {
  private:
   void use() const { check_gpu(cudaSetDevice(identity_.index)); }
 
+  std::vector<tile::Result> product_tiles(const tile::Spec& spec, int repeats) {
+    const auto tiles =
+        static_cast<std::size_t>(spec.product.side) * static_cast<std::size_t>(spec.product.side);
+    const std::uint64_t bytes = std::uint64_t{2} * tile::rows *
+                                static_cast<std::uint64_t>(spec.product.side) *
+                                static_cast<std::uint64_t>(spec.product.depth);
+    std::byte* const a = piece(2 * bytes);
+    std::byte* const b = a + bytes;
+    const auto results =
+        shared_memory<tile::Result>(static_cast<std::size_t>(repeats) * tiles * sizeof(tile::Result));
+    check_gpu(launch_product_inputs(spec, a, b, stream_.get()));
+    for (int i = 0; i < repeats; ++i)
+      check_gpu(launch_product_tiles(spec.product, dealt_++, a, b,
+                                     results.get() + static_cast<std::size_t>(i) * tiles, stream_.get()));
+    wait(stream_.get());
+    return {results.get(), results.get() + static_cast<std::size_t>(repeats) * tiles};
+  }
+
   // Never cudaStreamSynchronize: it does not come back from a GPU that hangs.
   void wait(cudaStream_t stream) const {
     const auto start = SteadyTime::now();
@@ -451,6 +481,7 @@ class CudaDevice final : public GpuDevice {
   memory::Sweep last_;
   unsigned looked_ = 0;
   int shared_bytes_ = 0;
+  std::uint32_t dealt_ = 0;  // launches of the matrix product
   std::array<Product, 2> products_;
   std::shared_ptr<std::byte> host_;
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -47,6 +48,9 @@ struct GpuIdentity {
 };
 
 std::string gpu_text(const GpuIdentity& gpu);  // "GPU 3 (0000:1b:00.0)"
+
+// Compute capability 8.9 (Ada) and up.
+inline bool computes_fp8(const GpuIdentity& gpu) { return gpu.major * 10 + gpu.minor >= 89; }
 
 // A piece of the memory under test. Its words are numbered through all pieces of the GPU.
 struct Stretch {
@@ -95,8 +99,8 @@ class GpuDevice {
   virtual void take_memory(std::uint64_t most) = 0;
   virtual const std::vector<Stretch>& memory() const = 0;
 
-  virtual std::vector<double> hbm(hbm::Operation operation, const Stretch& region,
-                                  int repeats) = 0;  // seconds of each
+  // Seconds of each pass over all the regions, one after the other.
+  virtual std::vector<double> hbm(hbm::Operation operation, std::span<const Stretch> regions, int passes) = 0;
   // Copies once more, random data, and compares: 16-byte slices of the target that differ from the source.
   virtual std::uint64_t copy_differs(const Stretch& region) = 0;
 
@@ -106,7 +110,9 @@ class GpuDevice {
   virtual void look_again() = 0;
   virtual const memory::ErrorLog& errors() const = 0;
   virtual void flip_bit(std::uint64_t word, int bit) = 0;  // a planted fault
+  virtual void rest(double seconds) = 0;                   // leaves the memory alone: what leaks shows
 
+  // So many tiles of every SM; of the matrix product all tiles so many times, dealt anew each time.
   virtual std::vector<tile::Result> tiles(tile::Engine engine, const tile::Spec& spec, int repeats) = 0;
 
   virtual std::string gemm_absent(GemmType type) = 0;  // why it cannot multiply; empty if it can

@@ -1,7 +1,6 @@
 #include "bench/gpu/judge_tiles.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 #include <tuple>
@@ -13,8 +12,58 @@ namespace mlc {
 namespace {
 
 using DigestKey = std::tuple<std::uint64_t, std::uint64_t>;
+DigestKey key_of(const tile::Digest& digest) { return {digest.sum, digest.parity}; }
 
-// "SM 17 (5 of 64 repeats)", at most eight of them.
+// What each kind of tile should be, and what most SMs say of it, to tell a bad SM from a bad host.
+class Expected {
+ public:
+  Expected(tile::Engine engine, const tile::Spec& spec, std::span<const TileTable> tables)
+      : engine_(engine), spec_(spec) {
+    std::vector<std::map<DigestKey, int>> votes(static_cast<std::size_t>(tile::kinds(engine)));
+    for (int kind = 0; kind < tile::kinds(engine); ++kind)
+      golden_.push_back(tile::golden(engine, spec, kind));
+    for (const auto& table : tables)
+      for (const auto& result : table.results)
+        ++votes[kind_of(result)][key_of(result.digest)];
+    for (std::size_t kind = 0; kind < votes.size(); ++kind) {
+      int all = 0;
+      for (const auto& [key, count] : votes[kind])
+        all += count;
+      for (const auto& [key, count] : votes[kind])
+        outvoted_ = outvoted_ || (key != key_of(golden_[kind]) && all >= 16 && count * 2 > all);
+    }
+  }
+  bool is(const tile::Result& result) const { return result.digest == golden_[kind_of(result)]; }
+  bool outvoted() const { return outvoted_; }  // most SMs agree on something else
+
+ private:
+  std::size_t kind_of(const tile::Result& result) const {
+    return static_cast<std::size_t>(tile::kind_of(engine_, spec_, result.tile));
+  }
+  tile::Engine engine_;
+  const tile::Spec& spec_;
+  std::vector<tile::Digest> golden_;
+  bool outvoted_ = false;
+};
+
+// The tiles of the matrix product that are wrong whichever SM computes them, if that is all that is wrong:
+// then what they are made of is. Empty where an SM explains it.
+std::set<std::uint32_t> wrong_everywhere(const TileTable& table, const Expected& expected) {
+  std::map<std::uint32_t, std::set<std::uint32_t>> wrong;  // by tile, the SMs
+  std::set<std::uint32_t> right, tiles;
+  for (const auto& result : table.results)
+    if (expected.is(result))
+      right.insert(result.tile);
+    else
+      wrong[result.tile].insert(result.sm);
+  for (const auto& [tile, sms] : wrong) {
+    if (sms.size() < 2 || right.contains(tile)) return {};
+    tiles.insert(tile);
+  }
+  return tiles;
+}
+
+// "SM 17 (5 of 64 tiles)", at most eight of them.
 std::string list_of(const std::map<std::uint32_t, int>& wrong_by_sm,
                     const std::map<std::uint32_t, int>& seen) {
   std::string text;
@@ -22,7 +71,7 @@ std::string list_of(const std::map<std::uint32_t, int>& wrong_by_sm,
   for (const auto& [sm, wrong] : wrong_by_sm) {
     if (++shown > 8) return text + " and " + std::to_string(wrong_by_sm.size() - 8) + " more";
     text += (text.empty() ? "SM " : ", SM ") + std::to_string(sm) + " (" + std::to_string(wrong) + " of " +
-            std::to_string(seen.at(sm)) + " repeats)";
+            std::to_string(seen.at(sm)) + " tiles)";
   }
   return text;
 }
@@ -31,51 +80,40 @@ std::string list_of(const std::map<std::uint32_t, int>& wrong_by_sm,
 
 std::vector<Finding> judge_tiles(tile::Engine engine, const tile::Spec& spec,
                                  std::span<const TileTable> tables) {
-  std::array<tile::Digest, tile::seeds> golden;
-  for (int i = 0; i < tile::seeds; ++i)
-    golden[static_cast<std::size_t>(i)] = tile::golden(engine, tile::spec_of(spec, i));
-  const auto expected = [&](const tile::Result& result) {
-    return golden[result.repeat % static_cast<std::uint32_t>(tile::seeds)];
-  };
-
-  // What most SMs say of each tile, to tell a bad SM from a bad host.
-  std::array<std::map<DigestKey, int>, tile::seeds> votes;
-  for (const auto& table : tables)
-    for (const auto& result : table.results)
-      ++votes[result.repeat % static_cast<std::uint32_t>(tile::seeds)]
-             [{result.digest.sum, result.digest.parity}];
-  bool host_outvoted = false;
-  for (int i = 0; i < tile::seeds; ++i) {
-    const auto& vote = votes[static_cast<std::size_t>(i)];
-    const auto& want = golden[static_cast<std::size_t>(i)];
-    const auto all = [&] {
-      int total = 0;
-      for (const auto& [key, count] : vote)
-        total += count;
-      return total;
-    }();
-    for (const auto& [key, count] : vote)
-      host_outvoted =
-          host_outvoted || (key != DigestKey{want.sum, want.parity} && all >= 16 && count * 2 > all);
-  }
-
+  const Expected expected(engine, spec, tables);
+  const bool dealt = engine == tile::Engine::product;
   std::vector<Finding> findings;
   for (const auto& table : tables) {
-    Finding finding{.check = "burnin.sm",
-                    .subject = table.subject + ", " + std::string(tile::to_string(engine)),
-                    .expected = "the same tile from each of " + std::to_string(table.sms) +
-                                " SMs at every repeat, equal to the host's",
-                    .source = "own kernel, one block an SM, digests compared bit for bit"};
+    Finding finding{
+        .check = "burnin.sm",
+        .subject = table.subject + ", " + std::string(tile::to_string(engine)),
+        .expected =
+            (dealt
+                 ? "each tile of a matrix product the same from any of " + std::to_string(table.sms) + " SMs"
+                 : "the same tile from each of " + std::to_string(table.sms) + " SMs at every repeat") +
+            ", equal to the host's",
+        .source = dealt ? "own kernel, tiles dealt to other SMs each time, digests compared bit for bit"
+                        : "own kernel, one block an SM, digests compared bit for bit"};
     std::map<std::uint32_t, int> seen, wrong;
     for (const auto& result : table.results) {
       ++seen[result.sm];
-      if (result.digest != expected(result)) ++wrong[result.sm];
+      if (!expected.is(result)) ++wrong[result.sm];
     }
-    if (!wrong.empty() && host_outvoted) {
+    const auto everywhere =
+        dealt && !wrong.empty() ? wrong_everywhere(table, expected) : std::set<std::uint32_t>{};
+    if (!wrong.empty() && expected.outvoted()) {
       finding.status = Status::unknown;
       finding.observed = "most SMs agree on a result that is not the host's";
       finding.remedy =
           "the host's result or the build is suspect: run it on another node, and test the host's memory";
+    } else if (!everywhere.empty()) {
+      finding.status = Status::fail;
+      finding.observed = std::to_string(everywhere.size()) + " tiles are wrong whichever SM computes them (" +
+                         std::to_string(wrong.size()) + " SMs did): their inputs are, not the SMs";
+      finding.remedy =
+          "silent data corruption in memory or L2: mlc-bench gpu memory looks for the place; take the GPU "
+          "out of "
+          "service";
     } else if (!wrong.empty()) {
       finding.status = Status::fail;
       finding.observed = wrong.size() == seen.size() && seen.size() > 1

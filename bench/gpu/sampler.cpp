@@ -56,6 +56,14 @@ TelemetrySample Sampler::latest(std::size_t gpu) {
   return samples.empty() ? TelemetrySample{} : samples.back();
 }
 
+std::vector<TelemetrySample> Sampler::since(std::size_t gpu, double time_s) {
+  const std::lock_guard lock(mutex_);
+  std::vector<TelemetrySample> samples;
+  for (const auto& sample : tracks_[gpu].samples)
+    if (sample.time_s >= time_s - start_s_) samples.push_back(sample);
+  return samples;
+}
+
 std::vector<TelemetryTrack> Sampler::stop() {
   {
     const std::lock_guard lock(mutex_);

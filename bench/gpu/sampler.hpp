@@ -25,6 +25,9 @@ class Sampler {
   // The latest sample of a GPU, for the live line.
   TelemetrySample latest(std::size_t gpu);
 
+  // Those of a GPU that were taken since then, by the clock's time.
+  std::vector<TelemetrySample> since(std::size_t gpu, double time_s);
+
   // Ends the sampling and reads the counters after. Idempotent.
   std::vector<TelemetryTrack> stop();
 

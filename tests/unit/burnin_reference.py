@@ -40,12 +40,12 @@ def small(matrix, line, k):
     return (h >> k % 16 * 4 & 15) - 8
 
 
-def product(rounds):
-    a = [[small(0, row, k) for k in range(256)] for row in range(64)]
-    b = [[small(1, column, k) for k in range(256)] for column in range(64)]
-    for row in a:
-        for column in b:
-            value = float(sum(x * y for x, y in zip(row, column)) * rounds)
+def product(rounds, scale=lambda x: x, row=0, column=0, depth=128):
+    a = [[scale(small(0, row + line, k)) for k in range(depth)] for line in range(128)]
+    b = [[scale(small(1, column + line, k)) for k in range(depth)] for line in range(128)]
+    for left in a:
+        for right in b:
+            value = float(sum(x * y for x, y in zip(left, right)) * rounds)
             yield struct.unpack("<I", struct.pack("<f", value))[0]
 
 
@@ -63,7 +63,10 @@ for pattern in ("own_address", "walking_bit", "switching", "random", "modulo_20"
         words.append(f"static_assert(word({{Pattern::{pattern}, 42, false}}, {index}) == {word(pattern, index):#x}u);")
     words.append(f"static_assert(word({{Pattern::{pattern}, 42, true}}, 62) == {word(pattern, 62) ^ M64:#x}u);")
 digests = [HEADING]
-for name, elements in (("product_once", product(1)), ("product_many", product(1023)),
+for name, elements in (("product_once", product(1)), ("product_many", product(2047)),
+                       ("fp8_many", product(2047, lambda x: x >> 1)),
+                       # Row 2 and column 3 of the four kinds of tiles, 256 deep.
+                       ("large_product", product(1, row=256, column=384, depth=256)),
                        ("integer_once", map(chain, range(4096))),
                        ("shared_once", (mix64(mix64(SEED) + i & M64) for i in range(8192)))):
     total, parity = digest(elements)

@@ -50,6 +50,7 @@ GpuExpectation read_gpu_expectation(YamlMap map) {
     gpu.gemm_bf16_tflop_s = gemm->number_if("bf16_tflop_s_at_least", 0.001, 1e6);
     gpu.gemm_fp8_tflop_s = gemm->number_if("fp8_tflop_s_at_least", 0.001, 1e6);
     gpu.gemm_spread = share(*gemm, "below_median").value_or(gpu.gemm_spread);
+    gpu.gemm_clock_spread = share(*gemm, "per_clock_below_median").value_or(gpu.gemm_clock_spread);
     gemm->finish();
   }
   if (auto pcie = map.map_if("pcie")) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "bench/gpu/burnin.hpp"
 #include "kernels/gemm_data.hpp"
@@ -51,6 +52,48 @@ void judge_digests(Burnin& node, std::string_view type,
   }
 }
 
+// What a GPU computes at each GHz of its clock is the same on every card of a kind, however hot it is and
+// however much power it is given: a card that is slow by its clock wants cooling or power, one that is slow
+// at its clock is at fault. Dense operations of an SM and cycle: NVIDIA's H100 white paper (4096 in bf16,
+// twice that in fp8); half of it on an A100, twice on a B200, by their data sheets.
+double operations_per_cycle(const GpuIdentity& gpu, GemmType type) {
+  const double bf16 = gpu.major == 8 && gpu.minor == 0 ? 2048
+                      : gpu.major == 9                 ? 4096
+                      : gpu.major == 10                ? 8192
+                                                       : 0;
+  return bf16 * (type == GemmType::fp8 ? 2 : 1) * gpu.sms;
+}
+
+void judge_by_clock(Burnin& node, GemmType type, std::string_view name,
+                    const std::vector<std::vector<double>>& rates, double since) {
+  auto& cards = node.cards();
+  std::vector<std::vector<double>> per_ghz(cards.size());
+  std::vector<double> limits(cards.size());
+  for (std::size_t i = 0; i < cards.size(); ++i) {
+    if (cards[i].lost || rates[i].empty()) continue;
+    const auto clock = node.mean_clock_mhz(cards[i], since);
+    if (!clock || *clock <= 0) return;  // too short, or a driver that does not say
+    per_ghz[i] = {median_of(rates[i]) / (*clock / 1e3)};
+    limits[i] = operations_per_cycle(cards[i].device->identity(), type) / 1e3;
+  }
+  node.judge(
+      {.check = "burnin.gemm-" + std::string(name) + "-clock",
+       .unit = "TFLOP/s per GHz",
+       .decimals = 0,
+       .spread = node.expected().gemm_clock_spread,
+       .source = "cuBLASLt, by the mean SM clock of the same time (NVML)",
+       .remedy =
+           "this GPU computes less at the same clock than its siblings: it is at fault, not its cooling "
+           "or power; mlc-bench gpu sm, then take it out of service"},
+      "gemm", std::string(name) + " per GHz", per_ghz, limits);
+}
+
+// A card without 8-bit tensor cores is asked for none, unless the policy wants a figure of it.
+Status without(const Burnin& node, GemmType type, const GpuIdentity& gpu) {
+  return type == GemmType::fp8 && !computes_fp8(gpu) && !node.expected().gemm_fp8_tflop_s ? Status::skip
+                                                                                          : Status::unknown;
+}
+
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   for (const auto& [type, name, share] : soaks) {
@@ -61,6 +104,7 @@ void run(Burnin& node, double seconds) {
     // In bursts of about a second, so that the live line moves; the GPU is not idle long enough between to
     // cool down.
     bool warm = false;
+    double warm_since = start;
     do {
       node.say(std::string(name) + ", " + fixed(node.now() - start, 0) + " s");
       node.each([&, type = type](Burnin::Card& card) {
@@ -78,7 +122,7 @@ void run(Burnin& node, double seconds) {
       });
       if (std::ranges::all_of(absent, [](const std::string& why) { return !why.empty(); })) break;
       if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
-      warm = true;
+      if (!std::exchange(warm, true)) warm_since = node.now();
     } while (node.now() < until || std::ranges::all_of(rates, &std::vector<double>::empty));
     bool none = true;
     for (std::size_t i = 0; i < cards.size(); ++i) {
@@ -87,7 +131,7 @@ void run(Burnin& node, double seconds) {
         node.add(Finding{
             .check = "burnin.gemm-" + std::string(name),
             .subject = cards[i].subject,
-            .status = Status::unknown,
+            .status = without(node, type, cards[i].device->identity()),
             .observed = absent[i],
             .expected = "a soak of matrix products",
             .source = "cuBLASLt",
@@ -95,18 +139,19 @@ void run(Burnin& node, double seconds) {
     }
     if (none) continue;
     judge_digests(node, name, digests);
-    node.judge(
-        {.check = "burnin.gemm-" + std::string(name),
-         .unit = "TFLOP/s",
-         .decimals = 0,
-         .bound =
-             type == GemmType::bf16 ? node.expected().gemm_bf16_tflop_s : node.expected().gemm_fp8_tflop_s,
-         .spread = node.expected().gemm_spread,
-         .source = "cuBLASLt, 8192 x 8192 x 8192, random data, after warm-up",
-         .remedy =
-             "see burnin.throttle and the power and clocks of this GPU; if its clock is that of the others, "
-             "the GPU is at fault"},
-        "gemm", std::string(name), rates);
+    node.judge({.check = "burnin.gemm-" + std::string(name),
+                .unit = "TFLOP/s",
+                .decimals = 0,
+                .bound = type == GemmType::bf16 ? node.expected().gemm_bf16_tflop_s
+                                                : node.expected().gemm_fp8_tflop_s,
+                .spread = node.expected().gemm_spread,
+                .source = "cuBLASLt, 8192 x 8192 x 8192, random data, after warm-up",
+                .remedy = "burnin.gemm-" + std::string(name) +
+                          "-clock says whether it is slow at its clock, and so at fault; else it is its "
+                          "clock: see burnin.throttle, "
+                          "power and heat of this GPU"},
+               "gemm", std::string(name), rates);
+    judge_by_clock(node, type, name, rates, warm_since);
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "bench/gpu/burnin.hpp"
+#include "bench/gpu/steadiness.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -38,9 +39,45 @@ std::vector<Stretch> windows_of(const GpuDevice& device) {
   return windows;
 }
 
+// The first of them that a pass goes over: at least 4 GiB, so that its end is no matter of launches.
+std::span<const Stretch> pass_of(std::span<const Stretch> windows) {
+  std::size_t count = 0;
+  for (std::uint64_t bytes = 0; count < windows.size() && bytes < sizes::pass; ++count)
+    bytes += windows[count].bytes;
+  return windows.first(count);
+}
+
+double rate_of(Operation operation, std::span<const Stretch> regions, double seconds) {
+  double bytes = 0;
+  for (const auto& region : regions)
+    bytes += static_cast<double>(hbm::bytes_moved(operation, region.bytes));
+  return bytes / seconds / 1e9;
+}
+
+// Until clocks and rate stand still: figures of a cold GPU are not those of a working one.
+void warm_up(Burnin& node, Burnin::Card& card, std::span<const Stretch> regions) {
+  const double start = node.now(), least = start + sizes::time * sizes::warm_up,
+               most = start + sizes::time * sizes::longest_warm_up;
+  constexpr int passes = 50;  // of 4 GiB at 3 TB/s: 0.07 s
+  Steadiness steadiness;
+  for (;;) {
+    const auto times = card.device->hbm(Operation::read, regions, passes);
+    steadiness.add(rate_of(Operation::read, regions, median_of(times)), node.latest(card).sm_clock_mhz);
+    const double now = node.now();
+    if (now > most || (now > least && steadiness.steady())) return;
+  }
+}
+
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   const double until = node.now() + seconds;
+  std::vector<std::vector<Stretch>> windows(cards.size());
+  node.say("warming up");
+  node.each([&](Burnin::Card& card) {
+    auto& mine = windows[static_cast<std::size_t>(&card - cards.data())];
+    mine = windows_of(*card.device);
+    if (!mine.empty()) warm_up(node, card, pass_of(mine));
+  });
   std::vector<std::vector<double>> window_rates(cards.size());
   for (const auto& [operation, name, buffers] : hbm::operations) {
     std::vector<std::vector<double>> rates(cards.size());
@@ -50,24 +87,22 @@ void run(Burnin& node, double seconds) {
     node.each([&, operation = operation](Burnin::Card& card) {
       const auto at = static_cast<std::size_t>(&card - cards.data());
       limits[at] = theoretical(card.device->identity()) / 1e9;
-      const auto windows = windows_of(*card.device);
-      if (windows.empty()) return;
-      // Warm-up and the figure itself: at least 20 passes over at least four windows.
-      const std::size_t measured = std::min<std::size_t>(windows.size(), 4);
-      for (std::size_t w = 0; w < measured; ++w) {
-        (void)card.device->hbm(operation, windows[w], 2);
-        for (double s : card.device->hbm(operation, windows[w], 20))
-          rates[at].push_back(static_cast<double>(hbm::bytes_moved(operation, windows[w].bytes)) / s / 1e9);
-        if (operation == Operation::copy) differing[at] += card.device->copy_differs(windows[w]);
+      if (windows[at].empty()) return;
+      const auto regions = pass_of(windows[at]);
+      (void)card.device->hbm(operation, regions, 2);
+      for (double s : card.device->hbm(operation, regions, 20))
+        rates[at].push_back(rate_of(operation, regions, s));
+      if (operation == Operation::copy) {
+        for (const auto& region : regions)
+          differing[at] += card.device->copy_differs(region);
+        card.copy_bytes_s = median_of(rates[at]) * 1e9;
       }
-      if (operation == Operation::copy) card.copy_bytes_s = median_of(rates[at]) * 1e9;
       if (operation != Operation::read) return;
       // Every window of the memory, by reading, as long as there is time.
-      for (const auto& window : windows) {
+      for (const auto& window : windows[at]) {
         if (node.now() > until) break;
-        std::vector<double> times = card.device->hbm(operation, window, 5);
-        window_rates[at].push_back(static_cast<double>(hbm::bytes_moved(operation, window.bytes)) /
-                                   median_of(times) / 1e9);
+        const std::span<const Stretch> one(&window, 1);
+        window_rates[at].push_back(rate_of(operation, one, median_of(card.device->hbm(operation, one, 5))));
       }
     });
     const auto share = bound_of(node.expected(), operation);
@@ -79,7 +114,8 @@ void run(Burnin& node, double seconds) {
          .decimals = 0,
          .bound = share && limit > 0 ? std::optional(*share * limit) : std::nullopt,
          .spread = node.expected().hbm_spread,
-         .source = "own kernel over 1 GiB windows; limit: the device's memory clock and bus width",
+         .source =
+             "own kernel, 20 passes over 4 GiB after warm-up; limit: the device's memory clock and bus width",
          .remedy =
              "look for throttling, ECC errors and remapped rows on this GPU; run it alone: mlc-bench gpu hbm "
              "--gpus N; then take it out of service"},

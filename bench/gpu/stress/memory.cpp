@@ -48,18 +48,53 @@ void one_round(GpuDevice& device, Pattern pattern, std::uint64_t seed, std::uint
   ++tally.rounds;
 }
 
+std::uint64_t tested_bytes(const GpuDevice& device) {
+  std::uint64_t bytes = 0;
+  for (const auto& stretch : device.memory())
+    bytes += stretch.bytes;
+  return bytes;
+}
+
+// Random words and their inverse, each left alone for a while: a cell that leaks faster than it is refreshed
+// keeps them only as long as it is touched.
+void hold(Burnin& node, std::uint32_t round, std::vector<Tally>& tallies) {
+  auto& cards = node.cards();
+  const memory::Spec spec{Pattern::random, node.options().seed + round, false};
+  const auto sweep = [&](const Sweep& what, double passes) {
+    node.each([&](Burnin::Card& card) {
+      timed_sweep(*card.device, what, round, tested_bytes(*card.device), passes,
+                  tallies[static_cast<std::size_t>(&card - cards.data())]);
+    });
+  };
+  const double seconds = sizes::time * sizes::hold;
+  const auto rest = [&] {
+    constexpr int parts = 10;  // so that the live line moves
+    for (int i = 0; i < parts; ++i) {
+      node.say("held for " + fixed(seconds * i / parts, 0) + " of " + fixed(seconds, 0) + " s");
+      node.each([&](Burnin::Card& card) { card.device->rest(seconds / parts); });
+    }
+  };
+  sweep({spec, Step::write}, 1);
+  rest();
+  sweep({spec, Step::check_and_invert}, 2);
+  rest();
+  sweep({spec.inverse(), Step::check, true}, 1);
+  for (auto& tally : tallies)
+    ++tally.rounds;
+}
+
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
-  const double until = node.now() + seconds;
+  const bool held = !node.quick();
+  const double until = node.now() + seconds - (held ? sizes::time * 2 * sizes::hold : 0);
   std::vector<Tally> tallies(cards.size());
-  for (std::uint32_t round = 0; round == 0 || node.now() < until; ++round) {
+  std::uint32_t round = 0;
+  for (; round == 0 || node.now() < until; ++round) {
     const Pattern pattern = order[round % order.size()];
     node.say("round " + std::to_string(round + 1) + ", " + std::string(to_string(pattern)));
     node.each([&](Burnin::Card& card) {
       const auto at = static_cast<std::size_t>(&card - cards.data());
-      std::uint64_t bytes = 0;
-      for (const auto& stretch : card.device->memory())
-        bytes += stretch.bytes;
+      const std::uint64_t bytes = tested_bytes(*card.device);
       const auto& fault = node.options().fault;
       one_round(
           *card.device, pattern, node.options().seed + round, round, bytes,
@@ -70,21 +105,16 @@ void run(Burnin& node, double seconds) {
           },
           tallies[at]);
     });
-    bool any = false;
-    for (const auto& card : cards)
-      any = any || !card.lost;
-    if (!any) break;
+    if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
   }
+  if (held) hold(node, round, tallies);
   std::vector<MemoryOutcome> outcomes;
   std::vector<std::vector<double>> rates(cards.size());
   std::optional<double> slowest_copy;
   for (std::size_t i = 0; i < cards.size(); ++i) {
     auto& card = cards[i];
-    std::uint64_t tested = 0;
-    for (const auto& stretch : card.device->memory())
-      tested += stretch.bytes;
     outcomes.push_back({.subject = card.subject,
-                        .tested = tested,
+                        .tested = tested_bytes(*card.device),
                         .total = card.device->identity().memory_bytes,
                         .rounds = tallies[i].rounds,
                         .log = &card.device->errors()});
@@ -106,12 +136,13 @@ void run(Burnin& node, double seconds) {
 
 }  // namespace
 
-extern const GpuTest memory_test{
-    .name = "memory",
-    .summary = "patterns over at least 97 % of the memory, marched up, inverted, down",
-    .limit = "memory bandwidth: a sweep over 80 GB takes about 27 ms",
-    .quick_s = 20,
-    .full_s = 60,
-    .run = run};
+extern const GpuTest memory_test{.name = "memory",
+                                 .summary =
+                                     "patterns over at least 97 % of the memory, marched up, inverted, down; "
+                                     "--full holds one for 10 s each way",
+                                 .limit = "memory bandwidth: a sweep over 80 GB takes about 27 ms",
+                                 .quick_s = 20,
+                                 .full_s = 60,
+                                 .run = run};
 
 }  // namespace mlc

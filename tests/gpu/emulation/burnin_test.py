@@ -8,7 +8,8 @@ WITHOUT_LAUNCH = ["hbm", "memory", "gemm", "sm", "pcie", "nvlink", "atomics"]
 
 def gpu(*arguments, timeout=100, **emulated):
     env = clean_environment(**{"MLC_EMULATED_" + key.upper(): str(value) for key, value in emulated.items()})
-    return run("gpu", *arguments, "--policy", POLICY, env=env, program=PROGRAM, timeout=timeout)
+    policy = [] if "--policy" in arguments else ["--policy", POLICY]
+    return run("gpu", *arguments, *policy, env=env, program=PROGRAM, timeout=timeout)
 
 
 class Burnin(Case):
@@ -114,9 +115,20 @@ class Burnin(Case):
         self.assertIn("cuBLASLt cannot be loaded", found["burnin.gemm-bf16"]["observed"])
 
     def test_an_older_gpu_has_no_products_of_8_bits(self):
-        found = {one["check"]: one for one in self.findings("gemm", code=2, fault="old:gpu=0", gpus=1)["findings"]}
+        loaded = self.findings("gemm", "sm", code=0, fault="old:gpu=0", gpus=1)
+        found = {one["check"]: one for one in loaded["findings"]}
+        self.assertEqual(found["burnin.gemm-fp8"]["status"], "skip")
         self.assertIn("compute capability 8.9", found["burnin.gemm-fp8"]["observed"])
         self.assertEqual(found["burnin.gemm-bf16-repeats"]["status"], "pass")
+        engines = [one["subject"] for one in loaded["findings"] if one["check"] == "burnin.sm"]
+        self.assertEqual(len(engines), 5, engines)
+        self.assertNotIn("fp8", json.dumps(engines))
+        # A policy that wants a figure of it gets no verdict without.
+        policy = self.path("policy.yaml")
+        with open(policy, "w", encoding="utf-8") as file:
+            file.write("policy: fp8\nabout: a figure of fp8\ngpu:\n  gemm: {fp8_tflop_s_at_least: 0.001}\n")
+        done = gpu("gemm", "--policy", policy, fault="old:gpu=0", gpus=1)
+        self.assertEqual(done.code, 2, done)
 
     def test_no_driver_and_no_gpu_are_sentences(self):
         for emulated, words in (({"gpus": 0}, "no GPU is visible"), ({"fault": "no-driver:gpu=0"}, "no NVIDIA driver"),

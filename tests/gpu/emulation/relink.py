@@ -9,7 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 PROGRAMS = {"kernels": "tests/gpu/emulation/emulated_kernels_test", "device": "tests/gpu/emulation/emulated_device_test",
             "bench": "tests/gpu/emulation/mlc-bench-emulated"}
-USED_BY = {"bench/backends/nccl_comm.hpp": "bench/backends/nccl.cpp"}
+USED_BY = {"bench/backends/nccl_comm.hpp": "bench/backends/nccl.cpp", "kernels/tile.cuh": "kernels/tile.cu"}
 
 
 class Build:
@@ -30,7 +30,7 @@ class Build:
 
     def compile(self, source, target, text=None, more=()):
         """`source` is relative to the tree; `text` is in its place, where it is given. Raises CalledProcessError."""
-        if source.endswith(".hpp"):
+        if source.endswith((".hpp", ".cuh")):
             # A header in front of the tree's own, for the one file that has most of its code.
             front = os.path.splitext(target)[0] + ".headers"
             os.makedirs(os.path.join(front, os.path.dirname(source)))

@@ -32,7 +32,6 @@ def rewritten(text):
         comma = "" if re.match(r"\s*\)", text[end + 4:]) else ", "
         kernel = text[begin:mark]
         text = f'{text[:begin]}::emulation::Launch({text[mark + 3:end]}).run("{kernel}", {kernel}{comma}{text[end + 4:]}'
-    text = re.sub(r'asm volatile\("mov\.u32 %0, %%smid;" : "=r"\((\w+)\)\);', r"\1 = ::emulation::sm();", text)
     text = re.sub(r"extern __shared__ (?:__align__\(\d+\) )?unsigned char (\w+)\[\];",
                   r"unsigned char* const \1 = ::emulation::dynamic_shared();", text)
     if re.search(r"\basm\b", text):

@@ -2,7 +2,9 @@
 // by the code that judges real ones.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <mutex>
+#include <set>
 
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/stress/all.hpp"
@@ -21,11 +23,16 @@ class QuietTelemetry final : public Telemetry {
   std::string driver() const override { return "580.0"; }
   GpuState state(const std::string&) override { return {}; }
   TelemetrySample sample(const std::string&) override {
-    return {.power_w = 650, .temperature_c = 61, .reasons = 0, .pcie_generation = 5, .pcie_width = 16};
+    TelemetrySample sample{
+        .power_w = 650, .temperature_c = 61, .reasons = 0, .pcie_generation = 5, .pcie_width = 16};
+    if (!clocks.empty()) sample.sm_clock_mhz = clocks[next++ % clocks.size()];  // GPUs are asked in turns
+    return sample;
   }
   TelemetryCounters counters(const std::string&) override {
     return {.ecc_uncorrected = 0, .remap_pending = 0};
   }
+  std::vector<double> clocks;
+  std::atomic<std::size_t> next = 0;
 };
 
 // Each look at it takes half a second, so that the tests' budgets end.
@@ -53,12 +60,11 @@ class GpuBurnin : public ::testing::Test {
     for (const auto* test : all_gpu_tests())
       if (test->name != "pulse" && (names.empty() || std::ranges::count(names, test->name) > 0))
         tests.push_back(test);
-    QuietTelemetry telemetry;
     SteppingClock clock;
     Pulse pulse;
-    Burnin burnin(std::move(devices), expected_, {.node = "gpu-a", .fault = planted}, telemetry, clock, pulse,
-                  {});
-    burnin.run(tests, true);
+    Burnin burnin(std::move(devices), expected_, {.node = "gpu-a", .fault = planted, .sample_s = sample_s_},
+                  telemetry_, clock, pulse, {});
+    burnin.run(tests, quick_);
     outcome_ = burnin.outcome();
   }
 
@@ -78,6 +84,9 @@ class GpuBurnin : public ::testing::Test {
 
   const GpuExpectation expected_ = *load_policy("h100-4x200g").gpu;
   BurninOutcome outcome_;
+  QuietTelemetry telemetry_;
+  bool quick_ = true;
+  double sample_s_ = 0.1;
 };
 
 TEST_F(GpuBurnin, AHealthyNodePassesEveryTest) {
@@ -161,6 +170,51 @@ TEST_F(GpuBurnin, ABadSmIsNamedOnItsGpu) {
     EXPECT_THAT(finding.subject, HasSubstr("GPU 2"));
     EXPECT_THAT(finding.observed, HasSubstr("SM 7 ("));
   }
+}
+
+TEST_F(GpuBurnin, TilesThatAreWrongOnEverySmBlameTheirInputs) {
+  run(2, {{1, {.bad_input = true}}}, {"sm"});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), 1u) << all_bad();
+  EXPECT_THAT(failed[0].subject, AllOf(HasSubstr("GPU 1"), HasSubstr("matrix product")));
+  EXPECT_THAT(failed[0].observed, HasSubstr("64 tiles are wrong whichever SM computes them"));
+  EXPECT_THAT(failed[0].remedy, HasSubstr("memory"));
+}
+
+TEST_F(GpuBurnin, ACellThatLeaksIsFoundByTheFullFormAlone) {
+  quick_ = true;
+  run(2, {{1, {.leaky_word = 777}}}, {"memory"});
+  EXPECT_EQ(all_bad(), "");
+  quick_ = false;
+  run(2, {{1, {.leaky_word = 777}}}, {"memory"});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), 1u) << all_bad();
+  EXPECT_THAT(failed[0].subject, HasSubstr("GPU 1"));
+  EXPECT_THAT(failed[0].observed, AllOf(HasSubstr("word 777"), HasSubstr("bit 5")));
+}
+
+TEST_F(GpuBurnin, AColdGpuIsWarmedUpBeforeItIsMeasured) {
+  run(1, {{0, {.cold_passes = 300}}}, {"hbm"});
+  EXPECT_EQ(all_bad(), "");
+  // One that does not come to its rate is measured all the same.
+  run(1, {{0, {.cold_passes = 5'000}}}, {"hbm"});
+  EXPECT_NE(all_bad(), "");
+}
+
+TEST_F(GpuBurnin, AGpuThatComputesLessAtTheSameClockIsAtFaultAndAThrottledOneIsNot) {
+  telemetry_.clocks = {1500, 1500, 1500, 1350};
+  sample_s_ = 0.001;
+  const auto sampled = [&] {
+    const std::size_t enough = telemetry_.next + 25 * 4;
+    while (telemetry_.next < enough)
+      std::this_thread::yield();
+  };
+  run(4, {{0, {.while_multiplying = sampled}}, {2, {.speed = 0.9}}, {3, {.speed = 0.9}}}, {"gemm"});
+  std::set<std::string> by_clock, by_rate;
+  for (const auto& finding : with(Status::fail))
+    (finding.check.ends_with("-clock") ? by_clock : by_rate).insert(finding.subject.substr(0, 5));
+  EXPECT_EQ(by_clock, std::set<std::string>{"GPU 2"}) << all_bad();
+  EXPECT_EQ(by_rate, (std::set<std::string>{"GPU 2", "GPU 3"})) << all_bad();
 }
 
 TEST_F(GpuBurnin, OneProductThatDiffersIsSilentDataCorruption) {

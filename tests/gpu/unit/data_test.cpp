@@ -23,15 +23,50 @@ TEST(Tile, TheHostsDigestsAreThoseOfTheReference) {
     EXPECT_EQ(digest.sum, golden[0]);
     EXPECT_EQ(digest.parity, golden[1]);
   };
-  is(tile::golden(tile::Engine::tensor, {42, 1}), golden_values::product_once);
-  is(tile::golden(tile::Engine::tensor, {42, 1023}), golden_values::product_many);
-  is(tile::golden(tile::Engine::integer, {42, 1}), golden_values::integer_once);
-  is(tile::golden(tile::Engine::shared, {42, 1}), golden_values::shared_once);
+  is(tile::golden(tile::Engine::tensor, {42, 1}, 0), golden_values::product_once);
+  is(tile::golden(tile::Engine::tensor, {42, tile::most_rounds}, 0), golden_values::product_many);
+  is(tile::golden(tile::Engine::fp8, {42, tile::most_rounds}, 0), golden_values::fp8_many);
+  is(tile::golden(tile::Engine::integer, {42, 1}, 0), golden_values::integer_once);
+  is(tile::golden(tile::Engine::shared, {42, 1}, 0), golden_values::shared_once);
+  // Row 2 and column 3 of the kinds of tiles: tile (6, 11) of 16 x 16 is one of them.
+  const tile::Spec large{42, 1, {.side = 16, .depth = 256}};
+  const int kind = tile::kind_of(tile::Engine::product, large, 6 * 16 + 11);
+  EXPECT_EQ(kind, 2 * 4 + 3);
+  is(tile::golden(tile::Engine::product, large, kind), golden_values::large_product);
+}
+
+TEST(Tile, EachTileOfTheProductIsDealtOnceToOtherBlocksEachTime) {
+  for (const int side : {1, 4, 64}) {
+    const auto tiles = static_cast<std::uint32_t>(side * side);
+    std::uint32_t stayed = 0;
+    for (std::uint32_t launch = 0; launch < 70; ++launch) {
+      std::set<std::uint32_t> seen;
+      for (std::uint32_t block = 0; block < tiles; ++block) {
+        seen.insert(tile::product_tile(block, launch, side));
+        stayed += tile::product_tile(block, launch, side) == tile::product_tile(block, launch + 1, side);
+      }
+      EXPECT_EQ(seen.size(), tiles);
+      EXPECT_LT(*seen.rbegin(), tiles);
+    }
+    EXPECT_LT(stayed, 70 * tiles / (side > 1 ? 4 : 1) + 1);
+  }
+}
+
+TEST(Tile, TheInputsOfFp8AreTheirValues) {
+  // Sign, four bits of exponent with bias 7, three of mantissa.
+  for (int value = -4; value <= 3; ++value) {
+    const int bits = tile::e4m3(value), exponent = bits >> 3 & 15;
+    const double magnitude =
+        exponent == 0 ? (bits & 7) / 8.0 / 64 : std::ldexp(1 + (bits & 7) / 8.0, exponent - 7);
+    EXPECT_EQ((bits & 0x80) != 0 ? -magnitude : magnitude, value);
+  }
 }
 
 TEST(Tile, TensorCoresAndFp32UnitsHaveOneAnswer) {
-  EXPECT_EQ(tile::golden(tile::Engine::tensor, {7, 3}), tile::golden(tile::Engine::fma, {7, 3}));
-  EXPECT_FALSE(tile::golden(tile::Engine::tensor, {7, 3}) == tile::golden(tile::Engine::tensor, {8, 3}));
+  EXPECT_EQ(tile::golden(tile::Engine::tensor, {7, 3}, 2), tile::golden(tile::Engine::fma, {7, 3}, 2));
+  EXPECT_FALSE(tile::golden(tile::Engine::tensor, {7, 3}, 0) ==
+               tile::golden(tile::Engine::tensor, {8, 3}, 0));
+  EXPECT_EQ(tile::golden(tile::Engine::tensor, {7, 3}, 1), tile::golden(tile::Engine::tensor, {8, 3}, 0));
 }
 
 TEST(Tile, OneWrongBitChangesTheDigestInAnyOrder) {

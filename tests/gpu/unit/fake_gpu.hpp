@@ -22,14 +22,18 @@ struct FakeFaults {
   std::optional<std::uint64_t> stuck_word;  // its bit 3 always reads 1
   bool path_fault = false;                  // the first wrong read is correct when read again
   std::optional<int> dead_address_bit;      // words that differ in it are one cell
+  std::optional<std::uint64_t> leaky_word;  // its bit 5 is gone when it was left alone
   std::optional<std::uint32_t> bad_sm;      // flips a bit of its results
+  bool bad_input = false;                   // a row of tiles of the matrix product is wrong
+  int cold_passes = 0;                      // the memory comes to its speed from 0.8 of it in so many
   std::optional<int> bad_product;           // this product of a run differs
   std::optional<std::string> fails_in;      // a call of this name throws `failure`
   GpuTrouble failure = GpuTrouble::lost;
   std::uint64_t corrupted_copies = 0;  // bytes
   bool loses_an_addition = false;
-  std::optional<int> slow_link_to;           // the GPU of this index, at half speed
-  double memory_given = 1;                   // share of memory_bytes that can be allocated
+  std::optional<int> slow_link_to;  // the GPU of this index, at half speed
+  double memory_given = 1;          // share of memory_bytes that can be allocated
+  std::function<void()> while_multiplying;
   std::optional<std::uint64_t> slow_window;  // first word of a piece of memory at half speed
 };
 
@@ -64,11 +68,17 @@ class FakeGpu final : public GpuDevice {
   }
   const std::vector<Stretch>& memory() const override { return stretches_; }
 
-  std::vector<double> hbm(hbm::Operation operation, const Stretch& region, int repeats) override {
+  std::vector<double> hbm(hbm::Operation operation, std::span<const Stretch> regions, int passes) override {
     fail_in("hbm");
-    const bool slow = faults_.slow_window && *faults_.slow_window == region.first_word;
-    return steady(static_cast<double>(hbm::bytes_moved(operation, region.bytes)) / (slow ? 1.5e12 : 3.05e12),
-                  repeats);
+    double seconds = 0;
+    for (const auto& region : regions) {
+      const bool slow = faults_.slow_window && *faults_.slow_window == region.first_word;
+      seconds += static_cast<double>(hbm::bytes_moved(operation, region.bytes)) / (slow ? 1.5e12 : 3.05e12);
+    }
+    auto times = steady(seconds, passes);
+    for (auto& time : times)
+      if (passed_ < faults_.cold_passes) time /= 0.8 + 0.2 * passed_++ / faults_.cold_passes;
+    return times;
   }
   std::uint64_t copy_differs(const Stretch&) override { return faults_.corrupted_copies; }
 
@@ -104,15 +114,29 @@ class FakeGpu final : public GpuDevice {
   }
   const memory::ErrorLog& errors() const override { return log_; }
   void flip_bit(std::uint64_t word, int bit) override { words_.at(word) ^= std::uint64_t{1} << bit; }
+  void rest(double) override {
+    fail_in("rest");
+    if (faults_.leaky_word) words_.at(*faults_.leaky_word) &= ~std::uint64_t{32};
+  }
 
   std::vector<tile::Result> tiles(tile::Engine engine, const tile::Spec& spec, int repeats) override {
     fail_in("tiles");
     std::vector<tile::Result> results;
+    const auto add = [&](std::uint32_t sm, std::uint32_t tile) {
+      results.push_back({sm, tile, golden_of(engine, spec, tile::kind_of(engine, spec, tile))});
+      if (faults_.bad_sm == sm) results.back().digest.parity ^= 4;
+    };
+    const auto side = static_cast<std::uint32_t>(spec.product.side);
     for (int repeat = 0; repeat < repeats; ++repeat)
-      for (std::uint32_t sm = 0; sm < 12; ++sm) {
-        results.push_back(
-            {sm, static_cast<std::uint32_t>(repeat), golden_of(engine, tile::spec_of(spec, repeat))});
-        if (faults_.bad_sm == sm) results.back().digest.parity ^= 4;
+      if (engine == tile::Engine::product) {
+        for (std::uint32_t block = 0; block < side * side; ++block) {
+          add(block % 12, tile::product_tile(block, dealt_, spec.product.side));
+          if (faults_.bad_input && results.back().tile / side == 5) results.back().digest.sum ^= 9;
+        }
+        ++dealt_;
+      } else {
+        for (std::uint32_t sm = 0; sm < 12; ++sm)
+          add(sm, static_cast<std::uint32_t>(repeat));
       }
     return results;
   }
@@ -121,6 +145,7 @@ class FakeGpu final : public GpuDevice {
   void without_gemm(const std::string& why) { gemm_why_ = why; }
   GemmRun gemm(GemmType type, int repeats, std::uint64_t seed) override {
     fail_in("gemm");
+    if (faults_.while_multiplying) faults_.while_multiplying();
     GemmRun run;
     const double rate = type == GemmType::bf16 ? 730e12 : 1450e12;
     run.seconds = steady(gemm::operations(gemm_size, gemm_size, gemm_size) / rate, repeats);
@@ -176,12 +201,12 @@ class FakeGpu final : public GpuDevice {
     return faults_.stuck_word == i ? value | 8 : value;
   }
   // The host's own digests are slow in debug builds, and the same for every fake SM.
-  static tile::Digest golden_of(tile::Engine engine, const tile::Spec& spec) {
+  static tile::Digest golden_of(tile::Engine engine, const tile::Spec& spec, int kind) {
     static std::mutex mutex;
-    static std::map<std::tuple<tile::Engine, std::uint64_t, int>, tile::Digest> known;
+    static std::map<std::tuple<tile::Engine, std::uint64_t, int, int>, tile::Digest> known;
     const std::lock_guard lock(mutex);
-    const auto [entry, added] = known.try_emplace({engine, spec.seed, spec.rounds});
-    if (added) entry->second = tile::golden(engine, spec);
+    const auto [entry, added] = known.try_emplace({engine, spec.seed, spec.rounds, kind});
+    if (added) entry->second = tile::golden(engine, spec, kind);
     return entry->second;
   }
 
@@ -193,6 +218,8 @@ class FakeGpu final : public GpuDevice {
   memory::ErrorLog log_;
   memory::Sweep last_;
   unsigned looked_ = 0;
+  int passed_ = 0;
+  std::uint32_t dealt_ = 0;
 };
 
 }  // namespace mlc
