@@ -1,5 +1,9 @@
 #include "bench/backends/backends.hpp"
 
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "bench/backends/mpi.hpp"
 #include "bench/backends/nccl.hpp"
 
@@ -19,10 +23,18 @@ bool one_buffer_only(std::string_view backend, std::string_view collective) {
   return backend == "mpi" && collective == "broadcast";
 }
 
-std::string default_backend() {
+std::string default_backend(bool started) {
   for (const auto& backend : all_backends())
-    if (backend.absent.empty()) return backend.name;
+    if (backend.absent.empty() && (started || backend.name != "mpi" || mpi_launcher_absent().empty()))
+      return backend.name;
   return "loopback";
+}
+
+std::string mpi_launcher_absent() {
+  const char* const other = std::getenv("MLC_MPIRUN");
+  if (other != nullptr || ::access(mpi_launcher().c_str(), X_OK) == 0) return {};
+  return mpi_launcher().empty() ? "no mpirun was found when this was built"
+                                : mpi_launcher() + " is not here (Debian: openmpi-bin)";
 }
 
 }  // namespace mlc

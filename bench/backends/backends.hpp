@@ -20,7 +20,11 @@ std::vector<BackendInfo> all_backends();
 // in place, whatever placement is asked for.
 bool one_buffer_only(std::string_view backend, std::string_view collective);
 
-// nccl where it can be used, else mpi, else shm.
-std::string default_backend();
+// nccl where it can be used, else mpi, if its ranks can be started or have been, else shm.
+std::string default_backend(bool started = false);
+
+// Why no rank can be started over MPI; empty if one can. MLC_MPIRUN names another launcher, which is
+// believed.
+std::string mpi_launcher_absent();
 
 }  // namespace mlc

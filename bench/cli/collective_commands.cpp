@@ -292,10 +292,8 @@ ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions&
   LaunchRequest launch_request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
                                .program = std::filesystem::canonical("/proc/self/exe").string(),
                                .arguments = arguments};
-  if (launch_request.mpirun.empty())
-    throw BackendError(
-        "no mpirun was found when this was built; run it under one (mpirun -n 2 mlc-bench ...), or take "
-        "--backend loopback");
+  if (const auto why = mpi_launcher_absent(); !why.empty())
+    throw BackendError(why + ": run it under one (mpirun -n 2 mlc-bench ...), or take --backend shm");
   launch_request.cpus = usable_cpus(), launch_request.root = ::geteuid() == 0,
   launch_request.timeout_s = request.timeout_s;
   launch_request.hosts = request.hosts, launch_request.hostfile = options.hostfile;

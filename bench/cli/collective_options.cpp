@@ -7,6 +7,7 @@
 #include "bench/backends/nccl.hpp"
 #include "bench/cli/named_policy.hpp"
 #include "bench/cli/typed_values.hpp"
+#include "bench/ranks/launched_as.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -40,7 +41,7 @@ std::vector<T> names_from(const std::string& flag, const std::string& text, Pars
 }
 
 std::string backend_from(const std::string& name) {
-  if (name == "auto") return default_backend();
+  if (name == "auto") return default_backend(launched_as(from_environment).has_value());
   std::vector<std::string> known{"auto"};
   for (const auto& backend : all_backends()) {
     if (backend.name == name) return name;

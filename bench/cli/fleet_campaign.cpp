@@ -14,6 +14,7 @@
 #include <memory>
 #include <thread>
 
+#include "bench/backends/backends.hpp"
 #include "bench/backends/mpi.hpp"
 #include "bench/cli/fleet_leading.hpp"
 #include "bench/cli/launched_rank.hpp"
@@ -136,8 +137,8 @@ ExitCode launch_on(const std::string& hosts, const OutputOptions& output,
   LaunchRequest request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
                         .program = std::filesystem::canonical("/proc/self/exe").string(),
                         .arguments = arguments};
-  if (request.mpirun.empty())
-    throw BackendError("no mpirun was found when this was built: start it under one, or with --leader");
+  if (const auto why = mpi_launcher_absent(); !why.empty())
+    throw BackendError(why + ": start it under one, or with --leader");
   request.hosts = hostlist(hosts);
   request.ranks = static_cast<int>(request.hosts.size());
   request.cpus = usable_cpus(), request.root = ::geteuid() == 0;

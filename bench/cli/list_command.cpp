@@ -23,6 +23,9 @@ void list_backends() {
     line(backend.name, backend.summary);
     line("", backend.absent.empty() ? "available" + (backend.version.empty() ? "" : ": " + backend.version)
                                     : "not here: " + backend.absent);
+    if (const auto why = mpi_launcher_absent();
+        backend.name == "mpi" && backend.absent.empty() && !why.empty())
+      line("", "starts no ranks of its own: " + why + "; srun may");
   }
   std::printf("default here: %s\n", default_backend().c_str());
   line("rdma", "RDMA verbs over the rails themselves; its own command, mlc-bench rdma");

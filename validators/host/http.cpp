@@ -1,5 +1,9 @@
 #include "validators/host/http.hpp"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 #include "reports/record/text.hpp"
@@ -7,15 +11,45 @@
 
 namespace mlc {
 
+namespace {
+
+// Of "SCHEME://HOST:PORT/...", in lower case, an IPv6 address without its brackets; empty where there is
+// none, or a user's name in front of it: a server has no user, and "http://localhost:x@elsewhere" is
+// elsewhere.
+std::string host_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  std::string_view authority = url.substr(scheme + 3);
+  authority = authority.substr(0, authority.find_first_of("/?#\\"));
+  if (authority.find('@') != std::string_view::npos) return {};
+  std::string_view host = authority.substr(0, authority.find(':'));
+  if (authority.starts_with('[')) {
+    const auto end = authority.find(']');
+    if (end == std::string_view::npos) return {};
+    host = authority.substr(1, end - 1);
+  }
+  std::string lower(host);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower;
+}
+
+}  // namespace
+
+bool is_this_machine(std::string_view url) {
+  std::string host = host_of(url);
+  if (host.ends_with('.')) host.pop_back();
+  in_addr v4{};
+  in6_addr v6{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  if (::inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return host == "localhost";
+}
+
 std::string checked_server(std::string server, const std::string& origin) {
   while (server.ends_with('/'))
     server.pop_back();
-  const auto host_is = [&](const std::string& host) {
-    const std::string prefix = "http://" + host;
-    return server == prefix || server.starts_with(prefix + ":");
-  };
-  if (server.starts_with("https://") && server.size() > 8) return server;
-  if (host_is("localhost") || host_is("127.0.0.1") || host_is("[::1]")) return server;
+  const std::string host = host_of(server);
+  if (!host.empty() && (server.starts_with("https://") || is_this_machine(server))) return server;
   throw EndpointError(
       origin + ": the server must be https://HOST:PORT (http only for kubectl proxy on this machine), got '" +
       printable(server) + "'");

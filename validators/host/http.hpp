@@ -31,6 +31,9 @@ struct Endpoint {
 // As a URL without a slash at the end: https, or http to this machine (kubectl proxy). Throws EndpointError.
 std::string checked_server(std::string server, const std::string& origin);
 
+// localhost, 127.0.0.0/8 or ::1, whatever port and path follow.
+bool is_this_machine(std::string_view url);
+
 // A certificate, key or token. Throws EndpointError where it cannot be read or is empty: an authority that
 // says nothing must not become every authority of the system.
 std::string credential(const std::string& path, const std::string& what);

@@ -64,14 +64,6 @@ bool is_permanent(CURLcode code) {
   }
 }
 
-bool is_loopback(const std::string& server) {
-  const auto host = server.substr(std::min(server.find("://") + 3, server.size()));
-  return std::ranges::any_of(std::array<std::string_view, 3>{"127.", "localhost", "[::1]"}, [&](auto name) {
-    if (!host.starts_with(name)) return false;
-    return name.ends_with('.') || host.size() == name.size() || host[name.size()] == ':';
-  });
-}
-
 class CurlTransport : public Transport {
  public:
   CurlTransport(Endpoint endpoint, double timeout_s)
@@ -115,7 +107,7 @@ class CurlTransport : public Transport {
     const std::string url = endpoint_.server + request.path;
     check(curl_easy_setopt(curl, CURLOPT_URL, url.c_str()));
     // `kubectl proxy` on this machine: no proxy of the site's can reach that.
-    if (is_loopback(endpoint_.server)) check(curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"));
+    if (is_this_machine(endpoint_.server)) check(curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"));
     check(curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get()));
     check(curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer));
     if (request.body.empty()) {

@@ -186,5 +186,24 @@ users: [{name: me, user: {token: abc}}]
   EXPECT_THAT(why("a: &a [1]\nb: *a\n"), HasSubstr("k:2: an alias"));
 }
 
+TEST(Server, PlainHttpGoesToThisMachineAlone) {
+  for (const char* here :
+       {"http://localhost:8001", "http://LOCALHOST:8001/", "http://127.0.0.1", "http://127.9.8.7:1",
+        "http://[::1]:8001", "http://[0:0:0:0:0:0:0:1]:8001", "http://localhost./k8s/c"}) {
+    EXPECT_TRUE(is_this_machine(here)) << here;
+    EXPECT_NO_THROW(checked_server(here, "--server")) << here;
+  }
+  for (const char* elsewhere : {"http://localhost:x@example.invalid:8001", "http://localhost.example.invalid",
+                                "http://127.example.invalid", "http://128.0.0.1", "http://[::2]",
+                                "http://10.0.0.1", "http://", "http:///localhost", "http://[::1", ""}) {
+    EXPECT_FALSE(is_this_machine(elsewhere)) << elsewhere;
+    EXPECT_THROW(checked_server(elsewhere, "--server"), EndpointError) << elsewhere;
+  }
+  EXPECT_EQ(checked_server("https://10.0.0.1:6443/", ""), "https://10.0.0.1:6443");
+  EXPECT_FALSE(is_this_machine("https://127.example.invalid"));
+  EXPECT_TRUE(is_this_machine("https://localhost/k8s/clusters/c"));
+  EXPECT_THROW(checked_server("https://me:pw@10.0.0.1", ""), EndpointError);
+}
+
 }  // namespace
 }  // namespace mlc
