@@ -11,8 +11,10 @@
 #include <cstring>
 #include <random>
 #include <span>
+#include <system_error>
 
 #include "bench/ranks/frame.hpp"
+#include "bench/ranks/tcp_socket.hpp"
 #include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/digest.hpp"
@@ -174,22 +176,11 @@ bool SignedLink::wait(double seconds) const {
 }
 
 FileDescriptor listen_on(int port) {
-  FileDescriptor listener(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1, off = 0;
-  sockaddr_in6 six{};
-  six.sin6_family = AF_INET6, six.sin6_port = htons(static_cast<std::uint16_t>(port));
-  sockaddr_in four{};
-  four.sin_family = AF_INET, four.sin_port = htons(static_cast<std::uint16_t>(port));
-  const bool has_six = static_cast<bool>(listener);
-  if (!has_six) listener = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (has_six) ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (::bind(listener.get(),
-             has_six ? reinterpret_cast<const sockaddr*>(&six) : reinterpret_cast<const sockaddr*>(&four),
-             has_six ? sizeof six : sizeof four) != 0 ||
-      ::listen(listener.get(), 128) != 0)
-    throw LinkError("cannot listen on TCP port " + std::to_string(port) + ": " + std::strerror(errno));
-  return listener;
+  try {
+    return listen_on_tcp(port, 128);
+  } catch (const std::system_error& error) {
+    throw LinkError("cannot listen on TCP port " + std::to_string(port) + ": " + error.code().message());
+  }
 }
 
 std::optional<SignedLink> accept_on(const FileDescriptor& listener, const std::string& key) {
@@ -206,38 +197,13 @@ std::optional<SignedLink> accept_on(const FileDescriptor& listener, const std::s
 
 std::optional<SignedLink> connect_to(const std::string& host, int port, const std::string& key,
                                      std::string& why) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found); code != 0) {
-    why = std::string("the name does not resolve: ") + ::gai_strerror(code);
-    return std::nullopt;
+  try {
+    if (FileDescriptor socket = connect_by_tcp(host, port, 3000, why))
+      return SignedLink(std::move(socket), key, false, host);
+  } catch (const LinkError& gone) {
+    why = gone.what();
   }
-  std::optional<SignedLink> link;
-  for (const addrinfo* each = found; each != nullptr && !link; each = each->ai_next) {
-    FileDescriptor socket(::socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket) continue;
-    int error = ::connect(socket.get(), each->ai_addr, each->ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) {
-      pollfd waiting{socket.get(), POLLOUT, 0};
-      socklen_t length = sizeof error;
-      if (::poll(&waiting, 1, 3000) <= 0)
-        error = ETIMEDOUT;
-      else
-        ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-    }
-    if (error != 0) {
-      why = std::strerror(error);
-      continue;
-    }
-    try {
-      link.emplace(std::move(socket), key, false, host);
-    } catch (const LinkError& gone) {
-      why = gone.what();
-    }
-  }
-  ::freeaddrinfo(found);
-  return link;
+  return std::nullopt;
 }
 
 }  // namespace mlc

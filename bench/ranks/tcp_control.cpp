@@ -12,10 +12,12 @@
 #include <cstring>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "bench/handles/error.hpp"
 #include "bench/ranks/frame.hpp"
+#include "bench/ranks/tcp_socket.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/file_descriptor.hpp"
 
@@ -37,13 +39,6 @@ int milliseconds_until(SteadyTime end) {
 }
 
 std::string seconds_text(double seconds) { return shortest(seconds) + " s"; }
-
-struct AddressList {
-  addrinfo* first = nullptr;
-  ~AddressList() {
-    if (first) ::freeaddrinfo(first);
-  }
-};
 
 std::string address_text(const sockaddr* address, socklen_t length) {
   std::array<char, NI_MAXHOST> host{};
@@ -206,30 +201,15 @@ class Tcp final : public TcpControl {
 
 std::unique_ptr<TcpControl> listen_for_peer(int port, double timeout_s, const std::string& program_version,
                                             const std::function<void(const std::string&)>& refused) {
-  const std::string what = "cannot listen on TCP port " + std::to_string(port) + ": ";
-  FileDescriptor listener(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const bool six = static_cast<bool>(listener);
-  if (!six) listener = FileDescriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener) throw BackendError(what + std::strerror(errno));
-  const int on = 1, off = 0;
-  ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-  if (six) {
-    ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);  // IPv4 comes in mapped
-    auto& address = reinterpret_cast<sockaddr_in6&>(storage);
-    address.sin6_family = AF_INET6, address.sin6_port = htons(static_cast<std::uint16_t>(port));
-    length = sizeof address;
-  } else {
-    auto& address = reinterpret_cast<sockaddr_in&>(storage);
-    address.sin_family = AF_INET, address.sin_port = htons(static_cast<std::uint16_t>(port));
-    length = sizeof address;
+  FileDescriptor listener;
+  try {
+    listener = listen_on_tcp(port, 8);
+  } catch (const std::system_error& error) {
+    throw BackendError("cannot listen on TCP port " + std::to_string(port) + ": " + error.code().message() +
+                       (error.code().value() == EADDRINUSE
+                            ? "; another mlc-bench may be waiting there: take --listen=PORT"
+                            : ""));
   }
-  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
-      ::listen(listener.get(), 8) != 0)
-    throw BackendError(
-        what + std::strerror(errno) +
-        (errno == EADDRINUSE ? "; another mlc-bench may be waiting there: take --listen=PORT" : ""));
   const auto until = in_seconds(timeout_s);
   for (;;) {
     pollfd waiting{listener.get(), POLLIN, 0};
@@ -267,32 +247,7 @@ std::unique_ptr<TcpControl> connect_to_peer(const std::string& host, int port, d
   const auto until = in_seconds(timeout_s);
   std::string last;
   for (;;) {
-    AddressList found;
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    if (const int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found.first);
-        code != 0)
-      last = std::string("the name does not resolve: ") + ::gai_strerror(code);
-    for (const addrinfo* each = found.first; each != nullptr; each = each->ai_next) {
-      FileDescriptor socket(::socket(each->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      if (!socket) continue;
-      if (::connect(socket.get(), each->ai_addr, each->ai_addrlen) != 0 && errno != EINPROGRESS) {
-        last = std::strerror(errno);
-        continue;
-      }
-      pollfd waiting{socket.get(), POLLOUT, 0};
-      // Unanswered packets are given up after a while: the route may only be coming up.
-      if (::poll(&waiting, 1, std::min(milliseconds_until(until), 3000)) <= 0) {
-        last = "no answer";
-        continue;
-      }
-      int error = 0;
-      socklen_t length = sizeof error;
-      ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
-      if (error != 0) {
-        last = std::strerror(error);
-        continue;
-      }
+    if (FileDescriptor socket = connect_by_tcp(host, port, std::min(milliseconds_until(until), 3000), last)) {
       auto control = std::make_unique<Tcp>(std::move(socket), 0, timeout_s, name);
       try {
         control->greet(program_version);

@@ -9,6 +9,7 @@ ONCE = {  # what: the only file that may hold it
     r"infiniband/verbs\.h": "validators/host/ibverbs.cpp",
     r"\bSYS_mbind\b|numaif\.h": "validators/host/numa.cpp",
     r"\bgetifaddrs\(": "bench/ranks/roll_call.cpp",
+    r"\bIPV6_V6ONLY\b": "bench/ranks/tcp_socket.cpp",  # a port that listens
     r"\bsax_parse\(": "reports/record/json_reader.cpp",  # what others wrote is read within bounds: JSON,
     r"\bYAML::Load\w*\(": "validators/policy/yaml_document.cpp",  # and YAML
     r"(?<![.>\w])(?:::)?close\(\w": "validators/host/file_descriptor.hpp",  # a member's close() has an object before it

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "validators/checks/check.hpp"
 #include "validators/checks/rails.hpp"
 
@@ -30,21 +32,20 @@ std::vector<Finding> judge(const Facts& facts) {
     return findings.done();
   }
   const bool open_modules = facts.driver && facts.driver->find("Open Kernel") != std::string::npos;
-  bool dmabuf = !facts.rails.empty() && static_cast<bool>(facts.verbs), asked = dmabuf;
-  std::string why = facts.verbs.why;
+  std::string lacking, unknown = facts.verbs ? "" : facts.verbs.why;  // the first rail of each, and why
+  if (facts.rails.empty() && unknown.empty()) unknown = "no rail is known";
   for (const auto& rail : facts.rails) {
-    bool found = false;
-    for (const auto& port : *facts.verbs) {
-      if (port.device != rail) continue;
-      found = true;
-      if (port.dmabuf != Dmabuf::supported) dmabuf = false, why = rail + ": " + why_no_dmabuf(port);
-      if (port.dmabuf != Dmabuf::supported && port.dmabuf != Dmabuf::unsupported) asked = false;
-    }
-    if (!found) {
-      dmabuf = asked = false;
-      if (facts.verbs) why = rail + " could not be asked";
+    if (!facts.verbs) break;
+    const auto port = std::ranges::find(*facts.verbs, rail, &VerbsPort::device);
+    if (port == facts.verbs->end()) {
+      if (unknown.empty()) unknown = rail + " could not be asked";
+    } else if (port->dmabuf != Dmabuf::supported) {
+      std::string& first = port->dmabuf == Dmabuf::unsupported ? lacking : unknown;
+      if (first.empty()) first = rail + ": " + why_no_dmabuf(*port);
     }
   }
+  const bool dmabuf = lacking.empty() && unknown.empty();
+  const std::string why = lacking.empty() ? unknown : lacking;
   if (dmabuf && open_modules)
     findings.pass("node", "dmabuf, open kernel modules", expected, source);
   else if (facts.peermem)
@@ -52,7 +53,7 @@ std::vector<Finding> judge(const Facts& facts) {
                   "dmabuf", source,
                   "nvidia_peermem works but is being retired: move to the open kernel modules and a kernel "
                   "with dmabuf");
-  else if (asked || (dmabuf && facts.driver))
+  else if (!lacking.empty() || (dmabuf && facts.driver))
     findings.fail("node",
                   dmabuf ? "the driver's closed modules export no dmabuf, and nvidia_peermem is not loaded"
                          : "no dmabuf (" + why + ") and no nvidia_peermem",
