@@ -158,6 +158,10 @@ class FakePair final : public QueuePair {
 
   void copy(std::byte* to, const std::byte* from, std::uint32_t bytes, std::uint64_t nth) {
     if (faults().loses_data) return;
+    if (fabric_.access_.move) {
+      fabric_.access_.move(to, from, bytes);
+      return;
+    }
     // The last byte last, and visible after all others, as a NIC writes it.
     std::memcpy(to, from, bytes - 1);
     if (faults().corrupt_message == nth) to[0] ^= std::byte{1};
@@ -219,10 +223,17 @@ class FakeDevice final : public Device {
   std::unique_ptr<Region> register_memory(std::byte* at, std::uint64_t bytes) override {
     if (const auto error = fabric_.faults(name_.first, name_.second).register_errno)
       throw VerbsError(std::string("ibv_reg_mr: ") + std::strerror(*error), *error);
+    if (fabric_.access_.pin_errno) refuse("ibv_reg_mr", fabric_.access_.pin_errno(at, bytes));
     return std::make_unique<FakeRegion>(fabric_, at, bytes);
   }
-  std::unique_ptr<Region> register_dmabuf(int, std::uint64_t, std::uint64_t bytes, std::byte* at) override {
-    return register_memory(at, bytes);
+  std::unique_ptr<Region> register_dmabuf(int descriptor, std::uint64_t offset, std::uint64_t bytes,
+                                          std::byte* at) override {
+    if (const auto error = fabric_.faults(name_.first, name_.second).register_errno)
+      refuse("ibv_reg_dmabuf_mr", *error);
+    refuse("ibv_reg_dmabuf_mr", fabric_.access_.import_errno
+                                    ? fabric_.access_.import_errno(descriptor, offset, bytes, at)
+                                    : EOPNOTSUPP);
+    return std::make_unique<FakeRegion>(fabric_, at, bytes);
   }
   std::unique_ptr<Completions> make_completions(int entries) override {
     return std::make_unique<FakeCompletions>(fabric_, entries);
@@ -232,6 +243,9 @@ class FakeDevice final : public Device {
   }
 
  private:
+  static void refuse(const std::string& call, int error) {
+    if (error != 0) throw VerbsError(call + ": " + std::strerror(error), error);
+  }
   Fabric& fabric_;
   std::pair<int, std::string> name_;
 };

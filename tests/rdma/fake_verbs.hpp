@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -35,6 +36,16 @@ class Fabric {
     return faults_[{end, device}];
   }
   std::unique_ptr<Verbs> verbs(int end);
+
+  // How a NIC moves bytes, and what it may register: the host's memory, by default. `import` says what a
+  // descriptor is of.
+  struct Access {
+    std::function<void(std::byte* to, const std::byte* from, std::size_t bytes)> move;
+    std::function<int(const std::byte* at, std::uint64_t bytes)> pin_errno;  // of ibv_reg_mr; 0: it can
+    std::function<int(int descriptor, std::uint64_t offset, std::uint64_t bytes, const std::byte* at)>
+        import_errno;
+  };
+  void reach(Access access) { access_ = std::move(access); }
   std::uint64_t posted() const { return posted_; }
   std::set<std::uint32_t> inlined() const { return inlined_; }
   int most_chain() const { return most_chain_; }
@@ -63,6 +74,7 @@ class Fabric {
   std::map<std::pair<int, std::string>, std::uint64_t> sends_;
   std::map<std::uint32_t, Stretch> regions_;
   std::map<std::uint32_t, class FakePair*> pairs_;
+  Access access_;
   std::uint32_t next_ = 1;
   std::uint64_t posted_ = 0, unsignalled_ = 0;
   std::set<std::uint32_t> inlined_;

@@ -166,6 +166,29 @@ TEST_F(Kernels, InputsOfProductsAreTheHosts) {
   expect_inputs<pattern::Fp8E4M3>(stream);
 }
 
+// One tile, and more than blocks of one wave; as deep as a tile and deeper.
+TEST_F(Kernels, EachTileOfAProductIsTheHostsWhicheverBlockItGoesTo) {
+  for (const auto& product :
+       {tile::Product{.side = 1, .depth = 384}, tile::Product{.side = 8, .depth = 128}}) {
+    const tile::Spec spec{9, 1, product};
+    const auto tiles = static_cast<std::size_t>(product.side * product.side),
+               elements = static_cast<std::size_t>(product.side * tile::rows * product.depth);
+    const OnGpu<std::uint16_t> a(elements, stream), b(elements, stream);
+    const OnGpu<tile::Result> results(std::vector<tile::Result>(tiles), stream);
+    check_cuda(launch_product_inputs(spec, a.get(), b.get(), stream.get()));
+    for (const std::uint32_t launch : {0u, 3u}) {
+      check_cuda(launch_product_tiles(product, launch, a.get(), b.get(), results.get(), stream.get()));
+      const auto got = results.read();
+      for (std::size_t block = 0; block < tiles; ++block) {
+        EXPECT_EQ(got[block].tile,
+                  tile::product_tile(static_cast<std::uint32_t>(block), launch, product.side));
+        const int kind = tile::kind_of(tile::Engine::product, spec, got[block].tile);
+        EXPECT_EQ(got[block].digest, tile::golden(tile::Engine::product, spec, kind)) << block;
+      }
+    }
+  }
+}
+
 TEST_F(Kernels, TheFirstOfManyWrongElementsIsNamedWhateverWarpFindsIt) {
   constexpr std::uint64_t count = 5001;
   for (const std::size_t offset : {std::size_t{0}, std::size_t{1}}) {  // in slices, and one by one
