@@ -128,6 +128,7 @@ struct Case {
   RunKind kind;
   std::time_t now;
 
+  std::time_t began() const { return parse_rfc3339(report.run.started).value_or(0); }
   // A node's clock may be ahead.
   std::time_t ended() const { return std::min(end_of(report), now); }
   std::time_t expires() const { return ended() + static_cast<std::time_t>(policy.admit.valid_for_s); }
@@ -136,11 +137,15 @@ struct Case {
   std::string boot() const { return boot_of(report, node); }
   bool rebooted() const {
     const std::string known = annotation_of(node, boot_annotation);
-    return is_true() && !known.empty() && !node.boot_id.empty() && known != node.boot_id;
+    // Somebody took the annotation away: in which boot it was measured nobody knows, and a look measures
+    // nothing.
+    if (known.empty() && kind != RunKind::passive) return false;
+    return is_true() && !node.boot_id.empty() && known != node.boot_id;
   }
 
   std::string no_business() const;
   bool local_stages_stand() const;
+  bool local_stages_too_old() const;
   bool found_bad_since() const;
   bool passed_since() const;
   bool doubted_in_fabric() const;
@@ -178,6 +183,10 @@ std::string Case::no_business() const {
       if (kind == RunKind::fabric && !is_true() && label_of(node, admission_label) != "fabric")
         return "a fabric stage opens nodes that their local stages handed over (label " +
                std::string(admission_label) + "=fabric), and this one was not";
+      if (local_stages_too_old())
+        return "its local stages began " + rfc3339(began()) +
+               ", too long ago to open a node; they are run anew: kubectl label node " + node.name +
+               " --overwrite " + admission_label + "=pending";
       if (found_bad_since())
         return "run " + bounded(annotation_of(node, suspected_by_annotation), 253) +
                " found a failure after this run had ended; the node has to be tested anew: kubectl label "
@@ -200,10 +209,18 @@ bool Case::local_stages_stand() const {
   });
 }
 
-// A verdict that is published again, or late, is no answer to what another run found meanwhile.
+// A run of fabric stages began when its local ones did: the node may have waited for partners since.
+bool Case::local_stages_too_old() const {
+  return kind == RunKind::fabric && !is_true() &&
+         began() + static_cast<std::time_t>(policy.admit.valid_for_s) <= now;
+}
+
+// A verdict that is published again, or late, is no answer to what another run found meanwhile. What was
+// found on the node alone is answered by its local stages, and the fabric adds nothing to those.
 bool Case::found_bad_since() const {
   const auto suspected = parse_rfc3339(annotation_of(node, suspected_annotation));
-  return suspected && *suspected > ended() &&
+  const bool by_local_stages = kind == RunKind::fabric && !doubted_in_fabric();
+  return suspected && *suspected > (by_local_stages ? began() : ended()) &&
          annotation_of(node, suspected_by_annotation) != bounded(report.run.id, 253);
 }
 
@@ -291,8 +308,12 @@ Admission Case::passed() const {
 Admission Case::extended() const {
   const auto tested = parse_rfc3339(annotation_of(node, tested_annotation)),
              until = parse_rfc3339(annotation_of(node, expires_annotation));
-  std::time_t longest = tested ? *tested + static_cast<std::time_t>(policy.admit.extended_for_s) : 0;
-  longest = std::max(until.value_or(0), std::min(longest, expires()));
+  const auto valid = static_cast<std::time_t>(policy.admit.valid_for_s),
+             extended = static_cast<std::time_t>(policy.admit.extended_for_s);
+  std::time_t longest = tested ? *tested + extended : 0;
+  // No run gives more than this: what says so was edited.
+  const std::time_t most = now + std::max(valid, extended);
+  longest = std::max(std::min(until.value_or(0), most), std::min(longest, expires()));
   // Nobody knows any more when it was under load: somebody took the annotations away.
   if (longest == 0) longest = now;
   const bool due = longest <= now;
@@ -398,6 +419,8 @@ Admission admission_of(const Report& report, const Policy& policy, const NodeVie
   const Case one{report, policy, node, kind, now};
   if (!admits(kind))
     if (auto corrected = label_corrected(policy.admit, node); corrected.changes) return corrected;
+  if (kind == RunKind::passive)
+    if (auto owed = quarantine_owed(policy.admit, node, now); owed.changes) return owed;
   if (const std::string why = one.no_business(); !why.empty()) return left_alone(why);
   // Found by the node itself: a view of metadata does not show it.
   if (!admits(kind) && one.rebooted()) return expiry_of(policy.admit, node, now);

@@ -215,7 +215,9 @@ bool Publisher::quarantine(const std::string& name, const NodeCondition& only_wh
   if (!known_ || known_->name != name) known_ = node(name);
   if (known_->index_of(taint)) return !known_->annotations.contains(quarantined_annotation);
   std::string why;
-  if (!reserve(name, why)) {
+  // One that is shut anyway costs the fleet nothing, and takes no place of those that are open.
+  const bool shut = policy_.startup_taint && known_->index_of(*policy_.startup_taint);
+  if (!shut && !reserve(name, why)) {
     done.notes.push_back("not quarantined: " + why);
     return false;
   }

@@ -19,12 +19,12 @@ Admission left_alone(std::string why) {
 
 Admission rebooted(const AdmitPolicy& policy, const NodeView& node, const std::string& boot) {
   Admission admission;
-  admission.condition = {
-      .type = policy.condition,
-      .status = "Unknown",
-      .reason = "Rebooted",
-      .message = "validated in boot " + bounded(boot, 64) + ", now boot " + bounded(node.boot_id, 64),
-      .last_transition = {}};
+  admission.condition = {.type = policy.condition,
+                         .status = "Unknown",
+                         .reason = "Rebooted",
+                         .message = "validated in boot " + (boot.empty() ? "unknown" : bounded(boot, 64)) +
+                                    ", now boot " + bounded(node.boot_id, 64),
+                         .last_transition = {}};
   admission.labels = {{admission_label, "pending"}, {due_label, std::nullopt}};
   admission.annotations[expires_annotation] = std::nullopt;
   admission.event = {.warning = true,
@@ -76,6 +76,18 @@ Admission label_corrected(const AdmitPolicy& policy, const NodeView& node) {
   return admission;
 }
 
+Admission quarantine_owed(const AdmitPolicy& policy, const NodeView& node, std::time_t now) {
+  if (!policy.quarantine || status_of(node, policy.condition) != "False" ||
+      label_of(node, admission_label) != "refused")
+    return left_alone("it is not refused");
+  if (node.index_of(policy.quarantine->taint)) return left_alone("it is in quarantine");
+  Admission admission;
+  admission.all_it_can = admission.quarantine = true;
+  admission.condition = node.conditions.at(policy.condition);
+  admission.annotations[looked_annotation] = rfc3339(now);  // the next try is an hour later
+  return admission;
+}
+
 Admission beginning_of(const std::string& run_id, const AdmitPolicy& policy, const NodeView& node,
                        RunKind kind) {
   if (kind != RunKind::burnin)
@@ -109,7 +121,7 @@ Admission expiry_of(const AdmitPolicy& policy, const NodeView& node, std::time_t
     return left_alone(policy.condition + " is not True");
   const std::string boot = annotation_of(node, boot_annotation),
                     until = annotation_of(node, expires_annotation);
-  if (!boot.empty() && !node.boot_id.empty() && boot != node.boot_id) return rebooted(policy, node, boot);
+  if (!node.boot_id.empty() && boot != node.boot_id) return rebooted(policy, node, boot);
   const auto expires = parse_rfc3339(until);
   if (expires && *expires > now) return left_alone("good until " + until);
   const bool said = metadata_alone || node.conditions.at(policy.condition).reason == due_reason;

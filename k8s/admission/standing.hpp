@@ -22,4 +22,8 @@ std::string untested_label(const AdmitPolicy& policy, const NodeView& node);
 // it. Changes nothing otherwise.
 Admission label_corrected(const AdmitPolicy& policy, const NodeView& node);
 
+// A refused node that is still open to work, since more of the fleet than the policy allows had failed in
+// that hour: it is taken out now, if there is room.
+Admission quarantine_owed(const AdmitPolicy& policy, const NodeView& node, std::time_t now);
+
 }  // namespace mlc

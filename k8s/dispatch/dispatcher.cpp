@@ -113,16 +113,20 @@ Fleet Dispatcher::look() {
       [&](const nlohmann::json& item) {
         if (auto job = read_job(item)) fleet.jobs.push_back(std::move(*job));
       });
-  std::vector<JobPod> pods;
-  try {
+  const auto pods = [&](const std::string& selector) {
+    std::vector<JobPod> found;
     list(
-        "/api/v1/namespaces/" + policy_.dispatch.job_namespace +
-            "/pods?labelSelector=" + query_escaped(job_name_label) + live_pods,
-        jobs_in_a_page, "application/json", [&] { pods.clear(); },
+        "/api/v1/namespaces/" + policy_.dispatch.job_namespace + "/pods?labelSelector=" + selector,
+        jobs_in_a_page, "application/json", [&] { found.clear(); },
         [&](const nlohmann::json& item) {
-          if (auto pod = read_job_pod(item)) pods.push_back(std::move(*pod));
+          if (auto pod = read_job_pod(item)) found.push_back(std::move(*pod));
         });
-    add_pods(fleet, pods);
+    return found;
+  };
+  try {
+    add_pods(fleet, pods(query_escaped(job_name_label) + live_pods));
+    if (const auto looks = looks_without_pass(fleet); !looks.empty())
+      add_places(fleet, pods(query_escaped(std::string(job_name_label) + " in (" + join(looks, ",") + ")")));
   } catch (const ApiError& error) {
     // Then a Job's own status has to do.
     if (!error.refused) throw;

@@ -99,6 +99,7 @@ FleetNode read_fleet_node(const Json& item) {
   node.suspected = moment(annotations, suspected_annotation);
   node.tried = moment(annotations, tried_annotation);
   node.policy = text(annotations, policy_annotation);
+  node.quarantined = !text(annotations, quarantined_annotation).empty();
   const std::string attempts = text(annotations, attempts_annotation);
   node.attempts = read_attempts(attempts), node.anew = attempts == attempts_anew;
   return node;
@@ -144,6 +145,7 @@ std::optional<JobPod> read_job_pod(const Json& item) {
   pod.job = text(part(metadata, "labels"), job_name_label);
   if (pod.job.empty()) return std::nullopt;
   pod.created = moment(metadata, "creationTimestamp").value_or(0);
+  pod.node = text(part(item, "spec"), "nodeName");
   const Json& status = part(item, "status");
   if (const Json& conditions = part(status, "conditions"); conditions.is_array())
     for (const auto& condition : conditions)
@@ -173,11 +175,26 @@ void add_pods(Fleet& fleet, const std::vector<JobPod>& pods) {
     if (found == jobs.end()) continue;
     DispatchJob& job = *found->second;
     ++(pod.begun ? job.begun : job.idle);
+    if (!pod.begun && !pod.node.empty()) job.idle_on.push_back(pod.node);
     if (pod.begun || (job.idle_since && *job.idle_since <= pod.created)) continue;
     job.idle_since = pod.created, job.idle_why = pod.why;
   }
   for (auto& [name, job] : jobs)
     if (job->begun + job->idle > 0) job->running = job->begun > 0;
+}
+
+std::vector<std::string> looks_without_pass(const Fleet& fleet) {
+  std::vector<std::string> names;
+  for (const auto& job : fleet.jobs)
+    if (job.kind == JobKind::health && job.members.empty() && job.over() && !job.passed)
+      names.push_back(job.name);
+  return names;
+}
+
+void add_places(Fleet& fleet, const std::vector<JobPod>& pods) {
+  for (auto& job : fleet.jobs)
+    if (const auto pod = std::ranges::find(pods, job.name, &JobPod::job); pod != pods.end())
+      job.on = pod->node;
 }
 
 void give_up_lost_jobs(Fleet& fleet) {

@@ -36,6 +36,7 @@ struct FleetNode {
   std::optional<std::time_t> tried;  // the last run under load that could not tell
   std::string due, tested_hour;      // labels as they are
   std::string policy;                // digest of the policy by which it was opened or handed over
+  bool quarantined = false;          // it was taken out, and says when
   AttemptsOf attempts;
   bool anew = false;  // somebody wants it tried at once, as if it never had been
 };
@@ -65,18 +66,21 @@ struct DispatchJob {
   int begun = 0, idle = 0;
   std::optional<std::time_t> idle_since;  // of the one that has waited longest to begin
   std::string idle_why;                   // what the scheduler or the kubelet says of it
+  std::vector<std::string> idle_on;       // the nodes that have a place for such a Pod, and do not begin it
+  std::string on;                         // of a look at any free node: the node that it got
 
   bool over() const { return finished.has_value(); }
   bool waiting() const { return !over() && !running; }
   const JobMember* member(const std::string& uid) const;
 };
 
-// A Pod of a Job that has not ended.
+// A Pod of a Job.
 struct JobPod {
   std::string job;
   bool begun = false;  // a container of it runs, or has run
   std::time_t created = 0;
-  std::string why;  // where it has not begun: no place, no image, ...
+  std::string why;   // where it has not begun: no place, no image, ...
+  std::string node;  // that has a place for it; empty: none yet
 };
 
 struct JobTemplate {
@@ -105,8 +109,14 @@ struct Fleet {
 // from being looked at. A pass is good for no longer than the policy gives.
 void distrust_times_ahead(Fleet& fleet, const AdmitPolicy& policy);
 
-// What Pods there are says more of a Job than its status, which forgets that they ran.
+// What Pods there are says more of a Job than its status, which forgets that they ran: those that have not
+// ended.
 void add_pods(Fleet& fleet, const std::vector<JobPod>& pods);
+
+// Looks at any free node that ended without a pass.
+std::vector<std::string> looks_without_pass(const Fleet& fleet);
+// Which nodes those had got, by their Pods.
+void add_places(Fleet& fleet, const std::vector<JobPod>& pods);
 
 // A Pod on a node that has lost its power is never seen to end, and so its Job is never seen to fail: what
 // was told to end longer ago than any Pod takes is over.

@@ -16,8 +16,14 @@ namespace {
 constexpr std::size_t marks_at_once = 100;
 constexpr double hour_s = 3600;
 
-// Whose turn it is goes by when it was last tried: one that could not tell must not keep the others waiting.
-std::optional<std::time_t> under_load(const FleetNode& node) { return std::max(node.tested, node.tried); }
+// Whose turn it is goes by when it was last tried: one that could not tell, or where a Pod does not begin,
+// must not keep the others waiting.
+std::optional<std::time_t> under_load(const RoundState& state, const FleetNode& node) {
+  const Attempts& record = state.record(node, JobKind::health);
+  const bool spent = record.misses > 0 && record.after &&
+                     static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s;
+  return std::max({node.tested, node.tried, spent ? record.after : std::nullopt});
+}
 
 void mark_nodes(RoundState& state) {
   std::size_t marks = 0;
@@ -25,12 +31,15 @@ void mark_nodes(RoundState& state) {
     if (marks >= marks_at_once) return;
     const bool over = node.state == "admitted" && node.expires && *node.expires <= state.now;
     const bool doubted = node.state == "admitted" && node.suspected.has_value();
-    if (over && node.due != "true")
+    const bool shunned = state.begins_nothing(node);
+    if (shunned && node.due != "true")
+      state.label(node, due_label, "true", "Pods do not begin there: no witness"), ++marks;
+    else if (over && node.due != "true")
       state.label(node, due_label, "true", "was good until " + rfc3339(*node.expires) + ": due for a look"),
           ++marks;
-    else if (!over && !doubted && !node.due.empty())
+    else if (!over && !doubted && !shunned && !node.due.empty())
       state.label(node, due_label, std::nullopt, "no longer due"), ++marks;
-    const auto last = under_load(node);
+    const auto last = under_load(state, node);
     if (node.state != "admitted" || (!last && node.tested_hour.empty())) continue;
     const std::string hour =
         std::to_string(static_cast<long long>(last.value_or(0) / static_cast<std::time_t>(hour_s)));
@@ -51,13 +60,17 @@ std::time_t passive_due(const RoundState& state, const FleetNode& node) {
   const std::time_t last = std::max(node.looked.value_or(0), node.tested.value_or(0));
   const auto soon = static_cast<std::time_t>(state.policy.dispatch.retry_first_s);
   // Its label may be somebody's word alone: at once, and where a look has not mended that, not every minute.
+  if (owes_quarantine(state, node)) return node.looked.value_or(0) + static_cast<std::time_t>(hour_s);
   if (!node.expires) return node.looked ? *node.looked + soon : last;
   // What it showed was of another boot. The look finds that on the node itself, and then it is pending again.
   if (const auto reboot = state.fleet.reboots.find(node.name);
       reboot != state.fleet.reboots.end() && reboot->second > last && reboot->second <= state.now)
     return reboot->second;
   if (node.suspected) return std::max(*node.suspected, node.looked.value_or(0)) + soon;
-  return last + static_cast<std::time_t>(state.policy.dispatch.passive_every_s);
+  const std::time_t turn = last + static_cast<std::time_t>(state.policy.dispatch.passive_every_s);
+  // One that came to nothing is no look.
+  const Attempts& record = state.record(node, JobKind::passive);
+  return record.misses > 0 && record.after ? std::min(turn, *record.after) : turn;
 }
 
 std::string count_of_nodes(std::size_t n) { return std::to_string(n) + (n == 1 ? " node" : " nodes"); }
@@ -82,6 +95,19 @@ void note_overdue(RoundState& state) {
                                 " get pods -l app.kubernetes.io/component=passive");
 }
 
+void note_where_nothing_begins(RoundState& state) {
+  std::size_t count = 0;
+  const FleetNode* one = nullptr;
+  for (const auto& node : state.fleet.nodes)
+    if (state.begins_nothing(node)) ++count, one = &node;
+  if (one != nullptr)
+    state.round.notes.push_back("Pods do not begin on " + count_of_nodes(count) + ", " + one->name +
+                                " among them (" + state.record(*one, JobKind::health).idle +
+                                "): neither looked at under load nor a witness; kubectl -n " +
+                                state.policy.dispatch.job_namespace +
+                                " get pods --field-selector spec.nodeName=" + one->name);
+}
+
 void note_other_policies(RoundState& state) {
   std::size_t others = 0;
   const FleetNode* one = nullptr;
@@ -103,7 +129,7 @@ void plan_passive(RoundState& state) {
   }
   std::vector<std::pair<std::time_t, const FleetNode*>> due;
   for (const auto& node : state.fleet.nodes) {
-    if (node.state != "admitted" || passive_due(state, node) > state.now ||
+    if ((node.state != "admitted" && !owes_quarantine(state, node)) || passive_due(state, node) > state.now ||
         held(state, state.record(node, JobKind::passive)))
       continue;
     const auto* job = state.latest(node, JobKind::passive);
@@ -169,6 +195,8 @@ HealthJobs count_health(const RoundState& state) {
     const auto limit = static_cast<std::time_t>(look_starts_within_s);
     if (state.has_found_no_place(job) && !job.leaving)
       count.missed = std::max(count.missed.value_or(0), job.began.value_or(job.created) + limit);
+    else if (state.removed(job))
+      continue;  // its node began nothing: that says nothing of the others
     else if (job.over())
       ended.emplace_back(*job.finished, job.passed);
     else
@@ -204,7 +232,7 @@ void plan_health(RoundState& state) {
   }
   const auto before = state.now - static_cast<std::time_t>(policy.health_every_s);
   const auto due = std::ranges::count_if(state.fleet.nodes, [&](const FleetNode& node) {
-    return node.state == "admitted" && under_load(node).value_or(0) <= before &&
+    return node.state == "admitted" && under_load(state, node).value_or(0) <= before &&
            state.at_work(node) == nullptr;
   });
   if (due == 0 || held(state, record)) return;
@@ -258,6 +286,7 @@ void plan_looks(RoundState& state) {
   mark_nodes(state);
   note_other_policies(state);
   note_overdue(state);
+  note_where_nothing_begins(state);
   plan_passive(state);
   plan_health(state);
   plan_ipam(state);

@@ -28,9 +28,11 @@ std::string needless(const RoundState& state, const DispatchJob& job) {
     const FleetNode* node = state.node_of(member.uid);
     if (node == nullptr) continue;
     known = known ? known : node;
-    wanted = wanted || (job.kind == JobKind::burnin   ? node->state != "admitted"
-                        : job.kind == JobKind::fabric ? node->state == "fabric"
-                                                      : node->state == "admitted");
+    wanted = wanted || (job.kind == JobKind::burnin ? node->state != "admitted"
+                        : job.kind == JobKind::fabric
+                            ? node->state == "fabric"
+                            : node->state == "admitted" ||
+                                  (job.kind == JobKind::passive && owes_quarantine(state, *node)));
   }
   if (known == nullptr) return "its node is gone";
   return wanted ? "" : "its node is " + known->state + " already";
@@ -57,6 +59,13 @@ bool is_of_another_policy(const RoundState& state, const DispatchJob& job) {
          job.configured_by != made_of->second.configured_by;
 }
 
+// Witnesses and free nodes that were the scheduler's choice.
+void spend_idle_places(RoundState& state, const DispatchJob& job, std::time_t at) {
+  for (const auto& name : job.idle_on)
+    if (std::ranges::none_of(job.members, [&](const JobMember& member) { return member.name == name; }))
+      state.spent(name, at, job.idle_why.empty() ? "it does not say why" : job.idle_why);
+}
+
 void tidy_waiting(RoundState& state, const DispatchJob& job) {
   if (job.kind == JobKind::ipam) return;  // no node waits for it, and its own deadline ends it
   if (is_of_another_policy(state, job))
@@ -68,11 +77,12 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
   const std::time_t began = std::max(job.began.value_or(job.created), job.idle_since.value_or(0));
   const auto limit = static_cast<std::time_t>(limit_of(job.kind));
   if (state.now - began <= limit) return;
+  spend_idle_places(state, job, began + limit);
   for (const auto& member : job.members)
     if (const FleetNode* node = state.node_of(member.uid);
         node != nullptr && member.number >= state.record(*node, job.kind).next)
       state.miss(*node, job.kind, member.number, began + limit, Came::to_no_place, job.idle_why);
-  state.found_no_place(job);
+  if (job.idle_on.empty()) state.found_no_place(job);
   state.remove(job, "no Pod of it began in " + shortest(limit_of(job.kind) / 60) + " minutes" +
                         (job.idle_why.empty() ? "" : ": " + job.idle_why));
 }
@@ -114,6 +124,7 @@ void end_group(RoundState& state, const DispatchJob& job) {
     if (const FleetNode* node = state.node_of(member.uid);
         node != nullptr && gave_nothing(*node, job) && member.number >= state.record(*node, job.kind).next)
       state.miss(*node, job.kind, member.number, state.now, Came::to_no_verdict);
+  spend_idle_places(state, job, state.now);
   state.remove(job, "its Pods have ended, but for " + std::to_string(job.idle) + " that never began");
 }
 
@@ -136,9 +147,11 @@ void settle_records(RoundState& state, const FleetNode& node) {
     const Attempts record = state.record(node, kind);
     if (record.misses == 0 && !record.refused) continue;
     const auto answered = kind == JobKind::health ? node.tested : node.looked;
+    // Later than what it is to answer, which was a wait before `after`.
+    const auto wait = static_cast<std::time_t>(back_off_s(state.policy.dispatch, record.misses));
     const bool settled = kind == JobKind::burnin || kind == JobKind::fabric
                              ? node.state == "admitted"
-                             : answered && record.after && *answered >= *record.after;
+                             : answered && record.after && *answered > *record.after - wait;
     if (settled)
       state.set_record(node, kind, {.next = record.next, .answers = record.answers}, "an answer came");
   }
@@ -226,10 +239,32 @@ void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time
   ++record.misses;
   record.idle = came != Came::to_no_place ? "" : idle_why.empty() ? "no place" : idle_why;
   if (came == Came::to_a_verdict || record.refused) ++record.answers;
-  record.after = at + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
+  double wait_s = back_off_s(policy.dispatch, record.misses);
+  // Whoever has the node now may be gone in an hour, and nobody else gets it while it is shut.
+  if (came == Came::to_no_place) wait_s = std::min(wait_s, no_place_wait_s);
+  record.after = at + static_cast<std::time_t>(wait_s);
   set_record(node, kind, record,
              count_text(record.misses, to_string(kind) + " Job") + " without a pass: again after " +
                  rfc3339(*record.after));
+}
+
+void RoundState::spent(const std::string& name, std::time_t at, const std::string& idle_why) {
+  const auto node = std::ranges::find(fleet.nodes, name, &FleetNode::name);
+  if (node == fleet.nodes.end() || node->state != "admitted") return;
+  Attempts record = this->record(*node, JobKind::health);
+  if (record.misses > 0 && record.after && *record.after > at) return;  // known already
+  ++record.misses, record.idle = bounded(idle_why, 200);
+  record.after = std::min(at, now) + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
+  set_record(*node, JobKind::health, record,
+             idle_why.empty() ? "a look at it came to nothing: the next is at another node"
+                              : "a Pod does not begin there (" + record.idle + "): no witness until " +
+                                    rfc3339(*record.after));
+}
+
+bool RoundState::begins_nothing(const FleetNode& node) const {
+  const Attempts& record = this->record(node, JobKind::health);
+  return node.state == "admitted" && !record.idle.empty() && record.after && *record.after > now &&
+         static_cast<double>(*record.after - now) <= policy.dispatch.retry_most_s;
 }
 
 // An answer. Before the next fabric stage come the local ones, anew and later each time.
@@ -294,6 +329,10 @@ void RoundState::write_patches() {
   }
 }
 
+bool owes_quarantine(const RoundState& state, const FleetNode& node) {
+  return state.policy.admit.quarantine && node.state == "refused" && !node.quarantined;
+}
+
 std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind) {
   return node.name.substr(0, 60) + "-" + to_string(kind) + "-" +
          name_hash(node.uid + " " + (node.tested ? rfc3339(*node.tested) : "never") + " " +
@@ -333,6 +372,13 @@ void account_for_jobs(RoundState& state) {
     else if (!job.over() && (job.kind == JobKind::burnin || job.kind == JobKind::fabric) &&
              is_of_another_policy(state, job))
       state.remove(job, "it measures by another policy than this");
+  for (const auto& job : state.fleet.jobs) {
+    if (job.on.empty()) continue;
+    const auto node = std::ranges::find(state.fleet.nodes, job.on, &FleetNode::name);
+    if (node != state.fleet.nodes.end() &&
+        std::max(node->tested.value_or(0), node->tried.value_or(0)) < job.created)
+      state.spent(job.on, *job.finished, "");
+  }
   for (const auto& node : state.fleet.nodes) {
     ++state.round.states[node.state];
     if (node.anew) begin_anew(state, node);

@@ -41,6 +41,11 @@ class RoundState {
   // A try that opened nothing ended at `at`. After a verdict the next run is a new one.
   void miss(const FleetNode& node, JobKind kind, int number, std::time_t at, Came came,
             const std::string& idle_why = {});
+  // A Pod of ours that could go anywhere got this node by `at`, and nothing came of it: the next goes
+  // elsewhere. `idle_why`: what keeps it from beginning there; empty where it began.
+  void spent(const std::string& node, std::time_t at, const std::string& idle_why);
+  // Pods of ours do not begin there, as far as is known: it is no witness.
+  bool begins_nothing(const FleetNode& node) const;
   // One that passed; what the node is since then is somebody's word, or another run's.
   void done(const FleetNode& node, JobKind kind, int number, std::time_t at);
   void set_record(const FleetNode& node, JobKind kind, const Attempts& attempts, const std::string& why);
@@ -66,6 +71,9 @@ class RoundState {
 // killed goes on.
 std::string run_id_of(const RoundState& state, const FleetNode& node, JobKind kind);
 std::string job_name_of(JobKind kind, const FleetNode& node, int number);
+
+// Refused and still open to work: its quarantine was put off, since too many had failed in that hour.
+bool owes_quarantine(const RoundState& state, const FleetNode& node);
 
 // What a Job that is not over does, for the line of its node.
 std::string how_it_is(const DispatchJob& job);

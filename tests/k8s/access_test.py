@@ -267,7 +267,7 @@ class Adversity(ClusterCase):
 
     def test_a_clock_that_is_a_day_off_admits_nothing_it_should_not(self):
         """The server's clock is the one that counts: of the ledger, of what is too old and of what is yet to come."""
-        for name in ("gpu-b", "gpu-c"):
+        for name in ("gpu-a", "gpu-b", "gpu-c"):
             self.api.add_node(name)
         self.api.date_offset_s = 86400
         self.assertEqual(self.admit(report=a_report(decision="fail")).code, 1)

@@ -201,6 +201,24 @@ class Looks(ClusterCase):
         self.admit(report=a_report(decision="fail", run_id="r4"))
         self.assertTrue(remade())
 
+    def test_a_quarantine_that_was_put_off_is_made_up_for(self):
+        for name in ("first", "second"):
+            self.api.add_node(name)
+            self.admit(node=name, report=a_report(node=name, decision="fail"))
+        self.assertEqual(self.api.taints("second"), [])
+        second = lambda: self.api.nodes["second"]["metadata"]
+        look = lambda: self.admit("--passive", node="second", report=a_report(node="second", run_id="look", plan="passive"))
+        self.assertIn("not quarantined", look().err)
+        self.assertIn("mlc-bench.io/looked-at", second()["annotations"])
+        self.api.configmaps[("mlc-bench", "mlc-bench-quarantine")]["data"]["first"] = utc(-3700)
+        look()
+        self.assertEqual(self.api.taints("second"), ["mlc-bench.io/quarantine"])
+        self.assertEqual(self.api.condition("second")["status"], "False")
+        self.assertEqual(second()["labels"]["mlc-bench.io/admission"], "refused")
+        before = len(self.api.log)
+        look()
+        self.assertNotIn("PATCH", {method for method, _, _ in self.api.log[before:]}, "it is in quarantine already")
+
 
 class Evidence(ClusterCase):
     """A report is evidence, not a verdict: what it says of itself opens nothing."""
@@ -546,7 +564,7 @@ class Races(ClusterCase):
         names = [f"gpu-{i}" for i in range(20)]
         del self.api.nodes["gpu-a"]
         for name in names:
-            self.api.add_node(name, [STARTUP])
+            self.api.add_node(name)
             self.api.add_node(f"control-{name}", labels={})
         reports = {name: self.write(f"{name}.json", json.dumps(a_report(node=name, decision="fail"))) for name in names}
         self.admit_expire()  # somebody who lists the fleet has counted it
@@ -569,12 +587,27 @@ class Races(ClusterCase):
         self.admit(node=rest, report=a_report(node=rest, decision="fail"))
         self.assertIn("mlc-bench.io/quarantine", self.api.taints(rest))
 
+    def test_nodes_that_are_shut_anyway_take_no_place_of_those_that_are_open(self):
+        names = [f"new-{i}" for i in range(5)]
+        for name in names:
+            self.api.add_node(name, [STARTUP])
+        self.api.add_node("open")
+        for name in [*names, "open"]:
+            self.assertEqual(self.admit(node=name, report=a_report(node=name, decision="fail")).code, 1)
+            self.assertIn("mlc-bench.io/quarantine", self.api.taints(name))
+            self.assertIn("mlc-bench.io/quarantined-at", self.api.nodes[name]["metadata"]["annotations"])
+        self.assertEqual(list(self.api.configmaps[("mlc-bench", "mlc-bench-quarantine")]["data"]), ["open"])
+        # One that was opened meanwhile has both taints off.
+        self.admit(node="new-0", report=a_report(node="new-0", run_id="run-2"))
+        self.assertEqual(self.api.taints("new-0"), [])
+
     def admit_expire(self):
         ran = run("admit", "--expire", "--policy", self.policy, "--publish", env=self.environment(account="operator"))
         self.assertEqual(ran.code, 0, ran)
 
     def test_without_the_ledger_nothing_is_quarantined(self):
         self.api.configmaps.clear()
+        self.api.add_node("gpu-a")
         ran = self.admit(report=a_report(decision="fail"))
         self.assertEqual(ran.code, 1, ran)
         self.assertIn("not quarantined", ran.err)

@@ -139,7 +139,11 @@ class AsRendered(ClusterCase):
         """As a burn-in an hour ago has left it. Until when it is known good."""
         metadata = self.api.nodes["gpu-a"]["metadata"]
         metadata["labels"]["mlc-bench.io/admission"] = "admitted"
-        metadata["annotations"].update({"mlc-bench.io/tested-at": utc(-3600), "mlc-bench.io/expires": utc(3600)})
+        node = self.api.nodes["gpu-a"]
+        metadata["annotations"].update({"mlc-bench.io/tested-at": utc(-3600), "mlc-bench.io/expires": utc(3600),
+                                        "mlc-bench.io/boot-id": node["status"]["nodeInfo"]["bootID"]})
+        # What opened it took the taint of new nodes away.
+        node["spec"]["taints"] = [one for one in node["spec"].get("taints", []) if one["key"] != STARTUP["key"]]
         self.api.nodes["gpu-a"]["status"]["conditions"].append(
             {"type": "MLClusterReady", "status": "True", "reason": "Admitted", "message": "", "lastTransitionTime": utc(-3600)})
         return metadata["annotations"]["mlc-bench.io/expires"]

@@ -256,10 +256,19 @@ TEST(Passive, ALookExtendsAPassUpToTheLimitAndOpensNothing) {
                 .annotations.at(expires_annotation),
             rfc3339(ended + 500))
       << "never beyond the last run under load and extended_for";
-  EXPECT_EQ(looked(Decision::pass, admitted(ended - 100, ended + 9000), "r", policy)
+  EXPECT_EQ(looked(Decision::pass, admitted(ended - 100, ended + 4950), "r", policy)
                 .annotations.at(expires_annotation),
-            rfc3339(ended + 9000))
+            rfc3339(ended + 4950))
       << "it takes no time away";
+  EXPECT_EQ(looked(Decision::pass, admitted(ended - 100, ended + 900'000), "r", policy)
+                .annotations.at(expires_annotation),
+            rfc3339(began + 700 + 5000))
+      << "but what no run gives";
+  NodeView nowhere = admitted(ended - 100, ended + 1000);
+  nowhere.annotations.erase(boot_annotation);
+  const auto of_unknown_boot = looked(Decision::pass, nowhere, "r", policy);
+  EXPECT_EQ(of_unknown_boot.condition.reason, "Rebooted") << "nobody knows in which boot it was measured";
+  EXPECT_EQ(of_unknown_boot.labels.at(admission_label), "pending");
   look = looked(Decision::pass, admitted(ended - 5000, began), "r", policy);
   EXPECT_EQ(look.condition.status, "True") << "stale is not bad";
   EXPECT_EQ(look.condition.reason, "DueForALook");
@@ -490,6 +499,47 @@ TEST(Refused, IsNamedAfterTheCondition) {
   EXPECT_EQ(refused_condition(policy), "MLClusterRefused");
   policy.condition = "example.com/BurntIn";
   EXPECT_EQ(refused_condition(policy), "example.com/BurntInRefused");
+}
+
+// A label by hand, while the local stages are of before the failure that somebody else's run has found.
+TEST(Fabric, LocalStagesOfBeforeAFailureOpenNothing) {
+  Policy policy;
+  policy.fabric.emplace(), policy.burnin.emplace();
+  NodeView shut = node("False");
+  shut.labels[admission_label] = "fabric";
+  const auto fabric = [&](std::time_t suspected, const char* in, std::time_t now = began + 700) {
+    shut.annotations = {{suspected_annotation, rfc3339(suspected)},
+                        {suspected_by_annotation, "another-run"},
+                        {suspected_in_annotation, in}};
+    return admission_of(report(Decision::pass), policy, shut, RunKind::fabric, now);
+  };
+  EXPECT_TRUE(fabric(began - 1, "health").open) << "they began after it";
+  EXPECT_FALSE(fabric(began + 1, "health").changes);
+  EXPECT_THAT(fabric(began + 1, "health").why, HasSubstr("another-run found a failure after this run"));
+  EXPECT_TRUE(fabric(began + 1, "fabric").open) << "that is what this stage answers";
+  EXPECT_FALSE(fabric(began + 700, "fabric").changes);
+  const auto late = began + static_cast<std::time_t>(policy.admit.valid_for_s) + 1;
+  EXPECT_FALSE(fabric(began - 1, "health", late).open);
+}
+
+// More of the fleet failed in an hour than the policy takes out: what was left open is taken out later.
+TEST(Quarantine, ThatWasPutOffIsMadeUpForByAPassiveLook) {
+  Policy policy;
+  policy.admit.quarantine.emplace();
+  policy.admit.quarantine->taint = {.key = "q", .value = "", .effect = "NoSchedule"};
+  NodeView shut = node("False");
+  shut.labels[admission_label] = "refused";
+  for (const Decision decision : {Decision::pass, Decision::fail, Decision::inconclusive}) {
+    const auto owed = looked(decision, shut, "r", policy);
+    EXPECT_TRUE(owed.changes && owed.quarantine && !owed.open);
+    EXPECT_EQ(owed.condition.status, "False");
+    EXPECT_TRUE(owed.labels.empty());
+    EXPECT_TRUE(owed.annotations.contains(looked_annotation));
+  }
+  shut.taints = {policy.admit.quarantine->taint};
+  EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes);
+  shut.taints.reset(), shut.labels[admission_label] = "pending";
+  EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes) << "mended, somebody says";
 }
 
 }  // namespace

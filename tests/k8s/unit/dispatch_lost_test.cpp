@@ -315,5 +315,109 @@ TEST(Attempts, ANumberThatNobodyCountedIsCountedOnce) {
   EXPECT_LE(writes, 1);
 }
 
+// Nodes that are free, since no Pod begins there: they must not be all that looks are taken at.
+TEST(Dispatch, ANodeWhereNoPodBeginsLosesItsTurnAndItsSeat) {
+  DispatchedCluster cluster;
+  cluster.policy.dispatch.health_every_s = 7 * 86400;
+  for (int i = 0; i < 12; ++i) {
+    FleetNode& node = cluster.add("n" + std::to_string(i), "admitted");
+    node.tested = cluster.fleet.now - (20 - i) * 86400, node.looked = cluster.fleet.now;
+    node.tested_hour = std::to_string(*node.tested / 3600);
+  }
+  cluster.go();
+  ASSERT_EQ(cluster.fleet.jobs.size(), 4u);
+  const auto made = cluster.fleet.now;
+  for (std::size_t i = 0; i < 4; ++i)
+    add_pods(cluster.fleet, {{.job = cluster.fleet.jobs[i].name,
+                              .created = made,
+                              .why = "ErrImagePull",
+                              .node = "n" + std::to_string(i)}});
+  const Round late = cluster.go(look_starts_within_s + 60);
+  EXPECT_EQ(late.deletions.size(), 4u);
+  EXPECT_EQ(late.creations.size(), 4u) << "at once: others are due, and nothing says that none is free";
+  EXPECT_TRUE(late.template_patches.empty());
+  const Round next = cluster.go();
+  for (const char* name : {"n0", "n3"}) {
+    const FleetNode& node = cluster.node(name);
+    EXPECT_EQ(node.due, "true") << "no witness";
+    EXPECT_GE(std::stol(node.tested_hour) * 3600 + 3600, cluster.fleet.now) << "others come first";
+  }
+  EXPECT_EQ(cluster.node("n4").due, "");
+  EXPECT_TRUE(std::ranges::any_of(next.notes, [](const std::string& note) {
+    return note.find("do not begin on 4 nodes") != std::string::npos &&
+           note.find("ErrImagePull") != std::string::npos;
+  }));
+  // Later a Pod may begin there, as far as anybody knows.
+  cluster.fleet.jobs.clear();
+  cluster.go(cluster.policy.dispatch.retry_first_s + 120);
+  cluster.go();
+  EXPECT_EQ(cluster.node("n0").due, "");
+}
+
+TEST(Dispatch, ANodeWhoseLookEndsWithoutAWordLosesItsTurn) {
+  DispatchedCluster cluster;
+  cluster.policy.dispatch.health_every_s = 7 * 86400;
+  FleetNode& bad = cluster.add("bad", "admitted");
+  bad.tested = cluster.fleet.now - 9 * 86400, bad.looked = cluster.fleet.now;
+  cluster.go();
+  DispatchJob& job = cluster.only_job();
+  job.began = cluster.fleet.now, job.finished = cluster.fleet.now + 20;
+  EXPECT_EQ(looks_without_pass(cluster.fleet), std::vector<std::string>{job.name});
+  add_places(cluster.fleet, {{.job = job.name, .begun = true, .node = "bad"}});
+  cluster.go(60);
+  const auto after = cluster.node("bad").attempts.at(JobKind::health);
+  EXPECT_EQ(after.misses, 1);
+  EXPECT_GE(std::stol(cluster.node("bad").tested_hour) * 3600 + 3600, cluster.fleet.now);
+  EXPECT_EQ(cluster.node("bad").due, "") << "a Pod begins there: a witness still";
+  cluster.go(60);
+  EXPECT_EQ(cluster.node("bad").attempts.at(JobKind::health), after) << "counted once";
+}
+
+// It wrote the condition, and then the API server was away.
+TEST(Dispatch, APassiveLookThatDidNotComeToItsEndIsTakenAgainSoon) {
+  DispatchedCluster cluster;
+  cluster.add("a", "admitted");
+  cluster.fleet.now += static_cast<std::time_t>(cluster.policy.dispatch.passive_every_s);
+  cluster.go();
+  const auto name = [&](int number) { return job_name_of(JobKind::passive, cluster.node("a"), number); };
+  ASSERT_NE(cluster.job(name(0)), nullptr);
+  cluster.job(name(0))->finished = cluster.fleet.now;
+  cluster.go(60);
+  EXPECT_EQ(cluster.job(name(1)), nullptr);
+  cluster.go(cluster.policy.dispatch.retry_first_s + 60);
+  EXPECT_NE(cluster.job(name(1)), nullptr);
+}
+
+TEST(Dispatch, ARefusedNodeThatIsOpenToWorkIsLookedAtEachHour) {
+  DispatchedCluster cluster;
+  cluster.policy.admit.quarantine.emplace();
+  cluster.add("a", "refused").looked = cluster.fleet.now - 600;
+  const auto looks = [](const Round& round) {
+    return std::ranges::count(round.creations, JobKind::passive, &CreateJob::kind);
+  };
+  EXPECT_EQ(looks(cluster.round()), 0);
+  cluster.fleet.now += 3600;
+  EXPECT_EQ(looks(cluster.go()), 1);
+  EXPECT_TRUE(cluster.go().deletions.empty());
+  cluster.fleet.jobs.clear();
+  cluster.node("a").quarantined = true;
+  EXPECT_EQ(looks(cluster.round()), 0);
+}
+
+TEST(Dispatch, ABusyNodeIsTriedAgainWithinAnHourHoweverOften) {
+  DispatchedCluster cluster;
+  cluster.add("a");
+  for (int i = 0; i < 9; ++i) {
+    const Round round = cluster.go();
+    ASSERT_EQ(cluster.fleet.jobs.size(), 1u) << i;
+    cluster.go(starts_within_s + 1);
+    ASSERT_TRUE(cluster.fleet.jobs.empty());
+    const auto after = cluster.node("a").attempts.at(JobKind::burnin).after;
+    ASSERT_TRUE(after);
+    EXPECT_LE(*after, cluster.fleet.now + 3600);
+    cluster.fleet.now = *after;
+  }
+}
+
 }  // namespace
 }  // namespace mlc
