@@ -58,7 +58,14 @@ install(CODE [[
   endif()
   file(INSTALL "${mlc_zsh_file}" DESTINATION "${CMAKE_INSTALL_PREFIX}/share/zsh/${mlc_zsh}")
 ]])
-install(FILES cmake/package/copyright ${CMAKE_BINARY_DIR}/package/changelog.gz README.md LICENSE DESTINATION ${mlc_doc})
+# Links to what no package holds are words there; the manifests lie elsewhere.
+file(READ README.md mlc_readme)
+string(REGEX REPLACE "!\\[[^]]*\\]\\([^)]*\\)\n*" "" mlc_readme "${mlc_readme}")
+string(REGEX REPLACE "\\[([^]]*)\\]\\((CONTRIBUTING[.]md|CHANGELOG[.]md|tests/[^)]*|reports/[^)]*)\\)" "\\1" mlc_readme "${mlc_readme}")
+string(REPLACE "](k8s/manifests)" "](../../mlc-bench/manifests)" mlc_readme "${mlc_readme}")
+file(WRITE ${CMAKE_BINARY_DIR}/package/README.md "${mlc_readme}")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/README.md)
+install(FILES cmake/package/copyright ${CMAKE_BINARY_DIR}/package/changelog.gz ${CMAKE_BINARY_DIR}/package/README.md LICENSE DESTINATION ${mlc_doc})
 
 install(DIRECTORY docs/ DESTINATION ${mlc_doc}/docs FILES_MATCHING PATTERN "*.md")
 

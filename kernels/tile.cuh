@@ -52,6 +52,7 @@ struct TensorSums {
   static __device__ int column() { return threadIdx.x / 32 % 2 * warp_columns; }
 
   __device__ void add_product(const Shared& shared) {
+#pragma unroll 1  // all of them at once would not fit into registers
     for (int k = 0; k < depth; k += fragment) {
       wmma::fragment<wmma::matrix_a, fragment, fragment, fragment, __nv_bfloat16, wmma::row_major> a[down];
       wmma::fragment<wmma::matrix_b, fragment, fragment, fragment, __nv_bfloat16, wmma::col_major> b[across];

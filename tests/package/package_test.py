@@ -50,6 +50,11 @@ class Package(Case):
             changes = f.read()
         self.assertTrue(changes.startswith(f"{NAME} ({version}) "), changes[:200])
         self.assertIn(entry, changes)
+        doc = f"{self.path('deb')}/usr/share/doc/{NAME}"
+        with open(f"{doc}/README.md") as f:
+            links = re.findall(r"\]\(([^)#]+)\)", f.read())
+        self.assertIn("docs/fabric.md", links)
+        self.assertEqual([one for one in links if "://" not in one and not os.path.exists(os.path.join(doc, one))], [])
 
     def test_without_its_tools_no_package_is_made(self):
         """CPack by itself makes one that depends on nothing, and says so in a line among many."""
