@@ -12,9 +12,9 @@ __device__ inline std::uint32_t this_sm() {
   return sm;
 }
 
-// sum += a b: 16 x 8 results of 32 products each, by one warp's tensor core. Which elements a lane holds: PTX ISA,
-// "Matrix fragments for mma.m16n8k32". From compute capability 8.9 on; on Hopper, whose tensor cores take fp8 from
-// whole warp groups, the assembler may make half-precision products of it, which are as exact.
+// sum += a b: 16 x 8 results of 32 products each, by one warp's tensor core. Which elements a lane holds: PTX
+// ISA, "Matrix fragments for mma.m16n8k32". From compute capability 8.9 on; on Hopper, whose tensor cores
+// take fp8 from whole warp groups, the assembler may make half-precision products of it, which are as exact.
 __device__ inline void multiply_e4m3(float (&sum)[4], const std::uint32_t (&a)[4],
                                      const std::uint32_t (&b)[2]) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890

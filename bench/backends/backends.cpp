@@ -30,9 +30,13 @@ std::string default_backend(bool started) {
   return "loopback";
 }
 
-std::string mpi_launcher_absent() {
+std::string rank_launcher() {
   const char* const other = std::getenv("MLC_MPIRUN");
-  if (other != nullptr || ::access(mpi_launcher().c_str(), X_OK) == 0) return {};
+  return other != nullptr && *other != '\0' ? other : mpi_launcher();
+}
+
+std::string mpi_launcher_absent() {
+  if (rank_launcher() != mpi_launcher() || ::access(mpi_launcher().c_str(), X_OK) == 0) return {};
   return mpi_launcher().empty() ? "no mpirun was found when this was built"
                                 : mpi_launcher() + " is not here (Debian: openmpi-bin)";
 }

@@ -23,8 +23,9 @@ bool one_buffer_only(std::string_view backend, std::string_view collective);
 // nccl where it can be used, else mpi, if its ranks can be started or have been, else shm.
 std::string default_backend(bool started = false);
 
-// Why no rank can be started over MPI; empty if one can. MLC_MPIRUN names another launcher, which is
-// believed.
+// What starts ranks over MPI: $MLC_MPIRUN, else the mpirun that belongs to the library.
+std::string rank_launcher();
+// Why no rank can be started so; empty if one can. What MLC_MPIRUN names is believed.
 std::string mpi_launcher_absent();
 
 }  // namespace mlc

@@ -289,11 +289,14 @@ ExitCode launch_local(const CollectiveRequest& request, const CollectiveOptions&
 
 ExitCode launch_ranks(const CollectiveRequest& request, const CollectiveOptions& options,
                       const std::vector<std::string>& arguments) {
-  LaunchRequest launch_request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
+  LaunchRequest launch_request{.mpirun = rank_launcher(),
                                .program = std::filesystem::canonical("/proc/self/exe").string(),
                                .arguments = arguments};
-  if (const auto why = mpi_launcher_absent(); !why.empty())
-    throw BackendError(why + ": run it under one (mpirun -n 2 mlc-bench ...), or take --backend shm");
+  if (const auto why = mpi_launcher_absent(); !why.empty()) {
+    const bool here = request.hosts.empty() && options.hostfile.empty() && options.launcher != "mpirun";
+    throw BackendError(why + ": install it, or run this under another one (mpirun -n 2 mlc-bench ...)" +
+                       (here && request.backend == "mpi" ? ", or take --backend shm" : ""));
+  }
   launch_request.cpus = usable_cpus(), launch_request.root = ::geteuid() == 0,
   launch_request.timeout_s = request.timeout_s;
   launch_request.hosts = request.hosts, launch_request.hostfile = options.hostfile;

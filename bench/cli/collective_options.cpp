@@ -40,8 +40,9 @@ std::vector<T> names_from(const std::string& flag, const std::string& text, Pars
   return values;
 }
 
-std::string backend_from(const std::string& name) {
-  if (name == "auto") return default_backend(launched_as(from_environment).has_value());
+// `mpi_wanted`: ranks that nothing but MPI starts are asked for.
+std::string backend_from(const std::string& name, bool mpi_wanted) {
+  if (name == "auto") return default_backend(mpi_wanted || launched_as(from_environment));
   std::vector<std::string> known{"auto"};
   for (const auto& backend : all_backends()) {
     if (backend.name == name) return name;
@@ -240,7 +241,8 @@ CollectiveRequest request_of(const CollectiveOptions& o) {
   request.timeout_s = seconds_from("--timeout", o.timeout);
   // Without mpirun there is no MPI to carry host memory.
   request.backend = backend_from(
-      o.backend == "auto" && o.launcher == "processes" && !nccl_absent().empty() ? "shm" : o.backend);
+      o.backend == "auto" && o.launcher == "processes" && !nccl_absent().empty() ? "shm" : o.backend,
+      o.launcher == "mpirun" || !o.hosts.empty() || !o.hostfile.empty());
   refuse_unused(o, request.backend);
   o.nccl_tests.check(request.backend);
   request.hosts = split(o.hosts);

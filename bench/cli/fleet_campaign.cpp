@@ -134,7 +134,7 @@ ExitCode as_member(const FleetCampaignOptions& options, const FleetQuestion& que
 
 ExitCode launch_on(const std::string& hosts, const OutputOptions& output,
                    const std::vector<std::string>& arguments) {
-  LaunchRequest request{.mpirun = from_environment("MLC_MPIRUN").value_or(mpi_launcher()),
+  LaunchRequest request{.mpirun = rank_launcher(),
                         .program = std::filesystem::canonical("/proc/self/exe").string(),
                         .arguments = arguments};
   if (const auto why = mpi_launcher_absent(); !why.empty())

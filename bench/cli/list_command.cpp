@@ -5,6 +5,7 @@
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/stress/all.hpp"
+#include "bench/ranks/launched_as.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
 #include "validators/host/verbs.hpp"
@@ -27,7 +28,7 @@ void list_backends() {
         backend.name == "mpi" && backend.absent.empty() && !why.empty())
       line("", "starts no ranks of its own: " + why + "; srun may");
   }
-  std::printf("default here: %s\n", default_backend().c_str());
+  std::printf("default here: %s\n", default_backend(launched_as(from_environment).has_value()).c_str());
   line("rdma", "RDMA verbs over the rails themselves; its own command, mlc-bench rdma");
   const std::string no_verbs = rdma::verbs_absent();
   line("", no_verbs.empty() ? "available: libibverbs" : "not here: " + no_verbs);

@@ -198,7 +198,7 @@ std::optional<SignedLink> accept_on(const FileDescriptor& listener, const std::s
 std::optional<SignedLink> connect_to(const std::string& host, int port, const std::string& key,
                                      std::string& why) {
   try {
-    if (FileDescriptor socket = connect_by_tcp(host, port, 3000, why))
+    if (FileDescriptor socket = connect_by_tcp(host, port, 9000, why))
       return SignedLink(std::move(socket), key, false, host);
   } catch (const LinkError& gone) {
     why = gone.what();

@@ -247,7 +247,7 @@ std::unique_ptr<TcpControl> connect_to_peer(const std::string& host, int port, d
   const auto until = in_seconds(timeout_s);
   std::string last;
   for (;;) {
-    if (FileDescriptor socket = connect_by_tcp(host, port, std::min(milliseconds_until(until), 3000), last)) {
+    if (FileDescriptor socket = connect_by_tcp(host, port, milliseconds_until(until), last)) {
       auto control = std::make_unique<Tcp>(std::move(socket), 0, timeout_s, name);
       try {
         control->greet(program_version);

@@ -5,7 +5,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -65,10 +68,14 @@ FileDescriptor connect_by_tcp(const std::string& host, int port, int patience_ms
     return {};
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> found(first, &::freeaddrinfo);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
   for (const addrinfo* each = found.get(); each != nullptr; each = each->ai_next) {
     FileDescriptor socket(::socket(each->ai_family, kind, 0));
     if (!socket) continue;
-    const int error = outcome_of(socket, *each, patience_ms);
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now())
+            .count();
+    const int error = outcome_of(socket, *each, static_cast<int>(std::clamp<std::int64_t>(left, 0, 3000)));
     if (error == 0) return socket;
     why = error == ETIMEDOUT ? "no answer" : std::strerror(error);
   }

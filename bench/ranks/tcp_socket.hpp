@@ -12,7 +12,7 @@ namespace mlc {
 FileDescriptor listen_on_tcp(int port, int backlog);
 
 // Not blocking; empty where no address answers within `patience_ms`, and `why` says what became of the last.
-// A route may only be coming up: unanswered packets are given up after a while.
+// One that does not answer is given up after three seconds: its route may only be coming up.
 FileDescriptor connect_by_tcp(const std::string& host, int port, int patience_ms, std::string& why);
 
 }  // namespace mlc

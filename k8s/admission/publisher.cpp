@@ -209,24 +209,25 @@ bool Publisher::reserve(const std::string& name, std::string& why) {
   }
 }
 
-// True where the time at which it was taken out is still to be written.
-bool Publisher::quarantine(const std::string& name, const NodeCondition& only_while, Published& done) {
+// The annotation that says since when: what is to be written of it.
+Edits Publisher::quarantine(const std::string& name, const NodeCondition& only_while, Published& done) {
   const Taint& taint = policy_.quarantine->taint;
   if (!known_ || known_->name != name) known_ = node(name);
-  if (known_->index_of(taint)) return !known_->annotations.contains(quarantined_annotation);
+  Edits since{{quarantined_annotation, rfc3339(now())}};
+  if (known_->index_of(taint)) return known_->annotations.contains(quarantined_annotation) ? Edits{} : since;
   std::string why;
   // One that is shut anyway costs the fleet nothing, and takes no place of those that are open.
   const bool shut = policy_.startup_taint && known_->index_of(*policy_.startup_taint);
   if (!shut && !reserve(name, why)) {
     done.notes.push_back("not quarantined: " + why);
-    return false;
+    return {{quarantined_annotation, std::nullopt}};
   }
   const bool changed = change(name, [&](const NodeView& view) -> std::optional<HttpRequest> {
     if (view.index_of(taint) || !is_still(view, only_while)) return std::nullopt;
     return add_taint(view, taint, view.conditions.at(only_while.type));
   });
   if (changed) done.notes.push_back("taint " + text_of(taint) + " added");
-  return true;
+  return since;
 }
 
 Published Publisher::publish(const std::string& name, const Decide& decide) {
@@ -245,8 +246,8 @@ Published Publisher::publish(const std::string& name, const Decide& decide) {
     if (policy_.quarantine) drop(name, policy_.quarantine->taint, done);
     annotations[quarantined_annotation] = std::nullopt;
   }
-  if (admission.quarantine && policy_.quarantine && quarantine(name, admission.condition, done))
-    annotations[quarantined_annotation] = rfc3339(now());
+  if (admission.quarantine && policy_.quarantine)
+    annotations.merge(quarantine(name, admission.condition, done));
   if (!metadata(name, admission.labels, annotations, admission.condition)) {
     done.notes.push_back("labels and annotations stay: another run has set " + admission.condition.type +
                          " meanwhile");

@@ -42,7 +42,7 @@ class Publisher {
  private:
   Admission condition(const std::string& name, const Decide& decide);
   void drop(const std::string& name, const Taint& taint, Published& done);
-  bool quarantine(const std::string& name, const NodeCondition& only_while, Published& done);
+  Edits quarantine(const std::string& name, const NodeCondition& only_while, Published& done);
   bool reserve(const std::string& name, std::string& why);
   HttpResponse send(const HttpRequest& request);
   std::time_t now() const;

@@ -77,10 +77,14 @@ Admission label_corrected(const AdmitPolicy& policy, const NodeView& node) {
 }
 
 Admission quarantine_owed(const AdmitPolicy& policy, const NodeView& node, std::time_t now) {
-  if (!policy.quarantine || status_of(node, policy.condition) != "False" ||
-      label_of(node, admission_label) != "refused")
+  // While it is tested again the condition is Unknown, and a refusal that was confirmed stands.
+  const bool refused =
+      label_of(node, admission_label) == "refused" &&
+      (status_of(node, policy.condition) == "False" || status_of(node, refused_condition(policy)) == "True");
+  if (!policy.quarantine || !refused || !node.conditions.contains(policy.condition))
     return left_alone("it is not refused");
-  if (node.index_of(policy.quarantine->taint)) return left_alone("it is in quarantine");
+  if (node.index_of(policy.quarantine->taint) && node.annotations.contains(quarantined_annotation))
+    return left_alone("it is in quarantine");
   Admission admission;
   admission.all_it_can = admission.quarantine = true;
   admission.condition = node.conditions.at(policy.condition);

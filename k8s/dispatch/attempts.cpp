@@ -34,7 +34,8 @@ Attempts one_of(const nlohmann::json& object) {
                     .after = std::nullopt,
                     .refused = is_set("refused"),
                     .answers = count_of(object, "runs"),
-                    .idle = {}};
+                    .idle = {},
+                    .stuck = is_set("stuck")};
   if (const auto idle = object.find("idle"); idle != object.end() && idle->is_string())
     attempts.idle = idle->get<std::string>().substr(0, longest_words);
   if (const auto after = object.find("after"); after != object.end() && after->is_string())
@@ -47,6 +48,7 @@ nlohmann::ordered_json written(const Attempts& attempts) {
   if (attempts.after) object["after"] = rfc3339(*attempts.after);
   if (attempts.refused) object["refused"] = true;
   if (!attempts.idle.empty()) object["idle"] = bounded(attempts.idle, longest_words);
+  if (attempts.stuck) object["stuck"] = true;
   if (attempts.answers > 0) object["runs"] = attempts.answers;
   return object;
 }
@@ -93,6 +95,12 @@ std::string attempts_text(const AttemptsOf& attempts) {
   for (const auto& [kind, one] : attempts)
     if (kind != JobKind::burnin && one != Attempts{}) object[to_string(kind)] = written(one);
   return object.dump();
+}
+
+double wait_s(const DispatchPolicy& policy, const Attempts& attempts) {
+  if (attempts.stuck) return std::min(no_place_wait_s, policy.retry_most_s);
+  const double wait = back_off_s(policy, attempts.misses);
+  return attempts.idle.empty() ? wait : std::min(wait, no_place_wait_s);
 }
 
 double back_off_s(const DispatchPolicy& policy, int misses) {

@@ -30,7 +30,8 @@ struct Attempts {
   bool refused = false;  // the last one refused the node: "pending" since then is an operator's word
   // Runs that ended with an answer: the next one is a new run, and does not go on where that one was.
   int answers = 0;
-  std::string idle;  // why no Pod of the last one began, in the scheduler's or the kubelet's words
+  std::string idle;    // why no Pod of the last one began, in the scheduler's or the kubelet's words
+  bool stuck = false;  // it had the node, and did not begin there
   bool operator==(const Attempts&) const = default;
 };
 
@@ -42,5 +43,12 @@ std::string attempts_text(const AttemptsOf& attempts);
 
 // Doubled with each miss, up to the policy's longest.
 double back_off_s(const DispatchPolicy& policy, int misses);
+
+// A node that was not free, or began no Pod, is tried again no later: who has it now may be gone by then, and
+// what keeps Pods from beginning is rarely the node's own.
+inline constexpr double no_place_wait_s = 3600;
+
+// From the end of the last try to `after`.
+double wait_s(const DispatchPolicy& policy, const Attempts& attempts);
 
 }  // namespace mlc

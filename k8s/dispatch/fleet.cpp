@@ -148,9 +148,13 @@ std::optional<JobPod> read_job_pod(const Json& item) {
   pod.node = text(part(item, "spec"), "nodeName");
   const Json& status = part(item, "status");
   if (const Json& conditions = part(status, "conditions"); conditions.is_array())
-    for (const auto& condition : conditions)
-      if (text(condition, "type") == "PodScheduled" && text(condition, "status") != "True")
+    for (const auto& condition : conditions) {
+      if (text(condition, "type") != "PodScheduled") continue;
+      if (text(condition, "status") == "True")
+        pod.placed = moment(condition, "lastTransitionTime");
+      else
         pod.why = text(condition, "message");
+    }
   // What is injected before it may have run: only its own container counts.
   for (const char* list : {"containerStatuses", "initContainerStatuses"})
     if (const Json& containers = part(status, list); containers.is_array())
@@ -175,7 +179,7 @@ void add_pods(Fleet& fleet, const std::vector<JobPod>& pods) {
     if (found == jobs.end()) continue;
     DispatchJob& job = *found->second;
     ++(pod.begun ? job.begun : job.idle);
-    if (!pod.begun && !pod.node.empty()) job.idle_on.push_back(pod.node);
+    if (!pod.begun && !pod.node.empty()) job.idle_on[pod.node] = pod.placed.value_or(pod.created);
     if (pod.begun || (job.idle_since && *job.idle_since <= pod.created)) continue;
     job.idle_since = pod.created, job.idle_why = pod.why;
   }

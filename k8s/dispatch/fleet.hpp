@@ -66,8 +66,9 @@ struct DispatchJob {
   int begun = 0, idle = 0;
   std::optional<std::time_t> idle_since;  // of the one that has waited longest to begin
   std::string idle_why;                   // what the scheduler or the kubelet says of it
-  std::vector<std::string> idle_on;       // the nodes that have a place for such a Pod, and do not begin it
-  std::string on;                         // of a look at any free node: the node that it got
+  std::map<std::string, std::time_t>
+      idle_on;     // the nodes that have such a Pod and do not begin it, and since when
+  std::string on;  // of a look at any free node: the node that it got
 
   bool over() const { return finished.has_value(); }
   bool waiting() const { return !over() && !running; }
@@ -79,8 +80,9 @@ struct JobPod {
   std::string job;
   bool begun = false;  // a container of it runs, or has run
   std::time_t created = 0;
-  std::string why;   // where it has not begun: no place, no image, ...
-  std::string node;  // that has a place for it; empty: none yet
+  std::string why;                         // where it has not begun: no place, no image, ...
+  std::string node;                        // that has a place for it; empty: none yet
+  std::optional<std::time_t> placed = {};  // when it got it
 };
 
 struct JobTemplate {

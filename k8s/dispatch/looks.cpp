@@ -16,13 +16,13 @@ namespace {
 constexpr std::size_t marks_at_once = 100;
 constexpr double hour_s = 3600;
 
-// Whose turn it is goes by when it was last tried: one that could not tell, or where a Pod does not begin,
-// must not keep the others waiting.
+// Whose turn it is goes by when it was last tried: one that could not tell must not keep the others waiting.
+// One where no Pod begins has its turn back when that is over.
 std::optional<std::time_t> under_load(const RoundState& state, const FleetNode& node) {
   const Attempts& record = state.record(node, JobKind::health);
-  const bool spent = record.misses > 0 && record.after &&
-                     static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s;
-  return std::max({node.tested, node.tried, spent ? record.after : std::nullopt});
+  const bool counts = record.misses > 0 && record.after && (!record.stuck || *record.after > state.now) &&
+                      static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s;
+  return std::max({node.tested, node.tried, counts ? record.after : std::nullopt});
 }
 
 void mark_nodes(RoundState& state) {
@@ -60,7 +60,9 @@ std::time_t passive_due(const RoundState& state, const FleetNode& node) {
   const std::time_t last = std::max(node.looked.value_or(0), node.tested.value_or(0));
   const auto soon = static_cast<std::time_t>(state.policy.dispatch.retry_first_s);
   // Its label may be somebody's word alone: at once, and where a look has not mended that, not every minute.
-  if (owes_quarantine(state, node)) return node.looked.value_or(0) + static_cast<std::time_t>(hour_s);
+  if (owes_quarantine(state, node))
+    return std::max(node.looked.value_or(0), node.suspected.value_or(node.created)) +
+           static_cast<std::time_t>(hour_s);
   if (!node.expires) return node.looked ? *node.looked + soon : last;
   // What it showed was of another boot. The look finds that on the node itself, and then it is pending again.
   if (const auto reboot = state.fleet.reboots.find(node.name);

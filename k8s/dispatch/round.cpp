@@ -61,8 +61,9 @@ bool is_of_another_policy(const RoundState& state, const DispatchJob& job) {
 
 // Witnesses and free nodes that were the scheduler's choice.
 void spend_idle_places(RoundState& state, const DispatchJob& job, std::time_t at) {
-  for (const auto& name : job.idle_on)
-    if (std::ranges::none_of(job.members, [&](const JobMember& member) { return member.name == name; }))
+  for (const auto& [name, since] : job.idle_on)
+    if (state.now - since > static_cast<std::time_t>(limit_of(job.kind)) &&
+        std::ranges::none_of(job.members, [&](const JobMember& member) { return member.name == name; }))
       state.spent(name, at, job.idle_why.empty() ? "it does not say why" : job.idle_why);
 }
 
@@ -74,7 +75,9 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
   if (const auto* elder = elder_with_same_member(state, job))
     return state.remove(job, "a node of it is in " + elder->name);
   if (job.suspended) return;  // Kueue lets it go when there is room
-  const std::time_t began = std::max(job.began.value_or(job.created), job.idle_since.value_or(0));
+  std::time_t began = std::max(job.began.value_or(job.created), job.idle_since.value_or(0));
+  for (const auto& [name, since] : job.idle_on)
+    began = std::max(began, std::min(since, state.now));  // a Pod that got its node late has its time there
   const auto limit = static_cast<std::time_t>(limit_of(job.kind));
   if (state.now - began <= limit) return;
   spend_idle_places(state, job, began + limit);
@@ -88,16 +91,20 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
 }
 
 // A Job that is over: did it change what it was for?
-bool gave_nothing(const FleetNode& node, const DispatchJob& job) {
+bool gave_nothing(const RoundState& state, const FleetNode& node, const DispatchJob& job) {
+  // A look writes its time by the node's clock.
+  const auto before = [&](const std::optional<std::time_t>& time) {
+    return time.value_or(0) < job.created - static_cast<std::time_t>(state.policy.admit.clock_skew_s);
+  };
   switch (job.kind) {
     case JobKind::burnin:
       return node.state == "pending" || (node.state == "refused" && !job.passed);
     case JobKind::fabric:
       return node.state == "fabric" || (node.state == "refused" && !job.passed);
     case JobKind::health:
-      return node.state == "admitted" && node.tested.value_or(0) < job.created;
+      return node.state == "admitted" && before(node.tested);
     case JobKind::passive:
-      return node.state == "admitted" && node.looked.value_or(0) < job.created;
+      return (node.state == "admitted" || owes_quarantine(state, node)) && before(node.looked);
     case JobKind::ipam:
       return false;
   }
@@ -122,7 +129,8 @@ bool is_over_but_for_idle_pods(const RoundState& state, const DispatchJob& job) 
 void end_group(RoundState& state, const DispatchJob& job) {
   for (const auto& member : job.members)
     if (const FleetNode* node = state.node_of(member.uid);
-        node != nullptr && gave_nothing(*node, job) && member.number >= state.record(*node, job.kind).next)
+        node != nullptr && gave_nothing(state, *node, job) &&
+        member.number >= state.record(*node, job.kind).next)
       state.miss(*node, job.kind, member.number, state.now, Came::to_no_verdict);
   spend_idle_places(state, job, state.now);
   state.remove(job, "its Pods have ended, but for " + std::to_string(job.idle) + " that never began");
@@ -148,7 +156,7 @@ void settle_records(RoundState& state, const FleetNode& node) {
     if (record.misses == 0 && !record.refused) continue;
     const auto answered = kind == JobKind::health ? node.tested : node.looked;
     // Later than what it is to answer, which was a wait before `after`.
-    const auto wait = static_cast<std::time_t>(back_off_s(state.policy.dispatch, record.misses));
+    const auto wait = static_cast<std::time_t>(wait_s(state.policy.dispatch, record));
     const bool settled = kind == JobKind::burnin || kind == JobKind::fabric
                              ? node.state == "admitted"
                              : answered && record.after && *answered > *record.after - wait;
@@ -238,11 +246,9 @@ void RoundState::miss(const FleetNode& node, JobKind kind, int number, std::time
   if (kind == JobKind::fabric && record.refused) return refused_by_fabric(node, record.next, at);
   ++record.misses;
   record.idle = came != Came::to_no_place ? "" : idle_why.empty() ? "no place" : idle_why;
+  record.stuck = false;
   if (came == Came::to_a_verdict || record.refused) ++record.answers;
-  double wait_s = back_off_s(policy.dispatch, record.misses);
-  // Whoever has the node now may be gone in an hour, and nobody else gets it while it is shut.
-  if (came == Came::to_no_place) wait_s = std::min(wait_s, no_place_wait_s);
-  record.after = at + static_cast<std::time_t>(wait_s);
+  record.after = at + static_cast<std::time_t>(wait_s(policy.dispatch, record));
   set_record(node, kind, record,
              count_text(record.misses, to_string(kind) + " Job") + " without a pass: again after " +
                  rfc3339(*record.after));
@@ -253,17 +259,23 @@ void RoundState::spent(const std::string& name, std::time_t at, const std::strin
   if (node == fleet.nodes.end() || node->state != "admitted") return;
   Attempts record = this->record(*node, JobKind::health);
   if (record.misses > 0 && record.after && *record.after > at) return;  // known already
-  ++record.misses, record.idle = bounded(idle_why, 200);
-  record.after = std::min(at, now) + static_cast<std::time_t>(back_off_s(policy.dispatch, record.misses));
+  ++record.misses, record.idle = bounded(idle_why, 200), record.stuck = !idle_why.empty();
+  record.after = std::min(at, now) + static_cast<std::time_t>(wait_s(policy.dispatch, record));
   set_record(*node, JobKind::health, record,
-             idle_why.empty() ? "a look at it came to nothing: the next is at another node"
-                              : "a Pod does not begin there (" + record.idle + "): no witness until " +
-                                    rfc3339(*record.after));
+             record.stuck ? "a Pod does not begin there (" + record.idle +
+                                "): neither looked at nor a witness until " + rfc3339(*record.after)
+                          : "a look at it came to nothing: the next is at another node");
+  if (record.stuck) return;
+  // Whatever it has left behind, a passive look puts right.
+  Attempts passive = this->record(*node, JobKind::passive);
+  ++passive.misses;
+  passive.after = std::min(at, now) + static_cast<std::time_t>(wait_s(policy.dispatch, passive));
+  set_record(*node, JobKind::passive, passive, "");
 }
 
 bool RoundState::begins_nothing(const FleetNode& node) const {
   const Attempts& record = this->record(node, JobKind::health);
-  return node.state == "admitted" && !record.idle.empty() && record.after && *record.after > now &&
+  return node.state == "admitted" && record.stuck && record.after && *record.after > now &&
          static_cast<double>(*record.after - now) <= policy.dispatch.retry_most_s;
 }
 
@@ -384,7 +396,7 @@ void account_for_jobs(RoundState& state) {
     if (node.anew) begin_anew(state, node);
     for (const JobKind kind : {JobKind::burnin, JobKind::fabric, JobKind::health, JobKind::passive}) {
       const auto* job = state.latest(node, kind);
-      if (job == nullptr || !job->over() || !gave_nothing(node, *job)) continue;
+      if (job == nullptr || !job->over() || !gave_nothing(state, node, *job)) continue;
       const int number = job->member(node.uid)->number;
       if (number < state.record(node, kind).next) continue;
       if (kind == JobKind::burnin && job->passed)

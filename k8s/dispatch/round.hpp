@@ -19,8 +19,6 @@ namespace mlc {
 inline constexpr double starts_within_s = 900;
 // Of looks, for which the node must be free now.
 inline constexpr double look_starts_within_s = 300;
-// A node that was not free is tried again no later.
-inline constexpr double no_place_wait_s = 3600;
 // Jobs that wait for any free node tell all the same.
 inline constexpr int health_waiting_at_once = 4;
 inline constexpr double ipam_every_s = 3600;

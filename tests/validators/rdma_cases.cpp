@@ -134,6 +134,22 @@ void rdma_cases(Cases& add) {
                        {"dmabuf_why", "Operation not supported"}});
     node.answer("verbs", "", verbs);
   });
+  // One rail is known to lack it, and the others could not be asked.
+  for (const int lacking : {0, 3})
+    add("rdma.gpudirect", lacking == 0 ? "the first lacks it" : "the last lacks it", Status::fail,
+        "Operation not supported", [lacking](BuiltNode& node, Policy&) {
+          auto verbs = nlohmann::json::array();
+          for (int i = 0; i < 4; ++i)
+            verbs.push_back({{"device", node.rdma(i)},
+                             {"active_mtu", 4096},
+                             {"dmabuf", i == lacking ? "unsupported" : "unknown"},
+                             {"dmabuf_why", i == lacking ? "Operation not supported" : "Invalid argument"}});
+          node.answer("verbs", "", verbs);
+        });
+  add("rdma.gpudirect", "closed modules", Status::fail, "closed modules", [](BuiltNode& node, Policy&) {
+    node.error("verbs", "", ENOENT, "libibverbs cannot be loaded");
+    node.file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.90.07\n");
+  });
   add("rdma.gpudirect", "only peermem", Status::warn, "nvidia_peermem", [](BuiltNode& node, Policy&) {
     node.error("verbs", "", ENOENT, "libibverbs cannot be loaded");
     node.file("/sys/module/nvidia_peermem/version", "550.90.07\n");

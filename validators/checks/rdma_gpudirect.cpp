@@ -31,19 +31,21 @@ std::vector<Finding> judge(const Facts& facts) {
                   "modprobe nvidia, then check gpu.count");
     return findings.done();
   }
-  const bool open_modules = facts.driver && facts.driver->find("Open Kernel") != std::string::npos;
+  const bool open_modules = facts.driver && facts.driver->find("Open Kernel") != std::string::npos,
+             closed_modules = facts.driver && !open_modules;
   std::string lacking, unknown = facts.verbs ? "" : facts.verbs.why;  // the first rail of each, and why
   if (facts.rails.empty() && unknown.empty()) unknown = "no rail is known";
   for (const auto& rail : facts.rails) {
     if (!facts.verbs) break;
-    const auto port = std::ranges::find(*facts.verbs, rail, &VerbsPort::device);
-    if (port == facts.verbs->end()) {
-      if (unknown.empty()) unknown = rail + " could not be asked";
-    } else if (port->dmabuf != Dmabuf::supported) {
-      std::string& first = port->dmabuf == Dmabuf::unsupported ? lacking : unknown;
-      if (first.empty()) first = rail + ": " + why_no_dmabuf(*port);
+    if (std::ranges::find(*facts.verbs, rail, &VerbsPort::device) == facts.verbs->end() && unknown.empty())
+      unknown = rail + " could not be asked";
+    for (const auto& port : *facts.verbs) {
+      if (port.device != rail || port.dmabuf == Dmabuf::supported) continue;
+      std::string& first = port.dmabuf == Dmabuf::unsupported ? lacking : unknown;
+      if (first.empty()) first = rail + ": " + why_no_dmabuf(port);
     }
   }
+  if (!facts.driver && unknown.empty()) unknown = facts.driver.why;
   const bool dmabuf = lacking.empty() && unknown.empty();
   const std::string why = lacking.empty() ? unknown : lacking;
   if (dmabuf && open_modules)
@@ -53,10 +55,11 @@ std::vector<Finding> judge(const Facts& facts) {
                   "dmabuf", source,
                   "nvidia_peermem works but is being retired: move to the open kernel modules and a kernel "
                   "with dmabuf");
-  else if (!lacking.empty() || (dmabuf && facts.driver))
+  else if (!lacking.empty() || closed_modules)
     findings.fail("node",
-                  dmabuf ? "the driver's closed modules export no dmabuf, and nvidia_peermem is not loaded"
-                         : "no dmabuf (" + why + ") and no nvidia_peermem",
+                  lacking.empty()
+                      ? "the driver's closed modules export no dmabuf, and nvidia_peermem is not loaded"
+                      : "no dmabuf (" + why + ") and no nvidia_peermem",
                   expected, source, remedy);
   else
     findings.unknown("node", "dmabuf: " + why + "; nvidia_peermem is not loaded", expected, source,

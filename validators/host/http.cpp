@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <regex>
 
 #include "reports/record/text.hpp"
 #include "validators/host/whole_file.hpp"
@@ -13,29 +14,21 @@ namespace mlc {
 
 namespace {
 
-// Of "SCHEME://HOST:PORT/...", in lower case, an IPv6 address without its brackets; empty where there is
-// none, or a user's name in front of it: a server has no user, and "http://localhost:x@elsewhere" is
-// elsewhere.
-std::string host_of(std::string_view url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos) return {};
-  std::string_view authority = url.substr(scheme + 3);
-  authority = authority.substr(0, authority.find_first_of("/?#\\"));
-  if (authority.find('@') != std::string_view::npos) return {};
-  std::string_view host = authority.substr(0, authority.find(':'));
-  if (authority.starts_with('[')) {
-    const auto end = authority.find(']');
-    if (end == std::string_view::npos) return {};
-    host = authority.substr(1, end - 1);
-  }
-  std::string lower(host);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower;
+// The host of "https://HOST:PORT/..." or http, in lower case, an IPv6 address without its brackets. Empty of
+// all else: a server has no user in front of it, "http://localhost:x@elsewhere" is elsewhere.
+std::string host_of(const std::string& url) {
+  static const std::regex shape(
+      R"(https?://(?:\[([0-9a-f:.]+)\]|([^\[\]@:/?#\\\s]+))(?::[0-9]{1,5})?(?:[/?].*)?)", std::regex::icase);
+  std::smatch parts;
+  if (url.size() > 4096 || !std::regex_match(url, parts, shape)) return {};
+  std::string host = parts[1].matched ? parts[1].str() : parts[2].str();
+  std::ranges::transform(host, host.begin(), [](unsigned char c) { return std::tolower(c); });
+  return host;
 }
 
 }  // namespace
 
-bool is_this_machine(std::string_view url) {
+bool is_this_machine(const std::string& url) {
   std::string host = host_of(url);
   if (host.ends_with('.')) host.pop_back();
   in_addr v4{};

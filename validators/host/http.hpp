@@ -32,7 +32,7 @@ struct Endpoint {
 std::string checked_server(std::string server, const std::string& origin);
 
 // localhost, 127.0.0.0/8 or ::1, whatever port and path follow.
-bool is_this_machine(std::string_view url);
+bool is_this_machine(const std::string& url);
 
 // A certificate, key or token. Throws EndpointError where it cannot be read or is empty: an authority that
 // says nothing must not become every authority of the system.

@@ -171,8 +171,8 @@ TEST_F(Kernels, EachTileOfAProductIsTheHostsWhicheverBlockItGoesTo) {
   for (const auto& product :
        {tile::Product{.side = 1, .depth = 384}, tile::Product{.side = 8, .depth = 128}}) {
     const tile::Spec spec{9, 1, product};
-    const auto tiles = static_cast<std::size_t>(product.side * product.side),
-               elements = static_cast<std::size_t>(product.side * tile::rows * product.depth);
+    const auto side = static_cast<std::size_t>(product.side), depth = static_cast<std::size_t>(product.depth);
+    const std::size_t tiles = side * side, elements = side * tile::rows * depth;
     const OnGpu<std::uint16_t> a(elements, stream), b(elements, stream);
     const OnGpu<tile::Result> results(std::vector<tile::Result>(tiles), stream);
     check_cuda(launch_product_inputs(spec, a.get(), b.get(), stream.get()));

@@ -537,8 +537,16 @@ TEST(Quarantine, ThatWasPutOffIsMadeUpForByAPassiveLook) {
     EXPECT_TRUE(owed.annotations.contains(looked_annotation));
   }
   shut.taints = {policy.admit.quarantine->taint};
+  EXPECT_TRUE(looked(Decision::fail, shut, "r", policy).quarantine) << "since when is not written";
+  shut.annotations[quarantined_annotation] = rfc3339(began);
   EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes);
-  shut.taints.reset(), shut.labels[admission_label] = "pending";
+  shut.taints.reset(), shut.annotations.clear();
+  shut.conditions[policy.admit.condition].status = "Unknown";
+  EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes);
+  shut.conditions[refused_condition(policy.admit)].status = "True";
+  EXPECT_TRUE(looked(Decision::fail, shut, "r", policy).quarantine)
+      << "a second run found it too; it is tested again";
+  shut.labels[admission_label] = "pending";
   EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes) << "mended, somebody says";
 }
 

@@ -193,9 +193,11 @@ TEST(Server, PlainHttpGoesToThisMachineAlone) {
     EXPECT_TRUE(is_this_machine(here)) << here;
     EXPECT_NO_THROW(checked_server(here, "--server")) << here;
   }
-  for (const char* elsewhere : {"http://localhost:x@example.invalid:8001", "http://localhost.example.invalid",
-                                "http://127.example.invalid", "http://128.0.0.1", "http://[::2]",
-                                "http://10.0.0.1", "http://", "http:///localhost", "http://[::1", ""}) {
+  for (const char* elsewhere :
+       {"http://localhost:x@example.invalid:8001", "http://localhost.example.invalid",
+        "http://127.example.invalid", "http://128.0.0.1", "http://[::2]", "http://10.0.0.1", "http://",
+        "http:///localhost", "http://[::1", "", "file://localhost/etc/passwd", "http://[::1]evil.invalid:1",
+        "http://[localhost]", "http://localhost:80:evil", "gopher://127.0.0.1"}) {
     EXPECT_FALSE(is_this_machine(elsewhere)) << elsewhere;
     EXPECT_THROW(checked_server(elsewhere, "--server"), EndpointError) << elsewhere;
   }
