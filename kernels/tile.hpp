@@ -21,7 +21,7 @@ enum class Engine : std::uint8_t { tensor, fp8, fma, integer, shared, product };
 
 inline constexpr std::array<std::pair<Engine, std::string_view>, 6> engine_names{
     {{Engine::tensor, "tensor cores"},
-     {Engine::fp8, "tensor cores, fp8"},
+     {Engine::fp8, "fp8 products"},
      {Engine::fma, "FP32 units"},
      {Engine::integer, "integer units"},
      {Engine::shared, "shared memory"},

@@ -42,7 +42,7 @@ std::vector<T> names_from(const std::string& flag, const std::string& text, Pars
 
 // `mpi_wanted`: ranks that nothing but MPI starts are asked for.
 std::string backend_from(const std::string& name, bool mpi_wanted) {
-  if (name == "auto") return default_backend(mpi_wanted || launched_as(from_environment));
+  if (name == "auto") return default_backend(mpi_wanted || is_mpi_rank(from_environment));
   std::vector<std::string> known{"auto"};
   for (const auto& backend : all_backends()) {
     if (backend.name == name) return name;
@@ -115,8 +115,17 @@ void CollectiveOptions::add_to(CLI::App& c) {
     c.add_option("-o,--op", redop, "sum, prod, min, max, avg, comma-separated, or all (default sum)")
         ->group("Operation")
         ->type_name("OP,...");
-  if (collective->rooted)
-    c.add_option("-r,--root", root, "root rank (default 0)")->group("Operation")->type_name("RANK");
+  // nccl-tests takes it everywhere.
+  c.add_option("-r,--root", root, "root rank (default 0)")
+      ->group(collective->rooted ? "Operation" : "")
+      ->type_name("RANK")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return text == "all" || text == "-1"
+                       ? std::string("one root a run: for r in 0 1; do mlc-bench ... -r $r; done")
+                       : std::string();
+          },
+          ""));
   c.add_option("--placement", placement, "in, out or both (default both)")
       ->group("Operation")
       ->type_name("in|out|both");

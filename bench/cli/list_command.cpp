@@ -28,7 +28,7 @@ void list_backends() {
         backend.name == "mpi" && backend.absent.empty() && !why.empty())
       line("", "starts no ranks of its own: " + why + "; srun may");
   }
-  std::printf("default here: %s\n", default_backend(launched_as(from_environment).has_value()).c_str());
+  std::printf("default here: %s\n", default_backend(is_mpi_rank(from_environment)).c_str());
   line("rdma", "RDMA verbs over the rails themselves; its own command, mlc-bench rdma");
   const std::string no_verbs = rdma::verbs_absent();
   line("", no_verbs.empty() ? "available: libibverbs" : "not here: " + no_verbs);

@@ -116,20 +116,24 @@ std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, doubl
         outcome.total > 0 ? static_cast<double>(outcome.tested) / static_cast<double>(outcome.total) : 0;
     Finding tested{.check = "burnin.memory-tested",
                    .subject = outcome.subject,
-                   .status = share >= tested_at_least ? Status::pass : Status::unknown,
+                   .status = share >= tested_at_least && !outcome.lost ? Status::pass : Status::unknown,
                    .observed = percent_text(share) + " of " +
                                fixed(static_cast<double>(outcome.total) / 1e9, 1) + " GB tested",
                    .expected = "at least " + percent_text(tested_at_least),
                    .source = "allocations, as far as the driver gives them"};
-    if (tested.status != Status::pass)
+    if (outcome.lost)
+      tested.observed = "not to its end", tested.remedy = "see burnin.device of this GPU";
+    else if (tested.status != Status::pass)
       tested.remedy =
           "something else holds memory on this GPU: nvidia-smi; end it, or drain the node, and run again";
     Finding words{.check = "burnin.memory",
                   .subject = outcome.subject,
                   .expected = "every word as it was written",
                   .source = "own kernels: patterns marched up, inverted, down"};
-    if (outcome.log == nullptr || outcome.rounds == 0) {
-      words.observed = "not one round was finished";
+    if (outcome.log == nullptr || outcome.rounds == 0 || (outcome.lost && outcome.log->wrong == 0)) {
+      words.observed = outcome.rounds == 0
+                           ? "not one round was finished"
+                           : "lost after " + std::to_string(outcome.rounds) + " rounds without a wrong word";
       words.remedy = "see what the other findings say of this GPU, and give the test more time";
     } else if (outcome.log->wrong == 0) {
       words.status = Status::pass;

@@ -16,6 +16,7 @@ struct MemoryOutcome {
   std::string subject;
   std::uint64_t tested = 0, total = 0;  // bytes
   std::uint64_t rounds = 0;             // of all patterns
+  bool lost = false;                    // it did not come to the end: what it showed before is no pass
   const memory::ErrorLog* log = nullptr;
 };
 

@@ -102,4 +102,9 @@ std::optional<LaunchedAs> launched_as(const Lookup& lookup) {
   return std::nullopt;
 }
 
+bool is_mpi_rank(const Lookup& lookup) {
+  const auto as = launched_as(lookup);
+  return as && as->by != local_launcher;
+}
+
 }  // namespace mlc

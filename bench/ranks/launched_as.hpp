@@ -25,6 +25,9 @@ struct LaunchedAs {
   std::string no_pmi_remedy;
 };
 
+// By whoever brings MPI with it, and not as a local process.
+bool is_mpi_rank(const Lookup& lookup);
+
 // Empty for a command typed bare, also inside an allocation (sbatch script, salloc shell).
 std::optional<LaunchedAs> launched_as(const Lookup& lookup);
 

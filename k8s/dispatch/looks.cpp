@@ -17,12 +17,23 @@ constexpr std::size_t marks_at_once = 100;
 constexpr double hour_s = 3600;
 
 // Whose turn it is goes by when it was last tried: one that could not tell must not keep the others waiting.
-// One where no Pod begins has its turn back when that is over.
+// Where no Pod begins the turn is back after an hour, after two, four and so on: such nodes are always free,
+// and a few dozen of them would else be all that is tried.
 std::optional<std::time_t> under_load(const RoundState& state, const FleetNode& node) {
+  const DispatchPolicy& policy = state.policy.dispatch;
   const Attempts& record = state.record(node, JobKind::health);
-  const bool counts = record.misses > 0 && record.after && (!record.stuck || *record.after > state.now) &&
-                      static_cast<double>(*record.after - state.now) <= state.policy.dispatch.retry_most_s;
-  return std::max({node.tested, node.tried, counts ? record.after : std::nullopt});
+  std::optional<std::time_t> spent;
+  if (record.misses > 0 && record.after &&
+      static_cast<double>(*record.after - state.now) <= policy.retry_most_s) {
+    spent = record.after;
+    if (record.stuck) {
+      const double turn_s =
+          std::min(policy.health_every_s, no_place_wait_s * std::exp2(std::min(record.misses - 1, 20)));
+      spent = *spent + static_cast<std::time_t>(turn_s - wait_s(policy, record));
+      if (*spent <= state.now) spent.reset();
+    }
+  }
+  return std::max({node.tested, node.tried, spent});
 }
 
 void mark_nodes(RoundState& state) {

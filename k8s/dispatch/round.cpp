@@ -92,9 +92,10 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
 
 // A Job that is over: did it change what it was for?
 bool gave_nothing(const RoundState& state, const FleetNode& node, const DispatchJob& job) {
-  // A look writes its time by the node's clock.
+  // A look writes its time by the node's clock; a few minutes are as much as a Job is made ahead of another.
+  const auto skew = static_cast<std::time_t>(std::min(state.policy.admit.clock_skew_s, 300.0));
   const auto before = [&](const std::optional<std::time_t>& time) {
-    return time.value_or(0) < job.created - static_cast<std::time_t>(state.policy.admit.clock_skew_s);
+    return time.value_or(0) < job.created - skew;
   };
   switch (job.kind) {
     case JobKind::burnin:

@@ -98,6 +98,20 @@ class Faults(RunningRanks):
         self.assertIn("mpirun started no rank within 1 s", done.err)
         self.assertLess(done.seconds, 10)
 
+    def test_without_mpirun_local_ranks_measure_and_the_report_says_so(self):
+        """Where the package's Recommends were left out: nothing is to be run in its place."""
+        launcher = os.path.realpath(MPIRUN[0])
+        hidden = ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", f'mount --bind /dev/null "{launcher}" && exec "$@"', "-", BENCH]
+        path = self.path("report.json")
+        done = run("allreduce", "--sizes", "4K", "-n", "5", "--ranks", "2", "--output", path, program=hidden)
+        self.assertEqual(done.code, 0, done)
+        self.assertEqual(report(path)["run"]["backend"], "shm")
+        for words in (["--hosts", "a,b"], ["--launcher", "mpirun"], ["--backend", "mpi"]):
+            done = run("allreduce", "--sizes", "4K", *words, program=hidden)
+            self.assertEqual(done.code, 3, done)
+            self.assertIn("openmpi-bin", done.err)
+            self.assertEqual("--backend shm" in done.err, words == ["--backend", "mpi"], done.err)
+
     def test_mpirun_that_is_not_there(self):
         done = run("allreduce", "--backend", "mpi", "--sizes", "4K", env=clean_environment(MLC_MPIRUN="/no/such/mpirun"))
         self.assertEqual(done.code, 3, done)

@@ -14,7 +14,7 @@ ANSWERS = {
     "-p": {"0": None, "1": None, "2": "is none of 0, 1"}, "-c": {"0": None, "1": None, "3": None},
     "-o": {"sum": None, "prod": None, "min": None, "max": None, "avg": None, "all": None, "mulsum": "is none of sum, prod"},
     "-d": {"float": None, "bfloat16": None, "f8e4m3": None, "all": None, "quad": "is none of"},
-    "-r": {"0": None, "1": None, "all": "Could not convert"},
+    "-r": {"0": None, "1": None, "all": "one root a run"},
     "-z": {"3": None, "0": "each operation begins at a barrier", "1": "-z 3", "2": "-z 3"},
     "-y": {"0": None, "1": "a stream of their own"}, "-T": {"30": None, "0": "is no time above zero"},
     "-G": {"0": None, "20": NCCL_ONLY, "many": "-G 'many' must be a number"}, "-C": {"0": None, "1": "is not measured"}, "-S": {"0": None, "1": "take --output"},
@@ -48,11 +48,10 @@ def quick_without(option):
 class NcclTests(Case):
     def answered(self, names, value, words):
         for name in names:
-            collective = "broadcast" if name in ("-r", "--root") else "allreduce"
             quick = quick_without(names[0])
             if names[0] == "-d":
                 quick = [word for word in quick if word not in ("--sizes", "4K", "-n", "3")]
-            done = run(collective, *quick, *BESIDE.get(names[0], []), name, value)
+            done = run("broadcast" if value == "1" and names[0] == "-r" else "allreduce", *quick, *BESIDE.get(names[0], []), name, value)
             if words is None:
                 # Nothing verified is inconclusive.
                 self.assertEqual(done.code, 2 if (names[0], value) == ("-c", "0") else 0, (name, value, done))

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <random>
 
-#include "world.hpp"
+#include "tests/fleet/world.hpp"
 
 namespace mlc::fleet {
 namespace {

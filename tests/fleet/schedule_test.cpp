@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "world.hpp"
+#include "tests/fleet/world.hpp"
 
 namespace mlc::fleet {
 namespace {

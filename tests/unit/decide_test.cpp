@@ -226,6 +226,8 @@ TEST(Decide, AThresholdIsRecomputed) {
     EXPECT_EQ(verdict.decision, Decision::inconclusive) << why;
     EXPECT_THAT(verdict.because, Contains(HasSubstr(why)));
   }
+  EXPECT_EQ(with([](Series& s) { s.time_us.mean = s.time_us.max * (1 + 1e-15); }).decision, Decision::pass)
+      << "equal times, and a mean that was rounded";
 }
 TEST(Merge, SeriesAndFindingsKeepTheirStageLaunchAndShape) {
   Report stage;

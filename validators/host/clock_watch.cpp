@@ -40,7 +40,7 @@ std::string clock_fault_text(ClockFault fault) {
     case ClockFault::none:
       break;
     case ClockFault::stands_still:
-      return "its clock (CLOCK_MONOTONIC) stands still";
+      return "its clock (CLOCK_MONOTONIC) stands still, or nothing was done that takes time";
     case ClockFault::goes_backwards:
       return "its clock (CLOCK_MONOTONIC) goes backwards";
     case ClockFault::disagrees:

@@ -18,7 +18,7 @@ namespace {
 // all else: a server has no user in front of it, "http://localhost:x@elsewhere" is elsewhere.
 std::string host_of(const std::string& url) {
   static const std::regex shape(
-      R"(https?://(?:\[([0-9a-f:.]+)\]|([^\[\]@:/?#\\\s]+))(?::[0-9]{1,5})?(?:[/?].*)?)", std::regex::icase);
+      R"(https?://(?:\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\]|([^\[\]@:/?#\\\s]+))(?::[0-9]{1,5})?(?:[/?].*)?)");
   std::smatch parts;
   if (url.size() > 4096 || !std::regex_match(url, parts, shape)) return {};
   std::string host = parts[1].matched ? parts[1].str() : parts[2].str();

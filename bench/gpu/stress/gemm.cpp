@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "bench/gpu/burnin.hpp"
@@ -17,26 +18,38 @@ struct Soak {
 };
 constexpr Soak soaks[] = {{GemmType::bf16, "bf16", 2.0 / 3}, {GemmType::fp8, "fp8", 1.0 / 3}};
 
+using Key = std::pair<std::uint64_t, std::uint64_t>;
+Key key_of(const tile::Digest& digest) { return {digest.sum, digest.parity}; }
+
+// What more than half of all products of a kind of GPU are; empty where no result is: two GPUs that disagree.
+std::optional<Key> usual_of(const std::map<Key, std::size_t>& votes) {
+  std::size_t all = 0;
+  for (const auto& [key, count] : votes)
+    all += count;
+  const auto most = std::ranges::max_element(votes, {}, [](const auto& entry) { return entry.second; });
+  return most != votes.end() && most->second * 2 > all ? std::optional(most->first) : std::nullopt;
+}
+
 // Every product of the same inputs must be the same, bit for bit, on one GPU, and on GPUs of the same kind:
 // cuBLAS promises it for the same architecture and number of SMs.
 void judge_digests(Burnin& node, std::string_view type,
                    const std::vector<std::vector<tile::Digest>>& digests) {
   auto& cards = node.cards();
-  std::map<std::string, std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t>> votes;
+  std::map<std::string, std::map<Key, std::size_t>> votes;
   const auto kind = [&](std::size_t i) {
     const auto& gpu = cards[i].device->identity();
     return gpu.name + "/" + std::to_string(gpu.sms);
   };
   for (std::size_t i = 0; i < cards.size(); ++i)
     for (const auto& digest : digests[i])
-      ++votes[kind(i)][{digest.sum, digest.parity}];
+      ++votes[kind(i)][key_of(digest)];
   for (std::size_t i = 0; i < cards.size(); ++i) {
     if (digests[i].empty()) continue;
-    const auto& vote = votes[kind(i)];
-    const auto usual = std::ranges::max_element(vote, {}, [](const auto& entry) { return entry.second; });
+    const auto usual = usual_of(votes[kind(i)]);
+    std::set<Key> own;
     std::size_t other = 0;
     for (const auto& digest : digests[i])
-      other += std::pair(digest.sum, digest.parity) != usual->first;
+      own.insert(key_of(digest)), other += !usual || key_of(digest) != *usual;
     Finding finding{.check = "burnin.gemm-" + std::string(type) + "-repeats",
                     .subject = cards[i].subject,
                     .status = other > 0 ? Status::fail : Status::pass,
@@ -44,8 +57,12 @@ void judge_digests(Burnin& node, std::string_view type,
                     .expected = "the same result from every repeat, and from every GPU of this kind",
                     .source = "cuBLASLt, digests of the whole result"};
     if (other > 0) {
-      finding.observed = std::to_string(other) + " of " + std::to_string(digests[i].size()) +
-                         " products differ from what the node's GPUs mostly compute";
+      const std::string products = std::to_string(digests[i].size()) + " products";
+      finding.observed =
+          own.size() > 1
+              ? products + " of the same inputs have " + std::to_string(own.size()) + " different results"
+          : usual ? products + " differ from what the node's GPUs mostly compute"
+                  : products + " are equal and not those of the other GPU: one of the two is wrong";
       finding.remedy = "silent data corruption: mlc-bench gpu sm names the SM; take the GPU out of service";
     }
     node.add(std::move(finding));
@@ -72,10 +89,12 @@ void judge_by_clock(Burnin& node, GemmType type, std::string_view name,
   for (std::size_t i = 0; i < cards.size(); ++i) {
     if (cards[i].lost || rates[i].empty()) continue;
     const auto clock = node.mean_clock_mhz(cards[i], since);
-    if (!clock || *clock <= 0) return;  // too short, or a driver that does not say
+    if (!clock || *clock <= 0) continue;
     per_ghz[i] = {median_of(rates[i]) / (*clock / 1e3)};
     limits[i] = operations_per_cycle(cards[i].device->identity(), type) / 1e3;
   }
+  // Too short for any, or a driver that does not say.
+  if (std::ranges::all_of(per_ghz, &std::vector<double>::empty)) return;
   node.judge(
       {.check = "burnin.gemm-" + std::string(name) + "-clock",
        .unit = "TFLOP/s per GHz",
@@ -120,8 +139,11 @@ void run(Burnin& node, double seconds) {
             rates[at].push_back(gemm::operations(n, n, n) / s / 1e12);
         digests[at].insert(digests[at].end(), run.digests.begin(), run.digests.end());
       });
-      if (std::ranges::all_of(absent, [](const std::string& why) { return !why.empty(); })) break;
-      if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
+      // What is lost has not said that it lacks the product.
+      const auto idle = [&](const Burnin::Card& card) {
+        return card.lost || !absent[static_cast<std::size_t>(&card - cards.data())].empty();
+      };
+      if (std::ranges::all_of(cards, idle)) break;
       if (!std::exchange(warm, true)) warm_since = node.now();
     } while (node.now() < until || std::ranges::all_of(rates, &std::vector<double>::empty));
     bool none = true;

@@ -79,8 +79,8 @@ void hold(Burnin& node, std::uint32_t round, std::vector<Tally>& tallies) {
   sweep({spec, Step::check_and_invert}, 2);
   rest();
   sweep({spec.inverse(), Step::check, true}, 1);
-  for (auto& tally : tallies)
-    ++tally.rounds;
+  for (std::size_t i = 0; i < cards.size(); ++i)
+    if (!cards[i].lost) ++tallies[i].rounds;
 }
 
 void run(Burnin& node, double seconds) {
@@ -117,6 +117,7 @@ void run(Burnin& node, double seconds) {
                         .tested = tested_bytes(*card.device),
                         .total = card.device->identity().memory_bytes,
                         .rounds = tallies[i].rounds,
+                        .lost = card.lost,
                         .log = &card.device->errors()});
     rates[i] = std::move(tallies[i].rates);
     if (card.copy_bytes_s > 0 && (!slowest_copy || card.copy_bytes_s < *slowest_copy))

@@ -64,6 +64,28 @@ class Burnin(Case):
         bad = [one for one in self.findings("gemm", code=1, fault="gemm:gpu=0,every=3")["findings"] if one["status"] == "fail"]
         self.assertTrue(all("repeats" in one["check"] and "GPU 0" in one["subject"] for one in bad), bad)
 
+    def test_two_gpus_that_disagree_are_both_named(self):
+        for seed in ("1", "2", "3", "4"):
+            bad = [one for one in self.findings("gemm", "--seed", seed, code=1, fault="gemm:gpu=0,every=1")["findings"] if one["status"] == "fail"]
+            self.assertEqual({one["subject"][:5] for one in bad if "bf16" in one["check"]}, {"GPU 0", "GPU 1"}, bad)
+            self.assertIn("one of the two is wrong", bad[0]["observed"])
+        bad = [one for one in self.findings("gemm", code=1, gpus=3, fault="gemm:gpu=0,every=1")["findings"] if one["status"] == "fail"]
+        self.assertEqual({one["subject"][:5] for one in bad}, {"GPU 0"}, bad)
+
+    def test_a_lost_gpu_beside_one_that_lacks_the_product_ends_the_soak(self):
+        loaded = self.findings("gemm", code=1, fault="old:gpu=0;old:gpu=1;lost:gpu=0,after=60")
+        self.assertIn("fell off the bus", json.dumps(loaded["findings"]))
+
+    def test_a_lost_gpu_has_passed_no_memory_test(self):
+        for form in ("--quick", "--full"):
+            loaded = self.findings("hbm", "memory", form, code=1, gpus=2, fault="lost:gpu=1,after=150")
+            of_lost = {one["check"]: one["status"] for one in loaded["findings"] if one["subject"].startswith("GPU 1") and "memory" in one["check"]}
+            self.assertNotIn("pass", of_lost.values(), of_lost)
+
+    def test_windows_are_looked_at_whenever_there_are_some(self):
+        checks = {one["check"] for one in self.findings("hbm", code=0, gpus=1, memory=24)["findings"]}
+        self.assertIn("burnin.hbm-windows", checks)
+
     def test_a_link_that_loses_bytes_is_found(self):
         bad = [one for one in self.findings("nvlink", code=1, fault="link:gpu=1")["findings"] if one["status"] == "fail"]
         self.assertEqual({one["check"] for one in bad}, {"burnin.nvlink-data"})

@@ -60,6 +60,32 @@ class Collectives(Case):
                 with self.subTest(arguments=arguments, collective=collective):
                     self.check(self.series(collective, "--sizes", "96,4K", "-n", "2", *arguments, ranks=2), 4)
 
+    def test_windows_are_as_large_on_every_rank_also_where_one_receives_all(self):
+        for collective in ("gather", "scatter", "alltoallv"):
+            with self.subTest(collective=collective):
+                self.check(self.series(collective, "--sizes", "64K", "-n", "2", "-R", "2", ranks=3), 1)
+
+    def test_a_time_is_that_of_one_operation_of_a_call(self):
+        """The emulated library takes 10 us for each, and the bytes."""
+        times = {calls: [one["time_us"]["p50"] for one in self.series("allreduce", "--sizes", "4K", "-n", "25", *calls.split())] for calls in ("", "-m 4")}
+        for one, of_four in zip(times[""], times["-m 4"]):
+            self.assertAlmostEqual(of_four / one, 1, delta=0.05, msg=times)
+
+    def test_the_policy_of_ctas_is_told_to_the_library(self):
+        for policy in ("1", "2"):
+            path = self.path("report.json")
+            done = nccl("allreduce", "--sizes", "4K", "-n", "2", "-x", policy, *(["-R", "2"] if policy == "2" else []), "--output", path)
+            self.assertEqual(done.code, 0, done)
+            self.assertEqual(report(path)["environment"]["variables"].get("NCCL_CTA_POLICY"), policy, report(path)["environment"])
+
+    def test_a_library_that_is_wrong_is_found_in_every_collective(self):
+        for collective in COLLECTIVES:
+            with self.subTest(collective=collective):
+                done = nccl(collective, "--sizes", "64K", "-n", "2", fault="wrong:rank=0")
+                self.assertEqual(done.code, 1, done)
+                self.assertIn("wrong", done.out)
+                self.assertNotIn("emulation:", done.err, done)
+
     def test_one_to_eight_ranks(self):
         for ranks in (1, 2, 5, 8):
             with self.subTest(ranks=ranks):

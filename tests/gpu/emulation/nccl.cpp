@@ -320,6 +320,7 @@ ncclResult_t ncclCommWindowRegister(ncclComm_t comm, void* at, std::size_t bytes
   void* handle = nullptr;
   const ncclResult_t result = ncclCommRegister(comm, at, bytes, &handle);
   *window = static_cast<ncclWindow_t>(handle);
+  if (result == ncclSuccess) ready(comm, "ncclCommWindowRegister").member->ranks.add_window(bytes);
   return result;
 }
 ncclResult_t ncclCommWindowDeregister(ncclComm_t comm, ncclWindow_t window) {

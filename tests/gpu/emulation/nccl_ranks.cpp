@@ -48,6 +48,15 @@ Ranks::~Ranks() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+void Ranks::add_window(std::uint64_t bytes) {
+  seat(rank_).windows = seat(rank_).windows * 0x9e3779b97f4a7c15u + bytes;
+}
+bool Ranks::windows_agree() const {
+  for (int rank = 0; rank < size_; ++rank)
+    if (seat(rank).windows != seat(rank_).windows) return false;
+  return true;
+}
+
 Ranks::Seat& Ranks::seat(int rank) const { return reinterpret_cast<Seat*>(memory_)[rank]; }
 std::atomic<std::uint32_t>& Ranks::bell() const {
   return *reinterpret_cast<std::atomic<std::uint32_t>*>(memory_ + bell_at);

@@ -39,12 +39,16 @@ class Ranks {
   void doze(std::uint32_t heard) const;
   std::uint32_t heard() const;  // changes with everything that any rank does: asked before it is looked
 
+  // Symmetric windows are as large on every rank, in the same order.
+  void add_window(std::uint64_t bytes);
+  bool windows_agree() const;
+
   int dead() const;  // the first rank that has gone without leaving; -1: none
 
  private:
   struct Seat {
     std::atomic<int> joined, left;
-    std::atomic<std::uint64_t> shown, done;
+    std::atomic<std::uint64_t> shown, done, windows;
   };
   Seat& seat(int rank) const;
   std::atomic<std::uint32_t>& bell() const;

@@ -199,6 +199,7 @@ class Work {
     const auto from = [&](int rank) { return of_same(part, rank, n); };
     for (int rank = 0; rank < ranks.size(); ++rank)
       (void)from(rank);  // all must agree, also where nothing is received
+    if (!ranks.windows_agree()) fail("ranks disagree", "symmetric windows are not as large on every rank");
     const bool root = part.root == ranks.rank();
     const auto each = [&](std::uint64_t offset) {
       for (int rank = 0; rank < ranks.size(); ++rank)
@@ -233,7 +234,11 @@ class Work {
       case Kind::receive:
         break;
     }
-    if (settings().fault("wrong", "rank", ranks.rank()) != nullptr && bytes > 0)
+    if (root || (part.kind != Kind::gather && part.kind != Kind::reduce)) spoil(to, bytes);
+  }
+
+  void spoil(std::byte* to, std::uint64_t bytes) const {
+    if (settings().fault("wrong", "rank", member_->ranks.rank()) != nullptr && bytes > 0)
       to[bytes / 2] ^= std::byte{1};
   }
 
@@ -270,6 +275,7 @@ class Work {
                                  " bytes, rank " + std::to_string(me) + " receives " +
                                  std::to_string(bytes_of(part)));
     std::memcpy(part.receive, at, theirs.bytes);
+    spoil(static_cast<std::byte*>(part.receive), theirs.bytes);
   }
 
   std::vector<Part> parts_;
@@ -305,14 +311,15 @@ std::vector<Range> ranges_of(const Part& part, const Ranks& ranks) {
 }
 
 Operation operation_of(const std::vector<Part>& parts, const std::shared_ptr<Membership>& member) {
-  double bytes = 0;
+  double bytes = 0, operations = 0;  // sends and receives of a group are one
   Operation operation{.name = "an operation of NCCL's"};
   for (const Part& part : parts) {
     for (const Range& range : ranges_of(part, member->ranks))
       operation.ranges.push_back(range);
     bytes += static_cast<double>(bytes_of(part));
+    operations += part.kind != Kind::send && part.kind != Kind::receive;
   }
-  operation.seconds = 10e-6 + bytes / 100e9;
+  operation.seconds = 10e-6 * std::max(1.0, operations) + bytes / 100e9;
   operation.begin = [parts, member] {
     return [work = std::make_shared<Work>(parts, member)] { return work->step(); };
   };

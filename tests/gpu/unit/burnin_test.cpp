@@ -232,6 +232,12 @@ TEST_F(GpuBurnin, WrongBytesOverPcieFail) {
   EXPECT_EQ(with(Status::fail)[0].check, "burnin.pcie-data");
 }
 
+TEST_F(GpuBurnin, WrongBytesOfOneCopyOfManyFail) {
+  run(1, {{0, {.corrupted_copies = 8, .corrupted_times = 1}}}, {"pcie"});
+  ASSERT_EQ(with(Status::fail).size(), 1u) << all_bad();
+  EXPECT_THAT(with(Status::fail)[0].observed, HasSubstr("8"));
+}
+
 TEST_F(GpuBurnin, ALostAdditionFails) {
   run(1, {{0, {.loses_an_addition = true}}}, {"atomics"});
   EXPECT_FALSE(with(Status::fail).empty());

@@ -30,6 +30,7 @@ struct FakeFaults {
   std::optional<std::string> fails_in;      // a call of this name throws `failure`
   GpuTrouble failure = GpuTrouble::lost;
   std::uint64_t corrupted_copies = 0;  // bytes
+  int corrupted_times = 1 << 30;       // of the first copies alone
   bool loses_an_addition = false;
   std::optional<int> slow_link_to;  // the GPU of this index, at half speed
   double memory_given = 1;          // share of memory_bytes that can be allocated
@@ -159,7 +160,7 @@ class FakeGpu final : public GpuDevice {
     fail_in("copy");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));  // the link is sampled while copies run
     return {steady(static_cast<double>(bytes) * (kind == CopyKind::both_ways ? 1.1 : 1) / 55.6e9, repeats),
-            faults_.corrupted_copies};
+            copied_++ < faults_.corrupted_times ? faults_.corrupted_copies : 0};
   }
   bool reaches(const GpuDevice&) override { return true; }
   CopyRun copy_to(GpuDevice& peer, PeerKind, std::uint64_t bytes, int repeats) override {
@@ -218,7 +219,7 @@ class FakeGpu final : public GpuDevice {
   memory::ErrorLog log_;
   memory::Sweep last_;
   unsigned looked_ = 0;
-  int passed_ = 0;
+  int passed_ = 0, copied_ = 0;
   std::uint32_t dealt_ = 0;
 };
 

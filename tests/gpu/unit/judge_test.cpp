@@ -102,6 +102,17 @@ TEST_F(JudgeTiles, AHostThatIsOutvotedIsTheSuspect) {
     EXPECT_EQ(finding.status, unknown) << finding.observed;
 }
 
+// Two of two SMs, of a tile that nobody else computed: too few to doubt the host for.
+TEST_F(JudgeTiles, FewResultsDoNotOutvoteTheHost) {
+  tables.resize(1);
+  tables[0].sms = 2;
+  std::erase_if(tables[0].results,
+                [](const tile::Result& result) { return result.sm > 1 || result.tile > 5; });
+  for (auto& result : tables[0].results)
+    result.digest.sum ^= result.tile == 3 ? 0x100 : 0;
+  EXPECT_EQ(judged()[0].status, fail) << judged()[0].observed;
+}
+
 TEST_F(JudgeTiles, AnSmThatWasNeverSeenIsNoPass) {
   std::erase_if(tables[0].results, [](const tile::Result& result) { return result.sm == 6; });
   const auto findings = judged();
@@ -140,6 +151,13 @@ TEST(Localise, WordsOfOneChannelShowInTheirAddresses) {
   for (std::uint64_t i = 0; i < 64; ++i)
     memory::add(log, error_at(i * 1024 + 0x40, 1 << (i % 9), static_cast<std::uint32_t>(i)));
   EXPECT_THAT(localise(log), AllOf(HasSubstr("64 SMs"), HasSubstr("one channel or bank")));
+}
+
+TEST(Localise, BitsOfSeveralPlacesAreStuckAtNothing) {
+  memory::ErrorLog log;
+  for (std::uint64_t i = 0; i < 4; ++i)
+    memory::add(log, error_at(i * 1000, i % 2 == 0 ? 2 : 4, static_cast<std::uint32_t>(i)));
+  EXPECT_EQ(localise(log).find("stuck at"), std::string::npos) << localise(log);
 }
 
 TEST(Localise, MixedRereadsAreCounted) {

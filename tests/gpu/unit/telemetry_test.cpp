@@ -50,6 +50,18 @@ TEST(Telemetry, HeatBetweenSamplesCountsByTheDriversOwnClock) {
   EXPECT_THAT(finding.observed, HasSubstr("thermal"));
 }
 
+// The driver's count is of both kinds of heat: what the samples show of one is not the other's.
+TEST(Telemetry, HeatThatIsSoftwaresIsNotTheHardwares) {
+  TelemetryTrack track{.subject = "GPU 0"};
+  for (int i = 0; i < 101; ++i)
+    track.samples.push_back({.time_s = i * 1.0,
+                             .reasons = i < 50 ? throttle::sw_thermal : 0,
+                             .thermal_violation_s = std::min(i, 50) * 1.0});
+  const auto finding = judge_throttling(track, 0.01).at(0);
+  EXPECT_THAT(finding.observed, HasSubstr("software thermal slowdown for 50.0 %"));
+  EXPECT_EQ(finding.observed.find("hardware thermal"), std::string::npos) << finding.observed;
+}
+
 TEST(Telemetry, ErrorsThatGrewAndRowsThatWait) {
   const auto findings = judge_counters(recorded("errors-grew"));
   std::string all;

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "k8s/dispatch/round_state.hpp"
 #include "reports/record/moment.hpp"
@@ -355,6 +357,60 @@ TEST(Dispatch, ANodeWhereNoPodBeginsLosesItsTurnAndItsSeat) {
   EXPECT_EQ(cluster.node("n0").due, "");
   EXPECT_LE(std::stol(cluster.node("n0").tested_hour) * 3600, *cluster.node("n0").tested)
       << "its turn is back";
+}
+
+// Nodes where nothing begins are always free, and the stalest.
+TEST(Dispatch, ManyNodesWhereNothingBeginsStarveNobody) {
+  DispatchedCluster cluster;
+  for (int i = 0; i < 60; ++i) {
+    FleetNode& node = cluster.add((i < 50 ? "bad" : "good") + std::to_string(i), "admitted");
+    node.tested = cluster.fleet.now - (i < 50 ? 30 : 20) * 86400, node.looked = cluster.fleet.now;
+    node.tested_hour = std::to_string(*node.tested / 3600);
+  }
+  // The scheduler: the stalest that the affinity admits.
+  const auto free_node = [&](std::time_t before, const std::set<std::string>& taken) {
+    const FleetNode* stalest = nullptr;
+    for (const auto& node : cluster.fleet.nodes)
+      if (!taken.contains(node.name) && std::stol(node.tested_hour) * 3600 < before &&
+          (stalest == nullptr || std::stol(node.tested_hour) < std::stol(stalest->tested_hour)))
+        stalest = &node;
+    return stalest;
+  };
+  std::map<std::string, std::pair<std::string, std::time_t>> places;  // by Job: its node, and since when
+  for (int minute = 0; minute < 12 * 60; ++minute) {
+    cluster.fleet.now += 60;
+    std::set<std::string> taken;
+    for (const auto& [job, place] : places)
+      taken.insert(place.first);
+    std::vector<JobPod> pods;
+    for (auto& job : cluster.fleet.jobs) {
+      if (job.kind != JobKind::health || job.over()) continue;
+      if (!places.contains(job.name))
+        if (const auto* node = free_node(
+                cluster.fleet.now - static_cast<std::time_t>(cluster.policy.dispatch.health_every_s), taken))
+          places[job.name] = {node->name, cluster.fleet.now}, taken.insert(node->name);
+      const auto place = places.find(job.name);
+      if (place == places.end()) continue;
+      job.idle = job.begun = 0, job.idle_on.clear(), job.idle_since.reset();
+      if (place->second.first.starts_with("good")) {
+        job.finished = cluster.fleet.now, job.passed = true;
+        cluster.node(place->second.first).tested = cluster.fleet.now;
+        places.erase(place);
+      } else {
+        pods.push_back({.job = job.name,
+                        .created = job.created,
+                        .why = "ErrImagePull",
+                        .node = place->second.first,
+                        .placed = place->second.second});
+      }
+    }
+    add_pods(cluster.fleet, pods);
+    cluster.go();
+    std::erase_if(places, [&](const auto& one) { return cluster.job(one.first) == nullptr; });
+    std::erase_if(cluster.fleet.jobs, [](const DispatchJob& job) { return job.over(); });
+  }
+  for (const auto& node : cluster.fleet.nodes)
+    EXPECT_TRUE(node.name.starts_with("bad") || *node.tested > cluster.fleet.now - 86400) << node.name;
 }
 
 // A busy cluster: the Pod got its node just before its time would have been over.
