@@ -122,7 +122,7 @@ void CollectiveOptions::add_to(CLI::App& c) {
       ->check(CLI::Validator(
           [](std::string& text) {
             return text == "all" || text == "-1"
-                       ? std::string("one root a run: for r in 0 1; do mlc-bench ... -r $r; done")
+                       ? std::string("-r: one root a run: for r in 0 1; do mlc-bench ... -r $r; done")
                        : std::string();
           },
           ""));

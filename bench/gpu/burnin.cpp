@@ -4,6 +4,7 @@
 #include <mutex>
 #include <numeric>
 #include <thread>
+#include <utility>
 
 #include "bench/gpu/judge_telemetry.hpp"
 #include "reports/record/text.hpp"
@@ -72,8 +73,6 @@ Finding trouble_finding(const std::string& subject, const GpuError& error, const
 }
 
 void Burnin::each(const std::function<void(Card&)>& work) {
-  std::mutex mutex;
-  std::vector<std::pair<Card*, GpuError>> failed;
   std::exception_ptr broken;  // the tool itself
   {
     std::vector<std::jthread> threads;
@@ -83,22 +82,24 @@ void Burnin::each(const std::function<void(Card&)>& work) {
         try {
           work(*card);
         } catch (const GpuError& error) {
-          const std::lock_guard lock(mutex);
-          failed.emplace_back(card, error);
+          lose(*card, error);
         } catch (...) {
-          const std::lock_guard lock(mutex);
+          const std::lock_guard lock(failing_);
           broken = std::current_exception();
         }
       });
     }
   }
   if (broken) std::rethrow_exception(broken);
-  std::ranges::sort(failed, {}, [](const auto& one) { return one.first->device->identity().index; });
-  for (auto& [card, error] : failed) {
-    card->lost = true;
-    add(trouble_finding(card->subject, error, test_));
-  }
+  std::ranges::stable_sort(failed_, {}, [](const auto& one) { return one.first->device->identity().index; });
+  for (auto& [card, error] : std::exchange(failed_, {}))
+    if (!std::exchange(card->lost, true)) add(trouble_finding(card->subject, error, test_));
   tick();
+}
+
+void Burnin::lose(Card& card, const GpuError& error) {
+  const std::lock_guard lock(failing_);
+  failed_.emplace_back(&card, error);
 }
 
 TelemetrySample Burnin::latest(const Card& card) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,6 +85,8 @@ class Burnin {
   // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have
   // ended. A GpuError becomes a finding on its GPU, which is then left out.
   void each(const std::function<void(Card&)>& work);
+  // A GPU that another one's work has shown to be gone, from within each(): a finding of its own.
+  void lose(Card& card, const GpuError& error);
   void say(const std::string& what);  // the live line, with clocks and power
   void tick() { pulse_.tick(); }
 
@@ -108,6 +111,8 @@ class Burnin {
   std::function<void(const std::string&)> live_;
   std::function<void(const BurninOutcome&)> on_test_;
   std::unique_ptr<Sampler> sampler_;
+  std::mutex failing_;
+  std::vector<std::pair<Card*, GpuError>> failed_;  // in this each()
   std::string test_;
   bool quick_ = true;
   BurninOutcome outcome_;

@@ -12,6 +12,7 @@ namespace mlc {
 
 inline void check_gpu(cudaError_t code, std::source_location at = std::source_location::current()) {
   if (code == cudaSuccess) return;
+  (void)cudaGetLastError();  // else the next launch, perhaps on another GPU, is told of this error
   throw GpuError(trouble_of(cudaGetErrorName(code)), std::string("cuda: ") + cudaGetErrorString(code) + " (" +
                                                          cudaGetErrorName(code) + ", " + at.file_name() +
                                                          ":" + std::to_string(at.line()) + ")");

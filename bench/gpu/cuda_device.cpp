@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -20,10 +21,18 @@ using SteadyTime = std::chrono::steady_clock;
 
 using sizes::large_piece, sizes::small_piece, sizes::reserve, sizes::workspace;
 
+// To free what a GPU holds that hangs would wait for it, and so would the runtime's own end: what is left
+// goes with the process.
+std::atomic<bool> one_hangs = false;
+
+template <auto Free>
+cudaError_t unless_one_hangs(void* at) {
+  return one_hangs ? cudaSuccess : Free(at);
+}
 template <class T>
-using DeviceMemory = Handle<T, &cudaFree>;
+using DeviceMemory = Handle<T, &unless_one_hangs<&cudaFree>>;
 template <class T>
-using PinnedMemory = Handle<T, &cudaFreeHost>;
+using PinnedMemory = Handle<T, &unless_one_hangs<&cudaFreeHost>>;
 
 template <class T>
 DeviceMemory<T> device_memory(std::uint64_t bytes) {
@@ -39,6 +48,11 @@ PinnedMemory<T> shared_memory(std::uint64_t bytes) {
   std::memset(at, 0, bytes);
   return PinnedMemory<T>(static_cast<T*>(at));
 }
+
+cudaError_t end_stream(cudaStream_t stream) { return one_hangs ? cudaSuccess : cudaStreamDestroy(stream); }
+cudaError_t end_event(cudaEvent_t event) { return one_hangs ? cudaSuccess : cudaEventDestroy(event); }
+using Stream = Handle<std::remove_pointer_t<cudaStream_t>, &end_stream>;
+using Event = Handle<std::remove_pointer_t<cudaEvent_t>, &end_event>;
 
 Event gpu_event() {
   cudaEvent_t event = nullptr;
@@ -66,13 +80,21 @@ class CudaDevice final : public GpuDevice {
     use();
     check_gpu(cudaFree(nullptr));  // makes the context, here where its failure is understood
     stream_ = gpu_stream(), second_ = gpu_stream();
-    tally_ = device_memory<DeviceTally>(sizeof(DeviceTally));
+    tally_ = shared_memory<DeviceTally>(sizeof(DeviceTally));
     sink_ = device_memory<std::uint64_t>(sizeof(std::uint64_t));
     counters_ = device_memory<atomics::Counters>(sizeof(atomics::Counters));
     log_ = shared_memory<memory::ErrorLog>(sizeof(memory::ErrorLog));
     new (log_.get()) memory::ErrorLog{};
     check_gpu(
         cudaDeviceGetAttribute(&shared_bytes_, cudaDevAttrMaxSharedMemoryPerBlockOptin, identity_.index));
+  }
+
+  ~CudaDevice() override {
+    if (!one_hangs) return;
+    static auto& kept = *new std::vector<std::shared_ptr<std::byte>>();
+    kept.push_back(host_);
+    for (auto& product : products_)
+      (void)product.computes.release();
   }
 
   const GpuIdentity& identity() const override { return identity_; }
@@ -223,9 +245,7 @@ class CudaDevice final : public GpuDevice {
     }
     wait(stream_.get());
     GemmRun run;
-    run.digests.resize(static_cast<std::size_t>(repeats));
-    check_gpu(cudaMemcpy(run.digests.data(), digests.get(), sizeof(tile::Digest) * run.digests.size(),
-                         cudaMemcpyDeviceToHost));
+    run.digests = fetched(digests.get(), static_cast<std::size_t>(repeats));
     for (int i = 0; i < repeats; ++i)
       run.seconds.push_back(between(begin[static_cast<std::size_t>(i)], end[static_cast<std::size_t>(i)]));
     return run;
@@ -291,7 +311,7 @@ class CudaDevice final : public GpuDevice {
     wait(filling.get());
     to.use();
     const Stream checking = gpu_stream();
-    const auto tally = device_memory<DeviceTally>(sizeof(DeviceTally));
+    const auto tally = shared_memory<DeviceTally>(sizeof(DeviceTally));
     check_gpu(cudaMemsetAsync(target, 0xff, bytes, checking.get()));
     wait(checking.get());
     use();
@@ -322,8 +342,9 @@ class CudaDevice final : public GpuDevice {
       for (int i = 0; i < repeats; ++i) {
         const auto start = SteadyTime::now();
         check_gpu(launch_nothing(stream_.get()));
-        while (cudaStreamQuery(stream_.get()) == cudaErrorNotReady) {
-        }
+        while (cudaStreamQuery(stream_.get()) == cudaErrorNotReady)
+          if (std::chrono::duration<double>(SteadyTime::now() - start).count() > timeout_s_)
+            wait(stream_.get());
         seconds.push_back(std::chrono::duration<double>(SteadyTime::now() - start).count());
       }
       check_gpu(cudaStreamQuery(stream_.get()));
@@ -362,7 +383,7 @@ class CudaDevice final : public GpuDevice {
     AtomicsRun run;
     run.seconds =
         timed_once([&] { check_gpu(launch_atomics(spread, threads, counters_.get(), stream_.get())); });
-    check_gpu(cudaMemcpy(&run.counters, counters_.get(), sizeof run.counters, cudaMemcpyDeviceToHost));
+    run.counters = fetched(counters_.get(), 1).front();
     return run;
   }
 
@@ -394,9 +415,11 @@ class CudaDevice final : public GpuDevice {
       const cudaError_t state = cudaStreamQuery(stream);
       if (state == cudaSuccess) return;
       if (state != cudaErrorNotReady) check_gpu(state);
-      if (std::chrono::duration<double>(SteadyTime::now() - start).count() > timeout_s_)
+      if (std::chrono::duration<double>(SteadyTime::now() - start).count() > timeout_s_) {
+        one_hangs = true;
         throw GpuError(GpuTrouble::hung,
                        "work did not end within " + std::to_string(static_cast<int>(timeout_s_)) + " s");
+      }
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
@@ -438,14 +461,22 @@ class CudaDevice final : public GpuDevice {
     return between(begin, end);
   }
 
+  // `tally` is in memory that both sides see: a copy of it to the host's own would wait for a GPU that hangs.
   template <class Launch>
   std::uint64_t counted(cudaStream_t stream, DeviceTally* tally, Launch&& launch) const {
-    DeviceTally value{0, ~0ull};
-    check_gpu(cudaMemcpyAsync(tally, &value, sizeof value, cudaMemcpyHostToDevice, stream));
+    *tally = {0, ~0ull};
     check_gpu(launch());
-    check_gpu(cudaMemcpyAsync(&value, tally, sizeof value, cudaMemcpyDeviceToHost, stream));
     wait(stream);
-    return value.wrong;
+    return tally->wrong;
+  }
+
+  // Of the GPU's memory, once the stream has come there.
+  template <class T>
+  std::vector<T> fetched(const T* from, std::size_t count) const {
+    const auto here = shared_memory<T>(count * sizeof(T));
+    check_gpu(cudaMemcpyAsync(here.get(), from, count * sizeof(T), cudaMemcpyDeviceToHost, stream_.get()));
+    wait(stream_.get());
+    return {here.get(), here.get() + count};
   }
 
   // cudaMemcpy would be on another stream, and come back when the word is staged: the next sweep need not see
@@ -477,7 +508,7 @@ class CudaDevice final : public GpuDevice {
   GpuIdentity identity_;
   double timeout_s_;
   Stream stream_, second_;
-  DeviceMemory<DeviceTally> tally_;
+  PinnedMemory<DeviceTally> tally_;
   DeviceMemory<std::uint64_t> sink_;
   DeviceMemory<atomics::Counters> counters_;
   PinnedMemory<memory::ErrorLog> log_;
@@ -492,6 +523,8 @@ class CudaDevice final : public GpuDevice {
 };
 
 }  // namespace
+
+bool one_gpu_hangs() { return one_hangs; }
 
 std::unique_ptr<GpuDevice> open_gpu(const GpuIdentity& gpu, double timeout_s) {
   return std::make_unique<CudaDevice>(gpu, timeout_s);

@@ -29,7 +29,7 @@ std::optional<std::time_t> under_load(const RoundState& state, const FleetNode& 
     if (record.stuck) {
       const double turn_s =
           std::min(policy.health_every_s, no_place_wait_s * std::exp2(std::min(record.misses - 1, 20)));
-      spent = *spent + static_cast<std::time_t>(turn_s - wait_s(policy, record));
+      spent = *spent + static_cast<std::time_t>(std::max(0.0, turn_s - wait_s(policy, record)));
       if (*spent <= state.now) spent.reset();
     }
   }
@@ -108,16 +108,16 @@ void note_overdue(RoundState& state) {
                                 " get pods -l app.kubernetes.io/component=passive");
 }
 
+// As far as is known: until a run there has come to an end.
 void note_where_nothing_begins(RoundState& state) {
   std::size_t count = 0;
   const FleetNode* one = nullptr;
   for (const auto& node : state.fleet.nodes)
-    if (state.begins_nothing(node)) ++count, one = &node;
+    if (node.state == "admitted" && state.record(node, JobKind::health).stuck) ++count, one = &node;
   if (one != nullptr)
     state.round.notes.push_back("Pods do not begin on " + count_of_nodes(count) + ", " + one->name +
                                 " among them (" + state.record(*one, JobKind::health).idle +
-                                "): neither looked at under load nor a witness; kubectl -n " +
-                                state.policy.dispatch.job_namespace +
+                                "); kubectl -n " + state.policy.dispatch.job_namespace +
                                 " get pods --field-selector spec.nodeName=" + one->name);
 }
 

@@ -92,20 +92,19 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
 
 // A Job that is over: did it change what it was for?
 bool gave_nothing(const RoundState& state, const FleetNode& node, const DispatchJob& job) {
-  // A look writes its time by the node's clock; a few minutes are as much as a Job is made ahead of another.
-  const auto skew = static_cast<std::time_t>(std::min(state.policy.admit.clock_skew_s, 300.0));
-  const auto before = [&](const std::optional<std::time_t>& time) {
-    return time.value_or(0) < job.created - skew;
-  };
+  const auto before = [&](const std::optional<std::time_t>& time) { return time.value_or(0) < job.created; };
   switch (job.kind) {
     case JobKind::burnin:
       return node.state == "pending" || (node.state == "refused" && !job.passed);
     case JobKind::fabric:
       return node.state == "fabric" || (node.state == "refused" && !job.passed);
     case JobKind::health:
-      return node.state == "admitted" && before(node.tested);
+      return node.state == "admitted" && !job.passed && before(node.tested);
     case JobKind::passive:
-      return (node.state == "admitted" || owes_quarantine(state, node)) && before(node.looked);
+      // Passed, and by the node's clock before it was made. One that owes its quarantine is told by that
+      // alone.
+      return before(node.looked) &&
+             (owes_quarantine(state, node) || (node.state == "admitted" && !job.passed));
     case JobKind::ipam:
       return false;
   }

@@ -21,13 +21,15 @@ constexpr Soak soaks[] = {{GemmType::bf16, "bf16", 2.0 / 3}, {GemmType::fp8, "fp
 using Key = std::pair<std::uint64_t, std::uint64_t>;
 Key key_of(const tile::Digest& digest) { return {digest.sum, digest.parity}; }
 
-// What more than half of all products of a kind of GPU are; empty where no result is: two GPUs that disagree.
-std::optional<Key> usual_of(const std::map<Key, std::size_t>& votes) {
-  std::size_t all = 0;
-  for (const auto& [key, count] : votes)
-    all += count;
+// What more than half of the GPUs of a kind compute; empty where no result is: two GPUs that disagree. Each
+// has one vote, shared out over its products: one that is wrong must not win by living longer.
+std::optional<Key> usual_of(const std::map<Key, double>& votes) {
+  double all = 0;
+  for (const auto& [key, share] : votes)
+    all += share;
   const auto most = std::ranges::max_element(votes, {}, [](const auto& entry) { return entry.second; });
-  return most != votes.end() && most->second * 2 > all ? std::optional(most->first) : std::nullopt;
+  return most != votes.end() && most->second * 2 > all * (1 + 1e-9) ? std::optional(most->first)
+                                                                    : std::nullopt;
 }
 
 // Every product of the same inputs must be the same, bit for bit, on one GPU, and on GPUs of the same kind:
@@ -35,14 +37,14 @@ std::optional<Key> usual_of(const std::map<Key, std::size_t>& votes) {
 void judge_digests(Burnin& node, std::string_view type,
                    const std::vector<std::vector<tile::Digest>>& digests) {
   auto& cards = node.cards();
-  std::map<std::string, std::map<Key, std::size_t>> votes;
+  std::map<std::string, std::map<Key, double>> votes;
   const auto kind = [&](std::size_t i) {
     const auto& gpu = cards[i].device->identity();
     return gpu.name + "/" + std::to_string(gpu.sms);
   };
   for (std::size_t i = 0; i < cards.size(); ++i)
     for (const auto& digest : digests[i])
-      ++votes[kind(i)][key_of(digest)];
+      votes[kind(i)][key_of(digest)] += 1 / static_cast<double>(digests[i].size());
   for (std::size_t i = 0; i < cards.size(); ++i) {
     if (digests[i].empty()) continue;
     const auto usual = usual_of(votes[kind(i)]);
@@ -62,8 +64,11 @@ void judge_digests(Burnin& node, std::string_view type,
           own.size() > 1
               ? products + " of the same inputs have " + std::to_string(own.size()) + " different results"
           : usual ? products + " differ from what the node's GPUs mostly compute"
-                  : products + " are equal and not those of the other GPU: one of the two is wrong";
-      finding.remedy = "silent data corruption: mlc-bench gpu sm names the SM; take the GPU out of service";
+                  : products + " are not those of the other GPUs: which of them are wrong cannot be told";
+      finding.remedy =
+          own.size() > 1 || usual
+              ? "silent data corruption: mlc-bench gpu sm names the SM; take the GPU out of service"
+              : "silent data corruption on one of them: mlc-bench gpu sm says on which";
     }
     node.add(std::move(finding));
   }
@@ -146,9 +151,8 @@ void run(Burnin& node, double seconds) {
       if (std::ranges::all_of(cards, idle)) break;
       if (!std::exchange(warm, true)) warm_since = node.now();
     } while (node.now() < until || std::ranges::all_of(rates, &std::vector<double>::empty));
-    bool none = true;
+    const bool none = std::ranges::all_of(digests, &std::vector<tile::Digest>::empty);
     for (std::size_t i = 0; i < cards.size(); ++i) {
-      none = none && !absent[i].empty();
       if (!absent[i].empty() && !cards[i].lost)
         node.add(Finding{
             .check = "burnin.gemm-" + std::string(name),

@@ -105,6 +105,15 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
   node.add(std::move(matrix));
 }
 
+std::optional<GpuError> trouble_of_card(const Burnin::Card& card) {
+  try {
+    (void)card.device->hbm(hbm::Operation::read, std::span(card.device->memory()).first(1), 1);
+    return std::nullopt;
+  } catch (const GpuError& error) {
+    return error;
+  }
+}
+
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   const std::size_t n = cards.size();
@@ -139,7 +148,15 @@ void run(Burnin& node, double seconds) {
       const auto send = [&, kind = kind](Burnin::Card& card) {
         const auto from = static_cast<std::size_t>(&card - cards.data()), to = (from + shift) % n;
         if (cards[to].lost) return;
-        const CopyRun run = card.device->copy_to(*cards[to].device, kind, copied, 20);
+        CopyRun run;
+        try {
+          run = card.device->copy_to(*cards[to].device, kind, copied, 20);
+        } catch (const GpuError&) {
+          // It takes two: whichever does not even read its own memory is the one that is gone.
+          if (trouble_of_card(card)) throw;
+          if (const auto theirs = trouble_of_card(cards[to])) return node.lose(cards[to], *theirs);
+          throw;
+        }
         wrong[to] += run.wrong;
         rates[from * n + to] = static_cast<double>(copied) / median_of(run.seconds) / 1e9;
       };

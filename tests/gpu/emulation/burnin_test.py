@@ -68,13 +68,39 @@ class Burnin(Case):
         for seed in ("1", "2", "3", "4"):
             bad = [one for one in self.findings("gemm", "--seed", seed, code=1, fault="gemm:gpu=0,every=1")["findings"] if one["status"] == "fail"]
             self.assertEqual({one["subject"][:5] for one in bad if "bf16" in one["check"]}, {"GPU 0", "GPU 1"}, bad)
-            self.assertIn("one of the two is wrong", bad[0]["observed"])
+            self.assertIn("which of them are wrong cannot be told", bad[0]["observed"])
         bad = [one for one in self.findings("gemm", code=1, gpus=3, fault="gemm:gpu=0,every=1")["findings"] if one["status"] == "fail"]
         self.assertEqual({one["subject"][:5] for one in bad}, {"GPU 0"}, bad)
 
     def test_a_lost_gpu_beside_one_that_lacks_the_product_ends_the_soak(self):
         loaded = self.findings("gemm", code=1, fault="old:gpu=0;old:gpu=1;lost:gpu=0,after=60")
         self.assertIn("fell off the bus", json.dumps(loaded["findings"]))
+
+    def test_a_wrong_gpu_does_not_win_by_living_longer(self):
+        loaded = self.findings("gemm", "--full", code=1, gpus=3, fault="gemm:gpu=0,every=1;lost:gpu=1,after=40;lost:gpu=2,after=40")
+        wrong = {one["subject"][:5] for one in loaded["findings"] if one["check"] == "burnin.gemm-bf16-repeats" and one["status"] == "fail"}
+        self.assertEqual(wrong, {"GPU 0"}, loaded["findings"])
+
+    def test_of_two_that_copy_the_one_that_is_gone_is_named(self):
+        for fault in ("ecc:gpu=1,after=2", "lost:gpu=1,after=1", "lost:gpu=0,after=3"):
+            for gpus in (2, 3):
+                with self.subTest(fault=fault, gpus=gpus):
+                    loaded = self.findings("nvlink", code=1, gpus=gpus, fault=fault)
+                    named = {one["subject"][:5] for one in loaded["findings"] if one["check"] == "burnin.device"}
+                    self.assertEqual(named, {"GPU " + fault[fault.index("gpu=") + 4]}, loaded["findings"])
+
+    def test_a_gpu_that_hangs_in_any_test_is_named(self):
+        for test in ("hbm", "gemm", "sm", "pcie", "launch", "atomics"):
+            with self.subTest(test=test):
+                path = self.path(f"{test}.json")
+                done = gpu(test, "-T", "1s", "--output", path, fault="hang:gpu=0,after=8", gpus=1)
+                self.assertEqual(done.code, 1, done)
+                self.assertIn("hung", json.dumps(report(path)["findings"]))
+
+    def test_lost_beside_old_leaves_skipped_what_was(self):
+        loaded = self.findings("gemm", code=1, gpus=3, fault="old:gpu=0;old:gpu=1;old:gpu=2;lost:gpu=1,after=20")
+        fp8 = {one["subject"][:5]: one["status"] for one in loaded["findings"] if one["check"] == "burnin.gemm-fp8"}
+        self.assertEqual({fp8.get("GPU 0"), fp8.get("GPU 2")}, {"skip"}, fp8)
 
     def test_a_lost_gpu_has_passed_no_memory_test(self):
         for form in ("--quick", "--full"):

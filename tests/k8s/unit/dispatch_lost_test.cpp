@@ -413,6 +413,19 @@ TEST(Dispatch, ManyNodesWhereNothingBeginsStarveNobody) {
     EXPECT_TRUE(node.name.starts_with("bad") || *node.tested > cluster.fleet.now - 86400) << node.name;
 }
 
+TEST(Dispatch, ALookThatPassedByAClockThatIsBehindIsALook) {
+  DispatchedCluster cluster;
+  FleetNode& node = cluster.add("a", "admitted");
+  node.tested = node.looked = cluster.fleet.now - 2 * 86400;
+  cluster.go();
+  DispatchJob& job = *std::ranges::find(cluster.fleet.jobs, JobKind::passive, &DispatchJob::kind);
+  job.finished = cluster.fleet.now + 20, job.passed = true;
+  cluster.node("a").looked = cluster.fleet.now - 420;
+  cluster.go(60);
+  EXPECT_EQ(cluster.node("a").attempts[JobKind::passive].misses, 0);
+  EXPECT_EQ(std::ranges::count(cluster.go(3600).creations, JobKind::passive, &CreateJob::kind), 0);
+}
+
 // A busy cluster: the Pod got its node just before its time would have been over.
 TEST(Dispatch, APodThatGotItsNodeLateHasItsTimeThere) {
   DispatchedCluster cluster;
