@@ -116,13 +116,14 @@ void CollectiveOptions::add_to(CLI::App& c) {
         ->group("Operation")
         ->type_name("OP,...");
   // nccl-tests takes it everywhere.
-  c.add_option("-r,--root", root, "root rank (default 0)")
-      ->group(collective->rooted ? "Operation" : "")
+  c.add_option("-r,--root", root,
+               collective->rooted ? "root rank (default 0)" : "no effect here: it has no root")
+      ->group(collective->rooted ? "Operation" : "As in nccl-tests")
       ->type_name("RANK")
       ->check(CLI::Validator(
           [](std::string& text) {
             return text == "all" || text == "-1"
-                       ? std::string("-r: one root a run: for r in 0 1; do mlc-bench ... -r $r; done")
+                       ? std::string("one root a run: for r in 0 1; do mlc-bench ... -r $r; done")
                        : std::string();
           },
           ""));

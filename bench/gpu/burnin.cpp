@@ -134,16 +134,20 @@ void Burnin::add(std::vector<Finding> findings) {
 }
 
 void Burnin::judge(const RateRule& rule, const std::string& test, const std::string& metric,
-                   const std::vector<std::vector<double>>& samples, const std::vector<double>& limits) {
+                   const std::vector<std::vector<double>>& samples, const std::vector<double>& limits,
+                   const std::vector<std::string>& absent) {
   std::vector<NamedValue> values;
+  // A GPU that was lost before, or does not do it, has its finding already.
+  const auto left_out = [&](std::size_t i) {
+    return samples[i].empty() && (cards_[i].lost || (i < absent.size() && !absent[i].empty()));
+  };
   for (std::size_t i = 0; i < cards_.size(); ++i)
-    // A GPU that was lost before has its finding already.
-    if (!cards_[i].lost || !samples[i].empty())
+    if (!left_out(i))
       values.push_back(
           {cards_[i].subject, samples[i].empty() ? std::nullopt : std::optional(median_of(samples[i]))});
   const auto findings = judge_rates(rule, values);
   for (std::size_t i = 0, at = 0; i < cards_.size(); ++i) {
-    if (cards_[i].lost && samples[i].empty()) continue;
+    if (left_out(i)) continue;
     const Finding& finding = findings[at++];
     if (samples[i].empty()) continue;
     const auto [low, high] = std::ranges::minmax(samples[i]);

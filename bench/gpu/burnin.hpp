@@ -95,9 +95,11 @@ class Burnin {
   void add(Matrix matrix) { outcome_.matrices.push_back(std::move(matrix)); }
 
   // The figures of one metric, one list a card (empty: not measured), judged by `rule` and kept as results.
-  // `limit`: what each card's figure could be at most, in the rule's unit; 0: not known.
+  // `limits`: what each card's figure could be at most, in the rule's unit; 0: not known. `absent`: why a
+  // card has none, which its own finding says.
   void judge(const RateRule& rule, const std::string& test, const std::string& metric,
-             const std::vector<std::vector<double>>& samples, const std::vector<double>& limits = {});
+             const std::vector<std::vector<double>>& samples, const std::vector<double>& limits = {},
+             const std::vector<std::string>& absent = {});
 
  private:
   void check_planted(const Fault& fault) const;

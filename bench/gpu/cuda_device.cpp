@@ -20,6 +20,7 @@ namespace {
 using SteadyTime = std::chrono::steady_clock;
 
 using sizes::large_piece, sizes::small_piece, sizes::reserve, sizes::workspace;
+constexpr std::uint64_t fetched_most = 4 << 20;  // of one answer: the digests of 100,000 products
 
 // To free what a GPU holds that hangs would wait for it, and so would the runtime's own end: what is left
 // goes with the process.
@@ -80,7 +81,10 @@ class CudaDevice final : public GpuDevice {
     use();
     check_gpu(cudaFree(nullptr));  // makes the context, here where its failure is understood
     stream_ = gpu_stream(), second_ = gpu_stream();
+    // Of the host's memory all that is asked for here: to allocate it may wait for a GPU that hangs.
     tally_ = shared_memory<DeviceTally>(sizeof(DeviceTally));
+    sent_ = shared_memory<DeviceTally>(sizeof(DeviceTally));
+    fetched_ = shared_memory<std::byte>(fetched_most);
     sink_ = device_memory<std::uint64_t>(sizeof(std::uint64_t));
     counters_ = device_memory<atomics::Counters>(sizeof(atomics::Counters));
     log_ = shared_memory<memory::ErrorLog>(sizeof(memory::ErrorLog));
@@ -194,6 +198,13 @@ class CudaDevice final : public GpuDevice {
     check_gpu(cudaMemcpyAsync(&value, word_at(word), sizeof value, cudaMemcpyDeviceToHost, stream_.get()));
     wait(stream_.get());
     write_word(word, value ^ std::uint64_t{1} << bit);
+  }
+
+  void probe(double seconds) override {
+    use();
+    const Stretch& any = stretches_.front();
+    check_gpu(launch_hbm(hbm::Operation::read, any.at, any.bytes, identity_.sms, sink_.get(), stream_.get()));
+    wait(stream_.get(), std::min(seconds, timeout_s_));
   }
 
   void rest(double seconds) override {
@@ -311,7 +322,6 @@ class CudaDevice final : public GpuDevice {
     wait(filling.get());
     to.use();
     const Stream checking = gpu_stream();
-    const auto tally = shared_memory<DeviceTally>(sizeof(DeviceTally));
     check_gpu(cudaMemsetAsync(target, 0xff, bytes, checking.get()));
     wait(checking.get());
     use();
@@ -328,8 +338,8 @@ class CudaDevice final : public GpuDevice {
                  : launch_sm_copy(target, source, bytes, identity_.sms, stream_.get());
     });
     to.use();
-    run.wrong = 8 * counted(checking.get(), tally.get(), [&] {
-                  return launch_verify(target, bytes / 8, copied_data(seed), tally.get(), checking.get());
+    run.wrong = 8 * counted(checking.get(), sent_.get(), [&] {
+                  return launch_verify(target, bytes / 8, copied_data(seed), sent_.get(), checking.get());
                 });
     return run;
   }
@@ -409,16 +419,17 @@ class CudaDevice final : public GpuDevice {
   }
 
   // Never cudaStreamSynchronize: it does not come back from a GPU that hangs.
-  void wait(cudaStream_t stream) const {
+  void wait(cudaStream_t stream) const { wait(stream, timeout_s_); }
+  static void wait(cudaStream_t stream, double most_s) {
     const auto start = SteadyTime::now();
     for (;;) {
       const cudaError_t state = cudaStreamQuery(stream);
       if (state == cudaSuccess) return;
       if (state != cudaErrorNotReady) check_gpu(state);
-      if (std::chrono::duration<double>(SteadyTime::now() - start).count() > timeout_s_) {
+      if (std::chrono::duration<double>(SteadyTime::now() - start).count() > most_s) {
         one_hangs = true;
         throw GpuError(GpuTrouble::hung,
-                       "work did not end within " + std::to_string(static_cast<int>(timeout_s_)) + " s");
+                       "work did not end within " + std::to_string(static_cast<int>(most_s)) + " s");
       }
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
@@ -473,10 +484,13 @@ class CudaDevice final : public GpuDevice {
   // Of the GPU's memory, once the stream has come there.
   template <class T>
   std::vector<T> fetched(const T* from, std::size_t count) const {
-    const auto here = shared_memory<T>(count * sizeof(T));
-    check_gpu(cudaMemcpyAsync(here.get(), from, count * sizeof(T), cudaMemcpyDeviceToHost, stream_.get()));
+    const std::uint64_t bytes = count * sizeof(T);
+    if (bytes > fetched_most) throw GpuError(GpuTrouble::other, "too much at once for the host's buffer");
+    check_gpu(cudaMemcpyAsync(fetched_.get(), from, bytes, cudaMemcpyDeviceToHost, stream_.get()));
     wait(stream_.get());
-    return {here.get(), here.get() + count};
+    std::vector<T> here(count);
+    std::memcpy(here.data(), fetched_.get(), bytes);
+    return here;
   }
 
   // cudaMemcpy would be on another stream, and come back when the word is staged: the next sweep need not see
@@ -508,7 +522,8 @@ class CudaDevice final : public GpuDevice {
   GpuIdentity identity_;
   double timeout_s_;
   Stream stream_, second_;
-  PinnedMemory<DeviceTally> tally_;
+  PinnedMemory<DeviceTally> tally_, sent_;  // of what is on this GPU; of what this one sent to another
+  PinnedMemory<std::byte> fetched_;
   DeviceMemory<std::uint64_t> sink_;
   DeviceMemory<atomics::Counters> counters_;
   PinnedMemory<memory::ErrorLog> log_;

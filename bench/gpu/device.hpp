@@ -110,7 +110,8 @@ class GpuDevice {
   virtual void look_again() = 0;
   virtual const memory::ErrorLog& errors() const = 0;
   virtual void flip_bit(std::uint64_t word, int bit) = 0;  // a planted fault
-  virtual void rest(double seconds) = 0;                   // leaves the memory alone: what leaks shows
+  virtual void probe(double seconds) = 0;  // whether it reads a piece of its memory within this time
+  virtual void rest(double seconds) = 0;   // leaves the memory alone: what leaks shows
 
   // So many tiles of every SM; of the matrix product all tiles so many times, dealt anew each time.
   virtual std::vector<tile::Result> tiles(tile::Engine engine, const tile::Spec& spec, int repeats) = 0;

@@ -92,19 +92,21 @@ void tidy_waiting(RoundState& state, const DispatchJob& job) {
 
 // A Job that is over: did it change what it was for?
 bool gave_nothing(const RoundState& state, const FleetNode& node, const DispatchJob& job) {
-  const auto before = [&](const std::optional<std::time_t>& time) { return time.value_or(0) < job.created; };
+  // A look writes its time by the node's clock. One that passed and wrote none is no look all the same: else
+  // it would be taken again each minute.
+  const std::time_t clock_may_be_behind = job.passed ? 3600 : 0;
+  const auto before = [&](const std::optional<std::time_t>& time) {
+    return time.value_or(0) < job.created - clock_may_be_behind;
+  };
   switch (job.kind) {
     case JobKind::burnin:
       return node.state == "pending" || (node.state == "refused" && !job.passed);
     case JobKind::fabric:
       return node.state == "fabric" || (node.state == "refused" && !job.passed);
     case JobKind::health:
-      return node.state == "admitted" && !job.passed && before(node.tested);
+      return node.state == "admitted" && before(node.tested);
     case JobKind::passive:
-      // Passed, and by the node's clock before it was made. One that owes its quarantine is told by that
-      // alone.
-      return before(node.looked) &&
-             (owes_quarantine(state, node) || (node.state == "admitted" && !job.passed));
+      return (node.state == "admitted" || owes_quarantine(state, node)) && before(node.looked);
     case JobKind::ipam:
       return false;
   }

@@ -87,7 +87,8 @@ double operations_per_cycle(const GpuIdentity& gpu, GemmType type) {
 }
 
 void judge_by_clock(Burnin& node, GemmType type, std::string_view name,
-                    const std::vector<std::vector<double>>& rates, double since) {
+                    const std::vector<std::vector<double>>& rates, const std::vector<std::string>& absent,
+                    double since) {
   auto& cards = node.cards();
   std::vector<std::vector<double>> per_ghz(cards.size());
   std::vector<double> limits(cards.size());
@@ -109,7 +110,7 @@ void judge_by_clock(Burnin& node, GemmType type, std::string_view name,
        .remedy =
            "this GPU computes less at the same clock than its siblings: it is at fault, not its cooling "
            "or power; mlc-bench gpu sm, then take it out of service"},
-      "gemm", std::string(name) + " per GHz", per_ghz, limits);
+      "gemm", std::string(name) + " per GHz", per_ghz, limits, absent);
 }
 
 // A card without 8-bit tensor cores is asked for none, unless the policy wants a figure of it.
@@ -176,8 +177,8 @@ void run(Burnin& node, double seconds) {
                           "-clock says whether it is slow at its clock, and so at fault; else it is its "
                           "clock: see burnin.throttle, "
                           "power and heat of this GPU"},
-               "gemm", std::string(name), rates);
-    judge_by_clock(node, type, name, rates, warm_since);
+               "gemm", std::string(name), rates, {}, absent);
+    judge_by_clock(node, type, name, rates, absent, warm_since);
   }
 }
 

@@ -105,13 +105,49 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
   node.add(std::move(matrix));
 }
 
+// It takes two: whichever does not even read its own memory is the one that is gone.
 std::optional<GpuError> trouble_of_card(const Burnin::Card& card) {
   try {
-    (void)card.device->hbm(hbm::Operation::read, std::span(card.device->memory()).first(1), 1);
+    card.device->probe(3);
     return std::nullopt;
   } catch (const GpuError& error) {
     return error;
   }
+}
+
+// Wrong bytes by the pair that they went between. A GPU all of whose pairs are wrong one way is the cause of
+// them.
+void judge_data(Burnin& node, const std::vector<std::optional<std::uint64_t>>& wrong) {
+  auto& cards = node.cards();
+  const std::size_t n = cards.size();
+  const auto all_wrong = [&](std::size_t gpu, bool sends) {
+    std::size_t pairs = 0, bad = 0;
+    for (std::size_t other = 0; other < n; ++other)
+      if (const auto& pair = sends ? wrong[gpu * n + other] : wrong[other * n + gpu])
+        ++pairs, bad += *pair > 0;
+    return pairs > 1 && bad == pairs;
+  };
+  const auto add = [&](const std::string& subject, const std::string& observed) {
+    node.add(Finding{.check = "burnin.nvlink-data",
+                     .subject = subject,
+                     .status = Status::fail,
+                     .observed = observed,
+                     .expected = "every byte as it was sent",
+                     .source = "generated on one GPU, verified on the other",
+                     .remedy = "nvidia-smi nvlink -e on this GPU and its peers; open an RMA"});
+  };
+  std::vector<bool> sender(n), receiver(n);
+  for (std::size_t gpu = 0; gpu < n; ++gpu) {
+    sender[gpu] = all_wrong(gpu, true), receiver[gpu] = all_wrong(gpu, false);
+    if (sender[gpu] || receiver[gpu])
+      add(cards[gpu].subject,
+          std::string("wrong bytes in all that it ") + (sender[gpu] ? "sends" : "receives"));
+  }
+  for (std::size_t from = 0; from < n; ++from)
+    for (std::size_t to = 0; to < n; ++to)
+      if (wrong[from * n + to].value_or(0) > 0 && !sender[from] && !receiver[to])
+        add(cards[from].subject + " to " + cards[to].subject,
+            std::to_string(*wrong[from * n + to]) + " wrong bytes arrived");
 }
 
 void run(Burnin& node, double seconds) {
@@ -137,7 +173,7 @@ void run(Burnin& node, double seconds) {
                           "nvidia-smi topo -p2p r; systemctl status nvidia-fabricmanager; is ACS off?")
                    : skip(Status::skip, cards[from].subject + " cannot reach " + cards[to].subject, "");
       }
-  std::vector<std::uint64_t> wrong(n);
+  std::vector<std::optional<std::uint64_t>> wrong(n * n);
   const double until = node.now() + seconds;
   for (const auto& [kind, name] : movers) {
     std::vector<std::optional<double>> rates(n * n);
@@ -152,12 +188,13 @@ void run(Burnin& node, double seconds) {
         try {
           run = card.device->copy_to(*cards[to].device, kind, copied, 20);
         } catch (const GpuError&) {
-          // It takes two: whichever does not even read its own memory is the one that is gone.
           if (trouble_of_card(card)) throw;
           if (const auto theirs = trouble_of_card(cards[to])) return node.lose(cards[to], *theirs);
           throw;
         }
-        wrong[to] += run.wrong;
+        // Where SMs read, the bytes come from the other one.
+        auto& arrived = kind == PeerKind::sm_read ? wrong[to * n + from] : wrong[from * n + to];
+        arrived = arrived.value_or(0) + run.wrong;
         rates[from * n + to] = static_cast<double>(copied) / median_of(run.seconds) / 1e9;
       };
       if (kind == PeerKind::copy_engine)
@@ -172,15 +209,7 @@ void run(Burnin& node, double seconds) {
                 kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
     if (node.now() > until) break;
   }
-  for (std::size_t i = 0; i < n; ++i)
-    if (wrong[i] > 0)
-      node.add(Finding{.check = "burnin.nvlink-data",
-                       .subject = cards[i].subject,
-                       .status = Status::fail,
-                       .observed = std::to_string(wrong[i]) + " wrong bytes arrived",
-                       .expected = "every byte as it was sent",
-                       .source = "generated on one GPU, verified on the other",
-                       .remedy = "nvidia-smi nvlink -e on this GPU and its peers; open an RMA"});
+  judge_data(node, wrong);
 }
 
 }  // namespace

@@ -97,6 +97,16 @@ class Burnin(Case):
                 self.assertEqual(done.code, 1, done)
                 self.assertIn("hung", json.dumps(report(path)["findings"]))
 
+    def test_of_two_that_copy_the_one_that_hangs_is_named_within_its_deadline(self):
+        path = self.path("report.json")
+        done = gpu("nvlink", "-T", "12s", "--output", path, fault="hang:gpu=1,after=5", gpus=2)
+        self.assertEqual(done.code, 1, done)
+        self.assertEqual({one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device"}, {"GPU 1"})
+        self.assertLess(done.seconds, 40, done)
+        done = gpu("atomics", "-T", "1s", "--output", "/dev/full", fault="hang:gpu=0,after=5", gpus=1)
+        self.assertEqual(done.code, 3, done)
+        self.assertNotIn("emulation:", done.err)
+
     def test_lost_beside_old_leaves_skipped_what_was(self):
         loaded = self.findings("gemm", code=1, gpus=3, fault="old:gpu=0;old:gpu=1;old:gpu=2;lost:gpu=1,after=20")
         fp8 = {one["subject"][:5]: one["status"] for one in loaded["findings"] if one["check"] == "burnin.gemm-fp8"}
@@ -115,6 +125,13 @@ class Burnin(Case):
     def test_a_link_that_loses_bytes_is_found(self):
         bad = [one for one in self.findings("nvlink", code=1, fault="link:gpu=1")["findings"] if one["status"] == "fail"]
         self.assertEqual({one["check"] for one in bad}, {"burnin.nvlink-data"})
+        for gpu in "012":
+            bad = [one for one in self.findings("nvlink", code=1, gpus=3, fault=f"link:gpu={gpu}")["findings"] if one["status"] == "fail"]
+            self.assertEqual({one["subject"][:5] for one in bad}, {f"GPU {gpu}"}, bad)
+
+    def test_one_gpu_without_the_product_leaves_the_others_their_verdict(self):
+        loaded = self.findings("gemm", code=0, gpus=3, fault="old:gpu=1")
+        self.assertEqual({one["status"] for one in loaded["findings"] if one["check"] == "burnin.gemm-fp8"}, {"pass", "skip"})
 
     def test_a_gpu_that_falls_off_the_bus_is_named_and_the_others_go_on(self):
         for fault, words in (("lost:gpu=1,after=40", "fell off the bus"), ("ecc:gpu=1,after=40", "uncorrectable ECC error")):

@@ -115,6 +115,7 @@ class FakeGpu final : public GpuDevice {
   }
   const memory::ErrorLog& errors() const override { return log_; }
   void flip_bit(std::uint64_t word, int bit) override { words_.at(word) ^= std::uint64_t{1} << bit; }
+  void probe(double) override { fail_in("probe"); }
   void rest(double) override {
     fail_in("rest");
     if (faults_.leaky_word) words_.at(*faults_.leaky_word) &= ~std::uint64_t{32};

@@ -426,6 +426,26 @@ TEST(Dispatch, ALookThatPassedByAClockThatIsBehindIsALook) {
   EXPECT_EQ(std::ranges::count(cluster.go(3600).creations, JobKind::passive, &CreateJob::kind), 0);
 }
 
+// Somebody's tool writes the label again and again, and the look corrects it each time.
+TEST(Dispatch, ALookThatPassesAndWritesNothingBacksOff) {
+  DispatchedCluster cluster;
+  for (const bool edited : {false, true}) {
+    FleetNode& node = cluster.add(edited ? "edited" : "open", "admitted");
+    node.tested = node.looked = cluster.fleet.now - 2 * 86400;
+    if (edited) node.expires.reset();
+  }
+  std::map<std::string, int> looks;
+  for (int minute = 0; minute < 90; ++minute) {
+    for (const auto& job : cluster.go(60).creations)
+      if (job.kind == JobKind::passive) ++looks[job.members.front().name];
+    for (auto& job : cluster.fleet.jobs)
+      if (job.kind == JobKind::passive && !job.over()) job.finished = cluster.fleet.now, job.passed = true;
+  }
+  EXPECT_LE(looks["open"], 5);
+  EXPECT_LE(looks["edited"], 5);
+  EXPECT_GE(looks["open"], 2);
+}
+
 // A busy cluster: the Pod got its node just before its time would have been over.
 TEST(Dispatch, APodThatGotItsNodeLateHasItsTimeThere) {
   DispatchedCluster cluster;
