@@ -137,8 +137,14 @@ void judge_data(Burnin& node, const std::vector<std::optional<std::uint64_t>>& w
                      .remedy = "nvidia-smi nvlink -e on this GPU and its peers; open an RMA"});
   };
   std::vector<bool> sender(n), receiver(n);
+  for (std::size_t gpu = 0; gpu < n; ++gpu)
+    sender[gpu] = all_wrong(gpu, true);
   for (std::size_t gpu = 0; gpu < n; ++gpu) {
-    sender[gpu] = all_wrong(gpu, true), receiver[gpu] = all_wrong(gpu, false);
+    // What comes wrong from those that send nothing else says nothing of the receiver.
+    bool from_others = false;
+    for (std::size_t other = 0; other < n; ++other)
+      from_others = from_others || (wrong[other * n + gpu].value_or(0) > 0 && !sender[other]);
+    receiver[gpu] = from_others && all_wrong(gpu, false);
     if (sender[gpu] || receiver[gpu])
       add(cards[gpu].subject,
           std::string("wrong bytes in all that it ") + (sender[gpu] ? "sends" : "receives"));

@@ -125,6 +125,8 @@ class Burnin(Case):
     def test_a_link_that_loses_bytes_is_found(self):
         bad = [one for one in self.findings("nvlink", code=1, fault="link:gpu=1")["findings"] if one["status"] == "fail"]
         self.assertEqual({one["check"] for one in bad}, {"burnin.nvlink-data"})
+        bad = [one for one in self.findings("nvlink", code=1, gpus=3, fault="link:gpu=0;link:gpu=1")["findings"] if one["status"] == "fail"]
+        self.assertEqual({one["subject"][:5] for one in bad}, {"GPU 0", "GPU 1"}, bad)
         for gpu in "012":
             bad = [one for one in self.findings("nvlink", code=1, gpus=3, fault=f"link:gpu={gpu}")["findings"] if one["status"] == "fail"]
             self.assertEqual({one["subject"][:5] for one in bad}, {f"GPU {gpu}"}, bad)
