@@ -55,6 +55,11 @@ Finding trouble_finding(const std::string& subject, const GpuError& error, const
       finding.observed = "hung: " + finding.observed;
       finding.remedy += "power-cycle (AC) the node, run again; open an RMA if it comes back";
       break;
+    case GpuTrouble::held:
+      finding.status = Status::unknown;
+      finding.observed = "waits for another GPU that hangs, and is not tested further: " + finding.observed;
+      finding.remedy = "see what is said of the other GPU; run it again without that one";
+      break;
     case GpuTrouble::memory:
       finding.status = Status::unknown;
       finding.observed = "not enough free memory: " + finding.observed;

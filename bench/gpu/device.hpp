@@ -25,6 +25,7 @@ enum class GpuTrouble {
   taken,          // another process holds it exclusively
   fabric,         // NVLink or NVSwitch is not ready or failed
   hung,           // work did not end within the deadline
+  held,           // its work waits for another GPU that hangs
   other,
 };
 

@@ -194,8 +194,20 @@ void run(Burnin& node, double seconds) {
         try {
           run = card.device->copy_to(*cards[to].device, kind, copied, 20);
         } catch (const GpuError&) {
-          if (trouble_of_card(card)) throw;
-          if (const auto theirs = trouble_of_card(cards[to])) return node.lose(cards[to], *theirs);
+          // What hangs half way may still come to an end, on the stream of the one or in the memory of the
+          // other.
+          const auto set_aside = [&](Burnin::Card& other, const Burnin::Card& gone, GpuTrouble trouble) {
+            if (trouble == GpuTrouble::hung)
+              node.lose(other, GpuError(GpuTrouble::held, "copies between it and " + gone.subject));
+          };
+          if (const auto mine = trouble_of_card(card)) {
+            set_aside(cards[to], card, mine->trouble);
+            throw;
+          }
+          if (const auto theirs = trouble_of_card(cards[to])) {
+            set_aside(card, cards[to], theirs->trouble);
+            return node.lose(cards[to], *theirs);
+          }
           throw;
         }
         // Where SMs read, the bytes come from the other one.

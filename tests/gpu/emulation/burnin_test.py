@@ -101,8 +101,15 @@ class Burnin(Case):
         path = self.path("report.json")
         done = gpu("nvlink", "-T", "12s", "--output", path, fault="hang:gpu=1,after=5", gpus=2)
         self.assertEqual(done.code, 1, done)
-        self.assertEqual({one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device"}, {"GPU 1"})
+        self.assertEqual({one["subject"][:5]: one["status"] for one in report(path)["findings"] if one["check"] == "burnin.device"},
+                         {"GPU 0": "unknown", "GPU 1": "fail"})
         self.assertLess(done.seconds, 40, done)
+        # The other one's copies are stuck: it is not blamed, and not tested further either.
+        for gpus, tests in ((2, ["nvlink", "atomics"]), (3, ["nvlink"])):
+            done = gpu(*tests, "-T", "1s", "--output", path, fault="hang:gpu=1,after=5", gpus=gpus)
+            self.assertEqual(done.code, 1, done)
+            failed = {one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device" and one["status"] == "fail"}
+            self.assertEqual(failed, {"GPU 1"}, done)
         done = gpu("atomics", "-T", "1s", "--output", "/dev/full", fault="hang:gpu=0,after=5", gpus=1)
         self.assertEqual(done.code, 3, done)
         self.assertNotIn("emulation:", done.err)
