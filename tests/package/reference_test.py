@@ -10,7 +10,7 @@ COLLECTIVES = "allgather allreduce alltoall alltoallv broadcast gather hypercube
 OFFERS = [
     (["mlc-bench", ""], ["allreduce", "validate", "burnin", "admit", "!--format"]),
     (["mlc-bench", "--ver"], ["--version"]),
-    (["mlc-bench", "allreduce", "--"], ["--minbytes", "--format", "--policy", "!--root", "!--publish"]),
+    (["mlc-bench", "allreduce", "--"], ["--minbytes", "--format", "--policy", "!--write-lock", "!--publish"]),
     (["mlc-bench", "broadcast", "--ro"], ["--root"]),
     (["mlc-bench", "allreduce", "--format", ""], ["text", "json", "csv", "prometheus", "html", "markdown", "junit"]),
     (["mlc-bench", "validate", "--format", ""], ["json", "line"]),
