@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
 
 #include "bench/gpu/check_gpu.hpp"
 #include "bench/gpu/cublaslt.hpp"
+#include "bench/gpu/gpu_handles.hpp"
 #include "bench/gpu/pinned_memory.hpp"
 #include "bench/gpu/sizes.hpp"
 #include "bench/handles/cuda.hpp"
@@ -21,51 +21,6 @@ using SteadyTime = std::chrono::steady_clock;
 
 using sizes::large_piece, sizes::small_piece, sizes::reserve, sizes::workspace;
 constexpr std::uint64_t fetched_most = 4 << 20;  // of one answer: the digests of 100,000 products
-
-// To free what a GPU holds that hangs would wait for it, and so would the runtime's own end: what is left
-// goes with the process.
-std::atomic<bool> one_hangs = false;
-
-template <auto Free>
-cudaError_t unless_one_hangs(void* at) {
-  return one_hangs ? cudaSuccess : Free(at);
-}
-template <class T>
-using DeviceMemory = Handle<T, &unless_one_hangs<&cudaFree>>;
-template <class T>
-using PinnedMemory = Handle<T, &unless_one_hangs<&cudaFreeHost>>;
-
-template <class T>
-DeviceMemory<T> device_memory(std::uint64_t bytes) {
-  void* at = nullptr;
-  check_gpu(cudaMalloc(&at, bytes));
-  return DeviceMemory<T>(static_cast<T*>(at));
-}
-
-template <class T>
-PinnedMemory<T> shared_memory(std::uint64_t bytes) {
-  void* at = nullptr;
-  check_gpu(cudaHostAlloc(&at, bytes, cudaHostAllocPortable | cudaHostAllocMapped));
-  std::memset(at, 0, bytes);
-  return PinnedMemory<T>(static_cast<T*>(at));
-}
-
-cudaError_t end_stream(cudaStream_t stream) { return one_hangs ? cudaSuccess : cudaStreamDestroy(stream); }
-cudaError_t end_event(cudaEvent_t event) { return one_hangs ? cudaSuccess : cudaEventDestroy(event); }
-using Stream = Handle<std::remove_pointer_t<cudaStream_t>, &end_stream>;
-using Event = Handle<std::remove_pointer_t<cudaEvent_t>, &end_event>;
-
-Event gpu_event() {
-  cudaEvent_t event = nullptr;
-  check_gpu(cudaEventCreate(&event));
-  return Event(event);
-}
-
-Stream gpu_stream() {
-  cudaStream_t stream = nullptr;
-  check_gpu(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  return Stream(stream);
-}
 
 // What copies between host and GPUs carry.
 DataSpec copied_data(std::uint64_t seed) {
@@ -94,9 +49,7 @@ class CudaDevice final : public GpuDevice {
   }
 
   ~CudaDevice() override {
-    if (!one_hangs) return;
-    static auto& kept = *new std::vector<std::shared_ptr<std::byte>>();
-    kept.push_back(host_);
+    if (!one_gpu_hangs()) return;
     for (auto& product : products_)
       (void)product.computes.release();
   }
@@ -246,7 +199,7 @@ class CudaDevice final : public GpuDevice {
         device_memory<tile::Digest>(sizeof(tile::Digest) * static_cast<std::size_t>(repeats));
     check_gpu(cudaMemsetAsync(digests.get(), 0, sizeof(tile::Digest) * static_cast<std::size_t>(repeats),
                               stream_.get()));
-    std::vector<Event> begin, end;
+    std::vector<GpuEvent> begin, end;
     for (int i = 0; i < repeats; ++i) {
       begin.push_back(gpu_event()), end.push_back(gpu_event());
       check_gpu(cudaEventRecord(begin.back().get(), stream_.get()));
@@ -282,7 +235,7 @@ class CudaDevice final : public GpuDevice {
     wait(stream_.get());
     CopyRun run;
     for (int i = 0; i < repeats; ++i) {
-      const Event begin = gpu_event(), end = gpu_event(), joined = gpu_event();
+      const GpuEvent begin = gpu_event(), end = gpu_event(), joined = gpu_event();
       check_gpu(cudaEventRecord(begin.get(), stream_.get()));
       check_gpu(cudaStreamWaitEvent(second_.get(), begin.get(), 0));
       if (down) check_gpu(cudaMemcpyAsync(arriving, sent, bytes, cudaMemcpyHostToDevice, stream_.get()));
@@ -318,11 +271,11 @@ class CudaDevice final : public GpuDevice {
     // Handles of this call's own on both GPUs: the other GPU's thread may be using its own at the same time.
     const auto seed = 100 + static_cast<std::uint64_t>(from.identity_.index);
     from.use();
-    const Stream filling = gpu_stream();
+    const GpuStream filling = gpu_stream();
     check_gpu(launch_fill(source, bytes / 8, copied_data(seed), filling.get()));
     wait(filling.get());
     to.use();
-    const Stream checking = gpu_stream();
+    const GpuStream checking = gpu_stream();
     check_gpu(cudaMemsetAsync(target, 0xff, bytes, checking.get()));
     wait(checking.get());
     use();
@@ -428,7 +381,7 @@ class CudaDevice final : public GpuDevice {
       if (state == cudaSuccess) return;
       if (state != cudaErrorNotReady) check_gpu(state);
       if (std::chrono::duration<double>(SteadyTime::now() - start).count() > most_s) {
-        one_hangs = true;
+        note_hang();
         throw GpuError(GpuTrouble::hung,
                        "work did not end within " + std::to_string(static_cast<int>(most_s)) + " s");
       }
@@ -436,7 +389,7 @@ class CudaDevice final : public GpuDevice {
     }
   }
 
-  static double between(const Event& begin, const Event& end) {
+  static double between(const GpuEvent& begin, const GpuEvent& end) {
     float milliseconds = 0;
     check_gpu(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
     return milliseconds / 1e3;
@@ -448,7 +401,7 @@ class CudaDevice final : public GpuDevice {
   std::vector<double> timed(int repeats, Launch&& launch) {
     use();
     check_gpu(launch());
-    std::vector<Event> events;
+    std::vector<GpuEvent> events;
     for (int i = 0; i <= repeats; ++i)
       events.push_back(gpu_event());
     check_gpu(cudaEventRecord(events.front().get(), stream_.get()));
@@ -465,7 +418,7 @@ class CudaDevice final : public GpuDevice {
 
   template <class Work>
   double timed_once(Work&& work) {
-    const Event begin = gpu_event(), end = gpu_event();
+    const GpuEvent begin = gpu_event(), end = gpu_event();
     check_gpu(cudaEventRecord(begin.get(), stream_.get()));
     work();
     check_gpu(cudaEventRecord(end.get(), stream_.get()));
@@ -522,7 +475,7 @@ class CudaDevice final : public GpuDevice {
 
   GpuIdentity identity_;
   double timeout_s_;
-  Stream stream_, second_;
+  GpuStream stream_, second_;
   PinnedMemory<DeviceTally> tally_, sent_;  // of what is on this GPU; of what this one sent to another
   PinnedMemory<std::byte> fetched_;
   DeviceMemory<std::uint64_t> sink_;
@@ -539,8 +492,6 @@ class CudaDevice final : public GpuDevice {
 };
 
 }  // namespace
-
-bool one_gpu_hangs() { return one_hangs; }
 
 std::unique_ptr<GpuDevice> open_gpu(const GpuIdentity& gpu, double timeout_s) {
   return std::make_unique<CudaDevice>(gpu, timeout_s);

@@ -10,6 +10,4 @@ std::unique_ptr<GpuDevice> open_gpu(const GpuIdentity&, double) {
   throw GpuError(GpuTrouble::other, MLC_WHY_NO_CUDA);
 }
 
-bool one_gpu_hangs() { return false; }
-
 }  // namespace mlc

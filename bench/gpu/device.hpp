@@ -140,8 +140,9 @@ GpuInventory find_gpus();
 // `timeout_s`: for any one piece of work.
 std::unique_ptr<GpuDevice> open_gpu(const GpuIdentity& gpu, double timeout_s);
 
-// Then nothing of any GPU is given back any more, and the process has to be ended without the runtime's own
-// end, which would wait for ever.
+// Whether one has been seen to hang. Then nothing of any GPU is given back any more, and the process has to
+// be ended without the runtime's own end, which would wait for ever.
+void note_hang();
 bool one_gpu_hangs();
 
 }  // namespace mlc

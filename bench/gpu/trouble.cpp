@@ -1,10 +1,20 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "bench/gpu/device.hpp"
 
 namespace mlc {
+
+namespace {
+
+std::atomic<bool> one_hangs = false;
+
+}  // namespace
+
+void note_hang() { one_hangs = true; }
+bool one_gpu_hangs() { return one_hangs; }
 
 GpuTrouble trouble_of(std::string_view cuda_error_name) {
   static constexpr std::array<std::pair<std::string_view, GpuTrouble>, 14> known{
