@@ -1,6 +1,5 @@
 #include <curl/curl.h>
 
-#include <algorithm>
 #include <array>
 #include <source_location>
 

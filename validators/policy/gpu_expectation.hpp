@@ -24,7 +24,8 @@ struct GpuExpectation {
 
   std::optional<double> gemm_bf16_tflop_s, gemm_fp8_tflop_s;  // sustained
   double gemm_spread = 0.03;
-  double gemm_clock_spread = 0.02;  // of what is computed in a cycle of the SM clock, below the node's median
+  double gemm_clock_spread = 0.02;  // of what is computed in a cycle of the SM clock, below the node's
+                                    // median; supposed, not measured
 
   std::optional<double> pcie_gb_s;  // each way alone
   double pcie_spread = 0.03;
