@@ -5,30 +5,12 @@
 
 #include "k8s/admission/standing.hpp"
 #include "reports/record/moment.hpp"
+#include "tests/k8s/unit/admission_cases.hpp"
 
 namespace mlc {
 namespace {
 
 using testing::HasSubstr;
-
-constexpr std::time_t began = 1'700'000'000;
-
-NodeView node(const std::string& status = "") {
-  NodeView view;
-  view.name = "gpu-7", view.uid = "u", view.boot_id = "boot-1";
-  if (!status.empty()) view.conditions["MLClusterReady"] = {"MLClusterReady", status, "", "", "", 0};
-  return view;
-}
-
-Report report(Decision decision) {
-  Report report;
-  report.run.id = "run-1", report.run.started = rfc3339(began), report.run.duration_s = 600,
-  report.run.policy = "p";
-  report.environment.nodes.emplace_back();
-  report.environment.nodes.back().name = "gpu-7", report.environment.nodes.back().boot_id = "boot-1";
-  report.verdict.decision = decision;
-  return report;
-}
 
 Admission burnt_in(const Report& of, std::time_t now = began + 700, const Policy& policy = {}) {
   return admission_of(of, policy, node(), RunKind::burnin, now);
@@ -164,12 +146,6 @@ Policy with_fabric() {
   return policy;
 }
 
-NodeView labelled(const std::string& label, const std::string& status = "Unknown") {
-  NodeView view = node(status);
-  view.labels[admission_label] = label;
-  return view;
-}
-
 TEST(Fabric, LocalStagesHandOverAndOnlyTheFabricOpens) {
   const Policy policy = with_fabric();
   const auto handed =
@@ -225,93 +201,6 @@ TEST(Fabric, WhatIsUndecidedWaitsForAnotherOneOnlyWhereTheLocalStagesStand) {
   EXPECT_EQ(label(), "pending");
   one.stages[0].status = Status::pass, one.run.policy_digest = "sha256:2";
   EXPECT_EQ(label(), "pending") << "the policy has changed meanwhile";
-}
-
-NodeView admitted(std::time_t tested, std::time_t expires) {
-  NodeView view = labelled("admitted", "True");
-  view.annotations = {{boot_annotation, "boot-1"},
-                      {tested_annotation, rfc3339(tested)},
-                      {expires_annotation, rfc3339(expires)}};
-  return view;
-}
-
-Admission looked(Decision decision, const NodeView& at, const std::string& run = "run-1",
-                 const Policy& policy = {}) {
-  Report one = report(decision);
-  one.run.id = run;
-  return admission_of(one, policy, at, RunKind::passive, began + 700);
-}
-
-TEST(Passive, ALookExtendsAPassUpToTheLimitAndOpensNothing) {
-  Policy policy;
-  policy.admit.valid_for_s = 1000, policy.admit.extended_for_s = 5000;
-  const std::time_t ended = began + 600;
-  auto look = looked(Decision::pass, admitted(ended - 3000, began + 800), "r", policy);
-  EXPECT_EQ(look.annotations.at(expires_annotation), rfc3339(ended + 1000));
-  EXPECT_EQ(look.annotations.at(looked_annotation), rfc3339(ended));
-  EXPECT_FALSE(look.open) << "it takes no taint away";
-  EXPECT_FALSE(look.labels.contains(admission_label));
-  EXPECT_EQ(look.condition.status, "True");
-  EXPECT_EQ(looked(Decision::pass, admitted(ended - 4500, began + 800), "r", policy)
-                .annotations.at(expires_annotation),
-            rfc3339(ended + 500))
-      << "never beyond the last run under load and extended_for";
-  EXPECT_EQ(looked(Decision::pass, admitted(ended - 100, ended + 4950), "r", policy)
-                .annotations.at(expires_annotation),
-            rfc3339(ended + 4950))
-      << "it takes no time away";
-  EXPECT_EQ(looked(Decision::pass, admitted(ended - 100, ended + 900'000), "r", policy)
-                .annotations.at(expires_annotation),
-            rfc3339(began + 700 + 5000))
-      << "but what no run gives";
-  NodeView nowhere = admitted(ended - 100, ended + 1000);
-  nowhere.annotations.erase(boot_annotation);
-  const auto of_unknown_boot = looked(Decision::pass, nowhere, "r", policy);
-  EXPECT_EQ(of_unknown_boot.condition.reason, "Rebooted") << "nobody knows in which boot it was measured";
-  EXPECT_EQ(of_unknown_boot.labels.at(admission_label), "pending");
-  look = looked(Decision::pass, admitted(ended - 5000, began), "r", policy);
-  EXPECT_EQ(look.condition.status, "True") << "stale is not bad";
-  EXPECT_EQ(look.condition.reason, "DueForALook");
-  EXPECT_EQ(look.labels.at(due_label), "true");
-  for (const char* status : {"", "Unknown", "False"}) {
-    NodeView shut = node(status);
-    EXPECT_FALSE(looked(Decision::pass, shut).changes) << status;
-    shut.labels[admission_label] = "admitted";  // by hand
-    for (const auto decision : {Decision::pass, Decision::fail, Decision::inconclusive}) {
-      const auto corrected = looked(decision, shut);
-      EXPECT_EQ(corrected.labels.at(admission_label), *status == 'F' ? "refused" : "pending");
-      EXPECT_EQ(corrected.condition.status, *status == 'F' ? "False" : "Unknown");
-      EXPECT_FALSE(corrected.open);
-    }
-  }
-  EXPECT_FALSE(looked(Decision::inconclusive, admitted(ended, ended + 10)).changes);
-  EXPECT_FALSE(looked(Decision::fail, node("Unknown")).changes) << "nothing to take";
-}
-
-// A controller that read the node before it was opened, or a hand, may put the taint of new nodes back:
-// nothing else that runs on an open node tolerates it.
-TEST(Passive, ALookTakesAwayTheTaintOfNewNodesFromAnOpenOne) {
-  Policy policy;
-  policy.admit.startup_taint = Taint{.key = "mlc-bench.io/startup", .value = {}, .effect = "NoSchedule"};
-  NodeView open = admitted(began, began + 8000);
-  EXPECT_FALSE(looked(Decision::pass, open, "r", policy).open);
-  open.taints = std::vector{*policy.admit.startup_taint};
-  EXPECT_TRUE(looked(Decision::pass, open, "r", policy).open);
-  EXPECT_FALSE(looked(Decision::fail, open, "r", policy).open);
-}
-
-TEST(Passive, WithoutAReadableTimeOfTheLastRunNothingIsExtended) {
-  NodeView view = admitted(began, began + 800);
-  view.annotations.erase(tested_annotation);
-  EXPECT_EQ(looked(Decision::pass, view).annotations.at(expires_annotation), rfc3339(began + 800));
-}
-
-TEST(Passive, FindsARebootItself) {
-  NodeView view = admitted(began, began + 8000);
-  view.annotations[boot_annotation] = "boot-0";
-  const auto look = looked(Decision::pass, view);
-  EXPECT_EQ(look.condition.reason, "Rebooted");
-  EXPECT_EQ(look.labels.at(admission_label), "pending");
 }
 
 // Takes what an admission says over to the node, as a publisher does.
@@ -445,17 +334,6 @@ TEST(Admission, SaysByWhichPolicyItOpened) {
   EXPECT_TRUE(handed.annotations.at(tested_annotation)) << "since then it waits for others";
 }
 
-// Somebody took the annotations away: nobody knows when it was last under load.
-TEST(Passive, ALookAtANodeWithoutADateMakesItDueAtOnce) {
-  NodeView view = admitted(began, began + 8000);
-  view.annotations.erase(tested_annotation), view.annotations.erase(expires_annotation);
-  const auto look = looked(Decision::pass, view);
-  EXPECT_EQ(look.condition.reason, due_reason);
-  EXPECT_EQ(look.condition.message.find("1970"), std::string::npos);
-  EXPECT_EQ(look.labels.at(due_label), "true");
-  EXPECT_TRUE(look.annotations.at(expires_annotation));
-}
-
 TEST(Confirmation, WaitsForTheRunThatFollowsAnOperatorsWord) {
   NodeView view = node("False");
   view.conditions["MLClusterRefused"] = {.type = "MLClusterRefused", .status = "True"};
@@ -520,34 +398,6 @@ TEST(Fabric, LocalStagesOfBeforeAFailureOpenNothing) {
   EXPECT_FALSE(fabric(began + 700, "fabric").changes);
   const auto late = began + static_cast<std::time_t>(policy.admit.valid_for_s) + 1;
   EXPECT_FALSE(fabric(began - 1, "health", late).open);
-}
-
-// More of the fleet failed in an hour than the policy takes out: what was left open is taken out later.
-TEST(Quarantine, ThatWasPutOffIsMadeUpForByAPassiveLook) {
-  Policy policy;
-  policy.admit.quarantine.emplace();
-  policy.admit.quarantine->taint = {.key = "q", .value = "", .effect = "NoSchedule"};
-  NodeView shut = node("False");
-  shut.labels[admission_label] = "refused";
-  for (const Decision decision : {Decision::pass, Decision::fail, Decision::inconclusive}) {
-    const auto owed = looked(decision, shut, "r", policy);
-    EXPECT_TRUE(owed.changes && owed.quarantine && !owed.open);
-    EXPECT_EQ(owed.condition.status, "False");
-    EXPECT_TRUE(owed.labels.empty());
-    EXPECT_TRUE(owed.annotations.contains(looked_annotation));
-  }
-  shut.taints = {policy.admit.quarantine->taint};
-  EXPECT_TRUE(looked(Decision::fail, shut, "r", policy).quarantine) << "since when is not written";
-  shut.annotations[quarantined_annotation] = rfc3339(began);
-  EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes);
-  shut.taints.reset(), shut.annotations.clear();
-  shut.conditions[policy.admit.condition].status = "Unknown";
-  EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes);
-  shut.conditions[refused_condition(policy.admit)].status = "True";
-  EXPECT_TRUE(looked(Decision::fail, shut, "r", policy).quarantine)
-      << "a second run found it too; it is tested again";
-  shut.labels[admission_label] = "pending";
-  EXPECT_FALSE(looked(Decision::fail, shut, "r", policy).changes) << "mended, somebody says";
 }
 
 }  // namespace
