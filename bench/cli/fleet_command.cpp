@@ -280,8 +280,13 @@ std::string plan_text(const Topology& topology, const PlannedRounds& rounds, dou
     return std::to_string(rounds.first_two[round].size()) + " pairs";
   };
   if (all_meet) {
-    text += "rounds 1 to " + std::to_string(rounds.most) + "  " + tests(0) + " each: every two meet" +
-            (topology.nodes == 2 ? ", three times" : "") + "\n";
+    const int met = rounds_until_all_met(topology.nodes);
+    text += "rounds 1 to " + std::to_string(met) + "  " + tests(0) + " each: every two meet" +
+            (topology.nodes == 2 ? ", three times" : "") +
+            (met < rounds.most
+                 ? "; again, up to round " + std::to_string(rounds.most) + ", while anything is open"
+                 : "") +
+            "\n";
   } else {
     text += "round 1       " + tests(0) + (topology.has_groups() ? ", inside leaves" : "") + "\n";
     text += "round 2       " + tests(1) + (topology.groups > 1 ? ", between leaves" : "") +
@@ -292,7 +297,7 @@ std::string plan_text(const Topology& topology, const PlannedRounds& rounds, dou
               "suspects alone (of 2 % faults: 2 to 6 % of the nodes), the rest is released\n";
   }
   const double per_node = test_s * rail_gbit / 8 * topology.rails;
-  const int least = all_meet ? rounds.most : 2;
+  const int least = all_meet ? rounds_until_all_met(topology.nodes) : 2;
   text += "time          " + (least == rounds.most ? "" : fixed(least * round_s, 1) + " to ") +
           fixed(rounds.most * round_s, 1) + " s (" + fixed(round_s, 1) + " s a round), after the launch\n";
   text += "traffic       " + fixed(per_node, 0) + " GB a node and test, each way, at " + fixed(rail_gbit, 0) +

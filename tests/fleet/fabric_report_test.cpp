@@ -324,16 +324,16 @@ TEST_F(OfACampaign, ARecordThatIsNoneDecidesNothing) {
   whole(), record.stages[0].campaign->rounds.push_back(record.stages[0].campaign->rounds.back());
   undecided("in the place of");
   whole(), record.stages[0].campaign->rounds.pop_back();
-  undecided("not held to its end: 2 of 3 rounds");
+  undecided("not held to its end: 2 of at most 5 rounds");
   whole(), record.stages[0].campaign->header.topology = "another";
   undecided("another topology");
   whole(), record.stages[0].campaign->header.rails = 3;
   undecided("another topology");
   whole(), record.stages[0].campaign->header.nodes.resize(1);
   EXPECT_EQ(of(0).stages.at(0).status, Status::unknown);
-  // Results of another campaign count for nothing, and so nobody is cleared.
+  // Results of another campaign count for nothing: then three rounds have cleared nobody.
   whole(), record.stages[0].campaign->header.id = 7;
-  undecided("tests came to nothing: ");
+  undecided("not held to its end: 3 of at most 5 rounds");
 }
 
 }  // namespace

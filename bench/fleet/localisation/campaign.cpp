@@ -75,7 +75,8 @@ void Campaign::observe(const std::vector<TestResult>& results, const std::vector
   const bool settled = judgement_.suspects.empty() && judgement_.uncovered.empty() &&
                        judgement_.open_uplinks.empty() && judgement_.open_paths.empty();
   const bool all_meet = topology_.nodes <= most_nodes_for_all_pairs;
-  if (round_ >= most_rounds_ || (settled && !all_meet && round_ >= rounds_for_all)) {
+  const int least = all_meet ? rounds_until_all_met(topology_.nodes) : rounds_for_all;
+  if (round_ >= most_rounds_ || (settled && round_ >= least)) {
     ended_ = true;
     return;
   }

@@ -107,7 +107,8 @@ std::string figures_text(const std::vector<MethodFigures>& all, const TrialPlan&
   constexpr std::size_t name_width = 22, value_width = 38;
   std::string text = world_text(plan, seed, all.empty() ? 0 : all.front().score.trials) + "\n";
   const auto line = [&](const std::string& name, const std::string& value, const std::string& about) {
-    text += "  " + pad_right(name, name_width) + pad_right(value, value_width) + about + "\n";
+    text += "  " + pad_right(name, name_width) + pad_right(value, value_width) +
+            (value.size() < value_width ? "" : "  ") + about + "\n";
   };
   for (const auto& each : all) {
     text += "\n" + each.method + ": " + each.about + "\n";

@@ -325,9 +325,12 @@ void Round::give_uplinks() {
 
 }  // namespace
 
+int rounds_until_all_met(int nodes) { return nodes == 2 ? repeats_of_two : nodes + nodes % 2 - 1; }
+
 int rounds_of(int nodes, int wanted) {
+  // Only a third node would tell two apart.
   if (nodes == 2) return repeats_of_two;
-  return nodes <= most_nodes_for_all_pairs ? nodes + nodes % 2 - 1 : wanted;
+  return nodes <= most_nodes_for_all_pairs ? std::max(rounds_until_all_met(nodes), wanted) : wanted;
 }
 
 std::vector<PlannedTest> pairs(const RoundQuestion& question, const Topology& topology, const Met& met) {

@@ -3,7 +3,8 @@
 //
 // Round 1 is inside leaves, round 2 between them; what is suspected in round 1 meets a clean node of its own
 // leaf there. After that only suspects meet, clean nodes of another leaf and of their own in turn: the rest
-// is released. Up to eight nodes every two meet (circle method), and two nodes meet three times.
+// is released. Up to eight nodes every two meet (circle method), two nodes three times, and three or four
+// again while anything is open.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +44,10 @@ struct RoundQuestion {
 
 inline constexpr int most_nodes_for_all_pairs = 8;
 
-// Rounds that a campaign of so many nodes has at most.
+// Rounds until every two have met, of two nodes three times; as many as have to be held.
+int rounds_until_all_met(int nodes);
+// Rounds that a campaign of so many nodes has at most: three or four nodes, which have met after three, meet
+// again while something is open.
 int rounds_of(int nodes, int wanted);
 
 // No node is in two of them.

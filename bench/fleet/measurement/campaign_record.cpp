@@ -55,7 +55,7 @@ Campaign replayed(const CampaignRecord& record, const Rules& rules, Topology top
     }
     if (!campaign.ended())
       throw std::runtime_error(
-          "the campaign was not held to its end: " + std::to_string(record.rounds.size()) + " of " +
+          "the campaign was not held to its end: " + std::to_string(record.rounds.size()) + " of at most " +
           std::to_string(campaign.most_rounds()) + " rounds");
     return campaign;
   } catch (const std::logic_error& error) {  // what a Campaign refuses to be made of

@@ -71,6 +71,22 @@ TEST(Campaign, WhatCannotBeIsRefused) {
   EXPECT_THROW(campaign.observe({}), std::logic_error);
 }
 
+// Two partners are two sightings, which do not reach 5 nats for one direction: what is open meets again.
+TEST(Campaign, ThreeNodesMeetAgainWhileAnythingIsOpen) {
+  int longer = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const auto fault = fault_at({.kind = Kind::tx, .node = 1, .rail = 2}, .2);
+    const Campaign campaign = campaign_with(calm(3), {fault}, seed, Known::nothing);
+    EXPECT_EQ(accused(campaign.judgement()), std::vector<Component>{fault.component}) << seed;
+    EXPECT_LE(campaign.round(), 5);
+    longer += campaign.round() > 3 ? 1 : 0;
+    EXPECT_EQ(campaign_with(calm(3), {}, seed, Known::nothing).round(), 3) << "nothing is open";
+  }
+  EXPECT_GT(longer, 0);
+  EXPECT_EQ(campaign_with(calm(2), {fault_at({.kind = Kind::tx, .node = 1, .rail = 2}, .2)}).round(), 3)
+      << "a third repeat of the same two says no more";
+}
+
 TEST(Campaign, EverybodyLostEnds) {
   Campaign campaign({}, regular_topology(16, 4, 32, 16));
   std::vector<int> all;

@@ -97,7 +97,7 @@ TEST(Pairs, UpToEightNodesAllMeetAndTwoMeetThrice) {
   for (int nodes = 2; nodes <= 8; ++nodes) {
     std::map<std::pair<int, int>, int> met;
     const Topology topology = unknown_topology(nodes, 4);
-    for (int round = 1; round <= rounds_of(nodes, 5); ++round)
+    for (int round = 1; round <= rounds_until_all_met(nodes); ++round)
       for (const auto& test :
            pairs({.seed = 3, .round = round, .participants = first_nodes(nodes)}, topology, {}))
         ++met[{test.first, test.second}];
