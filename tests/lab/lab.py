@@ -13,7 +13,7 @@ QEMU = "qemu-system-x86_64"
 os.environ["PATH"] += ":/usr/sbin:/sbin"  # ip, modprobe and sshd, which an ordinary account does not have in its path
 BOOT_MODULES = ["virtio_pci", "9p", "9pnet_virtio", "overlay"]
 MODULES = BOOT_MODULES + ["virtio_net", "virtio_console", "igb", "igbvf", "rdma_rxe", "ib_uverbs", "rdma_ucm", "nvme", "bridge",
-                          "sch_netem", "sch_tbf"]
+                          "sch_netem", "sch_tbf", "sch_prio", "cls_u32"]
 
 
 # The time-outs here end what hangs, and are reckoned for a machine that does nothing else; one with other work may take its time.
