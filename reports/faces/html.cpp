@@ -237,6 +237,7 @@ std::string to_html(const Report& report, const PageAssets& assets) {
   write_verdict(html, report);
   write_findings(html, report);
   write_errors(html, report);
+  write_fleet(html, report);
   write_series(html, report);
   write_figures(html, report);
   write_environment(html, report);

@@ -7,6 +7,7 @@
 namespace mlc {
 
 void write_findings(HtmlWriter& html, const Report& report);
+void write_fleet(HtmlWriter& html, const Report& report);   // html_fleet.cpp
 void write_series(HtmlWriter& html, const Report& report);  // html_series.cpp
 void write_figures(HtmlWriter& html,
                    const Report& report);  // html_figures.cpp: rails, matrices, histograms, GPUs

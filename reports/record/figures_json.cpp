@@ -1,27 +1,17 @@
 #include "reports/record/figures_json.hpp"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "reports/record/fleet_figures_json.hpp"
 #include "reports/record/json.hpp"
+#include "reports/record/json_number.hpp"
 
 namespace mlc {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// JSON has no infinity and no NaN: a value that is not finite is written as null and read back as "not
-// measured".
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
-
-double read_number(const Json& json) { return json.is_null() ? std::nan("") : json.get<double>(); }
-
-std::optional<double> read_optional(const Json& json, const char* key) {
-  if (!json.contains(key) || json.at(key).is_null()) return std::nullopt;
-  return json.at(key).get<double>();
-}
+using in_json::number, in_json::read_number, in_json::read_optional;
 
 Status read_status(const Json& json) {
   if (const auto status = parse_status(json.get<std::string>())) return *status;
@@ -313,67 +303,6 @@ void read_list(const Json& json, const char* key, std::vector<T>& values, T (*re
     values.push_back(read(value));
 }
 
-Json to(const NodeStanding& value) {
-  return {{"name", value.name},
-          {"standing", value.standing},
-          {"tests", value.tests},
-          {"partners", value.partners},
-          {"worst_ratio", number(value.worst_ratio)}};
-}
-
-NodeStanding read_node_standing(const Json& json) {
-  return {.name = json.at("name").get<std::string>(),
-          .standing = json.at("standing").get<std::string>(),
-          .tests = json.at("tests").get<int>(),
-          .partners = json.at("partners").get<int>(),
-          .worst_ratio = read_number(json.at("worst_ratio"))};
-}
-
-Json to(const FleetFigures& value) {
-  Json json{{"seed", value.seed},
-            {"rounds", value.rounds},
-            {"most_rounds", value.most_rounds},
-            {"rails", value.rails},
-            {"tests", value.tests},
-            {"not_measured", value.not_measured},
-            {"engine", value.engine},
-            {"target_gbit_s", number(value.target_gbit_s)},
-            {"target_inferred", value.target_inferred},
-            {"floor", number(value.floor)},
-            {"confidence", number(value.confidence)},
-            {"topology",
-             {{"source", value.topology}, {"groups", value.groups}, {"coverage", number(value.coverage)}}},
-            {"alarm", value.alarm},
-            {"troubles", value.troubles},
-            {"nodes", Json::array()}};
-  for (const auto& node : value.nodes)
-    json["nodes"].push_back(to(node));
-  return json;
-}
-
-FleetFigures read_fleet(const Json& json) {
-  const Json& topology = json.at("topology");
-  FleetFigures value{.seed = json.at("seed").get<std::uint64_t>(),
-                     .rounds = json.at("rounds").get<int>(),
-                     .most_rounds = json.at("most_rounds").get<int>(),
-                     .rails = json.at("rails").get<int>(),
-                     .tests = json.at("tests").get<std::uint64_t>(),
-                     .not_measured = json.at("not_measured").get<std::uint64_t>(),
-                     .engine = json.at("engine").get<std::string>(),
-                     .target_gbit_s = read_number(json.at("target_gbit_s")),
-                     .target_inferred = json.at("target_inferred").get<bool>(),
-                     .floor = read_number(json.at("floor")),
-                     .confidence = read_number(json.at("confidence")),
-                     .topology = topology.at("source").get<std::string>(),
-                     .groups = topology.at("groups").get<int>(),
-                     .coverage = read_number(topology.at("coverage")),
-                     .alarm = json.at("alarm").get<std::string>(),
-                     .troubles = json.at("troubles").get<std::vector<std::string>>(),
-                     .nodes = {}};
-  read_list(json, "nodes", value.nodes, read_node_standing);
-  return value;
-}
-
 }  // namespace
 
 Json figures_to_json(const Figures& figures) {
@@ -387,7 +316,7 @@ Json figures_to_json(const Figures& figures) {
   write_list(json, "histograms", figures.histograms);
   write_list(json, "gpu_traces", figures.gpu_traces);
   write_list(json, "gpu_results", figures.gpu_results);
-  if (figures.fleet) json["fleet"] = to(*figures.fleet);
+  if (figures.fleet) json["fleet"] = fleet_figures_to_json(*figures.fleet);
   return json;
 }
 
@@ -403,7 +332,7 @@ Figures figures_from_json(const Json& json) {
   read_list(json, "histograms", figures.histograms, read_histogram);
   read_list(json, "gpu_traces", figures.gpu_traces, read_trace);
   read_list(json, "gpu_results", figures.gpu_results, read_gpu_result);
-  if (json.contains("fleet")) figures.fleet = read_fleet(json.at("fleet"));
+  if (json.contains("fleet")) figures.fleet = fleet_figures_from_json(json.at("fleet"));
   return figures;
 }
 

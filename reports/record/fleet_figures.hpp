@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,28 @@ struct NodeStanding {
   std::string standing;  // "CLEAN", "FAULTY", ... (bench/fleet/localisation/judgement.hpp)
   int tests = 0, partners = 0;
   double worst_ratio = 0;  // of its flows, over what is usual; 0: none came through, or none was measured
+  std::vector<std::string> leaves;  // [rail]; empty where none is known
   bool operator==(const NodeStanding&) const = default;
+};
+
+// Two nodes met, by their positions in FleetFigures::nodes.
+struct FleetTest {
+  int round = 0, first = 0, second = 0;
+  // Of what is usual, 0 for what is dead: [2 rail] what first sent, [2 rail + 1] what second sent.
+  std::vector<double> ratios;
+  bool operator==(const FleetTest&) const = default;
+};
+
+// What queue pairs showed of a way between leaves. A slow uplink is one share that is low, its siblings not.
+struct FleetWay {
+  int rail = 0;
+  std::string leaf;     // that it leaves
+  std::string towards;  // another leaf, where it is not known which uplink carries what
+  std::optional<int> uplink;
+  bool down = false;  // of that uplink, into the leaf
+  int queue_pairs = 0;
+  double least_share = 0;  // of a queue pair beside its siblings; 0: dead
+  bool operator==(const FleetWay&) const = default;
 };
 
 struct FleetFigures {
@@ -30,6 +52,8 @@ struct FleetFigures {
   std::string alarm;                          // of the fleet as a whole; empty: none
   std::vector<std::string> troubles;          // tests that came to nothing, and why
   std::vector<NodeStanding> nodes;
+  std::vector<FleetTest> held;  // tests that came to something, by round
+  std::vector<FleetWay> ways;   // between leaves, where any are known
   bool operator==(const FleetFigures&) const = default;
 };
 

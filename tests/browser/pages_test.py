@@ -110,7 +110,7 @@ class Pages(unittest.TestCase):
             self.skipTest("built without the chart library")
         return self.script("return Object.fromEntries([...document.querySelectorAll('figure')].map(f => [f.id, f.dataset.drawn]))")
 
-    PAGES = ["sick.html", "healthy.html", "fleet.html", "comparison.html", "history.html", "hostile.html"]
+    PAGES = ["sick.html", "healthy.html", "fleet.html", "campaign.html", "paths.html", "comparison.html", "history.html", "hostile.html"]
 
     def test_console_is_silent_and_nothing_is_fetched(self):
         for name in self.PAGES:
@@ -177,6 +177,23 @@ class Pages(unittest.TestCase):
                 drawn = [state for state in self.charts().values() if state]
                 self.assertGreaterEqual(len(drawn), least)
                 self.assertNotIn("failed", drawn)
+
+    def test_the_grid_of_a_campaign_tells_good_from_bad_without_colour(self):
+        """Shades differ in lightness, in steps that any eye sees, and whatever is bad has its number."""
+        for dark in (False, True):
+            self.open("campaign.html", dark=dark)
+            shades = self.script("""return [...document.querySelectorAll('.shades .strip')].map(s => {
+              const [r, g, b] = getComputedStyle(s).backgroundColor.match(/[\\d.]+/g).map(Number).map(v => { v /= 255; return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
+              return .2126 * r + .7152 * g + .0722 * b; })""")
+            lightness = [116 * (y ** (1 / 3) if y > .008856 else 7.787 * y + 16 / 116) - 16 for y in shades]
+            steps = [b - a for a, b in zip(lightness, lightness[1:])]
+            self.assertTrue(all(step < -8 for step in steps) or all(step > 8 for step in steps), lightness)
+        record = json.loads(self.script("return document.getElementById('record').textContent"))["figures"]["fleet"]
+        rows = self.script("return Object.fromEntries([...document.querySelectorAll('.grid:not(.map) tbody tr:not(.leaf)')].map(r => [r.cells[0].innerText, [...r.querySelectorAll('.strip')].map(s => s.innerText)]))")
+        self.assertEqual(set(rows), {node["name"] for node in record["nodes"]})
+        for index, node in enumerate(record["nodes"]):
+            worst = [min(test["ratios"][2 * rail:2 * rail + 2]) for test in record["held"] if index in (test["first"], test["second"]) for rail in range(record["rails"])]
+            self.assertEqual(rows[node["name"]], ["×" if ratio <= 0 else f"{ratio * 100:.0f}" if ratio < .95 else "" for ratio in worst], node["name"])
 
     def test_history_marks_the_events(self):
         self.open("history.html")

@@ -7,6 +7,7 @@
 #include "reports/faces/history_faces.hpp"
 #include "reports/faces/html.hpp"
 #include "reports/faces/junit.hpp"
+#include "tests/reports/sample_campaign.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
 
@@ -27,6 +28,8 @@ int main(int count, char** arguments) {
   write("sick.html", to_html(sick_report()));
   write("healthy.html", to_html(healthy_report()));
   write("fleet.html", to_html(fleet_report(512)));
+  write("campaign.html", to_html(campaign_report(true)));
+  write("paths.html", to_html(campaign_report(false)));
   write("comparison.html",
         to_html(compare(rails_in_launches(healthy_report()), rails_in_launches(sick_report()))));
   write("history.html", to_html(analyse(fleet_history(eventful_fleet()))));

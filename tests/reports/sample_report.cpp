@@ -377,6 +377,18 @@ Report hostile_report(const std::string& text) {
                                 .power_limit_w = 3,
                                 .slowdown_temperature_c = 4,
                                 .events = {{1, text}}}};
+  report.figures.fleet = FleetFigures{.rounds = 1,
+                                      .most_rounds = 5,
+                                      .rails = 1,
+                                      .tests = 1,
+                                      .engine = text,
+                                      .topology = text,
+                                      .groups = 1,
+                                      .alarm = text,
+                                      .troubles = {text},
+                                      .nodes = {{text, text, 1, 1, 1, {text}}, {text, text, 1, 1, 0, {text}}},
+                                      .held = {{1, 0, 1, {1, 0}}},
+                                      .ways = {{0, text, text, std::nullopt, false, 4, .5}}};
   return report;
 }
 

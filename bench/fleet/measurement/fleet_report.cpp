@@ -4,6 +4,7 @@
 #include <set>
 
 #include "bench/fleet/localisation/findings.hpp"
+#include "bench/fleet/measurement/campaign_figures.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc::fleet {
@@ -49,14 +50,6 @@ std::string observed_of(const Told& told, const Topology& topology, std::span<co
   return text;
 }
 
-int partners_of(int node, const Campaign& campaign) {
-  std::set<int> partners;
-  for (const auto& test : campaign.gathered().tests)
-    if (test.plan.first == node || test.plan.second == node)
-      partners.insert(test.plan.first == node ? test.plan.second : test.plan.first);
-  return static_cast<int>(partners.size());
-}
-
 // What is said of a node that nothing was located in.
 std::string observed_of(Standing standing) {
   switch (standing) {
@@ -88,35 +81,6 @@ void add(Report& report, const std::string& check, const std::string& subject, S
                              .remedy = remedy});
 }
 
-FleetFigures figures_of(const Campaign& campaign, const CampaignEnd& end) {
-  const Judgement& judgement = campaign.judgement();
-  FleetFigures figures{.seed = campaign.plan().seed,
-                       .rounds = campaign.round(),
-                       .most_rounds = campaign.most_rounds(),
-                       .rails = campaign.topology().rails,
-                       .tests = campaign.tests_planned(),
-                       .not_measured = campaign.not_measured(),
-                       .engine = end.engine,
-                       .target_gbit_s = end.target_gbit_s,
-                       .target_inferred = end.target_inferred,
-                       .floor = campaign.plan().rules.floor,
-                       .confidence = campaign.plan().rules.confidence,
-                       .topology = campaign.topology().source,
-                       .groups = campaign.topology().groups,
-                       .coverage = campaign.topology().coverage,
-                       .alarm = judgement.alarm,
-                       .troubles = end.troubles,
-                       .nodes = {}};
-  for (std::size_t node = 0; node < judgement.nodes.size(); ++node)
-    figures.nodes.push_back(
-        {.name = printable(end.nodes[node], 253),
-         .standing = std::string(to_string(judgement.nodes[node])),
-         .tests = judgement.tests.empty() ? 0 : judgement.tests[node],
-         .partners = partners_of(static_cast<int>(node), campaign),
-         .worst_ratio = judgement.worst.empty() ? 0 : static_cast<double>(judgement.worst[node])});
-  return figures;
-}
-
 }  // namespace
 
 void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& end) {
@@ -137,7 +101,7 @@ void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& e
         observed_of(standing), remedy_of(standing));
   }
   if (clean > 0) add(report, "fleet.node", std::to_string(clean) + " nodes", Status::pass, clean_text, "");
-  report.figures.fleet = figures_of(campaign, end);
+  report.figures.fleet = campaign_figures(campaign, end);
 }
 
 void add_campaign_of(Report& report, const Campaign& campaign, const CampaignEnd& end, int node) {
@@ -156,7 +120,7 @@ void add_campaign_of(Report& report, const Campaign& campaign, const CampaignEnd
   if (standing == Standing::clean || !told)
     add(report, "fleet.node", "node " + printable(end.nodes[at], 64), status_of(standing),
         standing == Standing::clean ? clean_text : observed_of(standing), remedy_of(standing));
-  report.figures.fleet = figures_of(campaign, end);
+  report.figures.fleet = campaign_figures(campaign, end);
 }
 
 }  // namespace mlc::fleet
