@@ -214,7 +214,7 @@ class NcclLog {
 class Nccl final : public Communicator {
  public:
   Nccl(std::unique_ptr<Control> control, const NcclOptions& options)
-      : options_(options), control_(std::move(control)), comm_(options.timeout_s) {
+      : options_(options), control_(std::move(control)), comm_(options.timeout_s, options.last_words) {
     if (options.share_gpu) pretend_hosts(control_->rank());
     device_ = choose_device(*control_, options.share_gpu, options.first_device);
     check_cuda(cudaSetDevice(device_));
@@ -231,7 +231,7 @@ class Nccl final : public Communicator {
     stream_ = make_stream();
     {
       // All ranks meet once with a deadline; those that came are there for one without.
-      NcclComm roll_call(options.timeout_s);
+      NcclComm roll_call(options.timeout_s, options.last_words);
       roll_call.initialise(control_->size(), control_->rank(), new_id(), false);
     }
     comm_.initialise(control_->size(), control_->rank(), new_id(), true, stream_.get());

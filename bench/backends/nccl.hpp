@@ -27,6 +27,8 @@ struct NcclOptions {
   int first_device = 0;  // of those that this process sees
   bool share_gpu =
       false;  // ranks may share a GPU: NCCL is told that they are on different hosts, and uses sockets
+  // Tells an error and ends the process: where it cannot be thrown, since nothing can be freed any more.
+  std::function<void(const std::string&)> last_words;
 };
 
 // Collective over `control`. Sets this process's GPU (by its rank among those of its node), initialises NCCL

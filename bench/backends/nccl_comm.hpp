@@ -2,8 +2,11 @@
 // deadline.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
+#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,7 +21,9 @@ namespace mlc {
 // costs a thread of NCCL's own. What hangs in a blocking call is the watch's to end.
 class NcclComm {
  public:
-  explicit NcclComm(double timeout_s) : timeout_s_(timeout_s) {}
+  // `last_words`: what is wrong, where the abort that follows it does not come back; it ends the process.
+  NcclComm(double timeout_s, std::function<void(const std::string&)> last_words)
+      : timeout_s_(timeout_s), last_words_(std::move(last_words)) {}
   NcclComm(const NcclComm&) = delete;
   ~NcclComm() {
     if (comm_ == nullptr) return;
@@ -32,7 +37,7 @@ class NcclComm {
         std::this_thread::sleep_for(std::chrono::microseconds(100));
       (void)nccl().destroy(comm_);
     } else {
-      (void)nccl().abort(comm_);
+      (void)aborted();
     }
   }
 
@@ -65,6 +70,16 @@ class NcclComm {
   }
 
  private:
+  // Whether it came back: NCCL may wait for what it cannot end.
+  bool aborted() {
+    std::packaged_task<void()> abort([comm = std::exchange(comm_, nullptr)] { (void)nccl().abort(comm); });
+    auto done = abort.get_future();
+    std::thread(std::move(abort)).detach();
+    // Well before the watch, which knows nothing of the cause, ends the process.
+    const auto most = std::chrono::duration<double>(std::min(longest_abort_s, timeout_s_ / 4));
+    return done.wait_for(most) == std::future_status::ready;
+  }
+
   // Aborts: what waits for a peer on the stream never ends otherwise, and memory that it works on cannot be
   // freed before.
   [[noreturn]] void fail(ncclResult_t result, const char* call) {
@@ -73,11 +88,13 @@ class NcclComm {
         std::string("nccl: ") + call + ": " +
         (result == ncclInProgress ? "no answer within the deadline" : nccl().error_string(result)) +
         (last != nullptr && *last != '\0' ? std::string("; ") + last : "");
-    (void)nccl().abort(std::exchange(comm_, nullptr));
+    if (!aborted() && last_words_) last_words_(what + " (and ncclCommAbort does not come back)");
     if (work_ != nullptr) (void)cudaStreamSynchronize(work_);
     throw BackendError(what);
   }
+  static constexpr double longest_abort_s = 5;
   double timeout_s_;
+  std::function<void(const std::string&)> last_words_;
   cudaStream_t work_ = nullptr;
   ncclComm_t comm_ = nullptr;
 };

@@ -171,16 +171,20 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
 }
 
 std::unique_ptr<Communicator> communicator_of(Session& session, std::unique_ptr<Control> control,
-                                              const CollectiveRequest& request,
+                                              Watch& watch, const CollectiveRequest& request,
                                               const CollectiveOptions& options) {
   if (request.backend != "nccl") return session.make_communicator();
+  const auto last_words = [&watch, rank = control->rank()](const std::string& what) {
+    fail_rank(watch, rank, what);
+  };
   return make_nccl(std::move(control), {.timeout_s = request.timeout_s,
                                         .registration = options.registration,
                                         .graphs = options.graphs > 0,
                                         .aggregate = options.nccl_tests.aggregate,
                                         .cta_policy = options.nccl_tests.cta_policy,
                                         .first_device = first_device(),
-                                        .share_gpu = options.share_gpu});
+                                        .share_gpu = options.share_gpu,
+                                        .last_words = last_words});
 }
 
 // Those of the launches that are this process's to go through: one, where each has processes of its own.
@@ -194,7 +198,7 @@ ExitCode measure_launches(Session& session, std::unique_ptr<Control> control, Wa
     watch.pulse().enter("communicator initialisation");
     if (launch > 1) control = session.make_control();
     if (launch > 1 && leader) recorder.next_launch();
-    const auto communicator = communicator_of(session, std::move(control), request, options);
+    const auto communicator = communicator_of(session, std::move(control), watch, request, options);
     code = measure_all(*communicator, watch.pulse(), recorder, request);
   }
   return code;

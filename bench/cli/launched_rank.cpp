@@ -58,6 +58,13 @@ void answer_launcher(ExitCode code) {
     write_whole(launch_directory() + "/exit", std::to_string(static_cast<int>(code)));
 }
 
+void fail_rank(Watch& watch, int rank, const std::string& what) {
+  watch.failed({.what = what,
+                .where = rank_on_node(rank, node_name()),
+                .phase = watch.pulse().state().phase,
+                .hint = {}});
+}
+
 ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output,
                           Recorder& recorder,
                           const std::function<ExitCode(Session&, std::unique_ptr<Control>, Watch&)>& body) {
@@ -102,10 +109,7 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
                   .phase = watch.pulse().state().phase,
                   .hint = "take a smaller largest size (-e) or fewer ranks"});
   } catch (const std::exception& error) {
-    watch.failed({.what = error.what(),
-                  .where = rank_on_node(as.rank, node_name()),
-                  .phase = watch.pulse().state().phase,
-                  .hint = {}});
+    fail_rank(watch, as.rank, error.what());
   }
   if (usage) std::rethrow_exception(usage);
   return code;

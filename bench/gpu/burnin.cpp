@@ -96,15 +96,17 @@ void Burnin::each(const std::function<void(Card&)>& work) {
     }
   }
   if (broken) std::rethrow_exception(broken);
-  std::ranges::stable_sort(failed_, {}, [](const auto& one) { return one.first->device->identity().index; });
-  for (auto& [card, error] : std::exchange(failed_, {}))
+  std::ranges::stable_sort(failed_, {}, [](const Failed& one) {
+    return std::pair(one.card->device->identity().index, one.known);
+  });
+  for (auto& [card, error, known] : std::exchange(failed_, {}))
     if (!std::exchange(card->lost, true)) add(trouble_finding(card->subject, error, test_));
   tick();
 }
 
-void Burnin::lose(Card& card, const GpuError& error) {
+void Burnin::lose(Card& card, const GpuError& error, Known known) {
   const std::lock_guard lock(failing_);
-  failed_.emplace_back(&card, error);
+  failed_.push_back({&card, error, known});
 }
 
 TelemetrySample Burnin::latest(const Card& card) {

@@ -85,8 +85,11 @@ class Burnin {
   // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have
   // ended. A GpuError becomes a finding on its GPU, which is then left out.
   void each(const std::function<void(Card&)>& work);
-  // A GPU that another one's work has shown to be gone, from within each(): a finding of its own.
-  void lose(Card& card, const GpuError& error);
+  // How a GPU is known to be in trouble: by itself, since it waits for one that is, or since nothing else
+  // explains what two did together. The first counts where there are several.
+  enum class Known : std::uint8_t { by_itself, by_another, by_elimination };
+  // From within each(), of any GPU: a finding of its own.
+  void lose(Card& card, const GpuError& error, Known known = Known::by_itself);
   void say(const std::string& what);  // the live line, with clocks and power
   void tick() { pulse_.tick(); }
 
@@ -114,7 +117,12 @@ class Burnin {
   std::function<void(const BurninOutcome&)> on_test_;
   std::unique_ptr<Sampler> sampler_;
   std::mutex failing_;
-  std::vector<std::pair<Card*, GpuError>> failed_;  // in this each()
+  struct Failed {
+    Card* card;
+    GpuError error;
+    Known known;
+  };
+  std::vector<Failed> failed_;  // in this each()
   std::string test_;
   bool quick_ = true;
   BurninOutcome outcome_;

@@ -20,6 +20,7 @@ namespace {
 using SteadyTime = std::chrono::steady_clock;
 
 using sizes::large_piece, sizes::small_piece, sizes::reserve, sizes::workspace;
+constexpr std::uint64_t probed_bytes = 4096;
 constexpr std::uint64_t fetched_most = 4 << 20;  // of one answer: the digests of 100,000 products
 
 // What copies between host and GPUs carry.
@@ -40,6 +41,8 @@ class CudaDevice final : public GpuDevice {
     tally_ = shared_memory<DeviceTally>(sizeof(DeviceTally));
     sent_ = shared_memory<DeviceTally>(sizeof(DeviceTally));
     fetched_ = shared_memory<std::byte>(fetched_most);
+    probed_ = device_memory<std::byte>(probed_bytes);
+    probed_here_ = shared_memory<std::byte>(probed_bytes);
     sink_ = device_memory<std::uint64_t>(sizeof(std::uint64_t));
     counters_ = device_memory<atomics::Counters>(sizeof(atomics::Counters));
     log_ = shared_memory<memory::ErrorLog>(sizeof(memory::ErrorLog));
@@ -156,8 +159,8 @@ class CudaDevice final : public GpuDevice {
   // Past what this GPU sends, which may wait for another one with all SMs full of it: by a copy engine.
   void probe(double seconds) override {
     use();
-    check_gpu(
-        cudaMemcpyAsync(fetched_.get(), stretches_.front().at, 4096, cudaMemcpyDeviceToHost, second_.get()));
+    check_gpu(cudaMemcpyAsync(probed_here_.get(), probed_.get(), probed_bytes, cudaMemcpyDeviceToHost,
+                              second_.get()));
     wait(second_.get(), std::min(seconds, timeout_s_));
   }
 
@@ -171,11 +174,10 @@ class CudaDevice final : public GpuDevice {
     use();
     if (engine == tile::Engine::product) return product_tiles(spec, repeats);
     const std::size_t count = static_cast<std::size_t>(repeats) * static_cast<std::size_t>(identity_.sms);
-    const auto results = shared_memory<tile::Result>(count * sizeof(tile::Result));
-    check_gpu(
-        launch_tiles(engine, spec, repeats, identity_.sms, shared_bytes_, results.get(), stream_.get()));
+    tile::Result* const results = tile_results(count);
+    check_gpu(launch_tiles(engine, spec, repeats, identity_.sms, shared_bytes_, results, stream_.get()));
     wait(stream_.get());
-    return {results.get(), results.get() + count};
+    return {results, results + count};
   }
 
   std::string gemm_absent(GemmType type) override { return matrix_product_absent(type, identity_); }
@@ -270,14 +272,17 @@ class CudaDevice final : public GpuDevice {
     std::byte* const target = to.piece(2 * bytes) + bytes;
     // Handles of this call's own on both GPUs: the other GPU's thread may be using its own at the same time.
     const auto seed = 100 + static_cast<std::uint64_t>(from.identity_.index);
-    from.use();
-    const GpuStream filling = gpu_stream();
-    check_gpu(launch_fill(source, bytes / 8, copied_data(seed), filling.get()));
-    wait(filling.get());
-    to.use();
-    const GpuStream checking = gpu_stream();
-    check_gpu(cudaMemsetAsync(target, 0xff, bytes, checking.get()));
-    wait(checking.get());
+    GpuStream filling, checking;
+    from.alone([&] {
+      filling = gpu_stream();
+      check_gpu(launch_fill(source, bytes / 8, copied_data(seed), filling.get()));
+      wait(filling.get());
+    });
+    to.alone([&] {
+      checking = gpu_stream();
+      check_gpu(cudaMemsetAsync(target, 0xff, bytes, checking.get()));
+      wait(checking.get());
+    });
     use();
     if (const cudaError_t error = cudaDeviceEnablePeerAccess(peer.identity_.index, 0);
         error != cudaErrorPeerAccessAlreadyEnabled)
@@ -291,10 +296,11 @@ class CudaDevice final : public GpuDevice {
                                        stream_.get())
                  : launch_sm_copy(target, source, bytes, identity_.sms, stream_.get());
     });
-    to.use();
-    run.wrong = 8 * counted(checking.get(), sent_.get(), [&] {
-                  return launch_verify(target, bytes / 8, copied_data(seed), sent_.get(), checking.get());
-                });
+    to.alone([&] {
+      run.wrong = 8 * counted(checking.get(), sent_.get(), [&] {
+                    return launch_verify(target, bytes / 8, copied_data(seed), sent_.get(), checking.get());
+                  });
+    });
     return run;
   }
 
@@ -314,14 +320,14 @@ class CudaDevice final : public GpuDevice {
       check_gpu(cudaStreamQuery(stream_.get()));
       return seconds;
     }
-    GraphExecution replay;
+    GpuGraphExecution replay;
     if (kind == LaunchKind::graph) {
       check_gpu(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal));
       for (int i = 0; i < batch; ++i)
         check_gpu(launch_nothing(stream_.get()));
       cudaGraph_t captured = nullptr;
       check_gpu(cudaStreamEndCapture(stream_.get(), &captured));
-      const Graph graph(captured);
+      const GpuGraph graph(captured);
       cudaGraphExec_t execution = nullptr;
       check_gpu(cudaGraphInstantiate(&execution, graph.get(), 0));
       replay.reset(execution);
@@ -354,6 +360,16 @@ class CudaDevice final : public GpuDevice {
  private:
   void use() const { check_gpu(cudaSetDevice(identity_.index)); }
 
+  // Work of this GPU in what it does together with another.
+  template <class Work>
+  void alone(Work&& work) const try {
+    use();
+    work();
+  } catch (GpuError& error) {
+    error.of_gpu = identity_.index;
+    throw;
+  }
+
   std::vector<tile::Result> product_tiles(const tile::Spec& spec, int repeats) {
     const auto tiles =
         static_cast<std::size_t>(spec.product.side) * static_cast<std::size_t>(spec.product.side);
@@ -362,14 +378,25 @@ class CudaDevice final : public GpuDevice {
                                 static_cast<std::uint64_t>(spec.product.depth);
     std::byte* const a = piece(2 * bytes);
     std::byte* const b = a + bytes;
-    const auto results =
-        shared_memory<tile::Result>(static_cast<std::size_t>(repeats) * tiles * sizeof(tile::Result));
+    tile::Result* const results = tile_results(static_cast<std::size_t>(repeats) * tiles);
     check_gpu(launch_product_inputs(spec, a, b, stream_.get()));
     for (int i = 0; i < repeats; ++i)
       check_gpu(launch_product_tiles(spec.product, dealt_++, a, b,
-                                     results.get() + static_cast<std::size_t>(i) * tiles, stream_.get()));
+                                     results + static_cast<std::size_t>(i) * tiles, stream_.get()));
     wait(stream_.get());
-    return {results.get(), results.get() + static_cast<std::size_t>(repeats) * tiles};
+    return {results, results + static_cast<std::size_t>(repeats) * tiles};
+  }
+
+  // Zero, and seen by both sides.
+  tile::Result* tile_results(std::size_t count) const {
+    const std::uint64_t bytes = count * sizeof(tile::Result);
+    expect_room(bytes);
+    std::memset(fetched_.get(), 0, bytes);
+    return reinterpret_cast<tile::Result*>(fetched_.get());
+  }
+
+  static void expect_room(std::uint64_t bytes) {
+    if (bytes > fetched_most) throw GpuError(GpuTrouble::other, "too much at once for the host's buffer");
   }
 
   // Never cudaStreamSynchronize: it does not come back from a GPU that hangs.
@@ -439,7 +466,7 @@ class CudaDevice final : public GpuDevice {
   template <class T>
   std::vector<T> fetched(const T* from, std::size_t count) const {
     const std::uint64_t bytes = count * sizeof(T);
-    if (bytes > fetched_most) throw GpuError(GpuTrouble::other, "too much at once for the host's buffer");
+    expect_room(bytes);
     check_gpu(cudaMemcpyAsync(fetched_.get(), from, bytes, cudaMemcpyDeviceToHost, stream_.get()));
     wait(stream_.get());
     std::vector<T> here(count);
@@ -478,6 +505,8 @@ class CudaDevice final : public GpuDevice {
   GpuStream stream_, second_;
   PinnedMemory<DeviceTally> tally_, sent_;  // of what is on this GPU; of what this one sent to another
   PinnedMemory<std::byte> fetched_;
+  DeviceMemory<std::byte> probed_;  // nothing else is done with either
+  PinnedMemory<std::byte> probed_here_;
   DeviceMemory<std::uint64_t> sink_;
   DeviceMemory<atomics::Counters> counters_;
   PinnedMemory<memory::ErrorLog> log_;

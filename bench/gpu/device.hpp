@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -33,6 +34,8 @@ enum class GpuTrouble {
 struct GpuError : std::runtime_error {
   GpuError(GpuTrouble kind, const std::string& what) : std::runtime_error(what), trouble(kind) {}
   GpuTrouble trouble;
+  // Where one that two GPUs took part in failed in the work of one of them alone: its index.
+  std::optional<int> of_gpu;
 };
 
 // By the name of CUDA's error code ("cudaErrorECCUncorrectable").

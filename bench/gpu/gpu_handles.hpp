@@ -30,6 +30,8 @@ using DeviceMemory = GpuHandle<T, &cudaFree>;
 template <class T>
 using PinnedMemory = GpuHandle<T, &cudaFreeHost>;
 using GpuStream = GpuHandle<std::remove_pointer_t<cudaStream_t>, &cudaStreamDestroy>;
+using GpuGraph = GpuHandle<std::remove_pointer_t<cudaGraph_t>, &cudaGraphDestroy>;
+using GpuGraphExecution = GpuHandle<std::remove_pointer_t<cudaGraphExec_t>, &cudaGraphExecDestroy>;
 using GpuEvent = GpuHandle<std::remove_pointer_t<cudaEvent_t>, &cudaEventDestroy>;
 
 // All throw GpuError.

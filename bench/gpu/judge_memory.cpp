@@ -25,7 +25,7 @@ std::span<const Error> kept(const ErrorLog& log) {
 }
 
 // The address bit by which another word's value came back, if that explains it. Only patterns whose words
-// differ tell.
+// differ tell; of own addresses, which differ in just that bit, a flipped bit looks the same.
 std::optional<int> aliased_bit(const Error& error) {
   if (error.spec.pattern != memory::Pattern::own_address && error.spec.pattern != memory::Pattern::random)
     return std::nullopt;
@@ -33,6 +33,8 @@ std::optional<int> aliased_bit(const Error& error) {
     if (memory::word(error.spec, error.index ^ std::uint64_t{1} << bit) == error.got) return bit;
   return std::nullopt;
 }
+
+bool tells_a_line_from_a_bit(const Error& error) { return std::popcount(error.got ^ error.expected) > 1; }
 
 std::string bits_text(const ErrorLog& log) {
   std::vector<int> bits;
@@ -77,19 +79,25 @@ std::string localise(const ErrorLog& log) {
   std::set<std::uint64_t> words;
   std::set<std::uint32_t> sms;
   std::size_t same = 0, mended = 0, read_again = 0, aliased = 0;
+  bool of_a_line = false;
   std::set<int> lines;
   for (const auto& error : errors) {
     words.insert(error.index), sms.insert(error.sm);
-    if (const auto bit = aliased_bit(error)) ++aliased, lines.insert(*bit);
+    if (const auto bit = aliased_bit(error)) {
+      ++aliased, lines.insert(*bit);
+      of_a_line = of_a_line || tells_a_line_from_a_bit(error);
+    }
     if (!error.reread) continue;
     ++read_again;
     same += std::ranges::all_of(error.again, [&](std::uint64_t again) { return again == error.got; });
     mended += std::ranges::all_of(error.again, [&](std::uint64_t again) { return again == error.expected; });
   }
-  if (aliased == errors.size())
+  // A line that does not work makes half of all words wrong.
+  if (aliased == errors.size() && (of_a_line || log.wrong > memory::most_errors))
     return text + "every wrong word holds the value of another address, " +
            (lines.size() == 1 ? "address bit " + std::to_string(*lines.begin()) + " does not work"
-                              : "address lines do not work");
+                              : "address lines do not work") +
+           (of_a_line ? "" : ", or " + bits_text(log) + " of the words (own addresses do not tell which)");
   text += bits_text(log) + stuck_text(errors, log);
   if (errors.size() > 1 && sms.size() == 1)
     text += "; all read by SM " + std::to_string(*sms.begin()) +

@@ -115,6 +115,29 @@ std::optional<GpuError> trouble_of_card(const Burnin::Card& card) {
   }
 }
 
+// Of two that copied together.
+void blame(Burnin& node, Burnin::Card& card, Burnin::Card& other, const GpuError& error) {
+  using Known = Burnin::Known;
+  // What hangs half way may still come to an end, and then writes to the memory of the other one, or of the
+  // host that the other one counts in.
+  const auto set_aside = [&](Burnin::Card& healthy, const Burnin::Card& gone) {
+    node.lose(healthy, GpuError(GpuTrouble::held, "copies between it and " + gone.subject),
+              Known::by_another);
+  };
+  const auto mine = trouble_of_card(card), theirs = trouble_of_card(other);
+  if (mine) node.lose(card, *mine);
+  if (theirs) node.lose(other, *theirs);
+  if (mine && !theirs && mine->trouble == GpuTrouble::hung) set_aside(other, card);
+  if (theirs && !mine && theirs->trouble == GpuTrouble::hung) set_aside(card, other);
+  if (mine || theirs) return;
+  // The copy engines of both answer. What one of them had to do alone is its own; the copy is of who makes
+  // it.
+  const bool of_other = error.of_gpu == other.device->identity().index;
+  Burnin::Card &gone = of_other ? other : card, &healthy = of_other ? card : other;
+  node.lose(gone, error, Known::by_elimination);
+  if (error.trouble == GpuTrouble::hung) set_aside(healthy, gone);
+}
+
 // Wrong bytes by the pair that they went between. A GPU all of whose pairs are wrong one way is the cause of
 // them.
 void judge_data(Burnin& node, const std::vector<std::optional<std::uint64_t>>& wrong) {
@@ -193,22 +216,8 @@ void run(Burnin& node, double seconds) {
         CopyRun run;
         try {
           run = card.device->copy_to(*cards[to].device, kind, copied, 20);
-        } catch (const GpuError&) {
-          // What hangs half way may still come to an end, on the stream of the one or in the memory of the
-          // other.
-          const auto set_aside = [&](Burnin::Card& other, const Burnin::Card& gone, GpuTrouble trouble) {
-            if (trouble == GpuTrouble::hung)
-              node.lose(other, GpuError(GpuTrouble::held, "copies between it and " + gone.subject));
-          };
-          if (const auto mine = trouble_of_card(card)) {
-            set_aside(cards[to], card, mine->trouble);
-            throw;
-          }
-          if (const auto theirs = trouble_of_card(cards[to])) {
-            set_aside(card, cards[to], theirs->trouble);
-            return node.lose(cards[to], *theirs);
-          }
-          throw;
+        } catch (const GpuError& error) {
+          return blame(node, card, cards[to], error);
         }
         // Where SMs read, the bytes come from the other one.
         auto& arrived = kind == PeerKind::sm_read ? wrong[to * n + from] : wrong[from * n + to];

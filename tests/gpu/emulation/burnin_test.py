@@ -39,6 +39,14 @@ class Burnin(Case):
         loaded = self.findings("nvlink", "launch", code=0, gpus=1)
         self.assertIn("one GPU has no peer", json.dumps(loaded["findings"]))
 
+    def test_any_planted_bit_is_named_as_that_bit(self):
+        for bit in (0, 3, 17, 39, 63):
+            with self.subTest(bit=bit):
+                findings = self.findings("memory", "--inject", f"memory:gpu=0,word=1000,bit={bit}", code=1, gpus=1)["findings"]
+                said = next(one["observed"] for one in findings if one["check"] == "burnin.memory" and one["status"] == "fail")
+                self.assertIn(f"; bit {bit}, read as ", said)
+                self.assertIn("read again, the same: the memory cell", said)
+
     def test_a_planted_bit_is_found_at_gpu_word_and_bit(self):
         text = json.dumps(self.findings("memory", "--inject", "memory:gpu=1,word=300001,bit=42", code=1)["findings"])
         self.assertIn("GPU 1", text)
@@ -113,6 +121,26 @@ class Burnin(Case):
         done = gpu("atomics", "-T", "1s", "--output", "/dev/full", fault="hang:gpu=0,after=5", gpus=1)
         self.assertEqual(done.code, 3, done)
         self.assertNotIn("emulation:", done.err)
+
+    def test_of_two_that_copy_the_one_whose_kernels_hang_is_named(self):
+        """Its copy engines go on, and with them what the other one sends it."""
+        path = self.path("report.json")
+        for gpus, bad, after in ((2, 1, 3), (2, 0, 4), (2, 1, 6), (2, 1, 8), (3, 0, 6), (3, 1, 6)):
+            with self.subTest(gpus=gpus, bad=bad, after=after):
+                done = gpu("nvlink", "-T", "1s", "--output", path, fault=f"sms-hang:gpu={bad},after={after}", gpus=gpus)
+                self.assertEqual(done.code, 1, done)
+                failed = {one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device" and one["status"] == "fail"}
+                self.assertEqual(failed, {f"GPU {bad}"}, report(path)["findings"])
+
+    def test_of_two_that_both_fail_one_is_named_at_least(self):
+        """The other one may have waited for it before it came to its own fault."""
+        path = self.path("report.json")
+        for fault in [f"hang:gpu=0,after={n};hang:gpu=1,after={n}" for n in range(50, 56)] + ["hang:gpu=0,after=50;lost:gpu=1,after=50"]:
+            with self.subTest(fault=fault):
+                done = gpu("nvlink", "-T", "1s", "--output", path, fault=fault, gpus=2)
+                self.assertEqual(done.code, 1, done)
+                failed = {one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device" and one["status"] == "fail"}
+                self.assertTrue(failed, report(path)["findings"])
 
     def test_lost_beside_old_leaves_skipped_what_was(self):
         loaded = self.findings("gemm", code=1, gpus=3, fault="old:gpu=0;old:gpu=1;old:gpu=2;lost:gpu=1,after=20")

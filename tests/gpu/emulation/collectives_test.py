@@ -1,4 +1,5 @@
 """Collectives over an emulated NCCL: every one, every type and operator, ranks that die or hang, memory that is missing."""
+import json
 import re
 
 from program import *
@@ -134,6 +135,17 @@ class Trouble(Case):
         done = nccl("allreduce", "--sizes", "4K", "-n", "5", "-T", "2s", ranks=2, fault="abort-hangs:rank=0;dies:rank=1,after=3")
         self.assertEqual(done.code, 3, done)
         self.assertLess(done.seconds, 40, done)
+        # What NCCL itself said before is what the run ends with, and not that nobody goes on.
+        for fault, words in (("breaks:rank=0,after=3;abort-hangs:rank=0;abort-hangs:rank=1;abort-hangs:rank=2", "remote process exited or there was a network error"),
+                             ("fails:rank=1,after=3;abort-hangs:rank=1", "unhandled system error")):
+            with self.subTest(fault=fault):
+                path = self.path("report.json")
+                done = nccl("allreduce", "--sizes", "4K,64K", "-n", "20", "-T", "3s", "--launches", "1", "--output", path, ranks=3, fault=fault)
+                self.assertEqual(done.code, 3, done)
+                self.assertIn(words, done.err)
+                self.assertIn(words, json.dumps(report(path)["errors"]))
+                self.assertIn("ncclCommAbort does not come back", done.err)
+                self.assertLess(done.seconds, 40, done)
 
     def test_memory_that_is_missing_is_said(self):
         done = nccl("allreduce", "--sizes", "6M", "-n", "2")

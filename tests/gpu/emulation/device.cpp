@@ -19,7 +19,7 @@ thread_local int current = 0;
 struct State {
   std::int64_t operations = 0;
   cudaError_t error = cudaSuccess;
-  bool hangs = false;
+  bool hangs = false, sms_hang = false;
   std::set<int> peers;
 };
 
@@ -51,6 +51,7 @@ int current_device() { return current; }
 
 cudaError_t device_error(int device) { return state_of(device).error; }
 bool device_hangs(int device) { return state_of(device).hangs; }
+bool sms_hang(int device) { return state_of(device).sms_hang; }
 bool peer_enabled(int device, int peer) { return state_of(device).peers.contains(peer); }
 bool enable_peer(int device, int peer) { return state_of(device).peers.insert(peer).second; }
 
@@ -62,6 +63,7 @@ void after_operation(int device) {
   if (due(state, "lost", device)) state.error = cudaErrorUnknown;
   if (due(state, "ecc", device)) state.error = cudaErrorECCUncorrectable;
   if (due(state, "hang", device)) state.hangs = true;
+  if (due(state, "sms-hang", device)) state.sms_hang = true;
   if (state.error != cudaSuccess) drop_all(device);
 }
 

@@ -100,7 +100,8 @@ Operation kernel_operation(const std::string& name, const Grid& grid, const std:
   Operation operation{
       .name = "kernel " + name,
       .exact = false,
-      .seconds = other_operation_s + thread_s * static_cast<double>(grid.blocks) * grid.threads};
+      .seconds = other_operation_s + thread_s * static_cast<double>(grid.blocks) * grid.threads,
+      .on_sms = true};
   for (const auto& [at, written] : given) {
     const Allocation* const allocation = memory_map().of(at);
     if (allocation == nullptr)

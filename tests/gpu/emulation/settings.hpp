@@ -12,7 +12,8 @@
 
 namespace emulation {
 
-// Kinds of a GPU (gpu=, after= operations that it still does): lost, ecc, hang; stuck (byte= of its first
+// Kinds of a GPU (gpu=, after= operations that it still does): lost, ecc, hang, sms-hang (its kernels
+// alone, not its copies); stuck (byte= of its first
 // allocation of at least a MiB, bit=): a bit that is always set; sm (sm=): one that multiplies wrongly; link:
 // copies to a peer lose a byte; gemm (every=): a product that is wrong; old: one of compute capability 8.0;
 // no-driver, old-driver, no-dmabuf. Of NCCL (rank=, after= operations): init-dies, init-hangs, dies, hangs,

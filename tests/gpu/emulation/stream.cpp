@@ -56,6 +56,7 @@ void check_order(const CUstream_st& stream, const Operation& operation) {
 // Whether the head of the queue is done.
 bool advance(CUstream_st& stream) {
   auto& head = stream.queue.front();
+  if (head.operation.on_sms && sms_hang(stream.device)) return false;
   if (!head.step) head.step = head.operation.begin();
   memory_map().open(head.operation.ranges);
   set_running(head.operation.name);

@@ -28,6 +28,7 @@ struct Operation {
   bool exact = true;            // a kernel's ranges are not: they go on to the end of the allocation
   std::function<Step()> begin;  // a graph begins it at every launch
   double seconds = 2e-6;        // that it takes on the emulated clock
+  bool on_sms = false;          // a kernel
 };
 
 // Where an event or a stream stands behind others: the number of the last operation, by stream.

@@ -66,6 +66,11 @@ class GpuBurnin : public ::testing::Test {
     for (const auto* test : all_gpu_tests())
       if (test->name != "pulse" && (names.empty() || std::ranges::count(names, test->name) > 0))
         tests.push_back(test);
+    run(std::move(devices), tests, planted);
+  }
+
+  void run(std::vector<std::unique_ptr<GpuDevice>> devices, const std::vector<const GpuTest*>& tests,
+           std::optional<Fault> planted = std::nullopt) {
     SteppingClock clock(telemetry_);
     Pulse pulse;
     Burnin burnin(std::move(devices), expected_, {.node = "gpu-a", .fault = planted, .sample_s = sample_s_},
@@ -303,6 +308,27 @@ TEST_F(GpuBurnin, EveryTroubleInMidTestIsNamedAndTheOthersGoOn) {
       }
     EXPECT_EQ(sm, static_cast<int>(tile::engine_names.size())) << words;
   }
+}
+
+// Two that hang set each other aside: each must be named all the same.
+TEST_F(GpuBurnin, WhatAGpuShowsOfItselfOutranksThatItWaitsForAnother) {
+  const GpuTest both_hang{
+      .name = "both", .summary = "", .limit = "", .quick_s = 1, .full_s = 1, .run = [](Burnin& node, double) {
+        node.each([&](Burnin::Card& card) {
+          auto& other = node.cards()[&card == node.cards().data() ? 1 : 0];
+          node.lose(card, GpuError(GpuTrouble::hung, "supposed"), Burnin::Known::by_elimination);
+          node.lose(other, GpuError(GpuTrouble::held, "copies"), Burnin::Known::by_another);
+          if (&card == node.cards().data()) throw GpuError(GpuTrouble::hung, "seen");
+        });
+      }};
+  std::vector<std::unique_ptr<GpuDevice>> devices;
+  devices.push_back(std::make_unique<FakeGpu>(0, FakeFaults{}));
+  devices.push_back(std::make_unique<FakeGpu>(1, FakeFaults{}));
+  run(std::move(devices), {&both_hang});
+  std::map<std::string, Status> of_device;
+  for (const auto& finding : outcome_.findings)
+    if (finding.check == "burnin.device") of_device[finding.subject.substr(0, 5)] = finding.status;
+  EXPECT_EQ(of_device, (std::map<std::string, Status>{{"GPU 0", Status::fail}, {"GPU 1", Status::unknown}}));
 }
 
 TEST_F(GpuBurnin, EveryCallMayFailAndNothingHangsOrCrashes) {

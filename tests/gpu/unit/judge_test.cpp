@@ -10,7 +10,9 @@ namespace mlc {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::vector<Status> judged(const RateRule& rule, const std::vector<std::optional<double>>& values) {
   std::vector<NamedValue> named;
@@ -133,17 +135,31 @@ TEST(Localise, ManyWordsReadByOneSmBlameTheSm) {
   EXPECT_THAT(localise(log), HasSubstr("all read by SM 90, so that SM"));
 }
 
-TEST(Localise, ADeadAddressLineIsFoundByWhatCameBack) {
+// Words that came back with the value of another address, whose bit 5 is another.
+memory::ErrorLog dead_line(memory::Pattern pattern, std::uint64_t words) {
   memory::ErrorLog log;
-  const memory::Spec spec{memory::Pattern::own_address, 4, false};
-  for (std::uint64_t i = 0; i < 32; ++i) {
+  const memory::Spec spec{pattern, 4, false};
+  for (std::uint64_t i = 0; i < words; ++i) {
     const std::uint64_t index = i * 64 | 1 << 5;
     memory::add(log, {.index = index,
                       .expected = memory::word(spec, index),
                       .got = memory::word(spec, index ^ 1 << 5),
                       .spec = spec});
   }
-  EXPECT_THAT(localise(log), HasSubstr("address bit 5 does not work"));
+  return log;
+}
+
+TEST(Localise, ADeadAddressLineIsFoundByWhatCameBack) {
+  EXPECT_THAT(localise(dead_line(memory::Pattern::random, 32)), EndsWith("address bit 5 does not work"));
+}
+
+// Own addresses differ in just the bit that a fault of the memory may flip.
+TEST(Localise, FewWordsWithAFlippedBitAccuseNoAddressLine) {
+  for (const std::uint64_t words : {1, 32})
+    EXPECT_THAT(localise(dead_line(memory::Pattern::own_address, words)),
+                AllOf(HasSubstr("; bit 5, "), Not(HasSubstr("address bit"))));
+  EXPECT_THAT(localise(dead_line(memory::Pattern::own_address, 5000)),
+              HasSubstr("address bit 5 does not work, or bit 5 of the words"));
 }
 
 TEST(Localise, WordsOfOneChannelShowInTheirAddresses) {
