@@ -176,6 +176,12 @@ class Run(unittest.TestCase):
         if "hbm" in passed:
             self.assertEqual((once, calls.count("gpu hbm"), calls.count("gpu gemm")), (1, 1, 2))
 
+    def test_what_cannot_be_brought_home_is_worse_than_what_was_not_reached(self):
+        self.unpacked()
+        lost = self.go("--budget", "8s", HANG="gpu gemm", OUT="/proc")
+        self.assertEqual(lost.returncode, 1, lost.err)
+        self.assertIn("not all that was found is in /proc", lost.err)
+
     def test_records_of_other_sources_or_another_form_are_not_kept(self):
         self.a_tree()
         self.assertEqual(self.go("--steps", "hbm,kernels").returncode, 0)
