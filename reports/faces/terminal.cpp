@@ -198,6 +198,8 @@ std::string to_text(const Report& report, const Style& style) {
 
 std::string error_text(const ErrorEntry& error, const Style& style) {
   std::string text = style.red("error:") + " " + printable(error.what, 1000);
+  if (!error.where.empty() && error.what.find(error.where) == std::string::npos)
+    text += "\n  where: " + printable(error.where, 400);
   if (!error.phase.empty()) text += "\n  while: " + printable(error.phase, 400);
   if (!error.hint.empty()) text += "\n  hint:  " + printable(error.hint, 400);
   return text + "\n";
