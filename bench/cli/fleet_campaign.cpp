@@ -182,7 +182,7 @@ ExitCode run_fleet_campaign(const FleetCampaignOptions& options, const FleetQues
     if (as->rank == 0) tell_launcher();
     ExitCode code = ExitCode::tool;
     try {
-      auto rendezvous = rendezvous_over_mpi(*as, ready);
+      auto rendezvous = rendezvous_over_mpi(*as, options.member.gather_s(), ready);
       code = as_member(options, question, std::move(rendezvous), std::move(folder), arguments);
     } catch (const UsageError&) {
       if (as->rank == 0) answer_launcher(ExitCode::usage);

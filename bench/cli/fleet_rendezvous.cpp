@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <thread>
@@ -61,11 +64,35 @@ void tell_apart(FleetRendezvous& all) {
     if (count > 1 && !all.shared) all.shared = {name, count};
 }
 
+// MPI waits for ever for a rank that died, and its mpirun is told to let the others live.
+class Deadline {
+ public:
+  Deadline(double seconds, bool leads)
+      : thread_([this, seconds, leads](const std::stop_token& over) {
+          std::unique_lock lock(mutex_);
+          (void)waiting_.wait_for(lock, over, std::chrono::duration<double>(seconds), [] { return false; });
+          if (over.stop_requested()) return;
+          std::fprintf(
+              stderr,
+              "fleet: not all agents found each other over MPI within %s s: one of them died or hangs "
+              "(--gather TIME waits longer)\n",
+              shortest(seconds).c_str());
+          if (leads) answer_launcher(ExitCode::tool);
+          std::_Exit(static_cast<int>(ExitCode::tool));
+        }) {}
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any waiting_;
+  std::jthread thread_;
+};
+
 }  // namespace
 
-FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as,
+FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as, double most_s,
                                     const std::function<void(const std::vector<std::string>&)>& ready) {
   check_mpi_under(as);
+  const Deadline deadline(most_s, as.rank == 0);
   FleetRendezvous all;
   const auto session = start_mpi(as);
   const auto control = session->make_control();
@@ -124,8 +151,8 @@ void FleetMemberOptions::add_to(CLI::App& command) {
       ->group(group)
       ->check(CLI::Range(1, 65'535))
       ->type_name("PORT");
-  command.add_option("--gather", gather, "how long all may take to come (default 60s)")
-      ->group(group)
+  command.add_option("--gather", gather, "how long all may take to find each other (default 60s)")
+      ->group("Over real nodes")
       ->type_name("TIME");
 }
 

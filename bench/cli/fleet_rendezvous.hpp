@@ -41,8 +41,9 @@ struct FleetMemberOptions {
 };
 
 // `ready`: run at index 0 alone, with all names, whose UsageError is all the others' too. Throws
-// BackendError: no MPI, or a launcher of another one.
-FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as,
+// BackendError: no MPI, or a launcher of another one. Whoever has not found the others after `most_s` ends
+// its process with ExitCode::tool.
+FleetRendezvous rendezvous_over_mpi(const LaunchedAs& as, double most_s,
                                     const std::function<void(const std::vector<std::string>&)>& ready);
 // Throws UsageError: no key, no index, no number of members.
 FleetRendezvous rendezvous_by_key(const FleetMemberOptions& options);

@@ -8,11 +8,9 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fabric  # noqa: E402
-from program import BENCH, HAS_MPI, Case, clean_environment, report  # noqa: E402
-
-MBIT = 4
-RATE = "0.0037"  # Gbit/s of payload that a rail of 4 Mbit/s carries
-RAILS = "rail0,rail1,rail2,rail3"
+import launching  # noqa: E402
+from launching import MBIT, RAILS, RATE  # noqa: E402
+from program import BENCH, HAS_MPI, Case, report  # noqa: E402
 
 
 def why_not():
@@ -36,32 +34,25 @@ class Campaign(Case):
     def setUp(self):
         super().setUp()
         self.said, self.report = "", None
-        agent = self.write("agent", fabric.AGENT)
-        os.chmod(agent, 0o755)
-        self.environment = clean_environment(
-            OMPI_MCA_plm_rsh_agent=agent, OMPI_MCA_plm_rsh_no_tree_spawn="1", OMPI_MCA_btl="self,tcp", OMPI_MCA_btl_tcp_if_include=f"{fabric.ADMIN}.0/24",
-            OMPI_MCA_oob_tcp_if_include=f"{fabric.ADMIN}.0/24")
-        self.topology = self.write("topology.csv", self.fabric.topology())
+        self.launch = launching.Launch(self.fabric, self.directory.name)
 
     def words(self, *more, output="fleet.json"):
-        return [BENCH, "fleet", "--hosts", "n[0-15]", "--interfaces", RAILS, "--rail-rate", RATE, "--test-time", "3s",
-                "--topology", self.topology, "--output", self.path(output), *more]
+        return self.launch.words(*more, output=output)
 
     def start(self, *more):
-        return subprocess.Popen(self.words(*more), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return self.launch.start(*self.words(*more))
 
     def campaign(self, *more, **keywords):
-        done = subprocess.run(self.words(*more, **keywords), env=self.environment, capture_output=True, text=True, timeout=170)
-        self.said = done.stdout + done.stderr
+        code, self.said = self.launch.run(*self.words(*more, **keywords))
         if os.path.exists(self.path("fleet.json")):
             self.report = report(self.path("fleet.json"))
-        return done.returncode
+        return code
 
     def standings(self):
-        return {node["name"]: node["standing"] for node in self.report["figures"]["fleet"]["nodes"]}
+        return launching.standings(self.report)
 
     def located(self, status="fail"):
-        return [f["subject"] for f in self.report["findings"] if f["check"] == "fleet.location" and f["status"] == status]
+        return launching.located(self.report, status)
 
     def healthy_but(self, *nodes):
         self.assertEqual({n: s for n, s in self.standings().items() if s not in ("CLEAN", "WATCH") and n not in nodes}, {}, self.said)
@@ -145,6 +136,16 @@ class Campaign(Case):
         with open(self.path("other/campaign.ndjson"), encoding="utf-8") as file:
             self.assertEqual(file.read().splitlines()[:len(held)], held, "what was held is not held again")
 
+    def test_an_agent_that_dies_before_all_have_met_holds_nobody(self):
+        running = self.start("--gather", "8s")
+        began = time.monotonic()
+        while time.monotonic() - began < 30 and not self.kill("n5"):
+            time.sleep(.01)
+        out, err = running.communicate(timeout=90)
+        # Killed so early that its launcher sees it, or while the others wait for it in MPI.
+        self.assertIn(running.returncode, (2, 3), out + err)
+        self.assertEqual("".join(subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout for name in self.fabric.names), "")
+
     def wait_for_rounds(self, rounds, name="kept"):
         for _ in range(600):
             try:
@@ -162,9 +163,14 @@ class Campaign(Case):
     def kill(node, with_signal=signal.SIGKILL):
         pids = subprocess.run(["ip", "netns", "pids", node], capture_output=True, text=True, check=True).stdout.split()
         for pid in pids:
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-                if file.read().strip() == "mlc-bench":
-                    os.kill(int(pid), with_signal)
+            try:
+                with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                    if file.read().strip() == "mlc-bench":
+                        os.kill(int(pid), with_signal)
+                        return True
+            except FileNotFoundError:  # gone meanwhile
+                pass
+        return False
 
     def test_two_campaigns_at_once_do_not_measure_each_other(self):
         first = self.start("--keep", self.path("kept"))
@@ -175,17 +181,17 @@ class Campaign(Case):
         self.assertEqual(first.returncode, 0)
 
     def test_without_a_target_or_a_topology_it_says_what_it_took(self):
-        words = [w for w in self.words() if w not in ("--rail-rate", RATE, "--topology", self.topology)]
-        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=170)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("no rate was named (--rail-rate)", done.stdout)
+        words = [w for w in self.words() if w not in ("--rail-rate", RATE, "--topology", self.launch.topology)]
+        code, self.said = self.launch.run(*words)
+        self.assertEqual(code, 0, self.said)
+        self.assertIn("no rate was named (--rail-rate)", self.said)
 
     def member(self, index, count, *more, rails=RAILS):
         """One that is started by itself, as a Pod is."""
         words = [BENCH, "fleet", "--engine", "tcp", "--interfaces", rails, "--rail-rate", RATE, "--test-time", "2s", "--leader", f"{fabric.ADMIN}.1",
                  "--members", str(count), "--key", self.path("key"), "--output", self.path("fleet.json"), "--index", str(index), *more]
         return subprocess.Popen([*fabric.inside(f"n{index}"), "unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', f"n{index}", *words],
-                                env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                env=self.launch.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def members(self, indices, count, *more):
         self.write("key", "k" * 64)
