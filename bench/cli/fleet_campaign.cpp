@@ -166,7 +166,8 @@ ExitCode run_fleet_campaign(const FleetCampaignOptions& options, const FleetQues
   const auto ready = [&](const std::vector<std::string>& nodes) {
     (void)options.target(named_policy(options.policy));
     allow_descriptors();
-    if (!question.topology.empty() && question.topology != "none") (void)fleet_placements(question.topology);
+    if (!question.topology.empty() && question.topology != "none")
+      (void)fleet_topology_text(question.topology);
     folder = fleet_folder(options);
     if (folder && folder->header() && !nodes.empty() && folder->header()->nodes != nodes)
       throw UsageError("the nodes are not those of the campaign in " + printable(options.resume) +

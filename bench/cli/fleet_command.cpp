@@ -12,6 +12,7 @@
 
 #include "bench/cli/commands.hpp"
 #include "bench/cli/fleet_campaign.hpp"
+#include "bench/cli/fleet_leading.hpp"
 #include "bench/cli/output_options.hpp"
 #include "bench/cli/report_reader.hpp"
 #include "bench/cli/typed_values.hpp"
@@ -21,10 +22,8 @@
 #include "bench/fleet/localisation/findings.hpp"
 #include "bench/fleet/localisation/hostlist.hpp"
 #include "bench/fleet/localisation/planted_text.hpp"
-#include "bench/fleet/localisation/topology_readers.hpp"
 #include "bench/fleet/localisation/trials.hpp"
 #include "reports/record/text.hpp"
-#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -198,20 +197,9 @@ Topology topology_for(const FleetOptions& options, std::vector<std::string>& nam
   if (options.hosts.empty())
     return regular_topology(knobs.nodes, knobs.rails, knobs.leaf_size, knobs.uplinks);
   names = hosts_from(options.hosts);
-  if (options.campaign.topology.empty()) return unknown_topology(static_cast<int>(names.size()), knobs.rails);
-  std::string text;
-  try {
-    text = read_whole(options.campaign.topology, {.bytes = 64 << 20});
-  } catch (const std::runtime_error& error) {
-    throw UsageError("--topology " + printable(options.campaign.topology) + ": " + error.what());
-  }
-  try {
-    auto topology = topology_of(names, knobs.rails, placements_from_file(text), options.campaign.topology);
-    topology.uplinks = knobs.uplinks;
-    return topology;
-  } catch (const TopologyError& error) {
-    throw UsageError(error.what(), "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
-  }
+  auto topology = fleet_topology(options.campaign.topology, names, knobs.rails);
+  if (topology.has_groups()) topology.uplinks = knobs.uplinks;
+  return topology;
 }
 
 struct PlannedRounds {

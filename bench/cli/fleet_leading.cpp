@@ -24,9 +24,11 @@ namespace {
 
 using namespace fleet;
 
+constexpr const char* topology_forms =
+    "a line each of node,rail,leaf[,port], Slurm's topology.conf, or 'kubectl get nodes -o json'";
+
 [[noreturn]] void refuse_topology(const std::string& file, const std::runtime_error& error) {
-  throw UsageError("--topology " + printable(file) + ": " + error.what(),
-                   "a line each of node,rail,leaf[,port], or Slurm's topology.conf");
+  throw UsageError("--topology " + printable(file) + ": " + error.what(), topology_forms);
 }
 
 // The coordinator's process: index 0.
@@ -212,9 +214,9 @@ bool FleetStop::given(double seconds) {
   return given_;
 }
 
-std::vector<fleet::Placement> fleet_placements(const std::string& file) {
+std::string fleet_topology_text(const std::string& file) {
   try {
-    return placements_from_file(read_whole(file, {.bytes = 64 << 20}));
+    return topology_to_carry(read_whole(file, {.bytes = 64 << 20}));
   } catch (const std::runtime_error& error) {
     refuse_topology(file, error);
   }
@@ -222,9 +224,9 @@ std::vector<fleet::Placement> fleet_placements(const std::string& file) {
 
 fleet::Topology fleet_topology(const std::string& file, const std::vector<std::string>& nodes, int rails) {
   if (file.empty() || file == "none") return unknown_topology(static_cast<int>(nodes.size()), rails);
-  const auto placements = fleet_placements(file);
+  const auto text = fleet_topology_text(file);
   try {
-    return topology_of(nodes, rails, placements, file);
+    return topology_from_text(nodes, rails, text, file);
   } catch (const std::runtime_error& error) {
     refuse_topology(file, error);
   }

@@ -24,8 +24,8 @@ class FleetStop {
   std::atomic<bool> given_{false};
 };
 
-// All throw UsageError.
-std::vector<fleet::Placement> fleet_placements(const std::string& topology_file);
+// All throw UsageError. Text of the file, as short as it can be said (topology_to_carry).
+std::string fleet_topology_text(const std::string& topology_file);
 fleet::Topology fleet_topology(const std::string& topology_file, const std::vector<std::string>& nodes,
                                int rails);
 std::optional<fleet::CampaignFolder> fleet_folder(

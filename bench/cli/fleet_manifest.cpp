@@ -49,8 +49,7 @@ std::map<std::string, std::string> files_of(const FleetCampaignOptions& campaign
       built_in_policies().end())
     take("--policy", campaign.policy, "policy.yaml", policy.text);
   if (!campaign.topology.empty() && campaign.topology != "none") {
-    (void)fleet_placements(campaign.topology);
-    take("--topology", campaign.topology, "topology", read_whole(campaign.topology, {.bytes = 64 << 20}));
+    take("--topology", campaign.topology, "topology", fleet_topology_text(campaign.topology));
   }
   std::size_t bytes = 0;
   for (const auto& [name, content] : files)

@@ -27,7 +27,9 @@ void FleetCampaignOptions::add_rules_to(CLI::App& command) {
 
 void FleetCampaignOptions::add_fabric_to(CLI::App& command) {
   const char* group = "Fabric";
-  command.add_option("--topology", topology, "node,rail,leaf[,port] a line, or Slurm's topology.conf")
+  command
+      .add_option("--topology", topology,
+                  "node,rail,leaf[,port] a line, Slurm's topology.conf, or kubectl get nodes -o json")
       ->group(group)
       ->type_name("FILE");
   command

@@ -9,7 +9,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mlc::fleet;
   try {
-    const auto placements = placements_from_file({reinterpret_cast<const char*>(data), size});
+    const auto placements = placements_from_lines({reinterpret_cast<const char*>(data), size});
     std::set<std::string> names;
     for (const auto& one : placements)
       names.insert(one.node);

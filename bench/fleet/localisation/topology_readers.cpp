@@ -4,8 +4,10 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "bench/fleet/localisation/hostlist.hpp"
+#include "reports/record/json_reader.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc::fleet {
@@ -60,6 +62,11 @@ std::vector<Line> lines_of(std::string_view text) {
     goes_on = more;
   }
   return lines;
+}
+
+bool is_json(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && text[begin] == '{';
 }
 
 [[noreturn]] void refuse(const Line& line, const std::string& why) {
@@ -125,7 +132,7 @@ std::vector<Placement> placements_from_csv(std::string_view text) {
   return placements;
 }
 
-std::vector<Placement> placements_from_file(std::string_view text) {
+std::vector<Placement> placements_from_lines(std::string_view text) {
   const auto lines = lines_of(text);
   if (lines.empty()) throw TopologyError("topology: the file says nothing");
   // Only Slurm's has KEY=VALUE.
@@ -142,6 +149,27 @@ std::vector<Placement> placements_from_labels(const std::map<std::string, Labels
     if (const auto at = labels.find(std::string(label)); at != labels.end() && !at->second.empty())
       placements.push_back({.node = node, .rail = -1, .leaf = at->second, .port = {}});
   return placements;
+}
+
+std::map<std::string, Labels> labels_from_nodes(std::string_view json) {
+  std::map<std::string, Labels> nodes;
+  try {
+    (void)read_json_list(json, "items", [&](const nlohmann::json& node) {
+      const auto& about = node.at("metadata");
+      Labels& labels = nodes[about.at("name").get<std::string>()];
+      const auto given = about.find("labels");
+      if (given == about.end()) return;
+      for (const auto& [key, value] : given->items())
+        if (std::ranges::find(known_labels, key) != known_labels.end())
+          labels[key] = value.get<std::string>();
+    });
+  } catch (const JsonError& error) {
+    throw TopologyError(std::string("topology: ") + error.what());
+  } catch (const nlohmann::json::exception&) {
+    throw TopologyError("topology: JSON, but not what 'kubectl get nodes -o json' writes");
+  }
+  if (nodes.empty()) throw TopologyError("topology: no node in the items of this JSON");
+  return nodes;
 }
 
 Topology topology_from_labels(std::span<const std::string> nodes, int rails,
@@ -163,6 +191,23 @@ Topology topology_from_labels(std::span<const std::string> nodes, int rails,
                                           std::string(known_labels[0]) + " or another that is known)"
                                     : why);
   return chosen(std::move(found));
+}
+
+Topology topology_from_text(std::span<const std::string> nodes, int rails, std::string_view text,
+                            const std::string& source) {
+  if (is_json(text)) return topology_from_labels(nodes, rails, labels_from_nodes(text));
+  return topology_of(nodes, rails, placements_from_lines(text), source);
+}
+
+std::string topology_to_carry(std::string_view text) {
+  if (!is_json(text)) {
+    (void)placements_from_lines(text);
+    return std::string(text);
+  }
+  nlohmann::json carried{{"items", nlohmann::json::array()}};
+  for (const auto& [name, labels] : labels_from_nodes(text))
+    carried["items"].push_back({{"metadata", {{"name", name}, {"labels", labels}}}});
+  return carried.dump() + "\n";
 }
 
 }  // namespace mlc::fleet

@@ -67,7 +67,7 @@ TEST(Slurm, WhatItDoesNotUnderstandIsNamedWithItsLine) {
 }
 
 TEST(Csv, ALeafForEachRailMakesGroupsOfTheTuple) {
-  const auto placements = placements_from_file(
+  const auto placements = placements_from_lines(
       "node,rail,leaf,port\nn0,0,a,1\nn0,1,b,1\nn1,0,a,2\nn1,1,c,7\nn2,0,a,3\nn2,1,b,2\n");
   const Topology topology = topology_of(names(3), 2, placements, "rails.csv");
   EXPECT_THAT(topology.group, ElementsAre(0, 1, 0));
@@ -80,7 +80,7 @@ TEST(Csv, MistakesAreNamedWithTheirLine) {
   EXPECT_THAT(why_not([] { placements_from_csv("n0,0\n"); }), HasSubstr("line 1"));
   EXPECT_THAT(why_not([] { placements_from_csv("n0,x,a\n"); }), HasSubstr("'x' is no rail"));
   EXPECT_THAT(why_not([] { placements_from_csv("n0,0,a\n,0,a\n"); }), HasSubstr("line 2"));
-  EXPECT_THAT(why_not([] { placements_from_file("# nothing\n"); }), HasSubstr("says nothing"));
+  EXPECT_THAT(why_not([] { placements_from_lines("# nothing\n"); }), HasSubstr("says nothing"));
   EXPECT_EQ(placements_from_csv("n0,*,a\nn1,,a\n")[1].rail, -1);
 }
 
@@ -155,6 +155,30 @@ TEST(Labels, ACoarserLayerOfTheSameMakerIsNoSecondOpinion) {
   const Topology topology = topology_from_labels(names(4), 4, labels);
   EXPECT_EQ(topology.groups, 2);
   EXPECT_THAT(topology.warnings, IsEmpty());
+}
+
+// As kubectl writes them: labels among much else, nodes of no leaf, and strings where objects should be.
+TEST(Topology, OfKubernetesNodes) {
+  std::string items;
+  for (int i = 0; i < 10; ++i)
+    items += std::string(i == 0 ? "" : ",") + R"({"kind":"Node","metadata":{"name":"n)" + std::to_string(i) +
+             R"(","labels":{"kubernetes.io/arch":"amd64","network.topology.nvidia.com/leaf":"l)" +
+             std::to_string(i / 5) + R"("}},"status":{"images":[{"names":["a"]}]}})";
+  const std::string text = R"({"apiVersion":"v1","kind":"List","items":[)" + items + "]}";
+  const Topology topology = topology_from_text(names(10), 4, text, "nodes.json");
+  EXPECT_EQ(topology.source, "label network.topology.nvidia.com/leaf");
+  EXPECT_EQ(topology.groups, 2);
+  EXPECT_TRUE(topology.same_leaf(0, 4, 3));
+  EXPECT_FALSE(topology.same_leaf(4, 5, 0));
+  const std::string carried = topology_to_carry(text);
+  EXPECT_LT(carried.size(), text.size() / 2);
+  EXPECT_EQ(topology_from_text(names(10), 4, carried, "").leaf, topology.leaf);
+  EXPECT_EQ(topology_to_carry("n0,*,a\n"), "n0,*,a\n");
+  for (const char* wrong :
+       {"{", "{}", R"({"items":[]})", R"({"items":["n0"]})", R"({"items":[{"metadata":{}}]})",
+        R"({"items":[{"metadata":{"name":"n0","labels":{"fabric.topograph.run/tier-0":1}}}]})"})
+    EXPECT_THAT(why_not([&] { topology_from_text(names(10), 4, wrong, "f"); }), HasSubstr("topology: "))
+        << wrong;
 }
 
 }  // namespace
