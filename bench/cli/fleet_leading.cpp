@@ -77,6 +77,7 @@ class Leading {
                         .deadline_s = times.deadline_s,
                         .target_gbit_s = options_.target(policy_),
                         .plan = {.seed = question_.seed, .rules = question_.rules, .watched = {}}};
+    terms.plan.rules.target_named = terms.target_gbit_s > 0;
     if (terms.nodes.empty()) terms.nodes.resize(static_cast<std::size_t>(rendezvous_.members));
     if (options_.member.given()) terms.gather_s = options_.member.gather_s();
     terms.plan.id = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());

@@ -85,9 +85,10 @@ class Burnin {
   // Runs `work` on every GPU that is still there, each on a thread of its own, and returns when all have
   // ended. A GpuError becomes a finding on its GPU, which is then left out.
   void each(const std::function<void(Card&)>& work);
-  // How a GPU is known to be in trouble: by itself, since it waits for one that is, or since nothing else
-  // explains what two did together. The first counts where there are several.
-  enum class Known : std::uint8_t { by_itself, by_another, by_elimination };
+  // How a GPU is known to be in trouble: it shows it, it waits for one that shows it, nothing else explains
+  // what two did together, or it was the other one of these two. The first counts where there are several: so
+  // GPUs that all hang do not excuse each other.
+  enum class Known : std::uint8_t { by_itself, beside_it, by_elimination, beside_eliminated };
   // From within each(), of any GPU: a finding of its own.
   void lose(Card& card, const GpuError& error, Known known = Known::by_itself);
   void say(const std::string& what);  // the live line, with clocks and power

@@ -34,8 +34,6 @@ std::optional<int> aliased_bit(const Error& error) {
   return std::nullopt;
 }
 
-bool tells_a_line_from_a_bit(const Error& error) { return std::popcount(error.got ^ error.expected) > 1; }
-
 std::string bits_text(const ErrorLog& log) {
   std::vector<int> bits;
   for (int bit = 0; bit < 64; ++bit)
@@ -79,25 +77,23 @@ std::string localise(const ErrorLog& log) {
   std::set<std::uint64_t> words;
   std::set<std::uint32_t> sms;
   std::size_t same = 0, mended = 0, read_again = 0, aliased = 0;
-  bool of_a_line = false;
   std::set<int> lines;
   for (const auto& error : errors) {
     words.insert(error.index), sms.insert(error.sm);
-    if (const auto bit = aliased_bit(error)) {
-      ++aliased, lines.insert(*bit);
-      of_a_line = of_a_line || tells_a_line_from_a_bit(error);
-    }
+    if (const auto bit = aliased_bit(error)) ++aliased, lines.insert(*bit);
     if (!error.reread) continue;
     ++read_again;
     same += std::ranges::all_of(error.again, [&](std::uint64_t again) { return again == error.got; });
     mended += std::ranges::all_of(error.again, [&](std::uint64_t again) { return again == error.expected; });
   }
-  // A line that does not work makes half of all words wrong.
-  if (aliased == errors.size() && (of_a_line || log.wrong > memory::most_errors))
-    return text + "every wrong word holds the value of another address, " +
-           (lines.size() == 1 ? "address bit " + std::to_string(*lines.begin()) + " does not work"
-                              : "address lines do not work") +
-           (of_a_line ? "" : ", or " + bits_text(log) + " of the words (own addresses do not tell which)");
+  const std::string line = lines.size() == 1
+                               ? "address bit " + std::to_string(*lines.begin()) + " does not work"
+                               : "address lines do not work";
+  const bool all_aliased = aliased == errors.size();
+  // Of random words a line's are wrong in many bits, and these are counted though the first round has filled
+  // the log.
+  if (all_aliased && std::ranges::count_if(log.flipped, [](auto times) { return times > 0; }) > 1)
+    return text + "every wrong word holds the value of another address, " + line;
   text += bits_text(log) + stuck_text(errors, log);
   if (errors.size() > 1 && sms.size() == 1)
     text += "; all read by SM " + std::to_string(*sms.begin()) +
@@ -114,6 +110,9 @@ std::string localise(const ErrorLog& log) {
     else
       text += "; read again, " + std::to_string(same) + " of " + std::to_string(read_again) + " the same";
   }
+  // A line makes half of all words wrong, and the same again however often they are read.
+  if (all_aliased && log.wrong > memory::most_errors && mended == 0 && sms.size() > 1)
+    text += "; or " + line + ": own addresses do not tell";
   return text + address_text(log);
 }
 

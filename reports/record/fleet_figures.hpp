@@ -9,6 +9,9 @@
 
 namespace mlc {
 
+// What a campaign is held by unless its command says otherwise: a share of the rate, nats.
+inline constexpr double usual_floor = .05, usual_confidence = 5;
+
 struct NodeStanding {
   std::string name;
   std::string standing;  // "CLEAN", "FAULTY", ... (bench/fleet/localisation/judgement.hpp)

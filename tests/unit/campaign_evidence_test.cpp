@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "tests/unit/burnt_in.hpp"
@@ -71,6 +72,9 @@ TEST(CampaignEvidence, WhatItLacksIsNoPassAndIsSaid) {
       {"over 1 of 2 rails", [](Report& r) { r.figures.fleet->rails = 1; }},
       {"against 100.00 Gbit/s", [](Report& r) { r.figures.fleet->target_gbit_s = 100; }},
       {"its own fastest flows", [](Report& r) { r.figures.fleet->target_inferred = true; }},
+      {"accused nobody below 40.0 %", [](Report& r) { r.figures.fleet->floor = .4; }},
+      {"accused nobody below", [](Report& r) { r.figures.fleet->floor = std::nan(""); }},
+      {"wanted 50.0 nats", [](Report& r) { r.figures.fleet->confidence = 50; }},
       {"gpu-7 is AMBIGUOUS", [](Report& r) { r.figures.fleet->nodes[0].standing = "AMBIGUOUS"; }},
       {"gpu-7 is PATH", [](Report& r) { r.figures.fleet->nodes[0].standing = "PATH"; }},
       {"gpu-7 is LOST", [](Report& r) { r.figures.fleet->nodes[0].standing = "LOST"; }},

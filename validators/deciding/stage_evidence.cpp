@@ -267,6 +267,12 @@ std::vector<std::string> missing_checks(const Policy& policy, const Wanted& want
 
 // What a campaign did not show of the report's node. How it stands there is judged with the figures
 // themselves.
+// "5%", "0.05"; what is no number asks for nothing that a campaign could meet.
+double share_of(const std::string& text) {
+  const double value = std::strtod(text.c_str(), nullptr);
+  return text.ends_with('%') ? value / 100 : value;
+}
+
 std::string missing_campaign(const Report& report, const Policy& policy, const BurninStage& stage) {
   if (!report.figures.fleet) return "the report has no figures of a campaign";
   const FleetFigures& fleet = *report.figures.fleet;
@@ -282,6 +288,12 @@ std::string missing_campaign(const Report& report, const Policy& policy, const B
   if (fleet.rails < rails && !option_of(stage, {"--devices", "--interfaces"}))
     return "the campaign was held over " + std::to_string(fleet.rails) + " of " + std::to_string(rails) +
            " rails";
+  const auto floor = option_of(stage, {"--floor"}), confidence = option_of(stage, {"--confidence"});
+  // NaN, too, is none.
+  if (!(fleet.floor <= (floor ? share_of(*floor) : usual_floor) * 1.001))
+    return "the campaign accused nobody below " + percent_text(fleet.floor) + " of the rate";
+  if (!(fleet.confidence <= (confidence ? share_of(*confidence) : usual_confidence) * 1.001))
+    return "the campaign wanted " + fixed(fleet.confidence, 1) + " nats to accuse";
   const auto named = option_of(stage, {"--rail-rate"});
   const double asked = named           ? std::strtod(named->c_str(), nullptr)
                        : policy.target ? policy.target->rail_ceiling_gbit_s()

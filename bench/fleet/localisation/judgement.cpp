@@ -228,13 +228,13 @@ void Judging::of_uplinks() {
 }
 
 // Where no uplink is known, a port that is slow twice between the same two, when another between them is not.
-// What loses packets at one end does not lose them evenly: flows of a faulty place say nothing of their
-// ports.
+// What loses packets at one end does not lose them evenly: flows of a place that explains them say nothing of
+// their ports, however sure that is.
 void Judging::of_paths() {
   if (topology_.uplinks > 0) return;
   std::set<std::uint32_t> accounted;
   for (std::size_t i = 0; i < hosts_.standings.size(); ++i)
-    if (hosts_.standings[i] == Standing::faulty)
+    if (hosts_.standings[i] >= Standing::unresolved)
       for (const std::uint32_t flow : hosts_.decoder.flows_of(hosts_.decoder.explanations()[i].component))
         accounted.insert(flow);
   std::vector<std::pair<PathPlace, double>> shares;
@@ -278,14 +278,17 @@ void Judging::of_paths() {
 void Judging::of_fleet(const Strata& strata) {
   const auto look = [&](const Stratum& stratum, const std::string& where) {
     if (stratum.flows == 0 || std::abs(stratum.median - 1) <= off_target) return;
-    const std::string text =
-        "the usual rate" + where + " is " + percent_text(stratum.median) + " of the target";
+    const std::string text = "the usual rate" + where + " is " + percent_text(stratum.median) + " of " +
+                             (rules_.target_named ? "the target" : "what the fastest reached in round 1");
     // Beside each other all are well: that is no pass.
     if (!strata.by_target && stratum.median < slow_for_all)
       judgement_.alarm += (judgement_.alarm.empty() ? "" : "; ") + text;
     else
       judgement_.warnings.push_back("FLEET: " + text +
-                                    (stratum.median > 1 ? ": the target is too low to judge by" : ""));
+                                    (stratum.median <= 1 ? ""
+                                     : rules_.target_named
+                                         ? ": the target is too low to judge by"
+                                         : ": name the rate that a rail should have (--rail-rate)"));
   };
   look(strata.inside, " inside a leaf");
   look(strata.between, topology_.has_groups() ? " between leaves" : "");

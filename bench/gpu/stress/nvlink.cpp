@@ -120,22 +120,21 @@ void blame(Burnin& node, Burnin::Card& card, Burnin::Card& other, const GpuError
   using Known = Burnin::Known;
   // What hangs half way may still come to an end, and then writes to the memory of the other one, or of the
   // host that the other one counts in.
-  const auto set_aside = [&](Burnin::Card& healthy, const Burnin::Card& gone) {
-    node.lose(healthy, GpuError(GpuTrouble::held, "copies between it and " + gone.subject),
-              Known::by_another);
+  const auto set_aside = [&](Burnin::Card& healthy, const Burnin::Card& gone, Known known) {
+    node.lose(healthy, GpuError(GpuTrouble::held, "copies between it and " + gone.subject), known);
   };
   const auto mine = trouble_of_card(card), theirs = trouble_of_card(other);
   if (mine) node.lose(card, *mine);
   if (theirs) node.lose(other, *theirs);
-  if (mine && !theirs && mine->trouble == GpuTrouble::hung) set_aside(other, card);
-  if (theirs && !mine && theirs->trouble == GpuTrouble::hung) set_aside(card, other);
+  if (mine && !theirs && mine->trouble == GpuTrouble::hung) set_aside(other, card, Known::beside_it);
+  if (theirs && !mine && theirs->trouble == GpuTrouble::hung) set_aside(card, other, Known::beside_it);
   if (mine || theirs) return;
   // The copy engines of both answer. What one of them had to do alone is its own; the copy is of who makes
   // it.
   const bool of_other = error.of_gpu == other.device->identity().index;
   Burnin::Card &gone = of_other ? other : card, &healthy = of_other ? card : other;
   node.lose(gone, error, Known::by_elimination);
-  if (error.trouble == GpuTrouble::hung) set_aside(healthy, gone);
+  if (error.trouble == GpuTrouble::hung) set_aside(healthy, gone, Known::beside_eliminated);
 }
 
 // Wrong bytes by the pair that they went between. A GPU all of whose pairs are wrong one way is the cause of

@@ -135,7 +135,8 @@ class Burnin(Case):
     def test_of_two_that_both_fail_one_is_named_at_least(self):
         """The other one may have waited for it before it came to its own fault."""
         path = self.path("report.json")
-        for fault in [f"hang:gpu=0,after={n};hang:gpu=1,after={n}" for n in range(50, 56)] + ["hang:gpu=0,after=50;lost:gpu=1,after=50"]:
+        for fault in [f"hang:gpu=0,after={n};hang:gpu=1,after={n}" for n in range(50, 56)] + ["hang:gpu=0,after=50;lost:gpu=1,after=50"] + [
+                f"sms-hang:gpu=0,after={n};sms-hang:gpu=1,after={n}" for n in (45, 60, 70)]:
             with self.subTest(fault=fault):
                 done = gpu("nvlink", "-T", "1s", "--output", path, fault=fault, gpus=2)
                 self.assertEqual(done.code, 1, done)

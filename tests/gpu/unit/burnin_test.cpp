@@ -317,7 +317,7 @@ TEST_F(GpuBurnin, WhatAGpuShowsOfItselfOutranksThatItWaitsForAnother) {
         node.each([&](Burnin::Card& card) {
           auto& other = node.cards()[&card == node.cards().data() ? 1 : 0];
           node.lose(card, GpuError(GpuTrouble::hung, "supposed"), Burnin::Known::by_elimination);
-          node.lose(other, GpuError(GpuTrouble::held, "copies"), Burnin::Known::by_another);
+          node.lose(other, GpuError(GpuTrouble::held, "copies"), Burnin::Known::beside_it);
           if (&card == node.cards().data()) throw GpuError(GpuTrouble::hung, "seen");
         });
       }};
