@@ -19,10 +19,10 @@ std::string_view to_string(Standing standing);  // "CLEAN"
 
 // The guards against accusing what is healthy can be switched off to see what they do; nobody else should.
 struct Rules {
-  int rounds = 5;            // at most
+  int rounds = 5;                        // at most
   double confidence = usual_confidence;  // nats over chance and over every rival, to accuse
-  double clean = -3;         // nats, below which nothing is suspected
-  double floor = usual_floor;  // a fault of less severity is watched, not accused; 0: none
+  double clean = -3;                     // nats, below which nothing is suspected
+  double floor = usual_floor;            // a fault of less severity is watched, not accused; 0: none
   bool target_named = true;  // false: it is what the fastest tenth of the first round's flows reached
   bool map_guard = true, group_guard = true, mass_guard = true;
 };
