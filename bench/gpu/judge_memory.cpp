@@ -90,9 +90,11 @@ std::string localise(const ErrorLog& log) {
                                ? "address bit " + std::to_string(*lines.begin()) + " does not work"
                                : "address lines do not work";
   const bool all_aliased = aliased == errors.size();
-  // Of random words a line's are wrong in many bits, and these are counted though the first round has filled
-  // the log.
-  if (all_aliased && std::ranges::count_if(log.flipped, [](auto times) { return times > 0; }) > 1)
+  // Of random words that a line exchanges any bit may be wrong, and these are counted though the first round
+  // has filled the log; and they come back wrong however often they are read.
+  constexpr std::ptrdiff_t bits_of_a_line = 16;
+  if (all_aliased && mended == 0 &&
+      std::ranges::count_if(log.flipped, [](auto times) { return times > 0; }) >= bits_of_a_line)
     return text + "every wrong word holds the value of another address, " + line;
   text += bits_text(log) + stuck_text(errors, log);
   if (errors.size() > 1 && sms.size() == 1)
@@ -110,7 +112,7 @@ std::string localise(const ErrorLog& log) {
     else
       text += "; read again, " + std::to_string(same) + " of " + std::to_string(read_again) + " the same";
   }
-  // A line makes half of all words wrong, and the same again however often they are read.
+  // A line makes half of all words wrong.
   if (all_aliased && log.wrong > memory::most_errors && mended == 0 && sms.size() > 1)
     text += "; or " + line + ": own addresses do not tell";
   return text + address_text(log);

@@ -128,10 +128,14 @@ void blame(Burnin& node, Burnin::Card& card, Burnin::Card& other, const GpuError
   if (theirs) node.lose(other, *theirs);
   if (mine && !theirs && mine->trouble == GpuTrouble::hung) set_aside(other, card, Known::beside_it);
   if (theirs && !mine && theirs->trouble == GpuTrouble::hung) set_aside(card, other, Known::beside_it);
-  if (mine || theirs) return;
-  // The copy engines of both answer. What one of them had to do alone is its own; the copy is of who makes
-  // it.
+  // What one of them had to do alone is its own, unless it shows a trouble or waits for the other one.
   const bool of_other = error.of_gpu == other.device->identity().index;
+  if (mine || theirs) {
+    if (error.of_gpu && !(of_other ? theirs : mine))
+      node.lose(of_other ? other : card, error, Known::by_elimination);
+    return;
+  }
+  // The copy engines of both answer: the copy is of who makes it.
   Burnin::Card &gone = of_other ? other : card, &healthy = of_other ? card : other;
   node.lose(gone, error, Known::by_elimination);
   if (error.trouble == GpuTrouble::hung) set_aside(healthy, gone, Known::beside_eliminated);

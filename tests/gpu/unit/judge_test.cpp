@@ -172,6 +172,25 @@ TEST(Localise, ADeadLineIsFoundThoughOnlyOwnAddressesAreKept) {
   EXPECT_THAT(localise(log), EndsWith("address bit 5 does not work"));
 }
 
+TEST(Localise, BitsFlippedInSeveralWordsAccuseNoLines) {
+  const memory::Spec spec{memory::Pattern::own_address, 4, false};
+  for (const std::uint64_t words : {2, 20, 5000}) {
+    memory::ErrorLog log;
+    for (std::uint64_t i = 0; i < words; ++i) {
+      const auto right = memory::word(spec, i * 64);
+      memory::add(log, {.index = i * 64,
+                        .expected = right,
+                        .got = right ^ (i % 2 == 0 ? 1 << 5 : 1 << 7),
+                        .sm = static_cast<std::uint32_t>(i % 2),
+                        .spec = spec});
+    }
+    const std::string said = localise(log);
+    EXPECT_THAT(said, HasSubstr("; bits 5, 7; read by 2 SMs")) << words;
+    EXPECT_EQ(said.find("; or address lines") != std::string::npos, words > memory::most_errors);
+    EXPECT_THAT(said, Not(HasSubstr("every wrong word holds")));
+  }
+}
+
 TEST(Localise, WhatOneSmFlipsInManyWordsIsThatSms) {
   memory::ErrorLog log;
   const memory::Spec spec{memory::Pattern::own_address, 4, false};
