@@ -144,9 +144,10 @@ void Burnin::judge(const RateRule& rule, const std::string& test, const std::str
                    const std::vector<std::vector<double>>& samples, const std::vector<double>& limits,
                    const std::vector<std::string>& absent) {
   std::vector<NamedValue> values;
-  // A GPU that was lost before, or does not do it, has its finding already.
+  // A GPU that was lost, or does not do it, has its finding already; what it had done of this test is of
+  // other parts of it than the others' whole, and no measure for them.
   const auto left_out = [&](std::size_t i) {
-    return samples[i].empty() && (cards_[i].lost || (i < absent.size() && !absent[i].empty()));
+    return cards_[i].lost || (samples[i].empty() && i < absent.size() && !absent[i].empty());
   };
   for (std::size_t i = 0; i < cards_.size(); ++i)
     if (!left_out(i))

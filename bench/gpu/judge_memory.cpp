@@ -93,7 +93,8 @@ std::string localise(const ErrorLog& log) {
   // Of random words that a line exchanges any bit may be wrong, and these are counted though the first round
   // has filled the log; and they come back wrong however often they are read.
   constexpr std::ptrdiff_t bits_of_a_line = 16;
-  if (all_aliased && mended == 0 &&
+  const bool comes_back = 2 * mended <= read_again;
+  if (all_aliased && comes_back &&
       std::ranges::count_if(log.flipped, [](auto times) { return times > 0; }) >= bits_of_a_line)
     return text + "every wrong word holds the value of another address, " + line;
   text += bits_text(log) + stuck_text(errors, log);
@@ -113,7 +114,7 @@ std::string localise(const ErrorLog& log) {
       text += "; read again, " + std::to_string(same) + " of " + std::to_string(read_again) + " the same";
   }
   // A line makes half of all words wrong.
-  if (all_aliased && log.wrong > memory::most_errors && mended == 0 && sms.size() > 1)
+  if (all_aliased && log.wrong > memory::most_errors && comes_back && sms.size() > 1)
     text += "; or " + line + ": own addresses do not tell";
   return text + address_text(log);
 }

@@ -148,6 +148,16 @@ class Burnin(Case):
         fp8 = {one["subject"][:5]: one["status"] for one in loaded["findings"] if one["check"] == "burnin.gemm-fp8"}
         self.assertEqual({fp8.get("GPU 0"), fp8.get("GPU 2")}, {"skip"}, fp8)
 
+    def test_a_gpu_that_fails_half_way_is_no_measure_for_the_others(self):
+        for kind in ("lost", "ecc", "sms-hang"):
+            for after in (40, 45):
+                path = self.path("report.json")
+                done = gpu("memory", "--full", "-T", "1s", "--output", path, fault=f"{kind}:gpu=1,after={after}", gpus=2)
+                self.assertEqual(done.code, 1, done)
+                rates = {one["subject"][:5]: one["status"] for one in report(path)["findings"] if one["check"] == "burnin.memory-rate"}
+                self.assertNotIn("fail", rates.values(), rates)
+                self.assertNotIn("GPU 1", rates)
+
     def test_a_lost_gpu_has_passed_no_memory_test(self):
         for form in ("--quick", "--full"):
             loaded = self.findings("hbm", "memory", form, code=1, gpus=2, fault="lost:gpu=1,after=150")
