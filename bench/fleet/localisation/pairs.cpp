@@ -100,7 +100,9 @@ std::vector<PlannedTest> Round::all_pairs() {
   if (count >= 2)
     for (const auto& [a, b] : circle_round(count, (question_.round - 1) % rounds)) {
       const int one = seats[at(a)], other = seats[at(b)];
-      if (bad_[at(one)] == 0 && bad_[at(other)] == 0) put(one, other);
+      const bool asked = question_.round <= rounds_until_all_met(topology_.nodes) || suspect_[at(one)] != 0 ||
+                         suspect_[at(other)] != 0;
+      if (asked && bad_[at(one)] == 0 && bad_[at(other)] == 0) put(one, other);
     }
   give_uplinks();
   return std::move(tests_);
