@@ -269,12 +269,12 @@ std::string plan_text(const Topology& topology, const PlannedRounds& rounds, dou
   };
   if (all_meet) {
     const int met = rounds_until_all_met(topology.nodes);
-    text += "rounds 1 to " + std::to_string(met) + "  " + tests(0) + " each: every two meet" +
-            (topology.nodes == 2 ? ", three times" : "") +
-            (met < rounds.most
-                 ? "; again, up to round " + std::to_string(rounds.most) + ", while anything is open"
-                 : "") +
-            "\n";
+    text +=
+        "rounds 1 to " + std::to_string(met) + "  " + tests(0) + " each: every two meet" +
+        (topology.nodes == 2 ? ", three times" : "") +
+        (met < rounds.most ? "; again, up to round " + std::to_string(rounds.most) + ", while a node is open"
+                           : "") +
+        "\n";
   } else {
     text += "round 1       " + tests(0) + (topology.has_groups() ? ", inside leaves" : "") + "\n";
     text += "round 2       " + tests(1) + (topology.groups > 1 ? ", between leaves" : "") +

@@ -4,7 +4,7 @@
 // Round 1 is inside leaves, round 2 between them; what is suspected in round 1 meets a clean node of its own
 // leaf there. After that only suspects meet, clean nodes of another leaf and of their own in turn: the rest
 // is released. Up to eight nodes every two meet (circle method), two nodes three times, and three or four
-// again while anything is open.
+// again while one of them is open.
 #pragma once
 
 #include <algorithm>
@@ -46,8 +46,8 @@ inline constexpr int most_nodes_for_all_pairs = 8;
 
 // Rounds until every two have met, of two nodes three times; as many as have to be held.
 int rounds_until_all_met(int nodes);
-// Rounds that a campaign of so many nodes has at most: three or four nodes, which have met after three, meet
-// again while something is open.
+// Rounds that a campaign of so many nodes has at most: three or more that have all met before `wanted` meet
+// again while one of them is open.
 int rounds_of(int nodes, int wanted);
 
 // No node is in two of them.
