@@ -1,7 +1,9 @@
 #!/usr/bin/env -S python3 -B
-"""What a run of the suite came to: what was skipped, with its reason, what was measured of the tests, and the counts in the last line.
+"""What a run of the suite came to: what was skipped, with its reason, what was measured of the tests, what those that failed said last,
+and the counts in the last line.
 
-usage: tests/fresh/outcome.py [--allowed FILE] JUNIT...      the files that ctest --output-junit writes
+usage: tests/fresh/outcome.py [--allowed FILE] [--again JUNIT] JUNIT...      the files that ctest --output-junit writes
+--again: of the same tests those that failed, run once more by themselves. One that passes then is named, and no failure.
 Exits 1 if a test failed, if none ran, or if one was skipped, or left out a part of itself, for a reason that is not in the list of
 allowed ones: tests/allowed_skips.txt, one a line, a pattern for the test's name and one for the reason."""
 import argparse, os, re, sys, xml.etree.ElementTree as ElementTree
@@ -29,6 +31,12 @@ def read_allowed(path):
     return [(re.compile(test), re.compile(reason.strip())) for test, reason in lines]
 
 
+def last_words(path, lines=25):
+    """What each test that failed said last, by its name."""
+    cases = [case for case in ElementTree.parse(path).getroot().iter("testcase") if case.get("status") == "fail"]
+    return {case.get("name"): [line[:300] for line in (case.findtext("system-out") or "").splitlines() if line.strip()][-lines:] for case in cases}
+
+
 def figures(path):
     return [line for case in ElementTree.parse(path).getroot().iter("testcase") for line in FIGURE.findall(case.findtext("system-out") or "")]
 
@@ -51,10 +59,14 @@ def read_junit(path):
 def main():
     parser = argparse.ArgumentParser(prog="tests/fresh/outcome.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--allowed", default=ALLOWED, metavar="FILE")
+    parser.add_argument("--again", metavar="JUNIT")
     parser.add_argument("junit", nargs="+", metavar="JUNIT")
     options = parser.parse_args()
     allowed = read_allowed(options.allowed)
     tests = [test for path in options.junit for test in read_junit(path)]
+    alone = {name for name, how, _ in read_junit(options.again) if how == "passed"} if options.again else set()
+    alone = [name for name, how, _ in tests if how == "failed" and name in alone]
+    tests = [(name, "passed" if name in alone else how, why) for name, how, why in tests]
     count = {outcome: sum(how == outcome for _, how, _ in tests) for outcome in ("passed", "failed", "skipped")}
     left_out = [(name, how, reason) for name, how, why in tests for reason in why]
     refused = [not any(test.search(name) and pattern.search(reason) for test, pattern in allowed) for name, _, reason in left_out]
@@ -64,6 +76,10 @@ def main():
         print(f"  {name}{'' if how == 'skipped' else ' (a part of it)'}: {reason}{'   <-- not in tests/allowed_skips.txt' if no else ''}")
     for line in dict.fromkeys(line for path in options.junit for line in figures(path)):
         print(line)
+    for name, said in (words for path in options.junit for words in last_words(path).items()):
+        print(f"what {name} said last:", *said, sep="\n  ")
+    if alone:
+        print("failed beside others, and passed when run again alone: " + ", ".join(alone))
     failed = [name for name, how, _ in tests if how == "failed"]
     if failed:
         print("failed: " + ", ".join(failed))

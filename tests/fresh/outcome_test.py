@@ -69,6 +69,20 @@ class Outcome(unittest.TestCase):
         self.assertEqual((code, lines[-1]), (1, "1 passed, 5 failed, 0 skipped"))
         self.assertEqual(set(lines[-2].removeprefix("failed: ").split(", ")), {"bad", "slow", "setup", "needs", "gone"})
 
+    def test_what_failed_has_its_last_words_shown(self):
+        code, lines, _ = self.outcome([self.junit({"bad": "seq 1 100; printf '\\n\\n'; exit 3"})])
+        self.assertEqual((code, lines), (1, ["what bad said last:", *(f"  {line}" for line in range(76, 101)), "failed: bad", "0 passed, 1 failed, 0 skipped"]))
+
+    def test_one_that_passes_alone_is_named_and_no_failure(self):
+        first = self.junit({"a": PASSES[0], "starved": "echo slow; exit 3", "bad": "exit 3"})
+        os.rename(first, self.path("first.xml"))
+        for again, expected in (({"starved": PASSES[0], "bad": "exit 3"}, (1, "2 passed, 1 failed, 0 skipped")), ({"starved": PASSES[0], "bad": PASSES[0]}, (0, "3 passed, 0 failed, 0 skipped")),
+                                ({"starved": SKIPS["script"], "bad": PASSES[0]}, (1, "2 passed, 1 failed, 0 skipped")), ({}, (1, "1 passed, 2 failed, 0 skipped"))):
+            code, lines, _ = self.outcome(["--again", self.junit(again), self.path("first.xml")])
+            self.assertEqual((code, lines[-1]), expected)
+            alone = [name for name in ("starved", "bad") if PASSES[0] == again.get(name)]
+            self.assertEqual("failed beside others, and passed when run again alone: " + ", ".join(alone) in lines, bool(alone), lines)
+
     def test_no_test_at_all_is_no_pass(self):
         self.assertEqual(self.outcome([self.junit({})])[:2], (1, ["no test ran", "0 passed, 0 failed, 0 skipped"]))
 

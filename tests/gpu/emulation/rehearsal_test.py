@@ -1,5 +1,5 @@
 """tests/gpu/run as it is called on a machine with a GPU, from an unpacked archive, with emulated GPUs in its place: every step to the
-end, in three calls of which the first two run out of time."""
+end, in a few calls of which all but the last run out of time."""
 import tarfile
 
 from program import *
@@ -36,7 +36,7 @@ class Rehearsal(Case):
         env = clean_environment(OUT=self.path("out"), NCCL_HOME=self.path("nccl"), MLC_EMULATED_GPUS="1", MLC_EMULATED_SMS="6", MLC_EMULATED_MEMORY="24",
                                 MLC_GPU_RUN_SIZES="96", CUDACXX="", GCOV_ERROR_FILE="/dev/null")
         start = time.monotonic()
-        done = subprocess.run(["bash", os.path.join(self.tree, "tests/gpu/run"), "--quick", *arguments], env=env, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(["bash", os.path.join(self.tree, "tests/gpu/run"), "--quick", *arguments], env=env, capture_output=True, text=True, timeout=600)
         return done.returncode, done.stderr, time.monotonic() - start
 
     def brought_home(self):
@@ -48,18 +48,25 @@ class Rehearsal(Case):
         self.assertLess(os.path.getsize(self.path("out/gpu-run.tar.gz")), 4_000_000)
         return record
 
-    def test_every_step_runs_to_the_end_in_three_calls(self):
-        wanted = subprocess.run([os.path.join(GPU_TESTS, "step"), "--list"], capture_output=True, text=True, check=True).stdout.split()[::2]
-        known = 0
-        for arguments, budget in ((["--budget", "8s"], 8), (["--resume", "--budget", "10s"], 10)):
-            code, said, seconds = self.go(*arguments)
+    def cut_short(self, known, budget, *arguments):
+        """How many steps are recorded after a call that ran out of time with more of them than `known`: on a busy machine the next call
+        has twice the time."""
+        while True:
+            code, said, seconds = self.go("--budget", f"{budget}s", *arguments)
             self.assertEqual(code, 2, said)
             self.assertIn("--resume goes on", said)
-            self.assertLess(seconds, budget + 10, said)
+            self.assertLess(seconds, budget + 60, said)
             record = self.brought_home()
-            self.assertEqual(record["gpu"], "NVIDIA H100 (emulated)")
-            self.assertGreater(len(record["steps"]), known, said)
-            known = len(record["steps"])
+            if len(record["steps"]) > max(known, 1):
+                self.assertEqual(record["gpu"], "NVIDIA H100 (emulated)")
+                return len(record["steps"])
+            self.assertLess(budget, 100, said)
+            budget, arguments = 2 * budget, ("--resume",)
+
+    def test_every_step_runs_to_the_end_in_a_few_calls(self):
+        wanted = subprocess.run([os.path.join(GPU_TESTS, "step"), "--list"], capture_output=True, text=True, check=True).stdout.split()[::2]
+        known = self.cut_short(0, 8)
+        self.cut_short(known, 10, "--resume")
         code, said, _ = self.go("--resume")
         self.assertEqual(code, 0, said)
         record = self.brought_home()
