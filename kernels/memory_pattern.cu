@@ -8,7 +8,7 @@ namespace {
 
 // Only where a word is wrong: the log is in host memory, far away. Called, so that the sweeps' own registers
 // are for what is right.
-__device__ __attribute__((noinline)) void note_error(memory::ErrorLog* log, const memory::Error& error) {
+__device__ __attribute__((noinline)) bool note_error(memory::ErrorLog* log, const memory::Error& error) {
   atomicAdd(&log->wrong, 1ull);
   atomicMin(&log->first, static_cast<unsigned long long>(error.index));
   const std::uint64_t flipped = error.expected ^ error.got;
@@ -17,7 +17,9 @@ __device__ __attribute__((noinline)) void note_error(memory::ErrorLog* log, cons
   for (int bit = 0; bit < memory::address_bits; ++bit)
     if (error.index >> bit & 1) atomicAdd(&log->address[bit], 1ull);
   const unsigned int slot = atomicAdd(&log->kept, 1u);
-  if (slot < memory::most_errors) log->error[slot] = error;
+  if (slot >= memory::most_errors) return false;
+  log->error[slot] = error;
+  return true;
 }
 
 // Two words a thread and step: one access of 16 bytes. Which pattern and what is done with it are the
@@ -35,13 +37,13 @@ __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t
     std::uint64_t low = pair.x, high = pair.y;
     const auto visit = [&](std::uint64_t* at, std::uint64_t index) {
       memory::visit(sweep, at, index, [&](std::uint64_t expected, std::uint64_t got) {
-        note_error(log, {.index = index,
-                         .expected = expected,
-                         .got = got,
-                         .sm = this_sm(),
-                         .round = round,
-                         .spec = sweep.spec,
-                         .down = sweep.down});
+        return note_error(log, {.index = index,
+                                .expected = expected,
+                                .got = got,
+                                .sm = this_sm(),
+                                .round = round,
+                                .spec = sweep.spec,
+                                .down = sweep.down});
       });
     };
     visit(&low, first + 2 * i), visit(&high, first + 2 * i + 1);

@@ -98,8 +98,10 @@ struct ErrorLog {
   Error error[most_errors] = {};
 };
 
-// What a sweep does to one word. `note` is called with what was read where it is wrong; a wrong word is left
-// as it was found, so that it can be read again.
+// What a sweep does to one word. `note` is called with what was read where it is wrong, and says whether that
+// was kept: then the word is left as it was found, to be read again. Else it is gone on with as if it had
+// been right: left behind, it would be wrong in all of its bits from then on, whichever one of them is at
+// fault.
 template <class Note>
 MLC_HD constexpr void visit(const Sweep& sweep, std::uint64_t* at, std::uint64_t index, Note&& note) {
   const std::uint64_t value = word(sweep.spec, index);
@@ -116,25 +118,25 @@ MLC_HD constexpr void visit(const Sweep& sweep, std::uint64_t* at, std::uint64_t
     case Step::check:
     case Step::check_and_invert: {
       const std::uint64_t got = *at;
-      if (got != value)
-        note(value, got);
-      else if (sweep.step == Step::check_and_invert)
-        *at = ~value;
+      const bool left = got != value && note(value, got);
+      if (sweep.step == Step::check_and_invert && !left) *at = ~value;
       return;
     }
   }
 }
 
-// As the kernel counts, for one thread.
-constexpr void add(ErrorLog& log, const Error& error) {
+// As the kernel counts, for one thread: whether the error was kept.
+constexpr bool add(ErrorLog& log, const Error& error) {
   ++log.wrong;
   log.first = error.index < log.first ? error.index : log.first;
   for (int bit = 0; bit < 64; ++bit)
     log.flipped[bit] += (error.expected ^ error.got) >> bit & 1;
   for (int bit = 0; bit < address_bits; ++bit)
     log.address[bit] += error.index >> bit & 1;
-  if (log.kept < most_errors) log.error[log.kept] = error;
+  const bool kept = log.kept < most_errors;
+  if (kept) log.error[log.kept] = error;
   ++log.kept;
+  return kept;
 }
 
 }  // namespace mlc::memory

@@ -75,9 +75,7 @@ class NcclComm {
     std::packaged_task<void()> abort([comm = std::exchange(comm_, nullptr)] { (void)nccl().abort(comm); });
     auto done = abort.get_future();
     std::thread(std::move(abort)).detach();
-    // Well before the watch, which knows nothing of the cause, ends the process.
-    const auto most = std::chrono::duration<double>(std::min(longest_abort_s, timeout_s_ / 4));
-    return done.wait_for(most) == std::future_status::ready;
+    return done.wait_for(longest_wait()) == std::future_status::ready;
   }
 
   // Aborts: what waits for a peer on the stream never ends otherwise, and memory that it works on cannot be
@@ -89,8 +87,21 @@ class NcclComm {
         (result == ncclInProgress ? "no answer within the deadline" : nccl().error_string(result)) +
         (last != nullptr && *last != '\0' ? std::string("; ") + last : "");
     if (!aborted() && last_words_) last_words_(what + " (and ncclCommAbort does not come back)");
-    if (work_ != nullptr) (void)cudaStreamSynchronize(work_);
+    if (!drained() && last_words_) last_words_(what + " (and the GPU does not come to the end of its work)");
     throw BackendError(what);
+  }
+  // Whether nothing works on the buffers any more.
+  bool drained() const {
+    const auto start = std::chrono::steady_clock::now();
+    while (work_ != nullptr && cudaStreamQuery(work_) == cudaErrorNotReady) {
+      if (std::chrono::steady_clock::now() - start > longest_wait()) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+  }
+  // Well before the watch, which knows nothing of the cause, ends the process.
+  std::chrono::duration<double> longest_wait() const {
+    return std::chrono::duration<double>(std::min(longest_abort_s, timeout_s_ / 4));
   }
   static constexpr double longest_abort_s = 5;
   double timeout_s_;

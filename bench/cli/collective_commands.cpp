@@ -157,7 +157,7 @@ ExitCode run_as_threads(const CollectiveRequest& request, const CollectiveOption
   Recorder recorder(options.output, request.policy,
                     new_report(request.policy, arguments, request.backend, options.fault), "", place);
   Watch watch({.timeout_s = request.timeout_s, .node = node_name(), .threads = ranks},
-              [&](const Ending& ending) { recorder.end(ending); });
+              [&](const Ending& ending) { return recorder.end(ending); });
   ExitCode code = ExitCode::tool;
   for (int launch = 1; launch <= request.launches; ++launch) {
     if (launch > 1) recorder.next_launch();

@@ -166,13 +166,15 @@ class GpuRecord {
   ExitCode end(const Ending& ending) {
     const std::lock_guard lock(mutex_);
     report_.errors.push_back(ending.error);
+    bool failed = false;
     try {
-      (void)conclude();
+      failed = conclude() == ExitCode::fail;
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
     }
     std::fputs(error_text(ending.error, output_.error_style()).c_str(), stderr);
-    return ending.code;
+    // What was found of a GPU stands, whatever became of the tool behind it.
+    return failed && ending.code != ExitCode::interrupted ? ExitCode::fail : ending.code;
   }
 
  private:
@@ -212,7 +214,7 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
   GpuRecord record(request, options.output, arguments);
   Watch watch(
       {.timeout_s = request.timeout_s + 10, .node = node_name()},  // the GPU's own deadline speaks first
-      [&](const Ending& ending) { record.end(ending); });
+      [&](const Ending& ending) { return record.end(ending); });
   Pulse& pulse = watch.pulse();
   pulse.enter("looking for GPUs");
   const GpuInventory inventory = find_gpus();

@@ -80,10 +80,9 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
                .job = as.job},
               [&](const Ending& ending) {
                 // Only rank 0 has a report; another rank speaks up when rank 0 cannot.
-                if (as.rank == 0)
-                  recorder.end(ending);
-                else
-                  std::fputs(error_text(ending.error, output.error_style()).c_str(), stderr);
+                if (as.rank == 0) return recorder.end(ending);
+                std::fputs(error_text(ending.error, output.error_style()).c_str(), stderr);
+                return ending.code;
               });
   watch.pulse().enter(local ? "launch" : "launch and MPI initialisation");
   std::exception_ptr usage;

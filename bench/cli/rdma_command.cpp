@@ -133,7 +133,7 @@ ExitCode over_tcp(const RdmaRequest& request, const OutputOptions& output,
   // The peer's silence is told by the control itself, which knows more of it; the watch is for what hangs
   // here.
   Watch watch({.timeout_s = 2 * request.plan.timeout_s + 10, .node = node_name()},
-              [&](const Ending& ending) { recorder.end(ending); });
+              [&](const Ending& ending) { return recorder.end(ending); });
   const auto note = [&](const std::string& text) { recorder.note(text); };
   std::unique_ptr<rdma::TcpControl> control;
   try {
@@ -176,7 +176,7 @@ ExitCode looped_back(const RdmaRequest& request, const OutputOptions& output,
   rdma::Plan plan = request.plan;
   if (!plan.both_directions) plan.one_way = true;  // there and back are the same
   Watch watch({.timeout_s = plan.timeout_s * 2 + 10, .node = node_name(), .threads = 2},
-              [&](const Ending& ending) { recorder.end(ending); });
+              [&](const Ending& ending) { return recorder.end(ending); });
   ExitCode code = ExitCode::tool;
   try {
     run_loopback(2, [&](Communicator& communicator) {

@@ -54,8 +54,9 @@ std::string stuck_text(std::span<const Error> errors, const ErrorLog& log) {
   return errors.size() > 1 ? ", stuck at " + std::to_string(value) : ", read as " + std::to_string(value);
 }
 
-std::string address_text(const ErrorLog& log) {
-  if (log.wrong < 16) return "";
+// `words`: different ones. One that is read wrong again and again agrees with itself in all of its address.
+std::string address_text(const ErrorLog& log, std::size_t words) {
+  if (words < 16) return "";
   std::vector<int> constant;
   for (int bit = 0; bit < 24; ++bit)
     if (log.address[bit] == 0 || log.address[bit] == log.wrong) constant.push_back(bit);
@@ -66,20 +67,26 @@ std::string address_text(const ErrorLog& log) {
 
 }  // namespace
 
-std::string localise(const ErrorLog& log) {
+std::string localise(const ErrorLog& log, bool all_patterns) {
   const auto errors = kept(log);
   const Error& first = *std::ranges::min_element(errors, {}, &Error::index);
-  std::string text = std::to_string(log.wrong) + (log.wrong == 1 ? " wrong word" : " wrong words") +
-                     ", first at byte " + hex(log.first * 8) + " of the memory under test (word " +
-                     std::to_string(log.first) + "): expected " + hex(first.expected) + ", got " +
-                     hex(first.got) + " (" + std::string(to_string(first.spec.pattern)) +
-                     (first.spec.inverted ? ", inverted" : "") + (first.down ? ", downwards" : "") + "); ";
   std::set<std::uint64_t> words;
+  for (const auto& error : errors)
+    words.insert(error.index);
+  // The counter is of readings; of words beyond those that were kept nobody knows which were the same.
+  std::string text = (log.kept > memory::most_errors ? "at least " : "") + std::to_string(words.size()) +
+                     (words.size() == 1 ? " wrong word" : " wrong words") +
+                     (words.size() == log.wrong ? "" : " in " + std::to_string(log.wrong) + " readings") +
+                     (words.size() == 1 ? ", at byte " : ", first at byte ") + hex(first.index * 8) +
+                     " of the memory under test (word " + std::to_string(first.index) + "): expected " +
+                     hex(first.expected) + ", got " + hex(first.got) + " (" +
+                     std::string(to_string(first.spec.pattern)) + (first.spec.inverted ? ", inverted" : "") +
+                     (first.down ? ", downwards" : "") + "); ";
   std::set<std::uint32_t> sms;
   std::size_t same = 0, mended = 0, read_again = 0, aliased = 0;
   std::set<int> lines;
   for (const auto& error : errors) {
-    words.insert(error.index), sms.insert(error.sm);
+    sms.insert(error.sm);
     if (const auto bit = aliased_bit(error)) ++aliased, lines.insert(*bit);
     if (!error.reread) continue;
     ++read_again;
@@ -113,10 +120,10 @@ std::string localise(const ErrorLog& log) {
     else
       text += "; read again, " + std::to_string(same) + " of " + std::to_string(read_again) + " the same";
   }
-  // A line makes half of all words wrong.
-  if (all_aliased && log.wrong > memory::most_errors && comes_back && sms.size() > 1)
+  // A line makes half of all words wrong, and random ones among them in any bit.
+  if (all_aliased && !all_patterns && log.wrong > memory::most_errors && comes_back && sms.size() > 1)
     text += "; or " + line + ": own addresses do not tell";
-  return text + address_text(log);
+  return text + address_text(log, words.size());
 }
 
 std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, double tested_at_least) {
@@ -151,7 +158,7 @@ std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, doubl
                        fixed(static_cast<double>(outcome.tested) / 1e9, 1) + " GB, no word wrong";
     } else {
       words.status = Status::fail;
-      words.observed = localise(*outcome.log);
+      words.observed = localise(*outcome.log, outcome.rounds >= memory::pattern_names.size());
       words.remedy =
           "take the GPU out of service; nvidia-smi -q -d ECC,ROW_REMAPPER and dmesg | grep -i xid for the "
           "RMA";

@@ -24,7 +24,8 @@ struct MemoryOutcome {
 // GPU.
 std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, double tested_at_least);
 
-// In words. `log` has at least one error.
-std::string localise(const memory::ErrorLog& log);
+// In words. `log` has at least one error. `all_patterns`: random words were swept too, which tell a dead
+// address line from a flipped bit.
+std::string localise(const memory::ErrorLog& log, bool all_patterns = false);
 
 }  // namespace mlc

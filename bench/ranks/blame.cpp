@@ -70,8 +70,16 @@ ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s, do
     for (const auto& rank : ranks)
       all.push_back(&rank);
     error.where = name_all(all);
-    error.what = "all ranks are inside the same operation and none has finished it for " + seconds(timeout_s);
+    error.what = ranks.size() == 1 ? "what it is at has not come to an end for " + seconds(timeout_s)
+                                   : "all ranks are inside the same operation and none has finished it for " +
+                                         seconds(timeout_s);
     error.phase = ranks.empty() ? "" : ranks.front().phase;
+    if (ranks.size() == 1) {
+      error.hint =
+          "a call into a driver or a library does not return: dmesg, and of a GPU nvidia-smi; or raise "
+          "--timeout if it is really that slow";
+      return error;
+    }
     error.hint =
         "the transport between them does not deliver: check links, routes and MTU of the interconnect "
         "(mlc-bench validate), or raise --timeout if the operation is really that slow";

@@ -61,7 +61,7 @@ bool told_to_stop(double seconds) {
 
 struct Watch::State {
   Options options;
-  std::function<void(const Ending&)> on_end;
+  std::function<ExitCode(const Ending&)> on_end;
   std::vector<std::unique_ptr<Pulse>> pulses;
   std::vector<std::uint64_t> last_sequence;
   std::vector<SteadyTime> last_move;
@@ -84,10 +84,10 @@ struct Watch::State {
     if (ended.exchange(true))
       for (;;)
         ::pause();  // another thread is ending the process
-    if (speak) on_end(ending);
+    const ExitCode code = speak ? on_end(ending) : ending.code;
     if (server) server->end_all();
     // Not exit(): destructors and atexit handlers wait for the thread that hangs.
-    ::_exit(static_cast<int>(ending.code));
+    ::_exit(static_cast<int>(code));
   }
 
   RankState own_state(std::size_t thread_index, SteadyTime now) {
@@ -268,7 +268,8 @@ struct Watch::State {
   }
 };
 
-Watch::Watch(Options options, std::function<void(const Ending&)> on_end) : state_(std::make_unique<State>()) {
+Watch::Watch(Options options, std::function<ExitCode(const Ending&)> on_end)
+    : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.options = std::move(options), s.on_end = std::move(on_end);
   for (int i = 0; i < s.options.threads; ++i)

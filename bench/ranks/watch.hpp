@@ -38,8 +38,8 @@ class Watch {
     int threads = 1;     // ranks that are threads of this process (loopback)
   };
   // `on_end` runs on rank 0's watch, and on another rank's only when rank 0 cannot: it writes what is to be
-  // written.
-  Watch(Options options, std::function<void(const Ending&)> on_end);
+  // written, and says what the process ends with.
+  Watch(Options options, std::function<ExitCode(const Ending&)> on_end);
   ~Watch();  // orderly: says bye and, on rank 0, waits a moment for the others' bye
 
   Pulse& pulse(int thread = 0);

@@ -36,6 +36,12 @@ TEST(Blame, NobodyWhenAllAreInside) {
   EXPECT_THAT(blame_for_hang(ranks, 60).what, HasSubstr("all ranks are inside the same operation"));
 }
 
+TEST(Blame, OneAloneHasNoTransport) {
+  const auto error = blame_for_hang(std::vector<RankState>{rank(0, "a", 58)}, 60);
+  EXPECT_THAT(error.what, HasSubstr("has not come to an end"));
+  EXPECT_THAT(error.hint, AllOf(HasSubstr("driver"), Not(HasSubstr("links"))));
+}
+
 TEST(Blame, TheMissingByWhatIsKnownHere) {
   EXPECT_THAT(blame_for_missing(3, std::vector{0, 1}, 3, "a", 60).what,
               HasSubstr("rank 2 on a never arrived"));

@@ -19,14 +19,17 @@ constexpr std::array<Mover, 3> movers{{{PeerKind::copy_engine, copy_engine_pairs
 using sizes::copied;
 
 // The GPU that most of the slow pairs have in common, as one finding; pairs of healthy GPUs, as one each.
-void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::optional<double>>& rates,
-                 std::optional<double> bound) {
+void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& reached,
+                 const std::vector<std::optional<double>>& rates, std::optional<double> bound) {
   auto& cards = node.cards();
   const std::size_t n = cards.size();
+  const auto measured = [&](std::size_t from, std::size_t to) {
+    return from != to && reached[from * n + to] && !cards[from].lost && !cards[to].lost;
+  };
   std::vector<NamedValue> pairs;
   for (std::size_t from = 0; from < n; ++from)
     for (std::size_t to = 0; to < n; ++to)
-      if (from != to && !cards[from].lost && !cards[to].lost)
+      if (measured(from, to))
         pairs.push_back({cards[from].subject + " to " + cards[to].subject, rates[from * n + to]});
   if (pairs.empty()) return;
   RateRule rule{
@@ -57,23 +60,25 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
     for (const auto& pair : pairs)
       if (pair.value) slowest = std::min(slowest, *pair.value), fastest = std::max(fastest, *pair.value);
     Finding all = findings.front();
-    const bool measured =
+    const bool all_measured =
         std::ranges::all_of(findings, [](const Finding& f) { return f.status == Status::pass; });
     all.subject = "node";
-    all.status = measured ? Status::pass : Status::unknown;
+    all.status = all_measured ? Status::pass : Status::unknown;
     all.observed = std::to_string(pairs.size()) + " ordered pairs, " + fixed(slowest, 0) + " to " +
                    fixed(fastest, 0) + " GB/s";
-    if (measured) all.remedy.clear();
+    if (all_measured) all.remedy.clear();
     node.add(std::move(all));
   } else {
     // A GPU most of whose pairs are slow is the cause; its pairs then need no findings of their own.
     std::vector<bool> blamed(n, false);
+    const auto alive = static_cast<std::size_t>(
+        std::ranges::count(cards, false, [](const auto& card) { return static_cast<bool>(card.lost); }));
     std::size_t at = 0;
     std::vector<Status> status(n * n, Status::skip);
     for (std::size_t from = 0; from < n; ++from)
       for (std::size_t to = 0; to < n; ++to)
-        if (from != to && !cards[from].lost && !cards[to].lost) status[from * n + to] = findings[at++].status;
-    for (std::size_t gpu = 0; gpu < n && n > 2; ++gpu) {
+        if (measured(from, to)) status[from * n + to] = findings[at++].status;
+    for (std::size_t gpu = 0; gpu < n && alive > 2; ++gpu) {
       std::size_t slow = 0, all = 0;
       for (std::size_t other = 0; other < n; ++other)
         for (const std::size_t cell : {gpu * n + other, other * n + gpu})
@@ -92,12 +97,37 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<std::op
       one.remedy = rule.remedy + "; this GPU or its links are at fault";
       node.add(std::move(one));
     }
+    // Likewise one that is slow in a single direction, towards all that are not blamed themselves.
+    std::vector<bool> sender(n, false), receiver(n, false);
+    const auto one_way = [&](std::size_t gpu, bool sends) {
+      std::size_t slow = 0, all = 0;
+      for (std::size_t other = 0; other < n; ++other) {
+        const Status said = sends ? status[gpu * n + other] : status[other * n + gpu];
+        if (said == Status::skip || blamed[other] || (!sends && sender[other])) continue;
+        ++all, slow += said == Status::fail;
+      }
+      if (blamed[gpu] || slow < 2 || slow < all) return false;
+      const std::string which =
+          "all " + std::to_string(slow) + " pairs that it " + (sends ? "sends to" : "receives from");
+      matrix.culprits.push_back({gpu, gpu, sends, !sends, which + " are slow"});
+      Finding one = findings.front();
+      one.subject = cards[gpu].subject, one.status = Status::fail;
+      one.observed = which + " are slow or below the bound, the other direction is not";
+      one.remedy = rule.remedy + "; this GPU or its links are at fault";
+      node.add(std::move(one));
+      return true;
+    };
+    for (std::size_t gpu = 0; gpu < n && alive > 2; ++gpu)
+      sender[gpu] = one_way(gpu, true);
+    for (std::size_t gpu = 0; gpu < n && alive > 2; ++gpu)
+      receiver[gpu] = one_way(gpu, false);
     at = 0;
     for (std::size_t from = 0; from < n; ++from)
       for (std::size_t to = 0; to < n; ++to) {
         if (status[from * n + to] == Status::skip) continue;
         const Finding& finding = findings[at++];
-        if (finding.status == Status::pass || blamed[from] || blamed[to]) continue;
+        if (finding.status == Status::pass || blamed[from] || blamed[to] || sender[from] || receiver[to])
+          continue;
         matrix.culprits.push_back({from, to, false, false, finding.observed});
         node.add(finding);
       }
@@ -195,16 +225,26 @@ void run(Burnin& node, double seconds) {
                      .remedy = remedy});
   };
   if (n < 2) return skip(Status::skip, "one GPU has no peer", "");
+  std::vector<bool> reached(n * n, false);
+  std::size_t apart = 0;
+  std::string who;
   for (std::size_t from = 0; from < n; ++from)
-    for (std::size_t to = 0; to < n; ++to)
-      if (from != to && !cards[from].lost && !cards[to].lost &&
-          !cards[from].device->reaches(*cards[to].device)) {
-        // GPUs without NVLink are no fault of their own; a policy that asks for it makes it one.
-        return node.expected().nvlink_gb_s
-                   ? skip(Status::fail, cards[from].subject + " cannot reach " + cards[to].subject,
-                          "nvidia-smi topo -p2p r; systemctl status nvidia-fabricmanager; is ACS off?")
-                   : skip(Status::skip, cards[from].subject + " cannot reach " + cards[to].subject, "");
-      }
+    for (std::size_t to = 0; to < n; ++to) {
+      if (from == to || cards[from].lost || cards[to].lost) continue;
+      const bool there = cards[from].device->reaches(*cards[to].device);
+      // SMs read the other way round: a pair is measured where each reaches the other.
+      reached[from * n + to] = there && cards[to].device->reaches(*cards[from].device);
+      if (!there && apart++ == 0) who = cards[from].subject + " cannot reach " + cards[to].subject;
+    }
+  if (apart > 1) who += ", and " + std::to_string(apart - 1) + " pairs more";
+  // GPUs without NVLink are no fault of their own; a policy that asks for it makes it one. The other pairs
+  // are measured all the same.
+  if (apart > 0)
+    node.expected().nvlink_gb_s
+        ? skip(Status::fail, who,
+               "nvidia-smi topo -p2p r; systemctl status nvidia-fabricmanager; is ACS off?")
+        : skip(Status::skip, who, "");
+  if (std::ranges::count(reached, true) == 0) return;
   std::vector<std::optional<std::uint64_t>> wrong(n * n);
   const double until = node.now() + seconds;
   for (const auto& [kind, name] : movers) {
@@ -215,7 +255,7 @@ void run(Burnin& node, double seconds) {
       node.say(std::string(name) + ", to the " + std::to_string(shift) + ". neighbour");
       const auto send = [&, kind = kind](Burnin::Card& card) {
         const auto from = static_cast<std::size_t>(&card - cards.data()), to = (from + shift) % n;
-        if (cards[to].lost) return;
+        if (cards[to].lost || !reached[from * n + to]) return;
         CopyRun run;
         try {
           run = card.device->copy_to(*cards[to].device, kind, copied, 20);
@@ -225,7 +265,8 @@ void run(Burnin& node, double seconds) {
         // Where SMs read, the bytes come from the other one.
         auto& arrived = kind == PeerKind::sm_read ? wrong[to * n + from] : wrong[from * n + to];
         arrived = arrived.value_or(0) + run.wrong;
-        rates[from * n + to] = static_cast<double>(copied) / median_of(run.seconds) / 1e9;
+        auto& rate = kind == PeerKind::sm_read ? rates[to * n + from] : rates[from * n + to];
+        rate = static_cast<double>(copied) / median_of(run.seconds) / 1e9;
       };
       if (kind == PeerKind::copy_engine)
         for (std::size_t i = 0; i < n; ++i)
@@ -235,7 +276,7 @@ void run(Burnin& node, double seconds) {
       else
         node.each(send);
     }
-    judge_pairs(node, name, rates,
+    judge_pairs(node, name, reached, rates,
                 kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
     if (node.now() > until) break;
   }

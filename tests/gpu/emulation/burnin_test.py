@@ -207,6 +207,22 @@ class Burnin(Case):
         self.assertEqual(done.code, 0, done)
         self.assertIn("cannot reach", done.out)
 
+    def test_a_gpu_without_peers_hides_no_fault_of_the_others(self):
+        bad = [one for one in self.findings("nvlink", code=1, gpus=4, fault="link:gpu=1;no-peers:gpu=3")["findings"] if one["status"] == "fail"]
+        self.assertTrue(any("GPU 1" in one["subject"] and one["check"] == "burnin.nvlink-data" for one in bad), bad)
+
+    def test_a_gpu_that_goes_before_the_steps_of_power_has_not_passed_them(self):
+        for after in (14, 30, 80):
+            found = self.findings("pulse", "--full", code=1, gpus=2, fault=f"lost:gpu=1,after={after}")["findings"]
+            self.assertEqual([one for one in found if one["check"] == "burnin.pulse" and "GPU 1" in one["subject"]], [], after)
+
+    def test_what_was_found_stands_though_nvml_hangs(self):
+        path = self.path("hung.json")
+        done = gpu("memory", "-T", "1s", "--output", path, fault="nvml-hangs:gpu=0;stuck:gpu=1,byte=80003,bit=5", gpus=2)
+        self.assertEqual((done.code, report(path)["verdict"]["decision"]), (1, "fail"), done)
+        self.assertIn("does not return", done.err)
+        self.assertNotIn("transport", done.out + done.err)
+
     def test_a_copy_that_is_not_its_source_is_found(self):
         # A stuck bit in the half that is written.
         loaded = self.findings("hbm", code=1, fault="stuck:gpu=0,byte=1100003,bit=5")

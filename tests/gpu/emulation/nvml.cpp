@@ -1,5 +1,7 @@
 // libnvidia-ml of the emulation: as many healthy GPUs as are emulated, cool and unthrottled. What is not
 // here, this "driver" does not have.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -75,7 +77,11 @@ int nvmlDeviceGetMemoryInfo(void*, unsigned long long* to) {
 }
 int nvmlDeviceGetUtilizationRates(void*, unsigned* to) { return to[1] = 0, give(to, 0); }
 int nvmlDeviceGetEnforcedPowerLimit(void*, unsigned* to) { return give(to, 700'000); }
-int nvmlDeviceGetPowerUsage(void*, unsigned* to) { return give(to, 350'500); }
+int nvmlDeviceGetPowerUsage(void* device, unsigned* to) {
+  while (emulation::settings().fault("nvml-hangs", "gpu", gpu_of(device)) != nullptr)
+    ::pause();
+  return give(to, 350'500);
+}
 // 350.5 W, as above; in millijoules.
 int nvmlDeviceGetTotalEnergyConsumption(void*, unsigned long long* to) {
   const std::chrono::duration<double> now = std::chrono::steady_clock::now().time_since_epoch();

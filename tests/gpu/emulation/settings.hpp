@@ -16,9 +16,9 @@ namespace emulation {
 // alone, not its copies); stuck (byte= of its first
 // allocation of at least a MiB, bit=): a bit that is always set; sm (sm=): one that multiplies wrongly; link:
 // copies to a peer lose a byte; gemm (every=): a product that is wrong; old: one of compute capability 8.0;
-// no-driver, old-driver, no-dmabuf. Of NCCL (rank=, after= operations): init-dies, init-hangs, dies, hangs,
-// abort-hangs, fails (a call), breaks (it says so when it is asked), wrong (a bit of what is received),
-// warns, old-nccl (version=).
+// no-driver, old-driver, no-dmabuf; nvml-hangs: its power is never read. Of NCCL (rank=, after= operations):
+// init-dies, init-hangs, dies, hangs, abort-hangs, fails (a call), breaks (it says so when it is asked),
+// wrong (a bit of what is received), warns, old-nccl (version=).
 struct Fault {
   std::string kind;
   std::map<std::string, std::int64_t> numbers;

@@ -17,6 +17,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class QuietTelemetry final : public Telemetry {
  public:
@@ -267,6 +268,64 @@ TEST_F(GpuBurnin, OneSlowPairIsThatPairAndASlowGpuIsThatGpu) {
     EXPECT_THAT(finding.subject, HasSubstr("GPU 3"));
     EXPECT_EQ(finding.subject.find(" to "), std::string::npos) << finding.subject;
   }
+}
+
+// Whoever moves the bytes, the direction is theirs.
+TEST_F(GpuBurnin, ASlowDirectionIsThatDirectionForEveryMover) {
+  run(4, {{0, {.slow_bytes_to = {1}}}}, {"nvlink"});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), 3u) << all_bad();
+  for (const auto& finding : failed)
+    EXPECT_THAT(finding.subject, AllOf(HasSubstr("GPU 0"), HasSubstr("to GPU 1"))) << finding.check;
+}
+
+TEST_F(GpuBurnin, AGpuThatIsSlowOneWayTowardsAllIsThatGpu) {
+  run(8, {{3, {.slow_bytes_to = {0, 1, 2, 4, 5, 6, 7}}}}, {"nvlink"});
+  const auto failed = with(Status::fail);
+  ASSERT_EQ(failed.size(), 3u) << all_bad();
+  for (const auto& finding : failed) {
+    EXPECT_THAT(finding.subject, HasSubstr("GPU 3"));
+    EXPECT_THAT(finding.observed, HasSubstr("all 7 pairs that it sends to"));
+  }
+}
+
+TEST_F(GpuBurnin, OfTwoThatAreLeftThePairIsNamed) {
+  run(3, {{0, {.slow_link_to = 1}}, {2, {.fails_in = "copy_to"}}}, {"nvlink"});
+  int pairs = 0;
+  for (const auto& finding : with(Status::fail))
+    if (finding.check.starts_with("burnin.nvlink-") && !finding.subject.starts_with("GPU 2")) {
+      EXPECT_THAT(finding.subject, HasSubstr(" to "));
+      ++pairs;
+    }
+  EXPECT_GT(pairs, 0) << all_bad();
+}
+
+TEST_F(GpuBurnin, OneWithoutPeersHidesNothingOfTheOthers) {
+  std::map<int, FakeFaults> faults{{1, {.slow_bytes_to = {2}}}, {3, {.cannot_reach = 0}}};
+  run(4, faults, {"nvlink"});
+  EXPECT_THAT(all_bad(), AllOf(HasSubstr("GPU 3"), HasSubstr("cannot reach GPU 0"), HasSubstr("to GPU 2")));
+}
+
+TEST_F(GpuBurnin, AStuckBitOfThousandsOfWordsIsThatBit) {
+  run(1, {{0, {.stuck_bit = 30}}}, {"memory"});
+  EXPECT_THAT(all_bad(),
+              AllOf(HasSubstr("; bit 30, stuck at 1"), HasSubstr("at least"), Not(HasSubstr("address bit"))));
+}
+
+TEST_F(GpuBurnin, OneStuckCellIsOneWordHoweverOftenItIsRead) {
+  quick_ = false;
+  run(1, {{0, {.stuck_word = 12345}}}, {"memory"});
+  EXPECT_THAT(all_bad(),
+              AllOf(HasSubstr("1 wrong word in "), HasSubstr("(word 12345)"), Not(HasSubstr("channel"))));
+}
+
+TEST_F(GpuBurnin, ALostGpuHasPassedNoSteps) {
+  quick_ = false;
+  run(2, {{1, {.fails_in = "gemm"}}}, {"pulse"});
+  for (const auto& finding : with(Status::pass))
+    if (finding.check == "burnin.pulse") {
+      EXPECT_THAT(finding.subject, Not(HasSubstr("GPU 1")));
+    }
 }
 
 TEST_F(GpuBurnin, ASlowStretchOfMemoryIsAWindow) {

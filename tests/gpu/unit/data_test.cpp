@@ -91,7 +91,7 @@ class Sweeps : public ::testing::TestWithParam<memory::Pattern> {
     for (std::size_t n = 0; n < data.size(); ++n) {
       const std::size_t i = sweep.down ? data.size() - 1 - n : n;
       memory::visit(sweep, &data[i], first + i, [&](std::uint64_t expected, std::uint64_t got) {
-        memory::add(log, {.index = first + i, .expected = expected, .got = got, .spec = sweep.spec});
+        return memory::add(log, {.index = first + i, .expected = expected, .got = got, .spec = sweep.spec});
       });
     }
   }

@@ -20,6 +20,7 @@ namespace mlc {
 struct FakeFaults {
   double speed = 1;                         // of every rate
   std::optional<std::uint64_t> stuck_word;  // its bit 3 always reads 1
+  std::optional<int> stuck_bit;             // of every eighth word: always reads 1
   bool path_fault = false;                  // the first wrong read is correct when read again
   std::optional<int> dead_address_bit;      // words that differ in it are one cell
   std::optional<std::uint64_t> leaky_word;  // its bit 5 is gone when it was left alone
@@ -32,7 +33,9 @@ struct FakeFaults {
   std::uint64_t corrupted_copies = 0;  // bytes
   int corrupted_times = 1 << 30;       // of the first copies alone
   bool loses_an_addition = false;
-  std::optional<int> slow_link_to;  // the GPU of this index, at half speed
+  std::optional<int> slow_link_to;  // the GPU of this index, at half speed both ways
+  std::vector<int> slow_bytes_to;   // GPUs of these indices, at half speed in this direction alone
+  std::optional<int> cannot_reach;  // the GPU of this index
   double memory_given = 1;          // share of memory_bytes that can be allocated
   std::function<void()> while_multiplying;
   std::optional<std::uint64_t> slow_window;  // first word of a piece of memory at half speed
@@ -90,13 +93,13 @@ class FakeGpu final : public GpuDevice {
       const std::uint64_t i = sweep.down ? words_.size() - 1 - n : n;
       std::uint64_t value = read(i);
       memory::visit(sweep, &value, i, [&](std::uint64_t expected, std::uint64_t got) {
-        memory::add(log_, {.index = i,
-                           .expected = expected,
-                           .got = got,
-                           .sm = static_cast<std::uint32_t>(i % 12),
-                           .round = round,
-                           .spec = sweep.spec,
-                           .down = sweep.down});
+        return memory::add(log_, {.index = i,
+                                  .expected = expected,
+                                  .got = got,
+                                  .sm = static_cast<std::uint32_t>(i % 12),
+                                  .round = round,
+                                  .spec = sweep.spec,
+                                  .down = sweep.down});
       });
       words_[cell(i)] = value;
     }
@@ -163,12 +166,15 @@ class FakeGpu final : public GpuDevice {
     return {steady(static_cast<double>(bytes) * (kind == CopyKind::both_ways ? 1.1 : 1) / 55.6e9, repeats),
             copied_++ < faults_.corrupted_times ? faults_.corrupted_copies : 0};
   }
-  bool reaches(const GpuDevice&) override { return true; }
-  CopyRun copy_to(GpuDevice& peer, PeerKind, std::uint64_t bytes, int repeats) override {
+  bool reaches(const GpuDevice& peer) override { return faults_.cannot_reach != peer.identity().index; }
+  CopyRun copy_to(GpuDevice& peer, PeerKind kind, std::uint64_t bytes, int repeats) override {
     fail_in("copy_to");
     const auto& other = static_cast<const FakeGpu&>(peer);
-    const bool slow =
-        faults_.slow_link_to == other.identity_.index || other.faults_.slow_link_to == identity_.index;
+    const FakeGpu &from = kind == PeerKind::sm_read ? other : *this,
+                  &to = kind == PeerKind::sm_read ? *this : other;
+    const bool slow = faults_.slow_link_to == other.identity_.index ||
+                      other.faults_.slow_link_to == identity_.index ||
+                      std::ranges::count(from.faults_.slow_bytes_to, to.identity_.index) > 0;
     const double speed = std::min(faults_.speed, other.faults_.speed) * (slow ? 0.5 : 1);
     return {
         std::vector<double>(static_cast<std::size_t>(repeats), static_cast<double>(bytes) / (375e9 * speed)),
@@ -200,6 +206,7 @@ class FakeGpu final : public GpuDevice {
   }
   std::uint64_t read(std::uint64_t i) const {
     const std::uint64_t value = words_[cell(i)];
+    if (faults_.stuck_bit && i % 8 == 0) return value | std::uint64_t{1} << *faults_.stuck_bit;
     return faults_.stuck_word == i ? value | 8 : value;
   }
   // The host's own digests are slow in debug builds, and the same for every fake SM.
