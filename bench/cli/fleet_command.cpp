@@ -177,9 +177,10 @@ ExitCode run_simulation(const FleetOptions& options) {
 
 std::vector<std::string> hosts_from(const std::string& list) {
   try {
-    auto names = hostlist(list);
-    std::ranges::sort(names);
-    if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
+    auto names = hostlist(list);  // in the order of the ranks that a campaign starts there
+    auto sorted = names;
+    std::ranges::sort(sorted);
+    if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end())
       throw TopologyError("--hosts has " + printable(*twice) + " twice");
     if (names.size() < 2 || names.size() > most_nodes)
       throw TopologyError("--hosts are 2 to " + std::to_string(most_nodes) + " nodes");

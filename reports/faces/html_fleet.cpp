@@ -32,8 +32,10 @@ constexpr std::array<Shade, 6> shades{{{.98, "s0", "98 % and more of what is usu
                                        {1e-9, "s4", "below 75 %"},
                                        {-1e300, "s5", "nothing came through"}}};
 
+// What is no number was not seen to come through.
 const Shade& shade_of(double ratio) {
-  return *std::ranges::find_if(shades, [&](const Shade& shade) { return ratio >= shade.from; });
+  const auto found = std::ranges::find_if(shades, [&](const Shade& shade) { return ratio >= shade.from; });
+  return found == shades.end() ? shades.back() : *found;
 }
 
 std::string percent_of(double ratio) { return ratio > 0 ? fixed(ratio * 100, 0) : "×"; }
@@ -55,9 +57,12 @@ struct Shown {
 
   void add(const std::vector<double>& sends, const std::vector<double>& receives) {
     sending.resize(sends.size(), 2), receiving.resize(receives.size(), 2);
+    const auto worse = [](double before, double ratio) {  // what is no number did not come through
+      return ratio >= 0 ? std::min(before, ratio) : 0;
+    };
     for (std::size_t rail = 0; rail < sends.size(); ++rail)
-      sending[rail] = std::min(sending[rail], sends[rail]),
-      receiving[rail] = std::min(receiving[rail], receives[rail]);
+      sending[rail] = worse(sending[rail], sends[rail]),
+      receiving[rail] = worse(receiving[rail], receives[rail]);
   }
 };
 

@@ -53,7 +53,7 @@ struct FleetFigures {
   int groups = 0;                             // of nodes that share their leaves
   double coverage = 0;                        // share of the nodes that the topology has
   std::string alarm;                          // of the fleet as a whole; empty: none
-  std::vector<std::string> troubles;          // tests that came to nothing, and why
+  std::vector<std::string> troubles;          // tests that came to nothing, and why; doubts of the whole
   std::vector<NodeStanding> nodes;
   std::vector<FleetTest> held;  // tests that came to something, by round
   std::vector<FleetWay> ways;   // between leaves, where any are known

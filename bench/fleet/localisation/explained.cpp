@@ -22,8 +22,7 @@ constexpr std::array<Said, 8> all{
       "something is bad, and two things explain it, or chance: all are listed, nobody is taken "
       "out; test again, or exchange one end"},
      {Standing::masked, "what is bad about it, something worse explains: test again when that is mended"},
-     {Standing::unresolved,
-      "suspected still, or too few tests, when the rounds were over: first in the next campaign"},
+     {Standing::unresolved, "suspected still, or too few tests, when the rounds were over: hold it again"},
      {Standing::path,
       "one source port is slow between two nodes and another is not: the network's; the nodes pass"},
      {Standing::watch, "bad once and then no more, or less than the floor: it passes"},

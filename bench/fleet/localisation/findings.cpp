@@ -182,12 +182,17 @@ std::string remedy_of(const Located& located) {
       return sure ? "drain the node; swap the cable or the optics of this rail, at both ends, then the NIC"
                   : "test it again, or swap one end: whether the fault moves says which it is";
     case Kind::leaf:
-      return "tell the network's people: this leaf switch is slow for all its nodes; the nodes are well, and "
-             "are "
-             "tested again after its repair";
+      return sure ? "tell the network's people: this leaf switch is slow for all its nodes; the nodes are "
+                    "well, "
+                    "and are tested again after its repair"
+                  : "hold the campaign again; its nodes and the leaf are not settled yet, and nothing is to "
+                    "be "
+                    "taken out";
     case Kind::up:
     case Kind::down:
-      return "tell the network's people: this uplink of the leaf is slow one way; the nodes are well";
+      return std::string(
+                 "tell the network's people: this uplink of the leaf is slow one way; the nodes are well") +
+             (sure ? "" : "; or it is another way that they share: hold the campaign again");
   }
   return "";
 }

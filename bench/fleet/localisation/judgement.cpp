@@ -149,9 +149,13 @@ void Judging::of_rivals() {
   }
 }
 
-// Bad once, for no reason that is left: on the list, and no more.
+// Bad once, for no reason that is left: on the list, and no more. In the last round nobody knows whether it
+// was once: who was bad there is looked at again.
 void Judging::of_unexplained() {
   const Problem& problem = hosts_.flows.problem;
+  int last = 0;
+  for (const auto& test : gathered_.tests)
+    last = std::max(last, test.round);
   for (std::size_t flow = 0; flow < problem.flows(); ++flow) {
     const Logs& logs = problem.logs[flow];
     int believed = -1;
@@ -163,8 +167,10 @@ void Judging::of_unexplained() {
     for (int severity = believed + 1; severity < severity_count; ++severity)
       most = std::max(most, log_of(logs, severity));
     if (most - explained < watched_nats) continue;
-    worsen(judgement_.nodes[at(problem.from[flow])], Standing::watch);
-    worsen(judgement_.nodes[at(problem.to[flow])], Standing::watch);
+    for (const int node : {problem.from[flow], problem.to[flow]}) {
+      worsen(judgement_.nodes[at(node)], Standing::watch);
+      if (gathered_.tests[hosts_.flows.places[flow].test].round == last) add_suspect(node);
+    }
   }
 }
 
@@ -280,9 +286,12 @@ void Judging::of_fleet(const Strata& strata) {
     if (stratum.flows == 0 || std::abs(stratum.median - 1) <= off_target) return;
     const std::string text = "the usual rate" + where + " is " + percent_text(stratum.median) + " of " +
                              (rules_.target_named ? "the target" : "what the fastest reached in round 1");
-    // Beside each other all are well: that is no pass.
-    if (!strata.by_target && stratum.median < slow_for_all)
-      judgement_.alarm += (judgement_.alarm.empty() ? "" : "; ") + text;
+    // Beside each other all are well: that is no pass. Nor is a rate that all exceed by more than a fault
+    // costs: who is slow beside them reaches it all the same.
+    const bool too_low = rules_.target_named && stratum.median > 1 + rules_.floor;
+    if (too_low || (!strata.by_target && stratum.median < slow_for_all))
+      judgement_.alarm += (judgement_.alarm.empty() ? "" : "; ") + text +
+                          (too_low ? ": the target is too low to judge by" : "");
     else
       judgement_.warnings.push_back("FLEET: " + text +
                                     (stratum.median <= 1 ? ""
@@ -315,12 +324,14 @@ Judgement Judging::take() {
     if (gathered_.lost[at(node)] && standing != Standing::faulty) standing = Standing::lost;
     if (standing == Standing::faulty) judgement_.bad.push_back(node);
   }
-  // An open leaf is decided by tests of those that are in it.
+  // An open leaf is decided by tests of those that are in it, also where that very leaf masks them all.
   for (const int leaf : open_leaves_) {
     std::size_t found = 0;
     const int rail = topology_.leaves[at(leaf)].rail;
     for (int node = 0; node < topology_.nodes && found < nodes_for_a_leaf; ++node)
-      if (topology_.leaf_of(node, rail) == leaf && judgement_.nodes[at(node)] < Standing::unresolved)
+      if (const Standing standing = judgement_.nodes[at(node)];
+          topology_.leaf_of(node, rail) == leaf &&
+          (standing < Standing::unresolved || standing == Standing::masked))
         add_suspect(node), ++found;
   }
   const auto kept = [&](const std::set<int>& nodes, std::vector<int>& list) {

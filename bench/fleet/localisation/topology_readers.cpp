@@ -156,7 +156,9 @@ std::map<std::string, Labels> labels_from_nodes(std::string_view json) {
   try {
     (void)read_json_list(json, "items", [&](const nlohmann::json& node) {
       const auto& about = node.at("metadata");
-      Labels& labels = nodes[about.at("name").get<std::string>()];
+      const auto [found, first] = nodes.try_emplace(about.at("name").get<std::string>());
+      if (!first) throw TopologyError("topology: node " + printable(found->first, 64) + " is there twice");
+      Labels& labels = found->second;
       const auto given = about.find("labels");
       if (given == about.end()) return;
       for (const auto& [key, value] : given->items())

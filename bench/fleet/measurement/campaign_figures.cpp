@@ -124,6 +124,9 @@ FleetFigures campaign_figures(const Campaign& campaign, const CampaignEnd& end) 
                        .nodes = {},
                        .held = tests_of(campaign),
                        .ways = ways_of(campaign)};
+  // Whoever judges by the report again is warned as well.
+  for (const auto& warning : judgement.warnings)
+    figures.troubles.push_back(printable(warning, 400));
   for (std::size_t node = 0; node < judgement.nodes.size(); ++node)
     figures.nodes.push_back(
         {.name = printable(end.nodes[node], longest_name),

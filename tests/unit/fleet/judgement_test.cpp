@@ -242,6 +242,49 @@ TEST(Guards, AFleetOfBadNodesIsTheFleet) {
   EXPECT_THAT(judgement.alarm, HasSubstr("nobody is"));
 }
 
+// A fault that sets in with the last round that was to be held is looked at again.
+TEST(Acceptance2, BadInTheLastRoundIsLookedAtAgain) {
+  int named = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    auto sets_in = fault_at({.kind = Kind::end, .node = 3, .rail = 1}, .9);
+    sets_in.from_round = 2;
+    const Judgement judgement = campaign_with(calm(64), {sets_in}, seed).judgement();
+    named += judgement.nodes[3] == Standing::faulty ? 1 : 0;
+    EXPECT_LE(count_of(judgement, Standing::faulty), 1u) << seed;
+  }
+  EXPECT_GE(named, 18);
+}
+
+// All of its nodes are masked by the very leaf that is open.
+TEST(Acceptance4, AnOpenLeafIsLookedAtAgainFromInside) {
+  int held = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    auto sets_in = fault_at({.kind = Kind::leaf, .leaf = 1}, .2);
+    sets_in.from_round = 2;
+    const Campaign campaign = campaign_with(calm(64), {sets_in}, seed);
+    held += campaign.round() > 2 ? 1 : 0;
+    EXPECT_EQ(count_of(campaign.judgement(), Standing::faulty), 0u) << seed;
+  }
+  EXPECT_EQ(held, 10);
+}
+
+// What everybody exceeds by more than a fault costs hides the fault.
+TEST(Guards, ATargetThatIsTooLowPassesNobody) {
+  Campaign campaign({.seed = 1, .id = 1, .rules = {.target_named = true}, .watched = {}},
+                    regular_topology(64, 4, 32, 16));
+  while (!campaign.ended()) {
+    std::vector<TestResult> results;
+    for (const auto& plan : campaign.planned()) {
+      results.push_back(healthy_test(campaign.round(), plan));
+      for (auto& flow : results.back().flows)
+        flow.rate = 2;
+    }
+    campaign.observe(results);
+  }
+  EXPECT_THAT(campaign.judgement().alarm, HasSubstr("the target is too low to judge by"));
+  EXPECT_EQ(decision_of(campaign.judgement()), Decision::inconclusive);
+}
+
 // Beside each other all are well: a little is said, much is no pass.
 TEST(Guards, AFleetBelowItsTargetIsSaidToBe) {
   for (const double rate : {.96, .9}) {

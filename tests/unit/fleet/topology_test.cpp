@@ -175,7 +175,8 @@ TEST(Topology, OfKubernetesNodes) {
   EXPECT_EQ(topology_from_text(names(10), 4, carried, "").leaf, topology.leaf);
   EXPECT_EQ(topology_to_carry("n0,*,a\n"), "n0,*,a\n");
   for (const char* wrong :
-       {"{", "{}", R"({"items":[]})", R"({"items":["n0"]})", R"({"items":[{"metadata":{}}]})",
+       {"{", "{}", R"({"items":[]})", R"({"items":[{"metadata":{"name":"n0"}},{"metadata":{"name":"n0"}}]})",
+        R"({"items":["n0"]})", R"({"items":[{"metadata":{}}]})",
         R"({"items":[{"metadata":{"name":"n0","labels":{"fabric.topograph.run/tier-0":1}}}]})"})
     EXPECT_THAT(why_not([&] { topology_from_text(names(10), 4, wrong, "f"); }), HasSubstr("topology: "))
         << wrong;
