@@ -5,6 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "reports/record/causes.hpp"
+#include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -22,7 +24,6 @@ std::string symbol(Status status, const Style& style) {
                                   : style.yellow(mark);
 }
 
-// What a check that is in order says on its one line.
 // What the verdict rests on beside the findings, which are above it; with series it stands under their table.
 std::string other_reasons(const Report& report) {
   const Verdict& verdict = report.verdict;
@@ -34,6 +35,7 @@ std::string other_reasons(const Report& report) {
   return text;
 }
 
+// What a check that is in order says on its one line.
 std::string summary(const std::vector<const Finding*>& findings) {
   const bool same = std::ranges::all_of(
       findings, [&](const Finding* one) { return one->observed == findings.front()->observed; });
@@ -49,70 +51,99 @@ bool says_the_same(const std::vector<const Finding*>& a, const std::vector<const
          a[0]->subject == b[0]->subject && a[0]->observed == b[0]->observed && a[0]->remedy == b[0]->remedy;
 }
 
-}  // namespace
-
-std::string findings_text(const Report& report, const Style& style) {
-  std::vector<std::string> order;
-  std::map<std::string, std::vector<const Finding*>> by_check;
-  std::size_t width = 0;
-  for (const auto& finding : report.findings) {
-    auto& list = by_check[finding.check];
-    if (list.empty()) order.push_back(finding.check);
-    list.push_back(&finding);
-    width = std::max(width, columns(finding.check));
+// A check with what it found.
+struct Checked {
+  std::string check;
+  std::vector<const Finding*> findings;
+  Status worst_of() const {
+    Status status = findings.front()->status;
+    for (const auto* finding : findings)
+      status = worst(status, finding->status);
+    return status;
   }
-  std::string text =
-      style.bold(report.environment.nodes.empty() ? "node"
-                                                  : printable(report.environment.nodes.front().name, 80)) +
-      "   " + std::to_string(order.size()) + (order.size() == 1 ? " check" : " checks") +
-      (report.run.policy.empty() ? "" : ", policy " + printable(report.run.policy, 80)) + "\n";
-  std::map<Status, std::size_t> counts;
-  std::string room, alike;
+};
+
+std::vector<Checked> by_check(const Report& report) {
+  std::vector<Checked> list;
+  std::map<std::string, std::size_t> place;
+  for (const auto& finding : report.findings) {
+    const auto [found, first] = place.try_emplace(finding.check, list.size());
+    if (first) list.push_back({finding.check, {}});
+    list[found->second].findings.push_back(&finding);
+  }
+  return list;
+}
+
+// What is to be mended, the most telling first, each with what to do next and what waits for it.
+std::string causes_text(const Report& report, std::size_t width, const Style& style) {
+  std::string text;
+  std::map<std::string, std::size_t> told;
+  const auto list = causes(report.findings);
+  for (const auto& [index, waiting] : list) {
+    const Finding& finding = report.findings[index];
+    if (++told[finding.check] > most_shown) continue;
+    const auto line = [&](const char* what, const std::string& said) {
+      if (!said.empty()) text += "      " + style.dim(what) + "  " + printable(said, most_text) + "\n";
+    };
+    text += "  " + symbol(finding.status, style) + " " + pad_right(finding.check, width) + "  " +
+            (finding.status == Status::unknown ? "unknown: " : "") +
+            printable(observed_of(finding), most_text) +
+            (finding.expected.empty() ? "" : ", expected " + printable(finding.expected, most_text)) + "\n";
+    line("next", finding.remedy);
+    line("from", finding.source);
+    line("and ", waiting_text(report.findings, waiting));
+  }
+  for (const auto& [check, count] : told)
+    if (count > most_shown)
+      text += "      " + std::to_string(count - most_shown) + " more of " + check + " in --format json\n";
+  return text.empty() ? text : "\n" + text;
+}
+
+// A line a check that is in order or was not asked for. `rooms`: under headings, where they are all there is.
+std::string quiet_text(const std::vector<Checked>& checks, std::size_t width, bool rooms,
+                       const Style& style) {
+  std::string text, room, alike;
   const auto flush_alike = [&] {
     if (!alike.empty()) text += "      " + style.dim("also") + "  " + alike + "\n";
     alike.clear();
   };
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const std::string& check = order[i];
-    const auto& findings = by_check[check];
-    Status status = findings.front()->status;
-    for (const auto* finding : findings)
-      status = worst(status, finding->status);
-    ++counts[status];
-    const std::string here = check.substr(0, check.find('.'));
-    if (here == room && says_the_same(findings, by_check[order[i - 1]])) {
-      alike += (alike.empty() ? "" : ", ") + check;
+  const Checked* before = nullptr;
+  for (const auto& one : checks) {
+    const Status status = one.worst_of();
+    if (status != Status::pass && status != Status::skip) continue;
+    const std::string here = room_of(one.check);
+    if (before && room_of(before->check) == here && says_the_same(one.findings, before->findings)) {
+      alike += (alike.empty() ? "" : ", ") + one.check;
       continue;
     }
     flush_alike();
-    if (here != room) text += "\n  " + (room = here) + "\n";
-    if (status == Status::pass || status == Status::skip) {
-      std::vector<const Finding*> shown;
-      for (const auto* finding : findings)
-        if (finding->status == status) shown.push_back(finding);
-      text += "  " + symbol(status, style) + " " + pad_right(check, width) + "  " +
-              (status == Status::skip ? style.dim("skipped: " + summary(shown)) : summary(shown)) + "\n";
-      continue;
-    }
-    std::size_t bad = 0;
-    for (const auto* finding : findings) {
-      if (finding->status == Status::pass || finding->status == Status::skip) continue;
-      if (++bad > most_shown) continue;
-      text +=
-          "  " + symbol(finding->status, style) + " " + pad_right(check, width) + "  " +
-          printable(finding->subject, 80) + ": " + (finding->status == Status::unknown ? "unknown: " : "") +
-          printable(finding->observed, most_text) +
-          (finding->expected.empty() ? "" : ", expected " + printable(finding->expected, most_text)) + "\n";
-      if (!finding->source.empty())
-        text += "      " + style.dim("from") + "  " + printable(finding->source, most_text) + "\n";
-      if (!finding->remedy.empty())
-        text += "      " + style.dim("next") + "  " + printable(finding->remedy, most_text) + "\n";
-    }
-    if (bad > most_shown)
-      text += "      " + std::to_string(bad - most_shown) + " more of " + check + " in --format json\n";
+    if (rooms && here != room) text += "\n  " + here + "\n";
+    room = here, before = &one;
+    std::vector<const Finding*> shown;
+    for (const auto* finding : one.findings)
+      if (finding->status == status) shown.push_back(finding);
+    text += "  " + symbol(status, style) + " " + pad_right(one.check, width) + "  " +
+            (status == Status::skip ? style.dim("skipped: " + summary(shown)) : summary(shown)) + "\n";
   }
   flush_alike();
-  text += "\n";
+  return text.empty() || rooms ? text : "\n" + text;
+}
+
+}  // namespace
+
+std::string findings_text(const Report& report, const Style& style) {
+  const auto checks = by_check(report);
+  std::size_t width = 0;
+  std::map<Status, std::size_t> counts;
+  for (const auto& one : checks)
+    width = std::max(width, columns(one.check)), ++counts[one.worst_of()];
+  std::string text =
+      style.bold(report.environment.nodes.empty() ? "node"
+                                                  : printable(report.environment.nodes.front().name, 80)) +
+      "   " + std::to_string(checks.size()) + (checks.size() == 1 ? " check" : " checks") +
+      (report.run.policy.empty() ? "" : ", policy " + printable(report.run.policy, 80)) + "\n";
+  const std::string wrong = causes_text(report, width, style);
+  text += wrong + quiet_text(checks, width, wrong.empty(), style) + "\n";
   const std::string verdict = report.verdict.decision == Decision::pass   ? style.green("PASS")
                               : report.verdict.decision == Decision::fail ? style.red("FAIL")
                                                                           : style.yellow("INCONCLUSIVE");

@@ -6,6 +6,7 @@
 #include "reports/faces/face.hpp"
 #include "reports/faces/html_frame.hpp"
 #include "reports/faces/html_sections.hpp"
+#include "reports/record/causes.hpp"
 #include "reports/record/json.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
@@ -88,10 +89,32 @@ void write_errors(HtmlWriter& html, const Report& report) {
   html.close();
 }
 
-void write_open_finding(HtmlWriter& html, const Finding& finding, std::size_t index) {
+// The findings behind these numbers as a table, to be opened; beyond `most` they are counted: the record
+// inside the page has them all.
+void write_folded(HtmlWriter& html, const Report& report, const std::string& summary,
+                  const std::vector<std::size_t>& members) {
+  constexpr std::size_t most = 400;
+  html.open("details").leaf("summary", summary);
+  open_table(html, summary, {"status", "check", "subject", "observed", "expected", "from"});
+  for (std::size_t k = 0; k < std::min(members.size(), most); ++k) {
+    const Finding& finding = report.findings[members[k]];
+    html.open("tr", {{"id", "finding-" + std::to_string(members[k])}});
+    html.leaf("td", std::string(status_mark(finding.status)) + " " + std::string(to_string(finding.status)));
+    for (const auto& cell :
+         {finding.check, finding.subject, finding.observed, finding.expected, finding.source})
+      html.leaf("td", cell, {{"class", "text"}});
+    html.close();
+  }
+  close_table(html);
+  if (members.size() > most) html.leaf("p", std::to_string(members.size() - most) + " more are in the JSON.");
+  html.close();
+}
+
+void write_cause(HtmlWriter& html, const Report& report, const Cause& cause) {
+  const Finding& finding = report.findings[cause.index];
   const std::string status(to_string(finding.status));
-  html.open("article", {{"class", "finding " + status}, {"id", "finding-" + std::to_string(index)}});
-  html.open("h4");
+  html.open("article", {{"class", "finding " + status}, {"id", "finding-" + std::to_string(cause.index)}});
+  html.open("h3");
   html.open("span", {{"class", "badge"}})
       .text(std::string(status_mark(finding.status)) + " " + status)
       .close();
@@ -106,65 +129,37 @@ void write_open_finding(HtmlWriter& html, const Finding& finding, std::size_t in
   pair("observed", finding.observed, "");
   pair("expected", finding.expected, "");
   pair("from", finding.source, "source");
-  html.close().close();
+  html.close();
+  if (!cause.waiting.empty())
+    write_folded(html, report, waiting_text(report.findings, cause.waiting), cause.waiting);
+  html.close();
 }
 
 }  // namespace
 
-// Passes beyond this many in a room are counted and not listed: the record inside the page has them all.
-constexpr std::size_t most_quiet = 400;
-
+// What is to be mended first, each with what waits for it; then by room what is in order.
 void write_findings(HtmlWriter& html, const Report& report) {
   if (report.findings.empty()) return;
-  std::map<std::string, std::vector<std::size_t>> rooms;
-  for (std::size_t i = 0; i < report.findings.size(); ++i)
-    rooms[room_of(report.findings[i].check)].push_back(i);
-  // Worst first within a room, and rooms with something open before the quiet ones.
-  const auto bad = [&](std::size_t i) { return severity(report.findings[i].status); };
-  std::vector<std::pair<std::size_t, std::string>> order;
-  for (auto& [room, members] : rooms) {
-    std::ranges::stable_sort(members, std::greater(), bad);
-    order.emplace_back(bad(members.front()), room);
-  }
-  std::ranges::stable_sort(order, std::greater(), &std::pair<std::size_t, std::string>::first);
-
   html.open("section", {{"id", "findings"}}).leaf("h2", "Findings");
-  for (const auto& [most, room] : order) {
-    html.open("section", {{"class", "room"}}).leaf("h3", room.empty() ? "unnamed" : room);
-    std::vector<std::size_t> quiet;
-    std::size_t passed = 0, skipped = 0;
-    for (const std::size_t i : rooms[room]) {
-      const Status status = report.findings[i].status;
-      if (status != Status::pass && status != Status::skip) {
-        write_open_finding(html, report.findings[i], i);
-        continue;
-      }
-      quiet.push_back(i);
-      ++(status == Status::pass ? passed : skipped);
-    }
-    if (!quiet.empty()) {
-      html.open("details");
-      html.leaf("summary", std::to_string(passed) + " passed" +
-                               (skipped > 0 ? ", " + std::to_string(skipped) + " skipped" : ""));
-      open_table(html, room + ": passed and skipped",
-                 {"status", "check", "subject", "observed", "expected", "from"});
-      const std::size_t all = quiet.size();
-      if (all > most_quiet) quiet.resize(most_quiet);
-      for (const std::size_t i : quiet) {
-        const Finding& finding = report.findings[i];
-        html.open("tr", {{"id", "finding-" + std::to_string(i)}});
-        html.leaf("td",
-                  std::string(status_mark(finding.status)) + " " + std::string(to_string(finding.status)));
-        for (const auto& cell :
-             {finding.check, finding.subject, finding.observed, finding.expected, finding.source})
-          html.leaf("td", cell, {{"class", "text"}});
-        html.close();
-      }
-      close_table(html);
-      if (all > most_quiet) html.leaf("p", std::to_string(all - most_quiet) + " more are in the JSON.");
-      html.close();
-    }
-    html.close();
+  for (const auto& cause : causes(report.findings))
+    write_cause(html, report, cause);
+  std::vector<std::pair<std::string, std::vector<std::size_t>>> rooms;
+  for (std::size_t i = 0; i < report.findings.size(); ++i) {
+    const Finding& finding = report.findings[i];
+    if (finding.status != Status::pass && finding.status != Status::skip) continue;
+    const std::string room = room_of(finding.check);
+    auto found = std::ranges::find(rooms, room, &std::pair<std::string, std::vector<std::size_t>>::first);
+    if (found == rooms.end()) found = rooms.insert(rooms.end(), {room, {}});
+    found->second.push_back(i);
+  }
+  for (const auto& [room, members] : rooms) {
+    const auto skipped = static_cast<std::size_t>(
+        std::ranges::count(members, Status::skip, [&](std::size_t i) { return report.findings[i].status; }));
+    const std::size_t passed = members.size() - skipped;
+    std::vector<std::string> counts;
+    if (passed > 0) counts.push_back(std::to_string(passed) + " passed");
+    if (skipped > 0) counts.push_back(std::to_string(skipped) + " skipped");
+    write_folded(html, report, (room.empty() ? "unnamed" : room) + ": " + join(counts, ", "), members);
   }
   html.close();
 }

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "reports/faces/face.hpp"
 #include "reports/faces/html_writer.hpp"
+#include "reports/record/causes.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
@@ -96,8 +98,15 @@ std::string to_junit(const Report& report) {
     if (fresh) suites.emplace_back(name, std::vector<Case>{});
     return suites[found->second].second;
   };
-  for (const auto& finding : report.findings)
-    suite(room_of(finding.check)).push_back(case_of(finding));
+  std::set<std::size_t> waiting;
+  for (const auto& cause : causes(report.findings))
+    waiting.insert(cause.waiting.begin(), cause.waiting.end());
+  for (std::size_t i = 0; i < report.findings.size(); ++i) {
+    Case one = case_of(report.findings[i]);
+    // The run is red for the cause; what could not be made without it was not run.
+    if (waiting.contains(i)) one.kind = "skipped";
+    suite(room_of(report.findings[i].check)).push_back(std::move(one));
+  }
   for (const auto& series : report.series)
     suite("series").push_back(case_of(series));
   for (const auto& error : report.errors)

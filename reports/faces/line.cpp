@@ -3,6 +3,7 @@
 #include <map>
 
 #include "reports/faces/face.hpp"
+#include "reports/record/causes.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -18,7 +19,7 @@ std::string line_text(const Report& report) {
     ++counts[status];
 
   std::string text;
-  const Finding* named = nullptr;  // the first of the worst
+  const Finding* named = nullptr;  // the first cause
   if (report.verdict.decision == Decision::pass) {
     text = "OK " + (checks.empty() ? std::to_string(report.series.size()) + " series"
                                    : std::to_string(counts[Status::pass]) + " passed");
@@ -27,11 +28,12 @@ std::string line_text(const Report& report) {
   } else {
     const Status worst_status = counts[Status::fail] > 0 ? Status::fail : Status::unknown;
     text = (worst_status == Status::fail ? "FAIL " : "UNKNOWN ") + std::to_string(counts[worst_status]);
-    for (const auto& finding : report.findings)
-      if (!named && finding.status == worst_status) named = &finding;
+    if (const auto list = causes(report.findings);
+        !list.empty() && report.findings[list.front().index].status == worst_status)
+      named = &report.findings[list.front().index];
   }
   if (named)
-    text += ": " + named->check + " " + named->subject + ": " + named->observed;
+    text += ": " + named->check + " " + observed_of(*named);
   else if (report.verdict.decision != Decision::pass && !report.verdict.because.empty())
     text += ": " + report.verdict.because.front();
   std::string line;

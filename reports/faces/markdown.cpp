@@ -4,6 +4,7 @@
 #include <map>
 
 #include "reports/faces/face.hpp"
+#include "reports/record/causes.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
@@ -127,14 +128,17 @@ std::string to_markdown(const Report& report) {
     std::map<Status, std::size_t> counts;
     std::string rows;
     std::size_t written = 0, open = 0;
-    for (const auto& finding : report.findings) {
+    for (const auto& finding : report.findings)
       ++counts[finding.status];
-      if (finding.status == Status::pass || finding.status == Status::skip) continue;
+    for (const auto& [index, waiting] : causes(report.findings)) {
+      const Finding& finding = report.findings[index];
       if (++open > most_rows) continue;
       ++written;
       rows += "| " + std::string(to_string(finding.status)) + " | " + markdown_code(finding.check) + " | " +
               markdown_code(finding.subject) + " | " + markdown_code(finding.observed) + " | " +
-              markdown_code(finding.expected) + " | " + markdown_text(finding.remedy) + " |\n";
+              markdown_code(finding.expected) + " | " + markdown_text(finding.remedy) +
+              (waiting.empty() ? "" : "<br>" + markdown_text(waiting_text(report.findings, waiting))) +
+              " |\n";
     }
     std::vector<std::string> parts;
     for (const auto& [status, count] : counts)

@@ -48,12 +48,13 @@ struct Finding {
   std::string check;    // "room.subject", e.g. "rdma.link-state"
   std::string subject;  // what was looked at: "mlx5_3/1", "rail 2 (ens3f1v0)"
   Status status = Status::unknown;
-  std::string observed;  // in the words of the source: "1: DOWN"
-  std::string expected;  // "4: ACTIVE"; empty where nothing is expected
-  std::string source;    // where the fact was read: a path, a netlink request, an annotation
-  std::string remedy;    // what an operator does next; empty on a pass
-  std::string stage;     // of a burn-in
-  int launch = 0;        // of its stage, from 1 on
+  std::string observed;    // in the words of the source: "1: DOWN"
+  std::string expected;    // "4: ACTIVE"; empty where nothing is expected
+  std::string source;      // where the fact was read: a path, a netlink request, an annotation
+  std::string remedy;      // what an operator does next; empty on a pass
+  std::string stage;       // of a burn-in
+  int launch = 0;          // of its stage, from 1 on
+  std::string depends_on;  // the check that must be in order before this one can be made; empty: none
 
   bool operator==(const Finding&) const = default;
 };

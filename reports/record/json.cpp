@@ -89,6 +89,7 @@ Json to_value(const Finding& f) {
          {"observed", f.observed}, {"expected", f.expected}, {"source", f.source},
          {"remedy", f.remedy}};
   if (!f.stage.empty()) j["stage"] = f.stage, j["launch"] = f.launch;
+  if (!f.depends_on.empty()) j["depends_on"] = f.depends_on;
   return j;
 }
 
@@ -260,7 +261,7 @@ Finding finding_from(const Json& j) {
   Finding f;
   take(j, "check", f.check), take(j, "subject", f.subject), take(j, "observed", f.observed),
       take(j, "expected", f.expected), take(j, "source", f.source), take(j, "remedy", f.remedy),
-      take(j, "stage", f.stage), take(j, "launch", f.launch);
+      take(j, "stage", f.stage), take(j, "launch", f.launch), take(j, "depends_on", f.depends_on);
   f.status = status_from(j.at("status").get<std::string>());
   return f;
 }

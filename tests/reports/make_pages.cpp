@@ -1,4 +1,4 @@
-// Writes the pages that the browser tests open: make_pages DIRECTORY.
+// Writes the pages that the browser tests open, and their reports: make_pages DIRECTORY.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +7,7 @@
 #include "reports/faces/history_faces.hpp"
 #include "reports/faces/html.hpp"
 #include "reports/faces/junit.hpp"
+#include "reports/record/json.hpp"
 #include "tests/reports/sample_campaign.hpp"
 #include "tests/reports/sample_history.hpp"
 #include "tests/reports/sample_report.hpp"
@@ -25,17 +26,21 @@ int main(int count, char** arguments) {
     std::printf("%s %zu bytes\n", name, page.size());
   };
   using namespace mlc::test;
-  write("sick.html", to_html(sick_report()));
-  write("healthy.html", to_html(healthy_report()));
-  write("fleet.html", to_html(fleet_report(512)));
-  write("campaign.html", to_html(campaign_report(true)));
-  write("paths.html", to_html(campaign_report(false)));
+  const auto write_both = [&](const std::string& name, const mlc::Report& report) {
+    write((name + ".html").c_str(), to_html(report));
+    write((name + ".json").c_str(), to_json(report));
+  };
+  write_both("sick", sick_report());
+  write_both("healthy", healthy_report());
+  write_both("fleet", fleet_report(512));
+  write_both("campaign", campaign_report(true));
+  write_both("paths", campaign_report(false));
   write("comparison.html",
         to_html(compare(rails_in_launches(healthy_report()), rails_in_launches(sick_report()))));
   write("history.html", to_html(analyse(fleet_history(eventful_fleet()))));
   const mlc::Report hostile =
       hostile_report("\"><script>document.title='owned'</script><!--'\n\x01\xff&amp;");
-  write("hostile.html", to_html(hostile));
+  write_both("hostile", hostile);
   write("hostile.xml", to_junit(hostile));
   write("sick.xml", to_junit(sick_report()));
 }

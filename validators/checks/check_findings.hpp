@@ -32,6 +32,15 @@ class CheckFindings {
     add(std::move(subject), Status::unknown, std::move(why), std::move(expected), std::move(source),
         std::move(remedy));
   }
+  // What cannot be told before `check` is in order.
+  void needs(std::string_view check, std::string subject, std::string why, std::string expected,
+             std::string source) {
+    unknown(std::move(subject), std::move(why), std::move(expected), std::move(source),
+            "see " + std::string(check) + " first");
+    follows(check);
+  }
+  // The last one is no cause of its own where `check` is not in order either.
+  void follows(std::string_view check) { findings_.back().depends_on = check; }
   void skip(std::string subject, std::string why, std::string source) {
     add(std::move(subject), Status::skip, std::move(why), {}, std::move(source), {});
   }

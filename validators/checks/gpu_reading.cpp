@@ -29,7 +29,7 @@ std::optional<NodeGpus> gpus_or_say(const Host& host, const Policy& policy, Chec
   else if (gpus.on_bus.empty() && wanted.value_or(0) == 0)
     findings.skip("node", "no NVIDIA GPU on the PCI bus", "/sys/bus/pci/devices");
   else if (gpus.on_bus.empty() && findings.check() != "gpu.count")
-    findings.unknown("node", "no GPU to look at", expected, "/sys/bus/pci/devices", "see gpu.count first");
+    findings.needs("gpu.count", "node", "no GPU to look at", expected, "/sys/bus/pci/devices");
   else if (gpus.on_bus.empty())
     findings.fail("node", "no NVIDIA GPU on the PCI bus", expected, "/sys/bus/pci/devices",
                   "lspci -d 10de:; power-cycle (AC) the node, then open an RMA");

@@ -23,8 +23,8 @@ void judge(CheckFindings& findings, const Probe& probe, const std::string& netde
     findings.pass(probe.subject, size + " bytes to " + probe.target + " and back", expected, source);
   // Nothing at all answers: that is net.reachability's business, and says nothing about sizes.
   else if (!probe.small->replied)
-    findings.unknown(probe.subject, probe.target + " does not answer even small packets", expected, source,
-                     "see net.reachability first");
+    findings.needs("net.reachability", probe.subject, probe.target + " does not answer even small packets",
+                   expected, source);
   else if (!probe.large->local_error.empty())
     findings.fail(probe.subject, size + " bytes do not leave: " + probe.large->local_error, expected, source,
                   "raise the interface MTU: ip link show " + netdev +

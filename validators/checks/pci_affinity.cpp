@@ -121,11 +121,11 @@ class Judge {
     // By NUMA nodes alone nothing is certain of a node without a NIC: they may be finer than sockets, and a
     // NIC whose node is not known may be of it.
     const bool known = !all_.groups.empty() && !all_.groups.front().by_numa;
-    if (missing_.rails > 0 || !known)
+    if (missing_.rails > 0)
+      findings_.needs("pci.inventory", gpu.subject, said, "a switch shared with one NIC", source);
+    else if (!known)
       findings_.unknown(gpu.subject, said, "a switch shared with one NIC", source,
-                        missing_.rails > 0
-                            ? "see pci.inventory first"
-                            : "read the topology on the bare-metal node: a virtual machine may hide it");
+                        "read the topology on the bare-metal node: a virtual machine may hide it");
     else
       findings_.fail(gpu.subject, said, "a switch shared with one NIC", source, remedy);
   }
@@ -200,12 +200,13 @@ extern const Check pci_affinity{
           const int wanted = node ? node->gpus.value_or(0) : 0;
           const bool gpus_missing = static_cast<int>(gpus.size()) < wanted;
           // Where NVML cannot be asked, as in a look at a node that trains, nothing else says so.
-          if (gpus_missing)
+          if (gpus_missing) {
             findings.fail(
                 "node", std::to_string(gpus.size()) + " GPUs are on the bus",
                 std::to_string(wanted) + " GPUs", "/sys/bus/pci/devices",
                 "lspci -d 10de: and dmesg | grep -i xid; power-cycle (AC), reseat, then open an RMA");
-          else if (gpus.empty())
+            findings.follows("gpu.count");
+          } else if (gpus.empty())
             findings.skip("node", "no GPU on this machine to be near to", "/sys/bus/pci/devices");
           if (gpus.empty()) return findings.done();
           const auto rails = rails_or_say(host, policy, findings);

@@ -183,7 +183,7 @@ std::optional<std::vector<Rail>> rails_or_say(const Host& host, const Policy& po
                   "lspci -d 15b3: must list the NICs (if not: power-cycle, reseat, RMA); then load their "
                   "driver: modprobe mlx5_ib; dmesg | grep mlx5_core");
   } else if (wanted && *wanted > 0) {
-    findings.unknown("rails", "no rail to look at: " + why, expected, source, "see pci.inventory first");
+    findings.needs("pci.inventory", "rails", "no rail to look at: " + why, expected, source);
   } else if (policy.node && asks_about_rails(*policy.node)) {
     findings.unknown("rails", "no rail: " + why, "the rails that the policy asks about", source,
                      "say how many there have to be: node.rails.count");
@@ -250,8 +250,7 @@ std::optional<std::vector<Rail>> rails_up_or_say(const Host& host, const Policy&
     const bool pf_linked = !rail.vf || !nics[i].link || has_link(*nics[i].link);
     const bool linked = rail.link && has_link(*rail.link) && pf_linked;
     if (!linked)
-      findings.unknown(rail.name(), "its link is down", "", "RTM_GETLINK of " + rail.netdev,
-                       "see rdma.port-state first");
+      findings.needs("rdma.port-state", rail.name(), "its link is down", "", "RTM_GETLINK of " + rail.netdev);
     else
       up.push_back(rail);
   }

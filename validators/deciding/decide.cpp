@@ -5,6 +5,7 @@
 #include <set>
 
 #include "kernels/dtype.hpp"
+#include "reports/record/causes.hpp"
 #include "reports/record/text.hpp"
 #include "validators/deciding/evidence.hpp"
 #include "validators/deciding/figure_evidence.hpp"
@@ -21,7 +22,7 @@ std::string name_of(const Series& series) {
 }
 
 std::string name_of(const Finding& finding) {
-  std::string text = finding.check + ": " + finding.subject + " " + finding.observed;
+  const std::string text = finding.check + ": " + observed_of(finding);
   return finding.expected.empty() ? text : text + ", expected " + finding.expected;
 }
 
@@ -128,16 +129,18 @@ void decide_series(const Report& report, const Policy& policy, const Wanted& wan
 }
 
 void decide_findings(const Report& report, const Policy& policy, const Wanted& wanted, Reasons& reasons) {
-  for (std::size_t i = 0; i < report.findings.size(); ++i) {
+  for (const auto& [i, waiting] : causes(report.findings)) {
     const Finding& finding = report.findings[i];
     const About about{About::List::findings, i};
-    if (finding.status == Status::fail) reasons.fail(name_of(finding), about);
+    const std::string more = waiting_text(report.findings, waiting);
+    const std::string text = name_of(finding) + (more.empty() ? "" : " (" + more + ")");
+    if (finding.status == Status::fail) reasons.fail(text, about);
     // A stage's own finding is of no stage.
     const std::string stage = finding.stage.empty() && finding.check.starts_with("burnin.")
                                   ? finding.check.substr(std::string_view("burnin.").size())
                                   : finding.stage;
     if (finding.status == Status::unknown && policy.unknown_blocks && !is_optional(stage, wanted))
-      reasons.doubt(name_of(finding), about);
+      reasons.doubt(text, about);
   }
 }
 
