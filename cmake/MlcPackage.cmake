@@ -46,6 +46,7 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DI
 install(TARGETS mlc-bench DESTINATION bin)
 install(DIRECTORY validators/policies/ DESTINATION ${mlc_share}/policies FILES_MATCHING PATTERN "*.yaml")
 install(DIRECTORY k8s/manifests/ DESTINATION ${mlc_share}/manifests FILES_MATCHING PATTERN "*.yaml" PATTERN "*.json")
+install(DIRECTORY k8s/monitoring/ DESTINATION ${mlc_share}/monitoring FILES_MATCHING PATTERN "*.yaml" PATTERN "*.json")
 install(DIRECTORY ${mlc_reference}/ DESTINATION share/man/man1 FILES_MATCHING PATTERN "*.1.gz")
 install(FILES ${mlc_reference}/mlc-bench.bash DESTINATION share/bash-completion/completions RENAME mlc-bench)
 install(FILES ${mlc_reference}/mlc-bench.fish DESTINATION share/fish/vendor_completions.d)

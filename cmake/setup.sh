@@ -162,6 +162,20 @@ need_lab_kernel() {
   rm -rf "$work"
 }
 
+# What reads our metrics in the tests, unpacked and not installed: a server that Debian starts at once is not wanted here.
+need_prometheus() {
+  local packages=(prometheus prometheus-node-exporter) work
+  [ ! -x .monitoring/promtool ] || return 0
+  { command -v promtool && command -v prometheus-node-exporter; } >/dev/null && return 0
+  command -v apt-get >/dev/null || { say "the tests of the metrics will be skipped: no apt-get to bring ${packages[*]}"; return 0; }
+  say "unpacking ${packages[*]} into .monitoring"
+  work=$(mktemp -d)
+  (cd "$work" && chmod 755 . && apt-get download "${packages[@]}" >log 2>&1) && rm -rf .monitoring && mkdir "$work/root" &&
+    for package in "$work"/*.deb; do dpkg -x "$package" "$work/root" || break; done && mv "$work/root/usr/bin" .monitoring ||
+    say "no Prometheus for the tests: $(tail -n 1 "$work/log")"
+  rm -rf "$work"
+}
+
 # configure_and_build DIR [CMAKE OPTION...] [-- TARGET...]
 configure_and_build() {
   local dir=$1 options=()

@@ -71,7 +71,7 @@ class Pack(unittest.TestCase):
                 os.chmod(self.path(str(with_git), name), 0o755)
             # A tree of a few files with everything in it that a build leaves.
             tree = self.path(f"tree-{with_git}")
-            for name in (".git/HEAD", "build-tests/a.o", "build.apt.log", ".venv/x", ".lab-kernel/boot/vmlinuz", "report.json", "tests/__pycache__/x.pyc", "tests/gpu/results/r.json", "a b.txt"):
+            for name in (".git/HEAD", "build-tests/a.o", "build.apt.log", ".venv/x", ".lab-kernel/boot/vmlinuz", ".monitoring/promtool", "report.json", "tests/__pycache__/x.pyc", "tests/gpu/results/r.json", "a b.txt"):
                 if name == ".git/HEAD" and with_git:
                     continue
                 os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)

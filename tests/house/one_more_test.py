@@ -26,7 +26,7 @@ class OneMore(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="mlc-house-") as root:
             tree = os.path.join(root, "tree")
             build = os.path.join(tree, "build-tests")
-            shutil.copytree(SOURCE, tree, ignore=shutil.ignore_patterns("build*", ".git", ".venv", ".lab-kernel", "tests"))
+            shutil.copytree(SOURCE, tree, ignore=shutil.ignore_patterns("build*", ".git", ".venv", ".lab-kernel", ".monitoring", "tests"))
             for kind, folder, table, first, name in MORE:
                 shutil.copy(os.path.join(SOURCE, "tests/house/one_more", kind + ".cpp"), os.path.join(tree, folder, "one_more.cpp"))
                 add_line(os.path.join(tree, table), first, name)

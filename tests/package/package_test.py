@@ -40,9 +40,9 @@ class Package(Case):
                      *(f"share/doc/{NAME}/docs/{name}" for name in os.listdir(f"{SOURCE}/docs") if name.endswith(".md"))):
             self.assertIn("/usr/" + path, inside)
         self.assertEqual([p for p in inside if re.search(r"test|/lab\b.*\.py|fixture|\.cpp$|\.hpp$", p)], [])
-        for folder in ("policies", "manifests"):
+        for folder in ("policies", "manifests", "monitoring"):
             shipped = {p[len(f"/usr/share/mlc-bench/{folder}/"):] for p in inside if p.startswith(f"/usr/share/mlc-bench/{folder}/") and re.search(r"\.(yaml|json)$", p)}
-            there = os.path.join(SOURCE, {"policies": "validators/policies", "manifests": "k8s/manifests"}[folder])
+            there = os.path.join(SOURCE, {"policies": "validators/policies", "manifests": "k8s/manifests", "monitoring": "k8s/monitoring"}[folder])
             self.assertEqual(shipped, {p[1:] for p in files_below(there) if re.search(r"\.(yaml|json)$", p)})
         with open(f"{SOURCE}/CHANGELOG.md") as f:
             version, entry = re.search(r"^## (\S+).*\n- (.+)", f.read(), re.M).groups()
