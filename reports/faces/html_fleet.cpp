@@ -276,6 +276,39 @@ std::string held_text(const FleetFigures& fleet) {
   return text + "; seed " + std::to_string(fleet.seed) + ".";
 }
 
+void write_flows(HtmlWriter& html, const FleetPlace& place) {
+  open_table(
+      html, "Evidence: " + place.where,
+      {"", "round", "from", "to", "rail", "queue pair", "of what is usual", "nats", "counters that grew"});
+  for (const auto* flows : {&place.evidence_for, &place.evidence_against})
+    for (const auto& flow : *flows) {
+      const auto grew = [](const std::string& node, const std::vector<std::string>& counters) {
+        return counters.empty() ? "" : node + ": " + join(counters, ", ") + " ";
+      };
+      html.open("tr").leaf("th", flows == &place.evidence_for ? "for" : "against", {{"scope", "row"}});
+      html.leaf("td", std::to_string(flow.round)).leaf("td", flow.from).leaf("td", flow.to);
+      html.leaf("td", std::to_string(flow.rail));
+      html.leaf("td", flow.queue_pair ? std::to_string(*flow.queue_pair) : "all");
+      html.leaf("td", flow.ratio > 0 ? percent_text(flow.ratio) : "dead").leaf("td", fixed(flow.nats, 1));
+      html.leaf("td", grew(flow.from, flow.sender_counters) + grew(flow.to, flow.receiver_counters),
+                {{"class", "text"}});
+      html.close();
+    }
+  close_table(html);
+}
+
+// What each place rests on: the strongest flows for it and against it, and what else it could be.
+void write_evidence(HtmlWriter& html, const FleetFigures& fleet) {
+  for (const auto& place : fleet.places) {
+    if (place.evidence_for.empty() && place.evidence_against.empty()) continue;
+    html.open("details").leaf("summary", "Evidence: " + place.where + ", " + place.standing + ", " +
+                                             fixed(place.margin, 1) + " nats over any other cause");
+    if (!place.rivals.empty()) html.leaf("p", "It could also be: " + join(place.rivals, "; ") + ".");
+    write_flows(html, place);
+    html.close();
+  }
+}
+
 }  // namespace
 
 void write_fleet(HtmlWriter& html, const Report& report) {
@@ -291,6 +324,7 @@ void write_fleet(HtmlWriter& html, const Report& report) {
         .text(std::string(" ") + shade.about)
         .close();
   html.close();
+  write_evidence(html, fleet);
   Grid(fleet).write(html);
   write_ways(html, fleet);
   if (!fleet.troubles.empty()) {

@@ -41,6 +41,30 @@ struct FleetWay {
   bool operator==(const FleetWay&) const = default;
 };
 
+// A flow that speaks for a place being at fault, or against it.
+struct FleetFlow {
+  int round = 0;
+  std::string from, to;  // nodes
+  int rail = 0;
+  std::optional<int> queue_pair;                                // empty: the flow as a whole
+  double ratio = 0;                                             // of what is usual; 0: dead
+  double nats = 0;                                              // for the place; below zero: against it
+  std::vector<std::string> sender_counters, receiver_counters;  // that grew: "port", "transport", "pause"
+  bool operator==(const FleetFlow&) const = default;
+};
+
+// Where something is at fault, or may be. How sure that is and what else it could be are the decoder's
+// (docs/fleet.md).
+struct FleetPlace {
+  std::string where, standing;
+  double severity = 0, margin = 0;  // share of the rate that is lost; nats over any other cause
+  int rounds = 0, partners = 0;     // in which, and with whom, it was bad
+  std::vector<std::string> rivals;  // other places that would explain it
+  std::string why;                  // it is not FAULTY, where it might have been
+  std::vector<FleetFlow> evidence_for, evidence_against;  // the strongest: six and three at most
+  bool operator==(const FleetPlace&) const = default;
+};
+
 struct FleetFigures {
   std::uint64_t seed = 0;
   int rounds = 0, most_rounds = 0, rails = 0;
@@ -55,6 +79,7 @@ struct FleetFigures {
   std::string alarm;                          // of the fleet as a whole; empty: none
   std::vector<std::string> troubles;          // tests that came to nothing, and why; doubts of the whole
   std::vector<NodeStanding> nodes;
+  std::vector<FleetPlace> places;
   std::vector<FleetTest> held;  // tests that came to something, by round
   std::vector<FleetWay> ways;   // between leaves, where any are known
   bool operator==(const FleetFigures&) const = default;

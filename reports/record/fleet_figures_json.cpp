@@ -43,6 +43,67 @@ Json to(const FleetWay& value) {
   return json;
 }
 
+Json to(const FleetFlow& value) {
+  Json json{{"round", value.round}, {"from", value.from},          {"to", value.to},
+            {"rail", value.rail},   {"ratio", ratio(value.ratio)}, {"nats", number(value.nats)}};
+  if (value.queue_pair) json["queue_pair"] = *value.queue_pair;
+  if (!value.sender_counters.empty()) json["sender_counters"] = value.sender_counters;
+  if (!value.receiver_counters.empty()) json["receiver_counters"] = value.receiver_counters;
+  return json;
+}
+
+Json to(const std::vector<FleetFlow>& flows) {
+  Json list = Json::array();
+  for (const auto& flow : flows)
+    list.push_back(to(flow));
+  return list;
+}
+
+Json to(const FleetPlace& value) {
+  return {{"where", value.where},
+          {"standing", value.standing},
+          {"severity", number(value.severity)},
+          {"margin", number(value.margin)},
+          {"rounds", value.rounds},
+          {"partners", value.partners},
+          {"rivals", value.rivals},
+          {"why", value.why},
+          {"for", to(value.evidence_for)},
+          {"against", to(value.evidence_against)}};
+}
+
+FleetFlow read_flow(const Json& json) {
+  FleetFlow value{.round = json.at("round").get<int>(),
+                  .from = json.at("from").get<std::string>(),
+                  .to = json.at("to").get<std::string>(),
+                  .rail = json.at("rail").get<int>(),
+                  .queue_pair = std::nullopt,
+                  .ratio = read_number(json.at("ratio")),
+                  .nats = read_number(json.at("nats")),
+                  .sender_counters = json.value("sender_counters", std::vector<std::string>()),
+                  .receiver_counters = json.value("receiver_counters", std::vector<std::string>())};
+  if (json.contains("queue_pair")) value.queue_pair = json.at("queue_pair").get<int>();
+  return value;
+}
+
+FleetPlace read_place(const Json& json) {
+  FleetPlace value{.where = json.at("where").get<std::string>(),
+                   .standing = json.at("standing").get<std::string>(),
+                   .severity = read_number(json.at("severity")),
+                   .margin = read_number(json.at("margin")),
+                   .rounds = json.at("rounds").get<int>(),
+                   .partners = json.at("partners").get<int>(),
+                   .rivals = json.at("rivals").get<std::vector<std::string>>(),
+                   .why = json.at("why").get<std::string>(),
+                   .evidence_for = {},
+                   .evidence_against = {}};
+  for (const auto& flow : json.at("for"))
+    value.evidence_for.push_back(read_flow(flow));
+  for (const auto& flow : json.at("against"))
+    value.evidence_against.push_back(read_flow(flow));
+  return value;
+}
+
 NodeStanding read_node_standing(const Json& json) {
   return {.name = json.at("name").get<std::string>(),
           .standing = json.at("standing").get<std::string>(),
@@ -115,6 +176,8 @@ Json fleet_figures_to_json(const FleetFigures& value) {
             {"nodes", Json::array()}};
   for (const auto& node : value.nodes)
     json["nodes"].push_back(to(node));
+  for (const auto& place : value.places)
+    json["places"].push_back(to(place));
   for (const auto& test : value.held)
     json["held"].push_back(to(test));
   for (const auto& way : value.ways)
@@ -141,10 +204,14 @@ FleetFigures fleet_figures_from_json(const Json& json) {
                      .alarm = json.at("alarm").get<std::string>(),
                      .troubles = json.at("troubles").get<std::vector<std::string>>(),
                      .nodes = {},
+                     .places = {},
                      .held = {},
                      .ways = {}};
   for (const auto& node : json.at("nodes"))
     value.nodes.push_back(read_node_standing(node));
+  if (json.contains("places"))
+    for (const auto& place : json.at("places"))
+      value.places.push_back(read_place(place));
   if (json.contains("held"))
     for (const auto& test : json.at("held"))
       value.held.push_back(read_test(test));

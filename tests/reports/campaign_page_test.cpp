@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "reports/faces/html.hpp"
@@ -53,6 +56,34 @@ TEST(CampaignFigures, ShowASlowUplinkWhereUplinksAreKnownAndElseTheWaysItIsPartO
     EXPECT_FALSE(way.towards.empty());
   }
   EXPECT_FALSE(slow(unknown).empty());
+}
+
+TEST(CampaignFigures, HaveWhatEachPlaceRestsOn) {
+  const Report report = test::campaign_report(true);
+  const auto& places = fleet_of(report).places;
+  const auto sending = std::ranges::find(places, "node n7, rail 2, sending", &FleetPlace::where);
+  ASSERT_NE(sending, places.end());
+  EXPECT_EQ(sending->standing, "FAULTY");
+  EXPECT_GE(sending->margin, 5);
+  EXPECT_NEAR(sending->severity, .2, .05);
+  ASSERT_GE(sending->evidence_for.size(), 2u);
+  EXPECT_LE(sending->evidence_for.size(), 6u);
+  for (const auto& flow : sending->evidence_for) {
+    EXPECT_EQ(flow.from, "n7");
+    EXPECT_EQ(flow.rail, 2);
+    EXPECT_NEAR(flow.ratio, .8, .05);
+    EXPECT_GT(flow.nats, 0);
+  }
+  EXPECT_THAT(to_html(report), HasSubstr("Evidence: node n7, rail 2, sending, FAULTY"));
+}
+
+// A null is a number in the schema, and no way to end the program.
+TEST(CampaignFigures, WhatIsNoNumberIsDrawnAsDead) {
+  Report report = test::campaign_report(true);
+  report.figures.fleet->ways.at(0).least_share = std::nan("");
+  report.figures.fleet->held.at(0).ratios.at(0) = std::nan("");
+  report.figures.fleet->places.at(0).margin = std::nan("");
+  EXPECT_THAT(to_html(report), HasSubstr("<html"));
 }
 
 TEST(CampaignFigures, AreReadBackAsTheyWereWritten) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "reports/record/text.hpp"
@@ -11,8 +10,6 @@
 namespace mlc::fleet {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::size_t paths_shown = 3;
 
@@ -35,46 +32,6 @@ std::string lower(std::string_view text) {
   for (char& letter : out)
     if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter - 'A' + 'a');
   return out;
-}
-
-Json to_json(const CounterGrowth& grew) {
-  Json names = Json::array();
-  if (grew.port) names.push_back("port");
-  if (grew.transport) names.push_back("transport");
-  if (grew.pause_sent) names.push_back("pause");
-  return names;
-}
-
-Json to_json(const FlowEvidence& each, std::span<const std::string> names) {
-  Json json{{"round", each.round},
-            {"from", name_of(each.from, names)},
-            {"to", name_of(each.to, names)},
-            {"rail", each.rail},
-            {"ratio", each.ratio},
-            {"shares", each.shares},
-            {"nats", each.nats},
-            {"counters", {{"from", to_json(each.at_sender)}, {"to", to_json(each.at_receiver)}}}};
-  if (each.queue_pair >= 0) json["queue_pair"] = each.queue_pair;
-  return json;
-}
-
-Json subject_json(const Located& located, const Topology& topology, std::span<const std::string> names) {
-  if (located.path)
-    return {{"kind", "path"},
-            {"from", name_of(located.path->from, names)},
-            {"to", name_of(located.path->to, names)},
-            {"rail", located.path->rail},
-            {"port", located.path->queue_pair}};
-  const Component& at = located.component;
-  Json json{{"kind", std::string(to_string(at.kind))}};
-  if (at.of_host()) json["node"] = name_of(at.node, names);
-  if (at.rail >= 0) json["rail"] = at.rail;
-  if (at.leaf >= 0) {
-    const LeafPlace& place = topology.leaves[static_cast<std::size_t>(at.leaf)];
-    json["leaf"] = printable(place.name, 64), json["rail"] = place.rail;
-  }
-  if (at.uplink >= 0) json["uplink"] = at.uplink;
-  return json;
 }
 
 // Where what was measured is no node's.
@@ -250,31 +207,6 @@ std::string findings_text(const Campaign& campaign, std::span<const std::string>
     if (accuses) text += "    next    " + remedy_of(each) + "\n";
   }
   return text + summary_of(campaign, accuses) + "\n";
-}
-
-Json findings_json(const Campaign& campaign, std::span<const std::string> names) {
-  Json list = Json::array();
-  for (const auto& each : campaign.judgement().located) {
-    Json finding{{"check", "fleet.location"},
-                 {"subject", subject_json(each, campaign.topology(), names)},
-                 {"status", std::string(to_string(each.standing))},
-                 {"location", location_of(each, campaign.topology(), names)},
-                 {"severity", each.severity},
-                 {"margin", each.margin},
-                 {"rivals", Json::array()},
-                 {"for", Json::array()},
-                 {"against", Json::array()},
-                 {"why", each.why},
-                 {"remedy", remedy_of(each)}};
-    for (const auto& rival : each.rivals)
-      finding["rivals"].push_back(location_of(rival.component, campaign.topology(), names));
-    for (const auto& seen : each.evidence_for)
-      finding["for"].push_back(to_json(seen, names));
-    for (const auto& seen : each.evidence_against)
-      finding["against"].push_back(to_json(seen, names));
-    list.push_back(std::move(finding));
-  }
-  return list;
 }
 
 }  // namespace mlc::fleet

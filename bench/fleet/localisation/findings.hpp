@@ -1,7 +1,6 @@
 // What is said of a campaign to people and programs: where, how sure, who else it could be, what to do. Pure.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 
@@ -42,6 +41,5 @@ std::string summary_of(const Campaign& campaign, bool accuses = true);
 // A line each, with the strongest evidence under those that are accused. Where what was measured is no node's
 // (`accuses` false), what would be faulty is unresolved.
 std::string findings_text(const Campaign& campaign, std::span<const std::string> names, bool accuses = true);
-nlohmann::json findings_json(const Campaign& campaign, std::span<const std::string> names);
 
 }  // namespace mlc::fleet

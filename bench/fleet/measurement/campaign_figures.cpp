@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "bench/fleet/localisation/findings.hpp"
 #include "bench/fleet/localisation/normalised.hpp"
 #include "reports/record/text.hpp"
 
@@ -37,6 +38,53 @@ std::vector<FleetTest> tests_of(const Campaign& campaign) {
     tests.push_back(std::move(held));
   }
   return tests;
+}
+
+std::vector<std::string> counters_of(const CounterGrowth& grew) {
+  std::vector<std::string> names;
+  if (grew.port) names.emplace_back("port");
+  if (grew.transport) names.emplace_back("transport");
+  if (grew.pause_sent) names.emplace_back("pause");
+  return names;
+}
+
+std::vector<FleetFlow> flows_of(const std::vector<FlowEvidence>& evidence, const CampaignEnd& end) {
+  const auto name = [&](int node) {
+    return printable(end.nodes[static_cast<std::size_t>(node)], longest_name);
+  };
+  std::vector<FleetFlow> flows;
+  for (const auto& each : evidence)
+    flows.push_back({.round = each.round,
+                     .from = name(each.from),
+                     .to = name(each.to),
+                     .rail = each.rail,
+                     .queue_pair = each.queue_pair < 0 ? std::nullopt : std::optional(each.queue_pair),
+                     .ratio = each.ratio,
+                     .nats = each.nats,
+                     .sender_counters = counters_of(each.at_sender),
+                     .receiver_counters = counters_of(each.at_receiver)});
+  return flows;
+}
+
+std::vector<FleetPlace> places_of(const Campaign& campaign, const CampaignEnd& end) {
+  std::vector<FleetPlace> places;
+  for (const auto& told : told_together(campaign.judgement(), campaign.topology())) {
+    const Located& located = told.front();
+    FleetPlace place{.where = location_of(told, campaign.topology(), end.nodes),
+                     .standing = std::string(to_string(located.standing)),
+                     .severity = located.severity,
+                     .margin = located.margin,
+                     .rounds = located.bad_rounds,
+                     .partners = located.partners,
+                     .rivals = {},
+                     .why = located.why,
+                     .evidence_for = flows_of(located.evidence_for, end),
+                     .evidence_against = flows_of(located.evidence_against, end)};
+    for (const auto& rival : located.rivals)
+      place.rivals.push_back(location_of(rival.component, campaign.topology(), end.nodes));
+    places.push_back(std::move(place));
+  }
+  return places;
 }
 
 std::vector<std::string> leaves_of(int node, const Topology& topology) {
@@ -122,6 +170,7 @@ FleetFigures campaign_figures(const Campaign& campaign, const CampaignEnd& end) 
                        .alarm = judgement.alarm,
                        .troubles = end.troubles,
                        .nodes = {},
+                       .places = places_of(campaign, end),
                        .held = tests_of(campaign),
                        .ways = ways_of(campaign)};
   // Whoever judges by the report again is warned as well.
