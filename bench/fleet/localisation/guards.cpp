@@ -11,8 +11,8 @@ namespace mlc::fleet {
 
 namespace {
 
-constexpr double same_deficit =
-    .05;  // of medians of a few flows, over TCP; the fabric that is simulated has .02
+// Of medians of a few flows over TCP; in the fabric that is simulated they differ by .02.
+constexpr double same_deficit = .05;
 constexpr std::size_t least_group = 6;
 constexpr int nodes_a_group_member = 64;
 constexpr double slow_windows_share = .05;
