@@ -158,9 +158,22 @@ class GpuRecord {
                    i < node().gpus.size() ? node().gpus[i].index : static_cast<int>(i)));
   }
 
+  // What the tool could not do.
+  void trouble(const std::string& what, const std::string& phase) {
+    const std::lock_guard lock(mutex_);
+    report_.errors.push_back(
+        {.what = what,
+         .where = node().name,
+         .phase = phase,
+         .hint = "what was found until then is in the report; mend this and run it again"});
+    progress_.clear();
+    std::fputs(error_text(report_.errors.back(), output_.error_style()).c_str(), stderr);
+  }
+
   ExitCode finish() {
     const std::lock_guard lock(mutex_);
-    return conclude();
+    const ExitCode code = conclude();
+    return report_.errors.empty() || code == ExitCode::fail ? code : ExitCode::tool;
   }
 
   ExitCode end(const Ending& ending) {
@@ -267,10 +280,18 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     Burnin burnin(std::move(devices), request.expected, request.burnin, *telemetry, clock, pulse,
                   [&](const std::string& text) { record.live(text); });
     burnin.take_progress([&](const BurninOutcome& outcome) { record.take(outcome); });
-    burnin.run(request.tests, !options.full);
+    try {
+      burnin.run(request.tests, !options.full);
+    } catch (const std::exception& error) {
+      record.trouble(error.what(), "the tests");
+    }
     record.take(burnin.outcome());
-    if (!options.write_telemetry.empty())
-      write_whole(options.write_telemetry, to_json(burnin.outcome().tracks));
+    try {
+      if (!options.write_telemetry.empty())
+        write_whole(options.write_telemetry, to_json(burnin.outcome().tracks));
+    } catch (const std::exception& error) {
+      record.trouble(error.what(), "writing telemetry");
+    }
     pulse.enter("giving GPU memory back");
   }
   return record.finish();

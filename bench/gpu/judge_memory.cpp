@@ -101,7 +101,10 @@ std::string localise(const ErrorLog& log, bool all_patterns) {
   // has filled the log; and they come back wrong however often they are read.
   constexpr std::ptrdiff_t bits_of_a_line = 16;
   const bool comes_back = 2 * mended <= read_again;
-  if (all_aliased && comes_back &&
+  // Own addresses differ in these bits alone, so that a wrong bit above them is of other words.
+  const bool of_other_words = std::ranges::any_of(std::span(log.flipped).subspan(memory::address_bits),
+                                                  [](auto times) { return times > 0; });
+  if (all_aliased && comes_back && of_other_words &&
       std::ranges::count_if(log.flipped, [](auto times) { return times > 0; }) >= bits_of_a_line)
     return text + "every wrong word holds the value of another address, " + line;
   text += bits_text(log) + stuck_text(errors, log);

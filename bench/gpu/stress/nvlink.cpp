@@ -38,6 +38,7 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& 
       .decimals = 0,
       .bound = bound,
       .spread = node.expected().nvlink_spread,
+      .of_pairs = true,
       .source = "256 MiB from GPU to GPU",
       .remedy =
           "nvidia-smi nvlink -s and -e on both; systemctl status nvidia-fabricmanager; dmesg | grep -i xid"};
@@ -71,31 +72,54 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& 
   } else {
     // A GPU most of whose pairs are slow is the cause; its pairs then need no findings of their own.
     std::vector<bool> blamed(n, false);
-    const auto alive = static_cast<std::size_t>(
-        std::ranges::count(cards, false, [](const auto& card) { return static_cast<bool>(card.lost); }));
     std::size_t at = 0;
     std::vector<Status> status(n * n, Status::skip);
     for (std::size_t from = 0; from < n; ++from)
       for (std::size_t to = 0; to < n; ++to)
         if (measured(from, to)) status[from * n + to] = findings[at++].status;
-    for (std::size_t gpu = 0; gpu < n && alive > 2; ++gpu) {
-      std::size_t slow = 0, all = 0;
+    // Slow ones and all of a GPU's pairs, but for those that another one is blamed for.
+    const auto pairs_of = [&](std::size_t gpu) {
+      std::pair<std::size_t, std::size_t> slow_of_all{};
       for (std::size_t other = 0; other < n; ++other)
         for (const std::size_t cell : {gpu * n + other, other * n + gpu})
-          if (status[cell] != Status::skip) ++all, slow += status[cell] == Status::fail;
-      // Two of n GPUs have 2 (n - 1) pairs each; a healthy one next to k bad ones has 2 k slow pairs.
-      blamed[gpu] = all > 0 && 2 * slow > all;
-      if (!blamed[gpu]) continue;
-      matrix.culprits.push_back(
-          {gpu, gpu, true, true,
-           std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow"});
+          if (status[cell] != Status::skip && !blamed[other])
+            ++slow_of_all.second, slow_of_all.first += status[cell] == Status::fail;
+      return slow_of_all;
+    };
+    const auto blame_for = [&](std::size_t gpu, std::pair<std::size_t, std::size_t> slow_of_all) {
+      const std::string which = std::to_string(slow_of_all.first) + " of its " +
+                                std::to_string(slow_of_all.second) + " pairs are slow";
+      matrix.culprits.push_back({gpu, gpu, true, true, which});
       Finding one = findings.front();
       one.subject = cards[gpu].subject;
       one.status = Status::fail;
-      one.observed =
-          std::to_string(slow) + " of its " + std::to_string(all) + " pairs are slow or below the bound";
+      one.observed = which + " or below the bound";
       one.remedy = rule.remedy + "; this GPU or its links are at fault";
       node.add(std::move(one));
+    };
+    // With one peer alone nobody can tell which of the two it is: a GPU needs more pairs than those.
+    constexpr std::size_t pairs_with_one = 2;
+    if (static_cast<std::size_t>(bad) == pairs.size()) {
+      // All of all: nobody is less at fault than another.
+      std::vector<std::pair<std::size_t, std::size_t>> counted(n);
+      for (std::size_t gpu = 0; gpu < n; ++gpu)
+        counted[gpu] = pairs_of(gpu);
+      for (std::size_t gpu = 0; gpu < n; ++gpu)
+        if (counted[gpu].second > pairs_with_one) blamed[gpu] = true, blame_for(gpu, counted[gpu]);
+    } else {
+      // The worst first: of what is then left a healthy one next to it has nothing slow.
+      for (;;) {
+        std::optional<std::size_t> worst;
+        std::pair<std::size_t, std::size_t> most{0, 1};
+        for (std::size_t gpu = 0; gpu < n; ++gpu) {
+          const auto [slow, all] = pairs_of(gpu);
+          if (blamed[gpu] || all <= pairs_with_one || 2 * slow <= all) continue;
+          if (!worst || slow * most.second > most.first * all) worst = gpu, most = {slow, all};
+        }
+        if (!worst) break;
+        blame_for(*worst, most);
+        blamed[*worst] = true;
+      }
     }
     // Likewise one that is slow in a single direction, towards all that are not blamed themselves.
     std::vector<bool> sender(n, false), receiver(n, false);
@@ -117,9 +141,9 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& 
       node.add(std::move(one));
       return true;
     };
-    for (std::size_t gpu = 0; gpu < n && alive > 2; ++gpu)
+    for (std::size_t gpu = 0; gpu < n; ++gpu)
       sender[gpu] = one_way(gpu, true);
-    for (std::size_t gpu = 0; gpu < n && alive > 2; ++gpu)
+    for (std::size_t gpu = 0; gpu < n; ++gpu)
       receiver[gpu] = one_way(gpu, false);
     at = 0;
     for (std::size_t from = 0; from < n; ++from)
@@ -225,16 +249,22 @@ void run(Burnin& node, double seconds) {
                      .remedy = remedy});
   };
   if (n < 2) return skip(Status::skip, "one GPU has no peer", "");
+  std::vector<char> reaches(n * n, 0);  // not bool: each GPU has its own thread
+  node.each([&](Burnin::Card& card) {
+    const auto from = static_cast<std::size_t>(&card - cards.data());
+    for (std::size_t to = 0; to < n; ++to)
+      if (from != to && !cards[to].lost) reaches[from * n + to] = card.device->reaches(*cards[to].device);
+  });
   std::vector<bool> reached(n * n, false);
   std::size_t apart = 0;
   std::string who;
   for (std::size_t from = 0; from < n; ++from)
     for (std::size_t to = 0; to < n; ++to) {
       if (from == to || cards[from].lost || cards[to].lost) continue;
-      const bool there = cards[from].device->reaches(*cards[to].device);
       // SMs read the other way round: a pair is measured where each reaches the other.
-      reached[from * n + to] = there && cards[to].device->reaches(*cards[from].device);
-      if (!there && apart++ == 0) who = cards[from].subject + " cannot reach " + cards[to].subject;
+      reached[from * n + to] = reaches[from * n + to] && reaches[to * n + from];
+      if (!reaches[from * n + to] && apart++ == 0)
+        who = cards[from].subject + " cannot reach " + cards[to].subject;
     }
   if (apart > 1) who += ", and " + std::to_string(apart - 1) + " pairs more";
   // GPUs without NVLink are no fault of their own; a policy that asks for it makes it one. The other pairs

@@ -90,7 +90,7 @@ void run(Burnin& node, double seconds) {
   for (const auto& card : cards)
     if (card.lost)
       std::erase_if(findings, [&](const Finding& finding) {
-        return finding.subject == card.subject && finding.status == Status::pass;
+        return finding.subject.starts_with(card.subject) && finding.status == Status::pass;
       });
   node.add(std::move(findings));
 }

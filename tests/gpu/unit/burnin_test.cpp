@@ -306,6 +306,26 @@ TEST_F(GpuBurnin, OneWithoutPeersHidesNothingOfTheOthers) {
   EXPECT_THAT(all_bad(), AllOf(HasSubstr("GPU 3"), HasSubstr("cannot reach GPU 0"), HasSubstr("to GPU 2")));
 }
 
+// Three of four pairs have a bad end: the others are what is usual, and the healthy ends are not blamed.
+TEST_F(GpuBurnin, WhereMostPairsAreSlowTheirEndsAreNamedAndNobodyElse) {
+  for (const bool two : {false, true}) {
+    std::map<int, FakeFaults> faults{{2, {.slow_bytes_to = {0, 1, 3}}}};
+    faults[0].slow_bytes_to = {2}, faults[1].slow_bytes_to = {2};
+    if (two)
+      faults[3].slow_bytes_to = {0, 1, 2}, faults[0].slow_bytes_to = {2, 3}, faults[1].slow_bytes_to = {2, 3};
+    run(two ? 4 : 3, faults, {"nvlink"});
+    ASSERT_FALSE(with(Status::fail).empty());
+    for (const auto& finding : with(Status::fail))
+      EXPECT_TRUE(finding.subject.starts_with("GPU 2") || finding.subject.starts_with("GPU 3"))
+          << finding.subject;
+  }
+}
+
+TEST_F(GpuBurnin, ManyStuckBitsAreNoAddressLines) {
+  run(1, {{0, {.many_stuck_bits = true, .stuck_bit = 30}}}, {"memory"});
+  EXPECT_THAT(all_bad(), AllOf(HasSubstr("different bits"), Not(HasSubstr("every wrong word holds"))));
+}
+
 TEST_F(GpuBurnin, AStuckBitOfThousandsOfWordsIsThatBit) {
   run(1, {{0, {.stuck_bit = 30}}}, {"memory"});
   EXPECT_THAT(all_bad(),

@@ -20,6 +20,7 @@ namespace mlc {
 struct FakeFaults {
   double speed = 1;                         // of every rate
   std::optional<std::uint64_t> stuck_word;  // its bit 3 always reads 1
+  bool many_stuck_bits = false;             // then it is another bit below 40 in each of them
   std::optional<int> stuck_bit;             // of every eighth word: always reads 1
   bool path_fault = false;                  // the first wrong read is correct when read again
   std::optional<int> dead_address_bit;      // words that differ in it are one cell
@@ -206,7 +207,9 @@ class FakeGpu final : public GpuDevice {
   }
   std::uint64_t read(std::uint64_t i) const {
     const std::uint64_t value = words_[cell(i)];
-    if (faults_.stuck_bit && i % 8 == 0) return value | std::uint64_t{1} << *faults_.stuck_bit;
+    if (faults_.stuck_bit && i % 8 == 0)
+      return value | std::uint64_t{1}
+                         << (faults_.many_stuck_bits ? static_cast<int>(i / 8 % 20) : *faults_.stuck_bit);
     return faults_.stuck_word == i ? value | 8 : value;
   }
   // The host's own digests are slow in debug builds, and the same for every fake SM.
