@@ -51,7 +51,7 @@ class Measure(Case):
         self.assertEqual([r["placement"] for r in rows], ["out_of_place", "in_place"])
         self.assertEqual(rows[0]["bytes"], "4096")
         prometheus = run(*common, "--format", "prometheus").out
-        self.assertIn('mlc_bench_verdict{decision="pass",policy="local"} 1', prometheus)
+        self.assertIn('mlc_bench_verdict{decision="pass",policy="local",run="allreduce"} 1', prometheus)
 
     def test_timing_as_the_peers_have_it(self):
         path = self.path("osu.json")
