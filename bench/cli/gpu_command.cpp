@@ -308,7 +308,7 @@ void add_gpu_command(CLI::App& program, Invocation& invocation) {
     names.emplace_back(test->name);
   command
       ->add_option("test", options->tests,
-                   "tests to run (" + join(names, ", ") + "); those of the form if none is named")
+                   "tests to run (" + join(names, ", ") + "); without any, all of --quick or --full")
       ->type_name("GPU-TEST");
   command->add_flag("--quick", options->quick, "the short form, about two minutes, without pulse (default)");
   command->add_flag("--full", options->full, "every test for longer, about six minutes");

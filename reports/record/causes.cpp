@@ -34,7 +34,7 @@ class Roots {
   std::size_t of(std::size_t index) const {
     std::set<std::size_t> seen{index};
     while (const auto next = above(index)) {
-      // Two that wait for each other: nobody knows which is the cause, so both are told.
+      // Of those that wait for each other the first stands for all.
       if (!seen.insert(*next).second) return *seen.begin();
       index = *next;
     }

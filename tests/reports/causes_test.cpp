@@ -3,6 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "reports/faces/findings_text.hpp"
+#include "reports/faces/html.hpp"
+#include "reports/faces/junit.hpp"
+#include "reports/faces/line.hpp"
+#include "reports/faces/markdown.hpp"
+#include "reports/record/json.hpp"
+
 namespace mlc {
 namespace {
 
@@ -75,6 +82,30 @@ TEST(Causes, ManyAreCountedByRoomAndACheckOnce) {
   EXPECT_EQ(waiting_text(findings, waiting), "5 checks need it: 2 of pci, 2 of net, 1 of vf");
   EXPECT_EQ(waiting_text(findings, {1, 2}), "1 check needs it: pci.link");
   EXPECT_EQ(waiting_text(findings, {}), "");
+}
+
+// Every face for people has the cause, and what waits for it under it alone.
+TEST(Causes, EveryFacePutsThemFirst) {
+  Report report;
+  report.findings = {
+      finding("host.name", Status::fail), finding("pci.link", Status::unknown, "pci.inventory"),
+      finding("pci.affinity", Status::fail, "pci.inventory"), finding("pci.inventory", Status::fail)};
+  report.verdict = {
+      .decision = Decision::fail, .because = {"pci.inventory: seen"}, .about = {{About::List::findings, 3}}};
+  const std::string needs = "2 checks need it: pci.link, pci.affinity";
+  const std::string text = findings_text(report, {});
+  EXPECT_LT(text.find("pci.inventory"), text.find("host.name"));
+  EXPECT_THAT(text, testing::HasSubstr(needs));
+  EXPECT_EQ(text.find("✗ pci.affinity"), std::string::npos) << text;
+  EXPECT_EQ(text.find("? pci.link"), std::string::npos) << text;
+  EXPECT_THAT(to_markdown(report), testing::HasSubstr(needs));
+  EXPECT_THAT(to_html(report), testing::HasSubstr(needs));
+  EXPECT_THAT(line_text(report), testing::HasSubstr("pci.inventory"));
+  // A failure is one there too, a check that could not be made is not.
+  EXPECT_THAT(to_junit(report),
+              testing::AllOf(testing::HasSubstr("failures=\"4\""), testing::HasSubstr("errors=\"0\""),
+                             testing::HasSubstr("skipped=\"1\"")));
+  EXPECT_EQ(report_from_json(to_json(report)).findings, report.findings);
 }
 
 TEST(Causes, WhatIsOfTheWholeNodeNamesNoSubject) {
