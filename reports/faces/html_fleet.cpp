@@ -277,21 +277,31 @@ std::string held_text(const FleetFigures& fleet) {
 }
 
 void write_flows(HtmlWriter& html, const FleetPlace& place) {
-  open_table(
-      html, "Evidence: " + place.where,
-      {"", "round", "from", "to", "rail", "queue pair", "of what is usual", "nats", "counters that grew"});
+  const auto counted = [](const FleetFlow& flow) {
+    return !flow.sender_counters.empty() || !flow.receiver_counters.empty();
+  };
+  const bool any_counted = std::ranges::any_of(place.evidence_for, counted) ||
+                           std::ranges::any_of(place.evidence_against, counted);
+  const std::string caption = "Evidence: " + place.where;
+  if (any_counted)
+    open_table(
+        html, caption,
+        {"", "round", "from", "to", "rail", "queue pair", "of what is usual", "nats", "counters that grew"});
+  else
+    open_table(html, caption, {"", "round", "from", "to", "rail", "queue pair", "of what is usual", "nats"});
+  const auto grew = [](const std::string& node, const std::vector<std::string>& counters) {
+    return counters.empty() ? "" : node + ": " + join(counters, ", ") + " ";
+  };
   for (const auto* flows : {&place.evidence_for, &place.evidence_against})
     for (const auto& flow : *flows) {
-      const auto grew = [](const std::string& node, const std::vector<std::string>& counters) {
-        return counters.empty() ? "" : node + ": " + join(counters, ", ") + " ";
-      };
       html.open("tr").leaf("th", flows == &place.evidence_for ? "for" : "against", {{"scope", "row"}});
       html.leaf("td", std::to_string(flow.round)).leaf("td", flow.from).leaf("td", flow.to);
       html.leaf("td", std::to_string(flow.rail));
       html.leaf("td", flow.queue_pair ? std::to_string(*flow.queue_pair) : "all");
       html.leaf("td", flow.ratio > 0 ? percent_text(flow.ratio) : "dead").leaf("td", fixed(flow.nats, 1));
-      html.leaf("td", grew(flow.from, flow.sender_counters) + grew(flow.to, flow.receiver_counters),
-                {{"class", "text"}});
+      if (any_counted)
+        html.leaf("td", grew(flow.from, flow.sender_counters) + grew(flow.to, flow.receiver_counters),
+                  {{"class", "text"}});
       html.close();
     }
   close_table(html);
@@ -317,6 +327,7 @@ void write_fleet(HtmlWriter& html, const Report& report) {
   html.open("section", {{"id", "fleet"}}).leaf("h2", "The fleet, round by round");
   html.leaf("p", held_text(fleet));
   if (!fleet.alarm.empty()) html.leaf("p", fleet.alarm, {{"class", "note"}});
+  write_evidence(html, fleet);
   html.open("ul", {{"class", "shades"}});
   for (const auto& shade : shades)
     html.open("li")
@@ -324,7 +335,6 @@ void write_fleet(HtmlWriter& html, const Report& report) {
         .text(std::string(" ") + shade.about)
         .close();
   html.close();
-  write_evidence(html, fleet);
   Grid(fleet).write(html);
   write_ways(html, fleet);
   if (!fleet.troubles.empty()) {
