@@ -205,8 +205,9 @@ TEST(Faces, EveryoneShowsTheRails) {
                                     HasSubstr("sender hw_counters/packet_seq_err +7")));
   EXPECT_THAT(
       to_prometheus(report),
-      HasSubstr("mlc_bench_rail_bits_per_second{node=\"gpu-a\",rail=\"2\",device=\"mlx5_2\",peer=\"gpu-b\","
-                "peer_rail=\"2\",operation=\"write, together\",size_bytes=\"65536\"} 1.94e+11"));
+      HasSubstr("mlc_bench_rail_bytes_per_second{node=\"gpu-a\",rail=\"2\",device=\"mlx5_2\",peer=\"gpu-b\","
+                "peer_rail=\"2\",operation=\"write, "
+                "together\",memory=\"host\",size_bytes=\"65536\",run=\"unknown\"} 2.425e+10"));
   const Report back = report_from_json(to_json(report));
   EXPECT_EQ(back.figures, report.figures);
 }
@@ -222,7 +223,7 @@ TEST(Faces, LatencyShowsPercentiles) {
   EXPECT_EQ(report.verdict.decision, Decision::fail);
   EXPECT_THAT(to_text(report, {}), AllOf(HasSubstr("p99.9"), HasSubstr("9.00 µs")));
   EXPECT_EQ(report.figures.histograms.size(), 1u);
-  EXPECT_THAT(to_prometheus(report), HasSubstr("quantile=\"0.999\"} 9e-06"));
+  EXPECT_THAT(to_prometheus(report), HasSubstr("statistic=\"p999\",run=\"unknown\"} 9e-06"));
 }
 
 TEST(Policy, HasAnRdmaSection) {
