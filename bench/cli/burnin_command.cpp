@@ -271,7 +271,8 @@ void show(const Report& result, const OutputOptions& output) {
   } else {
     std::fputs(render(result, output.chosen(), output.style()).c_str(), stdout);
   }
-  if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw std::runtime_error("cannot write to stdout");
 }
 
 // The node stays as it is until all have met: its local stages have left it waiting for this.

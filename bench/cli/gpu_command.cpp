@@ -1,6 +1,7 @@
 // `gpu`: the burn-in of this node's GPUs.
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -172,28 +173,26 @@ class GpuRecord {
 
   ExitCode finish() {
     const std::lock_guard lock(mutex_);
-    const ExitCode code = conclude();
-    return report_.errors.empty() || code == ExitCode::fail ? code : ExitCode::tool;
+    const bool told = conclude();
+    const ExitCode code = exit_code_of(report_.verdict.decision);
+    return (told && report_.errors.empty()) || code == ExitCode::fail ? code : ExitCode::tool;
   }
 
   ExitCode end(const Ending& ending) {
     const std::lock_guard lock(mutex_);
     report_.errors.push_back(ending.error);
-    bool failed = false;
-    try {
-      failed = conclude() == ExitCode::fail;
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "%s\n", error.what());
-    }
+    (void)conclude();
     std::fputs(error_text(ending.error, output_.error_style()).c_str(), stderr);
     // What was found of a GPU stands, whatever became of the tool behind it.
+    const bool failed = report_.verdict.decision == Decision::fail;
     return failed && ending.code != ExitCode::interrupted ? ExitCode::fail : ending.code;
   }
 
  private:
   Node& node() { return report_.environment.nodes.front(); }
 
-  ExitCode conclude() {
+  // Whether all of it could be written. What cannot be keeps nothing else from being told.
+  bool conclude() {
     progress_.clear();
     report_.run.duration_s = clock_.now() - started_;
     report_.verdict = decide(report_, policy_);
@@ -201,14 +200,27 @@ class GpuRecord {
       return gpu_results_text(report_, style) + findings_text(report_, style);
     };
     const bool as_text = output_.chosen() == "text";
-    if (output_.to_file()) {
-      write_whole(output_.output, as_text ? text({}) : render(report_, output_.chosen(), {}));
-      if (!output_.quiet) std::fputs(text(output_.style()).c_str(), stdout);
-    } else {
-      std::fputs((as_text ? text(output_.style()) : render(report_, output_.chosen(), {})).c_str(), stdout);
-    }
-    if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
-    return exit_code_of(report_.verdict.decision);
+    const bool to_file = output_.to_file();
+    bool told = true;
+    const auto attempt = [&](const std::function<void()>& write) {
+      try {
+        write();
+      } catch (const std::exception& error) {
+        told = false, std::fprintf(stderr, "error: %s\n", error.what());
+      }
+    };
+    attempt([&] {
+      if (!to_file || !output_.quiet)
+        std::fputs(
+            (as_text || to_file ? text(output_.style()) : render(report_, output_.chosen(), {})).c_str(),
+            stdout);
+      if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+        throw std::runtime_error("cannot write to stdout");
+    });
+    attempt([&] {
+      if (to_file) write_whole(output_.output, as_text ? text({}) : render(report_, output_.chosen(), {}));
+    });
+    return told;
   }
 
   std::mutex mutex_;
@@ -282,6 +294,8 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     burnin.take_progress([&](const BurninOutcome& outcome) { record.take(outcome); });
     try {
       burnin.run(request.tests, !options.full);
+    } catch (const UsageError&) {
+      throw;
     } catch (const std::exception& error) {
       record.trouble(error.what(), "the tests");
     }

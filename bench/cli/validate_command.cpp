@@ -129,7 +129,8 @@ ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& a
   } else {
     std::fputs(face.c_str(), stdout);
   }
-  if (std::fflush(stdout) != 0) throw std::runtime_error("cannot write to stdout");
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw std::runtime_error("cannot write to stdout");
   return exit_code_of(report.verdict.decision);
 }
 

@@ -70,9 +70,11 @@ std::string address_text(const ErrorLog& log, std::size_t words) {
 std::string localise(const ErrorLog& log, bool all_patterns) {
   const auto errors = kept(log);
   const Error& first = *std::ranges::min_element(errors, {}, &Error::index);
-  std::set<std::uint64_t> words;
+  // One block of threads, which is one SM's, sweeps so many neighbours: within them one SM says nothing.
+  constexpr std::uint64_t words_of_a_block = 512;
+  std::set<std::uint64_t> words, stretches;
   for (const auto& error : errors)
-    words.insert(error.index);
+    words.insert(error.index), stretches.insert(error.index / words_of_a_block);
   // The counter is of readings; of words beyond those that were kept nobody knows which were the same.
   std::string text = (log.kept > memory::most_errors ? "at least " : "") + std::to_string(words.size()) +
                      (words.size() == 1 ? " wrong word" : " wrong words") +
@@ -108,16 +110,19 @@ std::string localise(const ErrorLog& log, bool all_patterns) {
       std::ranges::count_if(log.flipped, [](auto times) { return times > 0; }) >= bits_of_a_line)
     return text + "every wrong word holds the value of another address, " + line;
   text += bits_text(log) + stuck_text(errors, log);
+  const bool kept_wrong = read_again > 0 && same == read_again;
+  const bool of_one_sm = sms.size() == 1 && stretches.size() > 1;
   if (errors.size() > 1 && sms.size() == 1)
     text += "; all read by SM " + std::to_string(*sms.begin()) +
-            (words.size() > 1 ? ", so that SM or its path is suspect, not the memory" : "");
+            (of_one_sm && !kept_wrong ? ", so that SM or its path is suspect, not the memory" : "");
   else if (sms.size() == 1)
     text += "; read by SM " + std::to_string(*sms.begin());
   else
     text += "; read by " + std::to_string(sms.size()) + " SMs";
   if (read_again > 0) {
-    if (same == read_again)
-      text += "; read again, the same: the memory cell";
+    if (kept_wrong)
+      text += std::string("; read again, the same: the memory cell") +
+              (of_one_sm ? ", or what that SM wrote" : "");
     else if (mended == read_again)
       text += "; read again, correct: the path or a transient fault, not the cell";
     else

@@ -19,11 +19,6 @@ std::vector<Finding> judge_rates(const RateRule& rule, std::span<const NamedValu
     usual = rule.less_is_better ? std::ranges::min(known) : std::ranges::max(known);
   else if (known.size() > 2)
     usual = median_of(known);
-  if (rule.of_pairs && known.size() > 2) {
-    std::ranges::sort(known);
-    const double best = known[known.size() - 1 - known.size() / 10];
-    if (best > 1.5 * *usual) usual = best;
-  }
 
   const auto text = [&](double value) { return fixed(value, rule.decimals) + " " + rule.unit; };
   const std::string worse = rule.less_is_better ? " over" : " under";

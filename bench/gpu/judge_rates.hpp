@@ -18,9 +18,6 @@ struct RateRule {
   std::optional<double> bound;
   double spread = 0.02;  // from the median, to the worse side
   bool less_is_better = false;
-  // Of pairs: one bad end makes many of them slow, until most are. Where the best tenth is half as good again
-  // as the median, it is what is usual.
-  bool of_pairs = false;
   std::string source, remedy;
 };
 

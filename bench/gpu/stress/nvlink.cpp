@@ -38,7 +38,6 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& 
       .decimals = 0,
       .bound = bound,
       .spread = node.expected().nvlink_spread,
-      .of_pairs = true,
       .source = "256 MiB from GPU to GPU",
       .remedy =
           "nvidia-smi nvlink -s and -e on both; systemctl status nvidia-fabricmanager; dmesg | grep -i xid"};
@@ -107,18 +106,25 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& 
       for (std::size_t gpu = 0; gpu < n; ++gpu)
         if (counted[gpu].second > pairs_with_one) blamed[gpu] = true, blame_for(gpu, counted[gpu]);
     } else {
-      // The worst first: of what is then left a healthy one next to it has nothing slow.
+      // The worst first, all that are equally bad at once: of what is then left a healthy one next to them
+      // has nothing slow.
       for (;;) {
-        std::optional<std::size_t> worst;
+        std::vector<std::size_t> worst;
         std::pair<std::size_t, std::size_t> most{0, 1};
         for (std::size_t gpu = 0; gpu < n; ++gpu) {
           const auto [slow, all] = pairs_of(gpu);
-          if (blamed[gpu] || all <= pairs_with_one || 2 * slow <= all) continue;
-          if (!worst || slow * most.second > most.first * all) worst = gpu, most = {slow, all};
+          if (blamed[gpu] || all <= pairs_with_one || 2 * slow <= all ||
+              slow * most.second < most.first * all)
+            continue;
+          if (slow * most.second > most.first * all) worst.clear();
+          worst.push_back(gpu), most = {slow, all};
         }
-        if (!worst) break;
-        blame_for(*worst, most);
-        blamed[*worst] = true;
+        if (worst.empty()) break;
+        std::vector<std::pair<std::size_t, std::size_t>> counted;
+        for (const std::size_t gpu : worst)
+          counted.push_back(pairs_of(gpu));
+        for (std::size_t i = 0; i < worst.size(); ++i)
+          blame_for(worst[i], counted[i]), blamed[worst[i]] = true;
       }
     }
     // Likewise one that is slow in a single direction, towards all that are not blamed themselves.

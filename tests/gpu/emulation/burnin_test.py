@@ -107,7 +107,7 @@ class Burnin(Case):
 
     def test_of_two_that_copy_the_one_that_hangs_is_named_within_its_deadline(self):
         path = self.path("report.json")
-        done = gpu("nvlink", "-T", "12s", "--output", path, fault="hang:gpu=1,after=5", gpus=2)
+        done = gpu("nvlink", "--full", "-T", "12s", "--output", path, fault="hang:gpu=1,after=5", gpus=2)
         self.assertEqual(done.code, 1, done)
         self.assertEqual({one["subject"][:5]: one["status"] for one in report(path)["findings"] if one["check"] == "burnin.device"},
                          {"GPU 0": "unknown", "GPU 1": "fail"})
@@ -119,7 +119,8 @@ class Burnin(Case):
             failed = {one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device" and one["status"] == "fail"}
             self.assertEqual(failed, {"GPU 1"}, done)
         done = gpu("atomics", "-T", "1s", "--output", "/dev/full", fault="hang:gpu=0,after=5", gpus=1)
-        self.assertEqual(done.code, 3, done)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("/dev/full", done.err)
         self.assertNotIn("emulation:", done.err)
 
     def test_of_two_that_copy_the_one_whose_kernels_hang_is_named(self):
@@ -127,7 +128,7 @@ class Burnin(Case):
         path = self.path("report.json")
         for gpus, bad, after in ((2, 1, 3), (2, 0, 4), (2, 1, 6), (2, 1, 8), (3, 0, 6), (3, 1, 6)):
             with self.subTest(gpus=gpus, bad=bad, after=after):
-                done = gpu("nvlink", "-T", "1s", "--output", path, fault=f"sms-hang:gpu={bad},after={after}", gpus=gpus)
+                done = gpu("nvlink", "--full", "-T", "1s", "--output", path, fault=f"sms-hang:gpu={bad},after={after}", gpus=gpus)
                 self.assertEqual(done.code, 1, done)
                 failed = {one["subject"][:5] for one in report(path)["findings"] if one["check"] == "burnin.device" and one["status"] == "fail"}
                 self.assertEqual(failed, {f"GPU {bad}"}, report(path)["findings"])
@@ -139,7 +140,7 @@ class Burnin(Case):
                 f"sms-hang:gpu=0,after={n};sms-hang:gpu=1,after={n}" for n in (45, 60, 70)]:
             with self.subTest(fault=fault):
                 for _ in range(8):
-                    done = gpu("nvlink", "-T", "1s", "--output", path, fault=fault, gpus=2)
+                    done = gpu("nvlink", "--full", "-T", "1s", "--output", path, fault=fault, gpus=2)
                     if done.code != 0:  # beside other work the time may be over before either has come to its fault
                         break
                 self.assertEqual(done.code, 1, done)
@@ -225,6 +226,19 @@ class Burnin(Case):
         self.assertEqual((done.code, report(path)["verdict"]["decision"]), (1, "fail"), done)
         self.assertIn("/nonexistent/t.json", done.err)
         self.assertEqual(gpu("memory", "--write-telemetry", "/nonexistent/t.json").code, 3)
+
+    def test_what_was_found_is_told_though_the_report_cannot_be_written(self):
+        done = gpu("memory", "--output", "/dev/full", fault="stuck:gpu=1,byte=80003,bit=5", gpus=2)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("stuck at 1", done.out)
+        self.assertIn("/dev/full", done.err)
+        self.assertEqual(gpu("memory", "--output", "/dev/full").code, 3)
+        with open("/dev/full", "w") as full:
+            shown = subprocess.run([*PROGRAM, "gpu", "memory", "--policy", POLICY, "--format", "json"], stdout=full, stderr=subprocess.PIPE, env=clean_environment())
+        self.assertEqual(shown.returncode, 3, shown)
+
+    def test_a_gpu_that_is_not_there_is_a_mistake_of_who_asks(self):
+        self.assertEqual(gpu("memory", "--inject", "memory:gpu=9,word=5,bit=3").code, 64)
 
     def test_what_was_found_stands_though_nvml_hangs(self):
         path = self.path("hung.json")

@@ -206,6 +206,14 @@ TEST(Localise, WhatOneSmFlipsInManyWordsIsThatSms) {
                                    Not(HasSubstr("address bit"))));
 }
 
+// A block of threads sweeps neighbours: that one SM read them all is no sign against it.
+TEST(Localise, NeighboursReadByOneSmAccuseNoSm) {
+  memory::ErrorLog log;
+  for (std::uint64_t i = 4096; i < 4099; ++i)
+    memory::add(log, error_at(i, 32, 8));
+  EXPECT_THAT(localise(log), AllOf(HasSubstr("all read by SM 8"), Not(HasSubstr("suspect"))));
+}
+
 TEST(Localise, WordsOfOneChannelShowInTheirAddresses) {
   memory::ErrorLog log;
   for (std::uint64_t i = 0; i < 64; ++i)
