@@ -14,7 +14,6 @@ namespace mlc {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 Finding finding(const std::string& check, Status status, const std::string& depends_on = {},
                 const std::string& subject = "node") {
