@@ -2,6 +2,7 @@
 #include <array>
 
 #include "bench/gpu/burnin.hpp"
+#include "bench/gpu/judge_pairs.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -18,21 +19,26 @@ constexpr std::array<Mover, 3> movers{{{PeerKind::copy_engine, copy_engine_pairs
 
 using sizes::copied;
 
-// The GPU that most of the slow pairs have in common, as one finding; pairs of healthy GPUs, as one each.
-void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& reached,
-                 const std::vector<std::optional<double>>& rates, std::optional<double> bound) {
+void judge(Burnin& node, std::string_view mover, const std::vector<bool>& reached,
+           const std::vector<std::optional<double>>& values, std::optional<double> bound) {
   auto& cards = node.cards();
-  const std::size_t n = cards.size();
-  const auto measured = [&](std::size_t from, std::size_t to) {
-    return from != to && reached[from * n + to] && !cards[from].lost && !cards[to].lost;
-  };
-  std::vector<NamedValue> pairs;
-  for (std::size_t from = 0; from < n; ++from)
-    for (std::size_t to = 0; to < n; ++to)
-      if (measured(from, to))
-        pairs.push_back({cards[from].subject + " to " + cards[to].subject, rates[from * n + to]});
-  if (pairs.empty()) return;
-  RateRule rule{
+  PairRates rates{.subjects = {}, .asked = reached, .values = values};
+  Matrix matrix{.kind = "gpu_pair",
+                .title = "GPU to GPU, " + std::string(mover),
+                .by = std::string(mover),
+                .unit = "gb_s",
+                .rows = {},
+                .columns = {},
+                .values = values,
+                .culprits = {}};
+  for (std::size_t from = 0; from < cards.size(); ++from) {
+    rates.subjects.push_back(cards[from].subject);
+    matrix.rows.push_back("GPU " + std::to_string(cards[from].device->identity().index));
+    for (std::size_t to = 0; to < cards.size(); ++to)
+      if (cards[from].lost || cards[to].lost) rates.asked[from * cards.size() + to] = false;
+  }
+  matrix.columns = matrix.rows;
+  const RateRule rule{
       .check = "burnin.nvlink-" + std::string(mover),
       .unit = "GB/s",
       .decimals = 0,
@@ -41,127 +47,10 @@ void judge_pairs(Burnin& node, std::string_view mover, const std::vector<bool>& 
       .source = "256 MiB from GPU to GPU",
       .remedy =
           "nvidia-smi nvlink -s and -e on both; systemctl status nvidia-fabricmanager; dmesg | grep -i xid"};
-  auto findings = judge_rates(rule, pairs);
-  const auto bad = std::ranges::count(findings, Status::fail, &Finding::status);
-  Matrix matrix{.kind = "gpu_pair",
-                .title = "GPU to GPU, " + std::string(mover),
-                .by = std::string(mover),
-                .unit = "gb_s",
-                .rows = {},
-                .columns = {},
-                .values = rates,
-                .culprits = {}};
-  for (const auto& card : cards) {
-    matrix.rows.push_back("GPU " + std::to_string(card.device->identity().index));
-    matrix.columns.push_back(matrix.rows.back());
-  }
-  if (bad == 0) {
-    double slowest = 1e300, fastest = 0;
-    for (const auto& pair : pairs)
-      if (pair.value) slowest = std::min(slowest, *pair.value), fastest = std::max(fastest, *pair.value);
-    Finding all = findings.front();
-    const bool all_measured =
-        std::ranges::all_of(findings, [](const Finding& f) { return f.status == Status::pass; });
-    all.subject = "node";
-    all.status = all_measured ? Status::pass : Status::unknown;
-    all.observed = std::to_string(pairs.size()) + " ordered pairs, " + fixed(slowest, 0) + " to " +
-                   fixed(fastest, 0) + " GB/s";
-    if (all_measured) all.remedy.clear();
-    node.add(std::move(all));
-  } else {
-    // A GPU most of whose pairs are slow is the cause; its pairs then need no findings of their own.
-    std::vector<bool> blamed(n, false);
-    std::size_t at = 0;
-    std::vector<Status> status(n * n, Status::skip);
-    for (std::size_t from = 0; from < n; ++from)
-      for (std::size_t to = 0; to < n; ++to)
-        if (measured(from, to)) status[from * n + to] = findings[at++].status;
-    // Slow ones and all of a GPU's pairs, but for those that another one is blamed for.
-    const auto pairs_of = [&](std::size_t gpu) {
-      std::pair<std::size_t, std::size_t> slow_of_all{};
-      for (std::size_t other = 0; other < n; ++other)
-        for (const std::size_t cell : {gpu * n + other, other * n + gpu})
-          if (status[cell] != Status::skip && !blamed[other])
-            ++slow_of_all.second, slow_of_all.first += status[cell] == Status::fail;
-      return slow_of_all;
-    };
-    const auto blame_for = [&](std::size_t gpu, std::pair<std::size_t, std::size_t> slow_of_all) {
-      const std::string which = std::to_string(slow_of_all.first) + " of its " +
-                                std::to_string(slow_of_all.second) + " pairs are slow";
-      matrix.culprits.push_back({gpu, gpu, true, true, which});
-      Finding one = findings.front();
-      one.subject = cards[gpu].subject;
-      one.status = Status::fail;
-      one.observed = which + " or below the bound";
-      one.remedy = rule.remedy + "; this GPU or its links are at fault";
-      node.add(std::move(one));
-    };
-    // With one peer alone nobody can tell which of the two it is: a GPU needs more pairs than those.
-    constexpr std::size_t pairs_with_one = 2;
-    if (static_cast<std::size_t>(bad) == pairs.size()) {
-      // All of all: nobody is less at fault than another.
-      std::vector<std::pair<std::size_t, std::size_t>> counted(n);
-      for (std::size_t gpu = 0; gpu < n; ++gpu)
-        counted[gpu] = pairs_of(gpu);
-      for (std::size_t gpu = 0; gpu < n; ++gpu)
-        if (counted[gpu].second > pairs_with_one) blamed[gpu] = true, blame_for(gpu, counted[gpu]);
-    } else {
-      // The worst first, all that are equally bad at once: of what is then left a healthy one next to them
-      // has nothing slow.
-      for (;;) {
-        std::vector<std::size_t> worst;
-        std::pair<std::size_t, std::size_t> most{0, 1};
-        for (std::size_t gpu = 0; gpu < n; ++gpu) {
-          const auto [slow, all] = pairs_of(gpu);
-          if (blamed[gpu] || all <= pairs_with_one || 2 * slow <= all ||
-              slow * most.second < most.first * all)
-            continue;
-          if (slow * most.second > most.first * all) worst.clear();
-          worst.push_back(gpu), most = {slow, all};
-        }
-        if (worst.empty()) break;
-        std::vector<std::pair<std::size_t, std::size_t>> counted;
-        for (const std::size_t gpu : worst)
-          counted.push_back(pairs_of(gpu));
-        for (std::size_t i = 0; i < worst.size(); ++i)
-          blame_for(worst[i], counted[i]), blamed[worst[i]] = true;
-      }
-    }
-    // Likewise one that is slow in a single direction, towards all that are not blamed themselves.
-    std::vector<bool> sender(n, false), receiver(n, false);
-    const auto one_way = [&](std::size_t gpu, bool sends) {
-      std::size_t slow = 0, all = 0;
-      for (std::size_t other = 0; other < n; ++other) {
-        const Status said = sends ? status[gpu * n + other] : status[other * n + gpu];
-        if (said == Status::skip || blamed[other] || (!sends && sender[other])) continue;
-        ++all, slow += said == Status::fail;
-      }
-      if (blamed[gpu] || slow < 2 || slow < all) return false;
-      const std::string which =
-          "all " + std::to_string(slow) + " pairs that it " + (sends ? "sends to" : "receives from");
-      matrix.culprits.push_back({gpu, gpu, sends, !sends, which + " are slow"});
-      Finding one = findings.front();
-      one.subject = cards[gpu].subject, one.status = Status::fail;
-      one.observed = which + " are slow or below the bound, the other direction is not";
-      one.remedy = rule.remedy + "; this GPU or its links are at fault";
-      node.add(std::move(one));
-      return true;
-    };
-    for (std::size_t gpu = 0; gpu < n; ++gpu)
-      sender[gpu] = one_way(gpu, true);
-    for (std::size_t gpu = 0; gpu < n; ++gpu)
-      receiver[gpu] = one_way(gpu, false);
-    at = 0;
-    for (std::size_t from = 0; from < n; ++from)
-      for (std::size_t to = 0; to < n; ++to) {
-        if (status[from * n + to] == Status::skip) continue;
-        const Finding& finding = findings[at++];
-        if (finding.status == Status::pass || blamed[from] || blamed[to] || sender[from] || receiver[to])
-          continue;
-        matrix.culprits.push_back({from, to, false, false, finding.observed});
-        node.add(finding);
-      }
-  }
+  auto judged = judge_pairs(rule, rates);
+  if (judged.findings.empty()) return;
+  matrix.culprits = std::move(judged.culprits);
+  node.add(std::move(judged.findings));
   node.add(std::move(matrix));
 }
 
@@ -312,8 +201,8 @@ void run(Burnin& node, double seconds) {
       else
         node.each(send);
     }
-    judge_pairs(node, name, reached, rates,
-                kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
+    judge(node, name, reached, rates,
+          kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
     if (node.now() > until) break;
   }
   judge_data(node, wrong);

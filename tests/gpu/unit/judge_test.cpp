@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <functional>
 
 #include "bench/gpu/judge_memory.hpp"
+#include "bench/gpu/judge_pairs.hpp"
 #include "bench/gpu/judge_rates.hpp"
 #include "bench/gpu/judge_tiles.hpp"
 
@@ -10,8 +12,10 @@ namespace mlc {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 std::vector<Status> judged(const RateRule& rule, const std::vector<std::optional<double>>& values) {
@@ -51,6 +55,84 @@ TEST(JudgeRates, LatenciesAreJudgedUpwards) {
   const RateRule rule{.check = "burnin.x", .unit = "µs", .bound = 12, .spread = 0.5, .less_is_better = true};
   EXPECT_EQ(judged(rule, {8, 8, 8, 13}), (std::vector{pass, pass, pass, fail}));
   EXPECT_EQ(judged(rule, {2, 2, 2, 4}), (std::vector{pass, pass, pass, fail}));
+}
+
+// Of n GPUs; a rate of zero: the pair does not reach each other.
+PairJudgement of_pairs(std::size_t n, const std::function<double(std::size_t, std::size_t)>& rate,
+                       std::optional<double> bound = std::nullopt) {
+  PairRates rates;
+  for (std::size_t gpu = 0; gpu < n; ++gpu)
+    rates.subjects.push_back("GPU " + std::to_string(gpu));
+  for (std::size_t cell = 0; cell < n * n; ++cell) {
+    const double value = cell / n == cell % n ? 0 : rate(cell / n, cell % n);
+    rates.asked.push_back(value > 0);
+    rates.values.emplace_back(value);
+  }
+  return judge_pairs({.check = "burnin.nvlink-x", .unit = "GB/s", .bound = bound, .spread = .02}, rates);
+}
+
+std::vector<std::string> named(const PairJudgement& judgement) {
+  std::vector<std::string> subjects;
+  for (const auto& finding : judgement.findings)
+    if (finding.status == Status::fail) subjects.push_back(finding.subject);
+  return subjects;
+}
+
+// Four GPUs in two bridged pairs, the rest over PCIe: nobody is worse than another.
+TEST(JudgePairs, TwoKindsOfLinkAreNoFault) {
+  const auto bridged = [](std::size_t from, std::size_t to) { return from / 2 == to / 2 ? 100. : 12.; };
+  const auto judgement = of_pairs(4, bridged);
+  EXPECT_THAT(named(judgement), IsEmpty());
+  EXPECT_THAT(judgement.findings.at(0).observed, HasSubstr("12 ordered pairs, 12 to 100"));
+  // Where a bound asks for the bridge of every pair, all of them are equally short of it.
+  EXPECT_THAT(named(of_pairs(4, bridged, 50)), ElementsAre("GPU 0", "GPU 1", "GPU 2", "GPU 3"));
+}
+
+// With one peer alone nobody can tell which of the two it is.
+TEST(JudgePairs, OfTwoThatHaveNoOtherPeerThePairIsNamed) {
+  EXPECT_THAT(named(of_pairs(8,
+                             [](std::size_t from, std::size_t to) {
+                               return from / 2 != to / 2 ? 0. : from / 2 == 0 ? 20. : 100.;
+                             })),
+              ElementsAre("GPU 0 to GPU 1", "GPU 1 to GPU 0"));
+}
+
+// Half of the GPUs are bad: the other half has more slow pairs than fast ones, and is not to blame.
+TEST(JudgePairs, TheHealthyBesideManyBadOnesAreNotBlamed) {
+  EXPECT_THAT(named(of_pairs(
+                  4, [](auto from, auto to) { return from > 1 || to > 1 ? 20. : 100.; }, 50.)),
+              ElementsAre("GPU 2", "GPU 3"));
+  EXPECT_THAT(named(of_pairs(
+                  8, [](auto from, auto to) { return from > 3 || to > 3 ? 20. : 100.; }, 50.)),
+              ElementsAre("GPU 4", "GPU 5", "GPU 6", "GPU 7"));
+}
+
+TEST(JudgePairs, WhereAllAreSlowAllAreNamed) {
+  EXPECT_THAT(named(of_pairs(
+                  3, [](auto, auto) { return 20.; }, 50.)),
+              ElementsAre("GPU 0", "GPU 1", "GPU 2"));
+}
+
+TEST(JudgePairs, OneWayOrBothOrOnePair) {
+  EXPECT_THAT(named(of_pairs(8, [](auto from, auto to) { return from == 3 || to == 3 ? 20. : 100.; })),
+              ElementsAre("GPU 3"));
+  EXPECT_THAT(named(of_pairs(8, [](auto from, auto) { return from == 3 ? 20. : 100.; })),
+              ElementsAre("GPU 3"));
+  EXPECT_THAT(named(of_pairs(8, [](auto from, auto to) { return from == 3 && to == 5 ? 20. : 100.; })),
+              ElementsAre("GPU 3 to GPU 5"));
+  const auto culprits = of_pairs(8, [](auto, auto to) { return to == 2 ? 20. : 100.; }).culprits;
+  ASSERT_EQ(culprits.size(), 1u);
+  EXPECT_EQ(culprits[0].column, 2u);
+  EXPECT_TRUE(culprits[0].whole_column && !culprits[0].whole_row);
+}
+
+TEST(JudgePairs, NothingMeasuredIsNeverAPass) {
+  PairRates rates{.subjects = {"a", "b"}, .asked = {false, true, true, false}, .values = {{}, {}, {}, {}}};
+  const auto judgement = judge_pairs({.check = "burnin.nvlink-x", .unit = "GB/s"}, rates);
+  EXPECT_EQ(judgement.findings.at(0).status, Status::unknown);
+  EXPECT_THAT(judgement.findings.at(0).observed, HasSubstr("none measured"));
+  rates.asked.assign(4, false);
+  EXPECT_THAT(judge_pairs({.check = "x"}, rates).findings, IsEmpty());
 }
 
 tile::Digest golden(const tile::Spec& spec, int repeat) {
