@@ -131,7 +131,11 @@ class Fabric:
             self.slow_end(node, rail, share)
 
     def slow_uplink(self, group, rail, spine, mbit):
+        """One of a leaf's ways to the spines, upwards; full_uplink heals it."""
         batch(self.leaf(group, rail), "tc", [f"qdisc add dev up{spine} root tbf rate {mbit}mbit burst 6k limit 60k"])
+
+    def full_uplink(self, group, rail, spine):
+        batch(self.leaf(group, rail), "tc", [f"qdisc del dev up{spine} root"])
 
     def lossy(self, node, rail, share, receiving=False):
         chain, way = ("INPUT", "-i") if receiving else ("OUTPUT", "-o")

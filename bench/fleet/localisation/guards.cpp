@@ -11,8 +11,7 @@ namespace mlc::fleet {
 
 namespace {
 
-// Of medians of a few flows over TCP; in the fabric that is simulated they differ by .02.
-constexpr double same_deficit = .05;
+constexpr double same_deficit = .02;
 constexpr std::size_t least_group = 6;
 constexpr int nodes_a_group_member = 64;
 constexpr double slow_windows_share = .05;
