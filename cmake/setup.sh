@@ -164,7 +164,7 @@ need_lab_kernel() {
 
 # What reads our metrics in the tests, unpacked and not installed: a server that Debian starts at once is not wanted here.
 need_prometheus() {
-  local packages=(prometheus prometheus-node-exporter) work
+  local packages=(prometheus prometheus-node-exporter) package work
   [ ! -x .monitoring/promtool ] || return 0
   { command -v promtool && command -v prometheus-node-exporter; } >/dev/null && return 0
   command -v apt-get >/dev/null || { say "the tests of the metrics will be skipped: no apt-get to bring ${packages[*]}"; return 0; }

@@ -311,8 +311,10 @@ void write_flows(HtmlWriter& html, const FleetPlace& place) {
 void write_evidence(HtmlWriter& html, const FleetFigures& fleet) {
   for (const auto& place : fleet.places) {
     if (place.evidence_for.empty() && place.evidence_against.empty()) continue;
-    html.open("details").leaf("summary", "Evidence: " + place.where + ", " + place.standing + ", " +
-                                             fixed(place.margin, 1) + " nats over any other cause");
+    html.open("details").leaf(
+        "summary",
+        "Evidence: " + place.where + ", " + place.standing +
+            (place.margin > 0 ? ", " + fixed(place.margin, 1) + " nats over any other cause" : ""));
     if (!place.rivals.empty()) html.leaf("p", "It could also be: " + join(place.rivals, "; ") + ".");
     write_flows(html, place);
     html.close();

@@ -236,6 +236,8 @@ class Samples {
   void sample(Labels labels, double value) {
     labels.emplace_back("run", kind_);
     const std::string name = family_ + labels_text(labels);
+    // Two findings of one subject are one sample: a second one of the name would make the whole file be
+    // refused.
     if (!seen_.insert(name).second) return;
     text_ += head_ + name + " " + shortest(value) + "\n";
     head_.clear();

@@ -228,6 +228,7 @@ class AsRendered(ClusterCase):
             seen += files[file]
         self.assertEqual(set(files), {f"mlc-bench-{k}.prom" for k in ("burnin", "health", "passive")})
         self.assertEqual([s for s in seen if seen.count(s) > 1], [])
+        self.assertLess(len(seen), 1000, "docs/metrics.md says how many series a node is")
         self.assertTrue(any('stage="allreduce",launch="3"' in s for s in files["mlc-bench-burnin.prom"]))
 
     def test_a_look_without_load_extends_and_doubts(self):
