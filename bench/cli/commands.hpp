@@ -21,6 +21,7 @@ void add_rdma_command(CLI::App& program, Invocation& invocation);
 void add_fleet_command(CLI::App& program, Invocation& invocation);
 void add_list_command(CLI::App& program, Invocation& invocation);
 void add_explain_command(CLI::App& program, Invocation& invocation);
+void add_policy_command(CLI::App& program, Invocation& invocation);
 void add_validate_command(CLI::App& program, Invocation& invocation);
 void add_capture_command(CLI::App& program, Invocation& invocation);
 void add_report_command(CLI::App& program, Invocation& invocation);

@@ -60,6 +60,7 @@ void describe_program(CLI::App& program, Invocation& invocation) {
   add_fleet_command(program, invocation);
   add_list_command(program, invocation);
   add_explain_command(program, invocation);
+  add_policy_command(program, invocation);
   add_validate_command(program, invocation);
   add_capture_command(program, invocation);
   add_report_command(program, invocation);

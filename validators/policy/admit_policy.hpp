@@ -23,6 +23,7 @@ struct Quarantine {
   double share_per_hour = 0.1;  // of the nodes that `fleet` selects, rounded down, and one at least
   std::string ledger_namespace = "mlc-bench",
               ledger = "mlc-bench-quarantine";  // the ConfigMap that counts them
+  bool operator==(const Quarantine&) const = default;
 };
 
 // A node that reached this on the named collective is of this tier; the first that holds counts.
@@ -30,6 +31,7 @@ struct Tier {
   std::string name, collective;
   std::uint64_t bytes = 0;
   double busbw_gb_s = 0;  // at least, of the median
+  bool operator==(const Tier&) const = default;
 };
 
 struct AdmitPolicy {
@@ -45,6 +47,7 @@ struct AdmitPolicy {
   // wrote to or the kubelet registered for it; so control planes do not count.
   std::string fleet = "mlc-bench.io/admission";
   std::vector<Tier> tiers;
+  bool operator==(const AdmitPolicy&) const = default;
 };
 
 // Throws PolicyError.

@@ -24,6 +24,7 @@ struct BurninStage {
 struct BurninPlan {
   double budget_s = 3600;  // a stage is not begun unless its whole limit fits
   std::vector<BurninStage> stages;
+  bool operator==(const BurninPlan&) const = default;
 };
 
 // Throws PolicyError.

@@ -19,6 +19,7 @@ struct DispatchPolicy {
   double passive_every_s = 43200;  // every node for the passive look
   std::string job_namespace = "mlc-bench";
   std::string queue;  // of Kueue, for its label; none: the scheduler alone
+  bool operator==(const DispatchPolicy&) const = default;
 };
 
 // Throws PolicyError.

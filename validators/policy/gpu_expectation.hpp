@@ -38,6 +38,7 @@ struct GpuExpectation {
   double launch_spread = 0.5;       // above the node's median, at most
 
   double throttled = 0.01;  // share of the time under heat or a power brake; more fails, less warns
+  bool operator==(const GpuExpectation&) const = default;
 };
 
 GpuExpectation read_gpu_expectation(YamlMap map);  // throws PolicyError

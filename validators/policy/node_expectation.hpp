@@ -22,6 +22,7 @@ struct RailExpectation {
   std::optional<IpAddress> gateway;    // next hop to the destinations; empty: on link
   std::vector<IpPrefix> destinations;  // what must be reached through this rail besides its own prefix
   bool first_is_gateway = false;  // the gateway is the first address of the node's own subnet on this rail
+  bool operator==(const RailExpectation&) const = default;
 };
 
 struct NodeExpectation {
@@ -105,6 +106,7 @@ struct NodeExpectation {
   std::set<std::string> skip_in_pod, skip_on_host;  // nor these, there: what cannot be seen from that side
   double deadline_s = 5;
   std::map<std::string, double> deadlines_s;  // per check
+  bool operator==(const NodeExpectation&) const = default;
 };
 
 // Is anything asked, or only said how?

@@ -132,8 +132,8 @@ Threshold read_threshold(YamlMap map, const std::optional<Target>& target) {
 
 }  // namespace
 
-Policy read_policy(const std::string& content, const std::string& file) {
-  YamlMap map = parse_yaml(content, file);
+Policy read_policy(const std::string& content, const std::string& file, std::vector<AskedKey>* asked) {
+  YamlMap map = parse_yaml(content, file, asked);
   Policy policy;
   policy.name = map.text("policy");
   policy.about = map.text_if("about").value_or("");

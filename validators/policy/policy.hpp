@@ -29,6 +29,7 @@ struct Target {
   // Ethernet 14, IPv4 20, UDP 8, BTH 12, ICRC 4, FCS 4), so 98.04 % at MTU 4096.
   double ceiling_gb_s() const { return gb_s() * mtu / (mtu + 82); }
   double rail_ceiling_gbit_s() const { return rail_gbit_s * mtu / (mtu + 82); }
+  bool operator==(const Target&) const = default;
 };
 
 // Error rates of one verdict and the budget to reach it (bench/stats/judging.hpp).
@@ -39,6 +40,7 @@ struct Confidence {
   double batch_s = 0.02;       // one scored batch lasts at least this long
   double observe_s = 30;       // for admission nothing is concluded on less: heat takes its time
   double stall_s = 0.5;        // nor passes where one iteration exceeds the median by more than this
+  bool operator==(const Confidence&) const = default;
 };
 
 // "This collective, at these sizes, on this many nodes, must reach this." Empty fields match anything.
@@ -51,6 +53,7 @@ struct Threshold {
   std::optional<double> busbw_gb_s;                 // at least
   std::optional<double> time_us;                    // median at most
   std::string asked;                                // as written: "92 % of target"
+  bool operator==(const Threshold&) const = default;
 };
 
 struct Policy {
@@ -74,8 +77,9 @@ struct Policy {
   std::optional<RdmaExpectation> rdma;  // what `mlc-bench rdma` must find between two nodes
 };
 
-// Throws PolicyError. `file` is for messages only.
-Policy read_policy(const std::string& content, const std::string& file);
+// Throws PolicyError. `file` is for messages only. `asked`: what the readers asked the text for.
+Policy read_policy(const std::string& content, const std::string& file,
+                   std::vector<AskedKey>* asked = nullptr);
 
 // NAME of a built-in policy, or a path. Throws PolicyError: not found (with the names there are), not
 // readable, not a regular file, over 1 MiB, or malformed.

@@ -32,6 +32,7 @@ struct RailSelector {
 struct RailSelectors {
   std::vector<RailSelector> each;  // one a rail; or one for all
   bool of_all = false;
+  bool operator==(const RailSelectors&) const = default;
 };
 
 // The key `select` of `rails`; empty where it is not given. Throws PolicyError.

@@ -19,6 +19,7 @@ struct RdmaExpectation {
   std::optional<double> latency_us;         // p50 of --latency, at most
   std::uint64_t from_size = 64 << 10;       // bytes: smaller messages are shown and not judged
   int retests = 1;                          // of what came out bad, before it is called bad
+  bool operator==(const RdmaExpectation&) const = default;
 };
 
 // `has_target`: whether the policy has the target that a share of the ceiling needs. Throws PolicyError.

@@ -55,16 +55,24 @@ void reject_at(const std::string& file, const YAML::Node& node, const std::strin
                     message);
 }
 
-YamlMap parse_yaml(const std::string& content, const std::string& file) {
+YamlMap parse_yaml(const std::string& content, const std::string& file, std::vector<AskedKey>* asked) {
   try {
-    return YamlMap(yaml_document(content), file);
+    return YamlMap(yaml_document(content), file, asked, "");
   } catch (const YamlError& error) {
     throw PolicyError(file + ":" + (error.line > 0 ? std::to_string(error.line) : "?") + ": " + error.what());
   }
 }
 
-YamlMap::YamlMap(YAML::Node node, std::string file) : node_(std::move(node)), file_(std::move(file)) {
+YamlMap::YamlMap(YAML::Node node, std::string file)
+    : YamlMap(std::move(node), std::move(file), nullptr, "") {}
+
+YamlMap::YamlMap(YAML::Node node, std::string file, std::vector<AskedKey>* asked, std::string path)
+    : node_(std::move(node)), file_(std::move(file)), noted_(asked), path_(std::move(path)) {
   if (!node_.IsMap()) reject_at(file_, node_, "expected a mapping of keys to values");
+}
+
+void YamlMap::note(std::string_view key, AskedKey::Kind kind, double least, double most) {
+  if (noted_ != nullptr) noted_->push_back({path_ + std::string(key), kind, least, most});
 }
 
 void YamlMap::reject(std::string_view key, const std::string& message) const {
@@ -91,6 +99,7 @@ std::string YamlMap::text(std::string_view key) {
 }
 
 std::optional<std::string> YamlMap::text_if(std::string_view key) {
+  note(key, AskedKey::Kind::text);
   auto value = scalar(key);
   if (!value) return std::nullopt;
   reject_blank(key, *value);
@@ -112,6 +121,7 @@ YAML::Node YamlMap::unquoted(std::string_view key, const YAML::Node& value) cons
 }
 
 std::optional<std::int64_t> YamlMap::integer_if(std::string_view key, std::int64_t least, std::int64_t most) {
+  note(key, AskedKey::Kind::whole_number, static_cast<double>(least), static_cast<double>(most));
   auto value = scalar(key);
   if (!value) return std::nullopt;
   const auto number = core_integer(unquoted(key, *value).Scalar());
@@ -125,6 +135,7 @@ std::optional<std::int64_t> YamlMap::integer_if(std::string_view key, std::int64
 }
 
 std::optional<double> YamlMap::number_if(std::string_view key, double least, double most) {
+  note(key, AskedKey::Kind::number, least, most);
   auto value = scalar(key);
   if (!value) return std::nullopt;
   const auto number = core_number(unquoted(key, *value).Scalar());
@@ -137,6 +148,7 @@ std::optional<double> YamlMap::number_if(std::string_view key, double least, dou
 }
 
 std::optional<bool> YamlMap::boolean_if(std::string_view key) {
+  note(key, AskedKey::Kind::boolean);
   auto value = scalar(key);
   if (!value) return std::nullopt;
   const auto answer = core_boolean(unquoted(key, *value).Scalar());
@@ -146,6 +158,7 @@ std::optional<bool> YamlMap::boolean_if(std::string_view key) {
 }
 
 std::vector<std::string> YamlMap::texts_if(std::string_view key) {
+  note(key, AskedKey::Kind::texts);
   if (!has(key)) return {};
   const YAML::Node list = node_[std::string(key)];
   if (!list.IsSequence()) reject(key, "'" + std::string(key) + "' must be a list");
@@ -159,21 +172,24 @@ std::vector<std::string> YamlMap::texts_if(std::string_view key) {
 }
 
 std::optional<YamlMap> YamlMap::map_if(std::string_view key) {
+  note(key, AskedKey::Kind::mapping);
   if (!has(key)) return std::nullopt;
-  return YamlMap(node_[std::string(key)], file_);
+  return YamlMap(node_[std::string(key)], file_, noted_, path_ + std::string(key) + ".");
 }
 
 std::vector<YamlMap> YamlMap::maps_if(std::string_view key) {
+  note(key, AskedKey::Kind::mappings);
   if (!has(key)) return {};
   const YAML::Node list = node_[std::string(key)];
   if (!list.IsSequence()) reject(key, "'" + std::string(key) + "' must be a list");
   std::vector<YamlMap> maps;
   for (const auto& item : list)
-    maps.emplace_back(item, file_);
+    maps.emplace_back(item, file_, noted_, path_ + std::string(key) + "[].");
   return maps;
 }
 
 std::vector<std::pair<std::string, YAML::Node>> YamlMap::entries() {
+  noted_ = nullptr;  // its keys are the writer's own
   std::vector<std::pair<std::string, YAML::Node>> all;
   for (const auto& entry : node_) {
     asked_.insert(entry.first.Scalar());

@@ -21,11 +21,21 @@ struct PolicyError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What a reader asked a mapping for.
+struct AskedKey {
+  enum class Kind { text, whole_number, number, boolean, texts, mapping, mappings };
+  std::string path;  // "node.rails.count"; of the entries of a list: "thresholds[].collective"
+  Kind kind = Kind::text;
+  double least = 0, most = 0;  // of numbers
+};
+
 // One mapping of a document. Keys asked for are remembered; finish() rejects the others and suggests the
 // nearest known key.
 class YamlMap {
  public:
   YamlMap(YAML::Node node, std::string file);
+  // Writes down in `asked`, which has to outlive it, what it is asked for; `path` ends in '.', or is empty.
+  YamlMap(YAML::Node node, std::string file, std::vector<AskedKey>* asked, std::string path);
 
   bool has(std::string_view key);
   std::string text(std::string_view key);  // required
@@ -45,16 +55,20 @@ class YamlMap {
   YAML::Node node() const { return node_; }
 
  private:
+  void note(std::string_view key, AskedKey::Kind kind, double least = 0, double most = 0);
   std::optional<YAML::Node> scalar(std::string_view key);
   YAML::Node unquoted(std::string_view key, const YAML::Node& value) const;
   void reject_blank(std::string_view key, const YAML::Node& value) const;
   YAML::Node node_;
   std::string file_;
   std::set<std::string, std::less<>> asked_;
+  std::vector<AskedKey>* noted_ = nullptr;
+  std::string path_;
 };
 
-// Parses a whole document; syntax errors become PolicyError with the line.
-YamlMap parse_yaml(const std::string& content, const std::string& file);
+// Parses a whole document; syntax errors become PolicyError with the line. `asked`: see YamlMap.
+YamlMap parse_yaml(const std::string& content, const std::string& file,
+                   std::vector<AskedKey>* asked = nullptr);
 
 // "FILE:LINE: MESSAGE" for a node.
 [[noreturn]] void reject_at(const std::string& file, const YAML::Node& node, const std::string& message);

@@ -1,0 +1,137 @@
+#include <array>
+
+#include "validators/policy/policy_keys.hpp"
+
+namespace mlc {
+
+std::span<const DescribedKey> node_keys() {
+  static constexpr auto keys = std::to_array<DescribedKey>({
+      {"node", "", "", "",
+       "what mlc-bench validate expects of a node; what is left out is judged by the node's own parts alone "
+       "(rails alike, a "
+       "link at its own maximum)"},
+      {"node.rails", "", "", "", "the NICs of the interconnect"},
+      {"node.rails.count", "", "", "1", "rails that a node has"},
+      {"node.rails.select", "", "", "",
+       "by what a rail is known: one mapping for all, or a list with one for each, in rail order; every key "
+       "that is given has "
+       "to fit, and of a list of values any will do"},
+      {"node.rails.select.pci", "patterns", "", "['0000:1a:00.0']",
+       "PCI address of the NIC; of a VF, that of its PF"},
+      {"node.rails.select.interface", "patterns", "", "[eth4, net1]", "name of the network interface"},
+      {"node.rails.select.device", "patterns", "", "mlx5_*", "name of the RDMA device"},
+      {"node.rails.select.vendor", "PCI IDs", "", "15b3", "as lspci -n shows it"},
+      {"node.rails.select.model", "PCI IDs", "", "1021", "as lspci -n shows it"},
+      {"node.rails.select.subnet", "prefixes", "", "10.10.0.0/16", "that an address of the rail is in"},
+      {"node.rails.select.numa", "NUMA nodes", "", "[0, 1]", "the NIC is on one of these"},
+      {"node.rails.select.near_gpu", "any, or numbers of GPUs", "", "any",
+       "the NIC shares a PCIe bridge with a GPU, or with one of these, counted in PCI order"},
+      {"node.rails.select.resource", "a name", "", "mlc.io/rail0",
+       "of the SR-IOV device plugin; in Pods only"},
+      {"node.rails.select.network", "a name", "", "bench/rail0", "of Multus; in Pods only"},
+      {"node.rails.rate_gbit_s", "Gbit/s", "", "200", "rate of each port"},
+      {"node.rails.active_mtu", "bytes", "", "4096", "RDMA path MTU"},
+      {"node.rails.netdev_mtu", "bytes", "", "4220", "MTU of the interface, at least"},
+      {"node.rails.board", "a name", "", "MT_0000000838", "board_id of each NIC, exactly"},
+      {"node.rails.firmware", "a version", "", "28.39.1002", "of each NIC, exactly"},
+      {"node.rails.max_read_request", "bytes", "", "4096", "PCIe, at least"},
+      {"node.rails.relaxed_ordering", "", "", "true", "PCIe relaxed ordering is on, or off"},
+      {"node.rails.link_gt_s", "GT/s", "", "16", "rate of the PCIe link, at least"},
+      {"node.rails.link_width", "lanes", "", "16", "of the PCIe link, at least"},
+      {"node.rails.gpus_per_nic", "", "", "2", "GPUs that share a PCIe bridge with each NIC"},
+      {"node.rails.counters_over", "a time", "250 ms", "250 ms",
+       "over which counters are watched for a rise"},
+      {"node.rails.cross_rail", "", "", "true", "a rail must also reach the other rails of a peer"},
+      {"node.rails.gpudirect", "", "", "true", "NICs must be able to reach GPU memory"},
+      {"node.rails.register", "a size", "", "1 GiB", "memory that each NIC must be able to register"},
+      {"node.rails.netns", "exclusive or shared", "", "exclusive", "mode of RDMA's network namespaces"},
+      {"node.rails.link_layer", "Ethernet or InfiniBand", "", "Ethernet", "of every port"},
+      {"node.rails.pkey", "a partition key", "", "'0x8001'", "InfiniBand: the partition that jobs use"},
+      {"node.rails.host_addresses", "", "", "true", "the PFs have addresses; false: only VFs in Pods have"},
+      {"node.rails.addresses", "", "", "", "the rails' networks, one entry a rail, in rail order"},
+      {"node.rails.addresses[].prefix", "a prefix", required_key, "10.10.0.0/16",
+       "of this node's address on the rail"},
+      {"node.rails.addresses[].gateway", "an address, or first", "", "10.10.0.1",
+       "next hop to the destinations; first: the first address of the node's own subnet; none: they are on "
+       "the link"},
+      {"node.rails.addresses[].destinations", "prefixes", "", "[10.20.0.0/16]",
+       "what must be reached through this rail beside its own prefix"},
+
+      {"node.lossless", "", "", "", "lossless Ethernet"},
+      {"node.lossless.pfc_priorities", "priorities, 0 to 7", "", "[3]", "that have PFC, and no other"},
+      {"node.lossless.dscp", "", "", "26", "DSCP of RDMA traffic; needs priority"},
+      {"node.lossless.priority", "", "", "3", "that this DSCP is put into; needs dscp"},
+      {"node.lossless.ecn", "", "", "true", "congestion notification is on"},
+
+      {"node.vfs", "", "", "", "virtual functions, as their PF shows them"},
+      {"node.vfs.per_pf", "", "", "8", "VFs of each PF"},
+      {"node.vfs.trust", "", "", "true", "on, or off"},
+      {"node.vfs.spoof_check", "", "", "false", "on, or off"},
+      {"node.vfs.vlan", "a VLAN", "", "0", "of each VF; 0: none"},
+      {"node.vfs.max_rate", "Mbit/s", "", "0", "limit of each VF; 0: none"},
+      {"node.vfs.mac", "", "", "true", "every VF has an address that its PF gave it"},
+      {"node.vfs.eswitch", "legacy or switchdev", "", "legacy", "mode of the NIC's switch"},
+
+      {"node.pod", "", "", "", "where it runs in a Pod"},
+      {"node.pod.attachments", "", "", "4", "networks that Multus attached"},
+      {"node.pod.podinfo", "a path", "/etc/podinfo", "/etc/podinfo", "of the downward API's volume"},
+      {"node.pod.annotation_wait", "a time", "0 s", "90 s",
+       "how long Multus' annotation may take to appear in it"},
+      {"node.pod.resources", "names", "", "[PCIDEVICE_MLC_IO_RAIL0]",
+       "variables of the device plugin that must be set"},
+      {"node.pod.skip", "checks", "", "[vf, lossless]",
+       "or the first part of their names: not asked for in a Pod"},
+
+      {"node.overlay", "", "", "", "the ordinary network"},
+      {"node.overlay.default_device", "an interface", "", "bond0",
+       "must carry the default route; otherwise any that is no rail"},
+      {"node.overlay.vxlan_device", "an interface", "", "cilium_vxlan", "of the overlay"},
+      {"node.overlay.underlay_mtu", "bytes", "", "1500", "for Pods, which cannot see it"},
+      {"node.overlay.overhead", "bytes", "", "54",
+       "that VXLAN adds; otherwise 50: outer Ethernet 14, IPv4 20, UDP 8, VXLAN 8"},
+
+      {"node.gpus", "", "", "", "the GPUs, at rest"},
+      {"node.gpus.count", "", "", "8", "GPUs of a node"},
+      {"node.gpus.product", "part of a name", "", "H100", "as nvidia-smi shows it"},
+      {"node.gpus.driver", "a version", "", "'570.86.15'", "exactly"},
+      {"node.gpus.nvlinks", "", "", "18", "active NVLinks of each GPU"},
+      {"node.gpus.fabric", "", "", "true", "the NVSwitch fabric has taken each GPU in"},
+      {"node.gpus.persistence", "", "", "true", "persistence mode is on, or off"},
+      {"node.gpus.sm_clock_max", "MHz", "", "1980", "SM clock that is allowed, at least"},
+      {"node.gpus.link_gt_s", "GT/s", "", "32", "rate of the PCIe link, at least"},
+      {"node.gpus.link_width", "lanes", "", "16", "of the PCIe link, at least"},
+      {"node.gpus.ecc", "", "", "true", "ECC must be on"},
+
+      {"node.host", "", "", "", "the host"},
+      {"node.host.memlock", "unlimited", "", "unlimited", "limit of locked memory"},
+      {"node.host.nofile", "", "", "65536", "open files, at least"},
+      {"node.host.shm", "a size", "", "8 GiB", "/dev/shm, at least"},
+      {"node.host.huge_pages", "", "", "0", "huge pages that are reserved, at least"},
+      {"node.host.clock_offset", "a time", "", "10 ms", "of the clock, at most"},
+      {"node.host.disks", "", "", "4", "NVMe disks"},
+      {"node.host.disk_size", "a size", "", "3T", "of each disk, at least"},
+      {"node.host.mounts", "mount point: file system, or any", "", "{/data: xfs}",
+       "file systems that must be mounted"},
+      {"node.host.hostname_resolves", "", "", "true", "the host's own name has an address"},
+      {"node.host.resolve", "names", "", "[registry.site]", "that must have an address"},
+      {"node.host.skip", "checks", "", "[pod]",
+       "or the first part of their names: not asked for on the host"},
+
+      {"node.probe", "", "", "", "packets of our own, sent only where asked for"},
+      {"node.probe.gateways", "", "", "true", "every gateway of a rail must answer"},
+      {"node.probe.duplicates", "", "", "true", "nobody else may have a rail's address"},
+      {"node.probe.path_mtu", "", "", "true", "packets of the rail's MTU must get through to peers"},
+      {"node.probe.peers", "", "", "", "other nodes that must be reached"},
+      {"node.probe.peers[].rails", "addresses", required_key, "[10.10.0.12, 10.11.0.12]",
+       "IPv4, in rail order"},
+
+      {"node.lock", "a path", "", "/etc/mlc-bench/lock.yaml",
+       "versions as they were when the node was accepted (validate --write-lock)"},
+      {"node.skip", "checks", "", "[host.disks]", "or the first part of their names: not asked for"},
+      {"node.deadline", "a time", "5 s", "5 s", "that each check has"},
+      {"node.deadlines", "check: a time", "", "{pod.attachment: 100 s}", "that single checks have"},
+  });
+  return keys;
+}
+
+}  // namespace mlc
