@@ -5,9 +5,11 @@
 #include "bench/cli/output_options.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/faces/history_faces.hpp"
+#include "reports/history/cuts.hpp"
 #include "reports/history/history_files.hpp"
 #include "reports/history/history_store.hpp"
 #include "reports/record/text.hpp"
+#include "validators/host/whole_file.hpp"
 
 namespace mlc {
 
@@ -15,7 +17,7 @@ namespace {
 
 struct HistoryArguments {
   std::vector<std::string> paths;
-  std::string every = "24h";
+  std::string every = "24h", repairs;
   std::string store;  // of import
   std::vector<std::string> imports;
   OutputOptions output;
@@ -31,6 +33,13 @@ ExitCode run_history(const HistoryArguments& arguments) {
     throw UsageError("--every '" + printable(arguments.every) + "' is no time of a second or more",
                      "write 24h, 30m or 900s");
   options.slot_s = static_cast<std::int64_t>(*every);
+  if (!arguments.repairs.empty()) {
+    try {
+      options.repairs = repairs_from_csv(read_whole(arguments.repairs, {.bytes = 16 << 20}));
+    } catch (const std::exception& why) {
+      throw UsageError("--repairs " + printable(arguments.repairs) + ": " + why.what());
+    }
+  }
 
   History history;
   std::vector<std::string> left_out;
@@ -65,11 +74,18 @@ ExitCode run_import(const HistoryArguments& arguments) {
   HistoryStore store(arguments.store, HistoryStore::Mode::write);
   std::vector<std::string> left_out;
   const auto files = report_files({arguments.imports.begin(), arguments.imports.end()}, left_out);
-  std::size_t added = 0, known = 0;
+  std::size_t added = 0, known = 0, read = 0;
+  Progress progress(arguments.output.progress_as());
+  const auto began = std::chrono::steady_clock::now();
   read_runs(files, left_out, [&](std::vector<HistoryRun>&& runs) {
+    read = std::min(read + runs_at_once, files.size());
+    progress.show("reports: " +
+                  done_text(read, files.size(),
+                            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count()));
     const std::size_t fresh = store.add(runs);
     added += fresh, known += runs.size() - fresh;
   });
+  progress.clear();
   for (const auto& line : left_out)
     std::fprintf(stderr, "left out: %s\n", printable(line, 400).c_str());
   std::printf("%s: %zu runs added, %zu were there already, %zu files left out\n",
@@ -92,6 +108,12 @@ void add_history_command(CLI::App& program, Invocation& invocation) {
       ->add_option("--every", arguments->every,
                    "how often each node is measured: runs this near are compared with each other")
       ->capture_default_str();
+  command
+      ->add_option(
+          "--repairs", arguments->repairs,
+          "CSV of NODE,TIME,WHAT: what a node showed before is not compared with what it shows after, "
+          "as where a GPU is another")
+      ->type_name("FILE");
   arguments->output.formats = {"text", "json", "html"};
   arguments->output.add_to(*command);
   command->footer(

@@ -124,6 +124,11 @@ std::string to_text(const HistoryResult& result, const HistoryTextOptions& optio
            "\n      changed with it  " + printable(versions_text(event.versions), 600) + "\n";
   }
   out += more(result.events.size());
+  if (!result.cuts.empty()) out += "\na past that ended, and is not compared with what came after\n";
+  for (std::size_t i = 0; i < result.cuts.size() && i < most_listed; ++i)
+    out += "  - " + utc_day(result.cuts[i].time_s) + "  " +
+           printable(result.cuts[i].node + "  " + result.cuts[i].what, 400) + "\n";
+  out += more(result.cuts.size());
   if (!result.left_out.empty()) out += "\nleft out\n";
   for (std::size_t i = 0; i < result.left_out.size() && i < most_listed; ++i)
     out += "  " + printable(result.left_out[i], 400) + "\n";
@@ -151,6 +156,7 @@ std::string to_json(const HistoryResult& result) {
             {"alarms", Json::array()},
             {"outliers", Json::array()},
             {"events", Json::array()},
+            {"cuts", Json::array()},
             {"trends", Json::array()},
             {"left_out", result.left_out},
             {"verdict", {{"decision", to_string(decide(result))}}}};
@@ -194,6 +200,8 @@ std::string to_json(const HistoryResult& result) {
                               {"recent", it.recent},
                               {"versions", versions}});
   }
+  for (const auto& it : result.cuts)
+    json["cuts"].push_back({{"time_s", it.time_s}, {"node", it.node}, {"what", it.what}});
   for (const std::size_t i : trends_to_draw(result)) {
     const Trend& it = result.trends[i];
     Json trend{{"metric", it.metric},

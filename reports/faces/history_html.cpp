@@ -124,6 +124,21 @@ void write_outliers(HtmlWriter& html, const HistoryResult& result) {
   html.close();
 }
 
+void write_cuts(HtmlWriter& html, const HistoryResult& result) {
+  html.open("section", {{"id", "cuts"}}).leaf("h2", "Repairs and other hardware");
+  html.leaf("p", "What was measured before is not compared with what came after.", {{"class", "counts"}});
+  open_table(html, "Repairs and other hardware", {"since", "who", "what"});
+  for (std::size_t i = 0; i < result.cuts.size() && i < most_rows; ++i)
+    html.open("tr")
+        .leaf("th", utc_day(result.cuts[i].time_s), {{"scope", "row"}})
+        .leaf("td", result.cuts[i].node, {{"class", "text"}})
+        .leaf("td", result.cuts[i].what, {{"class", "text"}})
+        .close();
+  close_table(html);
+  more_note(html, result.cuts.size());
+  html.close();
+}
+
 void write_left_out(HtmlWriter& html, const HistoryResult& result) {
   html.open("section", {{"id", "left-out"}}).leaf("h2", "Left out");
   html.open("details", {{"open", ""}})
@@ -152,6 +167,7 @@ std::string to_html(const HistoryResult& result, const PageAssets& assets) {
 
   if (!result.events.empty()) write_events(html, result);
   if (!result.outliers.empty()) write_outliers(html, result);
+  if (!result.cuts.empty()) write_cuts(html, result);
 
   const auto drawn = trends_to_draw(result);
   if (!drawn.empty()) {

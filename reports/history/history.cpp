@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "reports/history/cuts.hpp"
 #include "reports/record/reasons.hpp"
 #include "reports/record/text.hpp"
 
@@ -71,6 +72,10 @@ Versions versions_of(const Report& report) {
     all["built with " + part].insert(how);
   all["mlc-bench"].insert(report.tool.version);
   all["policy"].insert(report.run.policy);
+  // Of many nodes it would be of none.
+  if (report.environment.nodes.size() <= 2)
+    for (const auto& node : report.environment.nodes)
+      all[hardware_key(node.name)].insert(hardware_of(node));
   // A policy may change under its name. FNV-1a: it tells texts apart, nobody is kept from forging one.
   if (report.figures.policy) {
     std::uint64_t hash = 14695981039346656037ull;

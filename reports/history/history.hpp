@@ -84,10 +84,27 @@ class History {
   std::vector<Group> groups_;
 };
 
+// A node was repaired: what was measured before is no measure of it any more.
+struct Repair {
+  std::string node;
+  std::int64_t time_s = 0;
+  std::string what;
+  bool operator==(const Repair&) const = default;
+};
+
+// Where a node's past was cut, and why; the time is that of the first run after it.
+struct HistoryCut {
+  std::string node;
+  std::int64_t time_s = 0;
+  std::string what;
+  bool operator==(const HistoryCut&) const = default;
+};
+
 struct HistoryOptions {
   std::int64_t slot_s = 86400;    // runs within one slot are compared with each other; the CronJob's period
   std::size_t recent_slots = 28;  // what is newer than this many slots before the last counts as open
   ChangeOptions change;
+  std::vector<Repair> repairs;  // beside those that other hardware shows (cuts.hpp)
 };
 
 struct VersionChange {
@@ -150,6 +167,7 @@ struct HistoryResult {
   std::vector<FleetAlarm> alarms;
   std::vector<HistoryEvent> events;   // worse and recent first
   std::vector<Outlier> outliers;      // worst first
+  std::vector<HistoryCut> cuts;       // by time; no event is looked for across one
   std::vector<Trend> trends;          // groups, then the tracks that have events or are outliers
   std::vector<std::string> left_out;  // "PATH: why", filled by whoever read the files
   bool operator==(const HistoryResult&) const = default;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <set>
 
+#include "reports/history/cuts.hpp"
 #include "reports/history/history.hpp"
 #include "reports/record/text.hpp"
 
@@ -108,7 +109,10 @@ class GroupAnalysis {
         options_(options),
         result_(result),
         table_(table_of(group, options.slot_s)),
-        fleet_(group.tracks.size() >= least_fleet) {}
+        fleet_(group.tracks.size() >= least_fleet) {
+    for (const auto& track : group.tracks)
+      cuts_.push_back(cuts_of(track, history.versions(), options.repairs));
+  }
 
   void run() {
     if (table_.slots.empty()) return;
@@ -116,10 +120,15 @@ class GroupAnalysis {
     track_changes();
     last_slot();
     trends();
+    for (auto& of_track : cuts_)
+      for (auto& cut : of_track)
+        if (std::ranges::find(result_.cuts, cut) == result_.cuts.end())
+          result_.cuts.push_back(std::move(cut));
   }
 
  private:
   std::int64_t time_of(std::size_t slot) const { return table_.slots[slot] * options_.slot_s; }
+  std::int64_t slot_at(std::int64_t time_s) const { return slot_of(time_s, options_.slot_s); }
   bool recent(std::size_t slot) const {
     return table_.slots[slot] + static_cast<std::int64_t>(options_.recent_slots) >
            slot_of(result_.last_s, options_.slot_s);
@@ -170,17 +179,24 @@ class GroupAnalysis {
     for (std::size_t t = 0; t < group_.tracks.size(); ++t) {
       std::vector<double> series;
       std::vector<std::size_t> slots;
+      const auto look = [&] {
+        for (const auto& change : find_changes(series, options_.change)) {
+          HistoryEvent event = event_at(change, slots, {&group_.tracks[t]});
+          event.node = group_.tracks[t].node;
+          event.rail = group_.tracks[t].rail;
+          found.push_back({t, slots[change.index], std::move(event)});
+        }
+        series.clear(), slots.clear();
+      };
+      auto cut = cuts_[t].begin();
       for (std::size_t s = 0; s < table_.slots.size(); ++s) {
         if (std::isnan(table_.goodness[t][s]) || (fleet_ && table_.peers[s] < least_fleet)) continue;
+        for (; cut != cuts_[t].end() && slot_at(cut->time_s) <= table_.slots[s]; ++cut)
+          if (!series.empty()) look();
         series.push_back(std::log(table_.goodness[t][s] / (fleet_ ? table_.median[s] : 1)));
         slots.push_back(s);
       }
-      for (const auto& change : find_changes(series, options_.change)) {
-        HistoryEvent event = event_at(change, slots, {&group_.tracks[t]});
-        event.node = group_.tracks[t].node;
-        event.rail = group_.tracks[t].rail;
-        found.push_back({t, slots[change.index], std::move(event)});
-      }
+      look();
     }
     // The same slot, give or take one, on more than a tenth of the tracks is one event of the fleet.
     const double many = std::max<double>(least_fleet - 1, mass * static_cast<double>(group_.tracks.size()));
@@ -272,7 +288,7 @@ class GroupAnalysis {
       for (std::size_t s = last + 1; s-- > 0 && recent(s);)
         if (const Suspects then = suspects_in(s); !then.massive)
           for (const std::size_t t : then.tracks)
-            ++slots_suspect[t];
+            if (cuts_[t].empty() || table_.slots[s] >= slot_at(cuts_[t].back().time_s)) ++slots_suspect[t];
     for (const std::size_t t : now.tracks) {
       const double ratio = table_.goodness[t][last] / table_.median[last];
       result_.outliers.push_back({group_.metric,
@@ -330,7 +346,8 @@ class GroupAnalysis {
   const HistoryOptions& options_;
   HistoryResult& result_;
   Table table_;
-  bool fleet_;  // enough tracks to speak of peers
+  bool fleet_;                                 // enough tracks to speak of peers
+  std::vector<std::vector<HistoryCut>> cuts_;  // [track]
   std::set<std::size_t> shown_;
 };
 
@@ -418,6 +435,7 @@ HistoryResult analyse(const History& history, const HistoryOptions& options) {
   fold_events(result.events, options.slot_s);
   fold_outliers(result.outliers);
   fold_alarms(result.alarms);
+  std::ranges::sort(result.cuts, {}, [](const HistoryCut& cut) { return std::tie(cut.time_s, cut.node); });
   return result;
 }
 

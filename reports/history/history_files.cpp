@@ -65,7 +65,6 @@ std::string read_report_file(const fs::path& path) {
 namespace {
 
 // A batch bounds the memory that texts and reports take on their way to a few readings.
-constexpr std::size_t batch_files = 512;
 
 struct FileResult {
   std::optional<HistoryRun> run;
@@ -89,8 +88,8 @@ FileResult read_one(const fs::path& path) {
 void read_runs(const std::vector<fs::path>& files, std::vector<std::string>& left_out,
                const std::function<void(std::vector<HistoryRun>&&)>& take) {
   const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 8);
-  for (std::size_t first = 0; first < files.size(); first += batch_files) {
-    const std::size_t count = std::min(batch_files, files.size() - first);
+  for (std::size_t first = 0; first < files.size(); first += runs_at_once) {
+    const std::size_t count = std::min(runs_at_once, files.size() - first);
     std::vector<FileResult> results(count);
     std::atomic<std::size_t> next{0};
     const auto work = [&] {

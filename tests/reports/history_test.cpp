@@ -9,6 +9,8 @@
 #include <cmath>
 #include <fstream>
 
+#include "reports/faces/history_faces.hpp"
+#include "reports/history/cuts.hpp"
 #include "reports/history/history_files.hpp"
 #include "reports/record/json.hpp"
 #include "tests/reports/sample_history.hpp"
@@ -123,6 +125,59 @@ TEST(History, OneNodeAloneIsComparedWithItsOwnPast) {
   const HistoryResult result = analyse(test::fleet_history(plan));
   ASSERT_EQ(result.events.size(), 1u);
   EXPECT_EQ(result.events[0].node, "gpu-1000");
+}
+
+// A new GPU is another machine: that it is slower than the old one was, its peers may say, its past may not.
+TEST(History, IsCutWhereTheHardwareIsAnother) {
+  FleetPlan plan{.nodes = 30, .days = 60, .rails = 0};
+  plan.factor = [](int node, int, int day) { return node == 7 && day >= 40 ? 0.95 : 1; };
+  const auto events = [&](const std::function<std::string(int)>& gpus) {
+    plan.versions = [&gpus](int node, int day) {
+      return node == 7 ? Versions{{hardware_key("gpu-1007"), gpus(day)}} : Versions{};
+    };
+    return analyse(test::fleet_history(plan));
+  };
+  const auto of_gpu_1007 = [](const HistoryResult& result) {
+    return std::ranges::count(result.events, "gpu-1007", &HistoryEvent::node);
+  };
+  const auto replaced = events([](int day) { return day < 40 ? "aa bb cc" : "aa dd cc"; });
+  EXPECT_EQ(of_gpu_1007(replaced), 0);
+  ASSERT_EQ(replaced.cuts.size(), 1u);
+  EXPECT_EQ(replaced.cuts[0].node, "gpu-1007");
+  EXPECT_EQ(replaced.cuts[0].what, "GPU 1 of gpu-1007 is another (dd)");
+  EXPECT_EQ(utc_day(replaced.cuts[0].time_s), "2026-02-10");
+  EXPECT_THAT(to_text(replaced, {}), HasSubstr("2026-02-10  gpu-1007  GPU 1 of gpu-1007 is another (dd)"));
+  const auto same = events([](int) { return "aa bb cc"; });
+  EXPECT_EQ(of_gpu_1007(same), 1);
+  EXPECT_TRUE(same.cuts.empty());
+  // One that falls off the bus and comes back is the same hardware.
+  const auto away = events([](int day) { return day >= 20 && day < 30 ? "aa cc" : "aa bb cc"; });
+  EXPECT_EQ(of_gpu_1007(away), 1);
+  EXPECT_TRUE(away.cuts.empty());
+}
+
+TEST(History, IsCutWhereANodeWasRepaired) {
+  FleetPlan plan{.nodes = 30, .days = 60, .rails = 1};
+  plan.factor = [](int node, int, int day) { return node == 7 && day >= 40 ? 0.95 : 1; };
+  const History history = test::fleet_history(plan);
+  HistoryOptions options;
+  EXPECT_EQ(analyse(history, options).events.size(), 1u);
+  options.repairs = repairs_from_csv(
+      "node,time,what\n\n# a comment\ngpu-1007, 2026-02-10, cable of rail 0\ngpu-9,2026-01-01T00:00:00Z\n");
+  ASSERT_EQ(options.repairs.size(), 2u);
+  const auto result = analyse(history, options);
+  EXPECT_TRUE(result.events.empty());
+  ASSERT_EQ(result.cuts.size(), 1u) << "once, for all that the node measures";
+  EXPECT_EQ(result.cuts[0].what, "cable of rail 0");
+  options.repairs[0].time_s -= 10 * 86400;
+  EXPECT_EQ(analyse(history, options).events.size(), 1u)
+      << "a repair hides nothing but what it could have changed";
+}
+
+TEST(History, RepairsAreReadOrRefused) {
+  for (const char* bad : {"gpu-1\n", "gpu-1,yesterday\n", ",2026-01-01\n", "gpu-1,2026-02-30\n", "a,b,c"})
+    EXPECT_THROW(repairs_from_csv(bad), RepairsError) << bad;
+  EXPECT_TRUE(repairs_from_csv("").empty());
 }
 
 TEST(History, SteadyIsSteady) {
