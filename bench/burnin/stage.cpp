@@ -41,7 +41,8 @@ std::optional<std::vector<std::string>> words_of(const BurninStage& stage, const
   return words;
 }
 
-StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log) {
+StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log,
+                   const std::function<void(double)>& alive) {
   const FileDescriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!output) throw std::system_error(errno, std::generic_category(), "cannot write " + printable(log));
   const auto start = std::chrono::steady_clock::now();
@@ -55,6 +56,7 @@ StageEnd run_stage(const std::vector<std::string>& command, double limit_s, cons
   std::optional<ChildEnd> ended;
   while (!(ended = child.ended())) {
     const bool told = child.wait(0.05) > 0;
+    if (alive) alive(seconds());
     if (kill_at < 0 && (told || seconds() > limit_s)) {
       end.interrupted = told, end.timed_out = !told;
       child.signal(SIGTERM);

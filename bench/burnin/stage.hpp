@@ -1,6 +1,7 @@
 // One stage of a burn-in: a command of this very program as a child process. Nothing passes through a shell.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,8 +24,9 @@ struct StageEnd {
 
 // Runs `command` until it ends, its limit is over, or this process is told to stop; then nothing of it is
 // left running. What it says goes to the file `log`. Signals must be blocked (ranks/watch.hpp). Throws
-// std::system_error if it cannot be started.
-StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log);
+// std::system_error if it cannot be started. `alive` hears all the while for how many seconds it has run.
+StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log,
+                   const std::function<void(double)>& alive = {});
 
 // The last thing a command said was wrong: what follows "error:", else its last line. Empty if it said
 // nothing.

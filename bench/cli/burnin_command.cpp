@@ -80,7 +80,8 @@ class Burnin {
                    policy.text),
         report_(std::move(report)),
         budget_s_(budget_s),
-        began_(std::chrono::steady_clock::now()) {
+        began_(std::chrono::steady_clock::now()),
+        progress_(options.output.progress_as()) {
     report_.run.started = directory_.started();
     report_.run.plan = to_string(options.kind());
     if (!directory_.begun_anew().empty())
@@ -111,6 +112,18 @@ class Burnin {
  private:
   double elapsed_s() const {
     return kept_s_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  // "stage 4 of 9: allreduce, launch 2 of 3, 42 s of at most 4 min; 12 min of 60 min"
+  void live(const BurninStage& stage, int launch, double seconds) {
+    const auto number =
+        std::ranges::find(plan_.stages, stage.name, &BurninStage::name) - plan_.stages.begin() + 1;
+    progress_.show(
+        "stage " + std::to_string(number) + " of " + std::to_string(plan_.stages.size()) + ": " + stage.name +
+        (stage.launches > 1 ? ", launch " + std::to_string(launch) + " of " + std::to_string(stage.launches)
+                            : "") +
+        ", " + rough_time(seconds) + " of at most " + rough_time(stage.limit_s) + "; " +
+        rough_time(elapsed_s()) + " of " + rough_time(budget_s_));
   }
 
   void say(const std::string& line) const {
@@ -219,7 +232,9 @@ class Burnin {
     // The stage's launches are counted here.
     if (find_collective(outcome.command.front()) != nullptr)
       command.insert(command.end(), {"--launches", "1"});
-    const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch));
+    const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch),
+                                   [&](double seconds) { live(stage, launch, seconds); });
+    progress_.clear();
     interrupted_ = end.interrupted;
     const std::string log = directory_.stage_log(stage, launch), complaint = complaint_in(log);
     outcome.remedy = "what it said is in " + log;
@@ -260,13 +275,14 @@ class Burnin {
   Report report_;
   double budget_s_, kept_s_ = 0;  // kept: of what earlier attempts decided
   std::chrono::steady_clock::time_point began_;
+  Progress progress_;
   std::string stopped_by_;
   bool interrupted_ = false;
 };
 
 void show(const Report& result, const OutputOptions& output) {
   if (output.to_file()) {
-    write_whole(output.output, render(result, output.chosen(), {}));
+    write_whole(output.output, render(result, output.chosen(), output.file_style()));
     if (!output.quiet) std::fputs(render(result, "text", output.style()).c_str(), stdout);
   } else {
     std::fputs(render(result, output.chosen(), output.style()).c_str(), stdout);

@@ -117,6 +117,7 @@ ExitCode measure_all(Communicator& communicator, Pulse& pulse, Recorder& recorde
     const auto [head, what] = heading_of(sweep, judged, request.runner.timing != Timing::slowest);
     if (one_buffer_only(shape.backend, head.collective))
       recorder.note(shape.backend + " has one buffer for " + head.collective + ": measured in place");
+    recorder.plan(sweep.cells.size());
     recorder.heading(head, what);
     live = [&recorder](const std::string& text) { recorder.live(text); };
   }

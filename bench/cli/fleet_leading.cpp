@@ -43,7 +43,7 @@ class Leading {
         rendezvous_(std::move(rendezvous)),
         stop_(stop),
         report_(new_report(policy_, arguments, "")),
-        progress_(question.output.live()),
+        progress_(question.output.progress_as()),
         folder_(std::move(folder)) {}
 
   ExitCode lead() {

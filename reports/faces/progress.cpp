@@ -3,34 +3,81 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "reports/record/text.hpp"
 
 namespace mlc {
 
-void Progress::show(const std::string& text) {
-  const auto now = std::chrono::steady_clock::now();
-  if (!live_ || (shown_ && now - last_ < std::chrono::milliseconds(100))) return;
-  last_ = now;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto line_every = std::chrono::milliseconds(100);
+constexpr auto plain_every = std::chrono::seconds(10);
+
+std::size_t terminal_width() {
   winsize size{};
-  const std::size_t width =
-      ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-  std::string line;
-  for (std::size_t i = 0, used = 0; i < text.size(); ++i) {
-    if ((text[i] & 0xc0) != 0x80 && ++used >= width) break;
-    line += text[i];
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+std::string rough_time(double seconds) {
+  if (seconds < 100) return fixed(std::max(seconds, 0.0), 0) + " s";
+  const auto minutes = static_cast<long>(seconds / 60 + 0.5);
+  if (minutes < 100) return std::to_string(minutes) + " min";
+  return std::to_string(minutes / 60) + " h " + std::to_string(minutes % 60) + " min";
+}
+
+std::string done_text(std::size_t done, std::size_t of, double elapsed_s) {
+  std::string text = std::to_string(done) + " of " + std::to_string(of) + " done";
+  if (done > 0 && done < of)
+    text +=
+        ", " + rough_time(elapsed_s / static_cast<double>(done) * static_cast<double>(of - done)) + " left";
+  return text;
+}
+
+// Where the terminal was made narrower meanwhile, what stands there takes several of its lines.
+void Progress::rewind() const {
+  const std::size_t above = shown_ == 0 ? 0 : (shown_ - 1) / terminal_width();
+  if (above > 0) std::fprintf(stderr, "\x1b[%zuA", above);
+  std::fputs("\r\x1b[J", stderr);
+}
+
+void Progress::show(const std::string& text) {
+  const auto now = Clock::now();
+  if (as_ == ProgressAs::nothing) return;
+  if (as_ == ProgressAs::plain) {
+    if (now - std::max(last_, began_) < plain_every) return;
+    last_ = now;
+    std::fprintf(stderr, "%s: %s\n", rough_time(std::chrono::duration<double>(now - began_).count()).c_str(),
+                 text.c_str());
+    return;
   }
-  std::fprintf(stderr, "\r\x1b[K%s", line.c_str());
+  if (shown_ > 0 && now - last_ < line_every) return;
+  last_ = now;
+  const std::size_t width = terminal_width();
+  std::string line;
+  std::size_t used = 0;
+  // Not into the last column, from which some terminals go on to the next line.
+  for (const char c : text) {
+    if ((c & 0xc0) != 0x80 && used + 1 >= width) break;
+    used += (c & 0xc0) != 0x80;
+    line += c;
+  }
+  rewind();
+  std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
-  shown_ = true;
+  shown_ = used;
 }
 
 void Progress::clear() {
-  if (!shown_) return;
-  std::fputs("\r\x1b[K", stderr);
+  if (shown_ == 0) return;
+  rewind();
   std::fflush(stderr);
-  shown_ = false;
+  shown_ = 0;
 }
 
 }  // namespace mlc
