@@ -126,7 +126,7 @@ class GpuRecord {
   GpuRecord(const GpuRequest& request, const OutputOptions& output, const std::vector<std::string>& arguments)
       : policy_(request.policy),
         output_(output),
-        progress_(output.live()),
+        progress_(output.progress_as()),
         report_(new_report(request.policy, arguments, "", request.fault_text)) {
     report_.environment.nodes.push_back(this_node());
   }
@@ -211,14 +211,17 @@ class GpuRecord {
     };
     attempt([&] {
       if (!to_file || !output_.quiet)
-        std::fputs(
-            (as_text || to_file ? text(output_.style()) : render(report_, output_.chosen(), {})).c_str(),
-            stdout);
+        std::fputs((as_text || to_file ? text(output_.style())
+                                       : render(report_, output_.chosen(), output_.file_style()))
+                       .c_str(),
+                   stdout);
       if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
         throw std::runtime_error("cannot write to stdout");
     });
     attempt([&] {
-      if (to_file) write_whole(output_.output, as_text ? text({}) : render(report_, output_.chosen(), {}));
+      if (to_file)
+        write_whole(output_.output,
+                    as_text ? text({}) : render(report_, output_.chosen(), output_.file_style()));
     });
     return told;
   }

@@ -82,7 +82,7 @@ void show(const IpamOptions& options, const Report& report) {
   const auto chosen = options.output.chosen();
   const std::string face =
       chosen == "text" ? findings_text(report, options.output.to_file() ? Style{} : options.output.style())
-                       : render(report, chosen, {});
+                       : render(report, chosen, options.output.file_style());
   publish(options.output, face);
 }
 

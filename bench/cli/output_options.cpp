@@ -10,6 +10,7 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/launcher.hpp"
+#include "reports/faces/csv.hpp"
 #include "reports/faces/face.hpp"
 #include "reports/record/text.hpp"
 #include "validators/host/whole_file.hpp"
@@ -33,12 +34,21 @@ bool is_terminal(int fd, std::string_view word) {
   return ::isatty(fd) == 1 && term && *term != "dumb";
 }
 
+std::vector<std::string> table_names() {
+  std::vector<std::string> names;
+  for (const auto& table : csv_tables())
+    names.emplace_back(table.name);
+  return names;
+}
+
 }  // namespace
 
 OutputOptions::OutputOptions() {
   for (const Face* face : all_faces())
     formats.emplace_back(face->name);
 }
+
+bool OutputOptions::has_tables() const { return std::ranges::find(formats, "csv") != formats.end(); }
 
 void OutputOptions::add_to(CLI::App& command) {
   command
@@ -47,15 +57,24 @@ void OutputOptions::add_to(CLI::App& command) {
                       " (default: by the ending of --output, else text; line: for node-problem-detector)")
       ->group("Output")
       ->type_name(join(formats, "|"));
+  if (has_tables())
+    command
+        .add_option("--table", table,
+                    "of csv: " + join(table_names(), ", ") +
+                        " (default: series, or rails where there are only those)")
+        ->group("Output")
+        ->type_name(join(table_names(), "|"));
   command
       .add_option("--output", output,
                   "file to write, or - for stdout; with a file, the table still goes to stdout")
       ->group("Output")
       ->type_name("FILE");
   command.add_flag("-q,--quiet", quiet, "nothing but the result")->group("Output");
-  command.add_option("--progress", progress, "auto or never: a live line on a terminal")
+  command
+      .add_option("--progress", progress,
+                  "auto, plain or never: a live line on a terminal; or lines, also for a log")
       ->group("Output")
-      ->type_name("auto|never");
+      ->type_name("auto|plain|never");
   command.add_option("--color", color, "auto, always or never; NO_COLOR is honoured")
       ->group("Output")
       ->type_name("auto|always|never");
@@ -63,7 +82,11 @@ void OutputOptions::add_to(CLI::App& command) {
 
 void OutputOptions::check() const {
   if (!format.empty()) one_of("--format", format, formats);
-  one_of("--progress", progress, {"auto", "never"});
+  if (!table.empty()) {
+    one_of("--table", table, table_names());
+    if (chosen() != "csv") throw UsageError("--table is of --format csv, not of " + chosen());
+  }
+  one_of("--progress", progress, {"auto", "plain", "never"});
   one_of("--color", color, {"auto", "always", "never"});
   if (!to_file()) return;
   if (const Face* face = face_for(output); format.empty() && face != nullptr)
@@ -91,15 +114,18 @@ bool OutputOptions::coloured(int fd, std::string_view word) const {
   return is_terminal(fd, word);
 }
 
-Style OutputOptions::style() const { return {coloured(STDOUT_FILENO, "out-colour")}; }
-Style OutputOptions::error_style() const { return {coloured(STDERR_FILENO, "error-colour")}; }
-bool OutputOptions::live() const {
-  return !quiet && progress != "never" && is_terminal(STDERR_FILENO, "live");
+Style OutputOptions::style() const { return {coloured(STDOUT_FILENO, "out-colour"), table}; }
+Style OutputOptions::file_style() const { return {false, table}; }
+Style OutputOptions::error_style() const { return {coloured(STDERR_FILENO, "error-colour"), {}}; }
+ProgressAs OutputOptions::progress_as() const {
+  if (quiet || progress == "never") return ProgressAs::nothing;
+  if (progress == "plain") return ProgressAs::plain;
+  return is_terminal(STDERR_FILENO, "live") ? ProgressAs::line : ProgressAs::nothing;
 }
 
 std::string OutputOptions::terminal() const {
   return std::string("terminal") + (style().colour ? ",out-colour" : "") +
-         (error_style().colour ? ",error-colour" : "") + (live() ? ",live" : "");
+         (error_style().colour ? ",error-colour" : "") + (progress_as() == ProgressAs::line ? ",live" : "");
 }
 
 std::string render(const Report& report, std::string_view format, const Style& style) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "reports/faces/progress.hpp"
 #include "reports/record/report.hpp"
 #include "reports/record/style.hpp"
 
@@ -14,6 +15,7 @@ struct OutputOptions {
   OutputOptions();
   std::vector<std::string> formats;  // that the command has; all faces of a report, unless told
   std::string format;                // as typed; empty: by the ending of --output, else text
+  std::string table;                 // of CSV; empty: what the run is about
   std::string output = "-";          // file, or - for stdout
   bool quiet = false;                // nothing but the result
   std::string progress = "auto", color = "auto";
@@ -28,11 +30,13 @@ struct OutputOptions {
   // launcher's pipes (mpirun even makes them look like terminals): for those that we launched, our own
   // terminal counts, for others none.
   Style style() const;
+  Style file_style() const;  // for --output and for faces that are no text
   Style error_style() const;
-  bool live() const;
+  ProgressAs progress_as() const;
   std::string terminal() const;  // for the ranks that this process launches
 
  private:
+  bool has_tables() const;
   bool coloured(int fd, std::string_view word) const;
 };
 

@@ -7,6 +7,7 @@
 #include "bench/cli/node_facts.hpp"
 #include "reports/faces/csv.hpp"
 #include "reports/faces/findings_text.hpp"
+#include "reports/faces/json_lines.hpp"
 #include "reports/faces/rails_text.hpp"
 #include "reports/history/history_files.hpp"
 #include "reports/history/launches.hpp"
@@ -56,7 +57,7 @@ Recorder::Recorder(OutputOptions options, Policy policy, Report report, std::str
       style_(options_.style()),
       // With a file to write to, a person at the terminal still sees the table.
       stdout_format_(options_.to_file() ? "text" : options_.chosen()),
-      progress_(options_.live()),
+      progress_(options_.progress_as()),
       place_(std::move(place)),
       started_(now()) {
   if (!place_.directory.empty()) take_earlier();
@@ -105,17 +106,23 @@ void Recorder::heading(const TableHead& head, const std::string& what) {
   if (place_.last()) print_heading();
 }
 
+bool Recorder::streams_table() const {
+  return stdout_format_ == "csv" && (options_.table.empty() || options_.table == "series");
+}
+
 void Recorder::print_heading() {
   if (heading_printed_ || !headed_) return;
   heading_printed_ = true;
   if (stdout_format_ == "text") to_stdout(table_heading(report_.run, head_, what_, style_));
-  if (stdout_format_ == "csv") to_stdout(csv_header());
+  if (streams_table()) to_stdout(csv_header());
+  if (stdout_format_ == "jsonl") to_stdout(json_lines_beginning(report_));
 }
 
 void Recorder::print_row() {
   const Series& series = report_.series[rows_printed_++];
   if (stdout_format_ == "text") to_stdout(table_row(series, head_, style_));
-  if (stdout_format_ == "csv") to_stdout(csv_line(series));
+  if (streams_table()) to_stdout(csv_line(report_.run, series));
+  if (stdout_format_ == "jsonl") to_stdout(json_line(series));
   progress_.clear();
   if (!options_.quiet)
     for (const auto& warning : series.warnings)
@@ -152,10 +159,16 @@ void Recorder::doubt(const std::string& why) {
 
 void Recorder::live(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  progress_.show((place_.of > 1
-                      ? "launch " + std::to_string(place_.number) + " of " + std::to_string(place_.of) + "  "
-                      : "") +
-                 text);
+  std::string where;
+  if (place_.of > 1)
+    where = "launch " + std::to_string(place_.number) + " of " + std::to_string(place_.of) + "  ";
+  if (planned_ > 0) {
+    const auto before = planned_ * static_cast<std::size_t>(place_.number - 1);
+    where += done_text(before + own_.size(), planned_ * static_cast<std::size_t>(place_.of),
+                       earlier_s_ + now() - started_) +
+             "  ";
+  }
+  progress_.show(where + text);
 }
 
 void Recorder::note(const std::string& warning) {
@@ -177,7 +190,8 @@ void Recorder::checkpoint() {
     // The launcher's copy first: should this process be killed in between, what the launcher then makes of it
     // must not be less than what is already in the user's file.
     if (!directory_.empty()) write_whole(directory_ + "/report.json", to_json(unfinished));
-    if (options_.to_file()) write_whole(options_.output, render(unfinished, options_.chosen(), {}));
+    if (options_.to_file())
+      write_whole(options_.output, render(unfinished, options_.chosen(), options_.file_style()));
   } catch (const std::exception& error) {
     // A full disk must not end the measuring; the final writing fails loudly.
     std::fprintf(stderr, "%s %s\n", options_.error_style().yellow("warning:").c_str(), error.what());
@@ -199,9 +213,12 @@ ExitCode Recorder::conclude() {
                   ? (report_.findings.empty() ? std::string() : findings_text(report_, style_))
                   : rails_text(report_, style_) + table_ending(report_, head_, style_) +
                         rail_remedies(report_, style_));
-  else if (stdout_format_ != "csv" || !report_.figures.rails.empty())
+  else if (headed_ && stdout_format_ == "jsonl")
+    to_stdout(json_lines_ending(report_));
+  else if (!headed_ || !streams_table())
     to_stdout(render(report_, stdout_format_, style_));
-  if (options_.to_file()) write_whole(options_.output, render(report_, options_.chosen(), {}));
+  if (options_.to_file())
+    write_whole(options_.output, render(report_, options_.chosen(), options_.file_style()));
   return exit_code_of(report_.verdict.decision);
 }
 

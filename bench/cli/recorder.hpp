@@ -24,6 +24,7 @@ class Recorder {
            LaunchPlace place = {});
 
   void environment(Environment environment, int ranks);          // once it is known
+  void plan(std::size_t series) { planned_ = series; }           // of each launch, for those who wait
   void heading(const TableHead& head, const std::string& what);  // prints it, with the CSV header
   void add(const Series& series);                                // of this launch, in the same order in each
   void next_launch();                                            // in the same process
@@ -39,6 +40,7 @@ class Recorder {
 
  private:
   void take_earlier();
+  bool streams_table() const;  // of series, as they come
   void print_heading();
   void print_row();  // the next
   void hand_on() const;
@@ -55,6 +57,7 @@ class Recorder {
   Style style_;
   std::string stdout_format_;
   Progress progress_;
+  std::size_t planned_ = 0;  // series of each launch; 0: not known
   TableHead head_;
   std::string what_;
   bool headed_ = false, heading_printed_ = false;

@@ -99,7 +99,7 @@ ExitCode write_lock_file(const ValidateOptions& options, const Host& host) {
 std::string face_of(const Report& report, const OutputOptions& output) {
   const auto chosen = output.chosen();
   return chosen == "text" ? findings_text(report, output.to_file() ? Style{} : output.style())
-                          : render(report, chosen, {});
+                          : render(report, chosen, output.file_style());
 }
 
 ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& arguments) {

@@ -8,6 +8,7 @@ namespace mlc {
 #define MLC_FACES(_) \
   _(text_face)       \
   _(json_face)       \
+  _(json_lines_face) \
   _(csv_face)        \
   _(prometheus_face) \
   _(html_face)       \

@@ -4,7 +4,6 @@
 #include <set>
 #include <tuple>
 
-#include "reports/faces/csv.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -199,52 +198,6 @@ std::string rails_measured(const Report& report) {
   return std::to_string(rails.size()) + (rails.size() == 1 ? " rail of " : " rails of ") +
          std::to_string(nodes.size()) + (nodes.size() == 1 ? " node" : " nodes") +
          (verified ? ", every byte as it had to be" : ", not verified");
-}
-
-std::string rails_csv(const Report& report) {
-  std::string text =
-      "node,rail,device,netdev,peer,peer_rail,operation,phase,both_directions,bytes,gbit_s,ci_low_gbit_s,ci_"
-      "high_gbit_s,"
-      "mean_gbit_s,target_gbit_s,ceiling_gbit_s,over_siblings,messages_per_s,p50_us,p90_us,p99_us,p999_us,"
-      "wrong,memory,"
-      "attempts,status,why,counters\r\n";
-  const auto optional = [](const std::optional<double>& value) {
-    return value ? shortest(*value) : std::string();
-  };
-  for (const auto& rail : report.figures.rails) {
-    std::vector<std::string> counters;
-    for (const auto& counter : rail.counters)
-      counters.push_back(counter.end + " " + counter.name + " +" + std::to_string(counter.by));
-    text += csv_fields({rail.node,
-                        std::to_string(rail.rail),
-                        rail.device,
-                        rail.netdev,
-                        rail.peer,
-                        std::to_string(rail.peer_rail),
-                        rail.operation,
-                        rail.phase,
-                        rail.both_directions ? "1" : "0",
-                        std::to_string(rail.bytes),
-                        shortest(rail.gbit_s),
-                        shortest(rail.ci_gbit_s[0]),
-                        shortest(rail.ci_gbit_s[1]),
-                        shortest(rail.mean_gbit_s),
-                        shortest(rail.target_gbit_s),
-                        shortest(rail.ceiling_gbit_s),
-                        optional(rail.over_siblings),
-                        optional(rail.messages_per_s),
-                        optional(rail.p50_us),
-                        optional(rail.p90_us),
-                        optional(rail.p99_us),
-                        optional(rail.p999_us),
-                        rail.wrong ? std::to_string(*rail.wrong) : "",
-                        rail.memory,
-                        std::to_string(rail.attempts),
-                        std::string(to_string(rail.status)),
-                        rail.why,
-                        join(counters, "; ")});
-  }
-  return text;
 }
 
 }  // namespace mlc

@@ -15,6 +15,5 @@ std::string rails_text(const Report& report, const Style& style);
 std::string rail_remedies(const Report& report, const Style& style);
 // "4 rails of 2 nodes, every byte as it had to be"
 std::string rails_measured(const Report& report);
-std::string rails_csv(const Report& report);
 
 }  // namespace mlc

@@ -1,4 +1,4 @@
-// Colour, where the terminal wants it.
+// How a face shows a report: colour, where the terminal wants it, and which of its tables.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@ namespace mlc {
 
 struct Style {
   bool colour = false;
+  std::string table = {};  // of a face that has several (csv.hpp); empty: what the run is about
   std::string red(std::string_view text) const { return paint("31", text); }
   std::string green(std::string_view text) const { return paint("32", text); }
   std::string yellow(std::string_view text) const { return paint("33", text); }

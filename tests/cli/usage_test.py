@@ -56,6 +56,13 @@ MISTAKES = [
     (["list", "colectives"], "did you mean 'collectives'?"),
     (["explain", "allreduc"], "did you mean 'allreduce'?"),
     (["list"], "what is required"),
+    (["allreduce", "--format", "csv", "--table", "serie"], "did you mean 'series'?"),
+    (["allreduce", "--format", "json", "--table", "series"], "--table is of --format csv, not of json"),
+    (["policy", "show", "h100"], "no built-in policy of that name"),
+    (["policy", "keys", "node.rail"], "did you mean 'node.rails'?"),
+    (["policy", "keys", "--format", "html"], "neither text nor markdown"),
+    (["policy", "check", "/no/such.yaml"], "no such file"),
+    (["policy"], "subcommand"),
 ]
 
 FLEET_MISTAKES = [
@@ -109,7 +116,7 @@ FLEET_MISTAKES = [
 class Usage(Case):
     def test_every_mistake_is_named(self):
         for arguments, says in MISTAKES:
-            if arguments[0] not in ("list", "explain", "allreduec") and "--backend" not in arguments:
+            if arguments[0] not in ("list", "explain", "policy", "allreduec") and "--backend" not in arguments:
                 arguments = arguments + ["--backend", "loopback"] if "--hosts" not in arguments and "--hostfile" not in arguments else arguments
             with self.subTest(arguments=arguments):
                 done = run(*arguments)

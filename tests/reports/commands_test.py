@@ -52,7 +52,7 @@ class Commands(unittest.TestCase):
         page = (SCRATCH / "base.html").read_text()
         self.assertTrue(page.startswith("<!DOCTYPE html>"))
         self.assertIn("allreduce", page)
-        for face in ("text", "json", "csv", "prometheus", "markdown", "html", "junit"):
+        for face in ("text", "json", "jsonl", "csv", "prometheus", "markdown", "html", "junit"):
             shown = bench("report", "base.json", "--format", face)
             self.assertEqual(shown.returncode, 0, shown.stderr)
             self.assertIn("allreduce", shown.stdout)
