@@ -3,7 +3,7 @@
 build_packages=(g++ cmake ninja-build libopenmpi-dev openmpi-bin libyaml-cpp-dev nlohmann-json3-dev libcli11-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev
                 libibverbs-dev python3 python3-venv dpkg-dev file)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3-jsonschema python3-selenium python3-prometheus-client chromium chromium-driver iproute2 iptables openssh-client openssh-server openssl
-               clang libclang-rt-14-dev git fish zsh man-db lintian buildah debootstrap binutils
+               clang libclang-rt-14-dev git fish zsh man-db lintian buildah debootstrap binutils tmux
                slurmctld slurmd slurm-client slurm-wlm-basic-plugins)
 # The CUDA toolkit, NCCL and cuBLAS as Python wheels: they install without root.
 cuda_wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.88

@@ -16,6 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto line_every = std::chrono::milliseconds(100);
 constexpr auto plain_every = std::chrono::seconds(10);
+// Some terminals go on to the next line from the last column, and Ctrl-C is echoed as "^C" behind the line.
+constexpr std::size_t spare = 3;
 
 std::size_t terminal_width() {
   winsize size{};
@@ -39,11 +41,12 @@ std::string done_text(std::size_t done, std::size_t of, double elapsed_s) {
   return text;
 }
 
-// Where the terminal was made narrower meanwhile, what stands there takes several of its lines.
+// Where the terminal was made narrower meanwhile, what stands there takes several of its lines. Each is erased
+// by itself: tmux puts what is erased to the end of the screen from its first line into its history.
 void Progress::rewind() const {
-  const std::size_t above = shown_ == 0 ? 0 : (shown_ - 1) / terminal_width();
-  if (above > 0) std::fprintf(stderr, "\x1b[%zuA", above);
-  std::fputs("\r\x1b[J", stderr);
+  std::fputs("\r\x1b[K", stderr);
+  for (std::size_t above = shown_ == 0 ? 0 : (shown_ - 1) / terminal_width(); above > 0; --above)
+    std::fputs("\x1b[A\x1b[K", stderr);
 }
 
 void Progress::show(const std::string& text) {
@@ -61,9 +64,8 @@ void Progress::show(const std::string& text) {
   const std::size_t width = terminal_width();
   std::string line;
   std::size_t used = 0;
-  // Not into the last column, from which some terminals go on to the next line.
   for (const char c : text) {
-    if ((c & 0xc0) != 0x80 && used + 1 >= width) break;
+    if ((c & 0xc0) != 0x80 && used + spare >= width) break;
     used += (c & 0xc0) != 0x80;
     line += c;
   }

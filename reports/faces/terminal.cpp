@@ -14,7 +14,7 @@ namespace mlc {
 
 namespace {
 
-constexpr std::size_t size_width = 11, name_width = 9, place_width = 6, time_width = 12, band_width = 9,
+constexpr std::size_t size_width = 9, name_width = 9, place_width = 6, time_width = 11, band_width = 8,
                       count_width = 8;
 
 std::string plural(std::size_t count, const std::string& noun) {
