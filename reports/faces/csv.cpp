@@ -132,16 +132,18 @@ std::string csv_values(const CsvRow& row) {
 std::string csv_header() { return csv_names(series_row({}, {})); }
 std::string csv_line(const Run& run, const Series& series) { return csv_values(series_row(run, series)); }
 
-std::string to_csv(const Report& report, std::string_view table) {
-  if (table.empty()) table = report.series.empty() && !report.figures.rails.empty() ? "rails" : "series";
-  const CsvTable* found = find_csv_table(table);
+std::string csv_table(const Report& report, std::string_view name) {
+  if (name.empty()) name = report.series.empty() && !report.figures.rails.empty() ? "rails" : "series";
+  const CsvTable* found = find_csv_table(name);
   return found == nullptr ? "" : found->render(report);
 }
+
+std::string to_csv(const Report& report) { return csv_table(report, {}); }
 
 extern const Face csv_face{
     .name = "csv",
     .endings = {".csv"},
-    .render = [](const Report& report, const Style& style) { return to_csv(report, style.table); },
+    .render = [](const Report& report, const Style& style) { return csv_table(report, style.table); },
 };
 
 }  // namespace mlc

@@ -70,7 +70,7 @@ std::string unit_text(const std::string& unit) {
 }
 
 HtmlWriter& open_table(HtmlWriter& html, const std::string& caption,
-                       std::initializer_list<std::string_view> heads) {
+                       const std::vector<std::string_view>& heads) {
   html.open("div", {{"class", "scroll"}, {"role", "group"}, {"tabindex", "0"}, {"aria-label", caption}});
   html.open("table").leaf("caption", caption).open("thead").open("tr");
   for (const auto head : heads)

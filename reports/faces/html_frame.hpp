@@ -31,7 +31,7 @@ std::string unit_text(const std::string& unit);  // "gbit_s" -> "Gbit/s"; what i
 
 // A table that can be scrolled sideways by keyboard too. close_table() closes both.
 HtmlWriter& open_table(HtmlWriter& html, const std::string& caption,
-                       std::initializer_list<std::string_view> heads);
+                       const std::vector<std::string_view>& heads);
 HtmlWriter& close_table(HtmlWriter& html);
 
 }  // namespace mlc

@@ -36,8 +36,7 @@ bool is_open(const Series& series) {
 std::string samples_text(const Series& series) {
   const std::string samples = std::to_string(series.samples);
   return series.launches.empty() ? samples
-                                 : samples + " in " + std::to_string(series.launches.size()) + " launches, " +
-                                       std::string(to_string(series.renewed)) + " made anew";
+                                 : samples + " in " + std::to_string(series.launches.size()) + " launches";
 }
 
 std::string correct_text(const Series& series) {
@@ -55,50 +54,81 @@ std::string threshold_text(const Judgement& judgement) {
   const bool at_least = judgement.metric == "busbw_gb_s";
   return std::string(status_mark(judgement.status)) + " " + std::string(to_string(judgement.status)) + ": " +
          (at_least ? "busbw ≥ " + fixed(judgement.bound, 2) + " GB/s"
-                   : judgement.metric + " ≤ " + fixed(judgement.bound, 2)) +
-         (judgement.why.empty() ? "" : "; " + judgement.why);
+                   : judgement.metric + " ≤ " + fixed(judgement.bound, 2));
+}
+
+// What a row says at length stands below it, as wide as the table.
+std::vector<std::string> notes_of(const Series& series) {
+  std::vector<std::string> notes;
+  if (series.wrong.value_or(0) > 0) notes.push_back(correct_text(series));
+  if (series.threshold && series.threshold->status != Status::pass && !series.threshold->why.empty())
+    notes.push_back(series.threshold->why);
+  notes.insert(notes.end(), series.warnings.begin(), series.warnings.end());
+  if (series.of_launches > 1)
+    notes.push_back("launch " + std::to_string(series.launch) + " of " + std::to_string(series.of_launches));
+  return notes;
+}
+
+struct Column {
+  std::string_view head;
+  std::vector<std::string> cells;  // of each row
+};
+
+// Those that say something in at least one row; what decides comes first, the rest of the distribution after
+// it.
+std::vector<Column> sweep_columns(const Report& report, const std::vector<std::size_t>& members) {
+  std::vector<Column> columns;
+  const auto column = [&](std::string_view head, const auto& cell) {
+    Column made{head, {}};
+    for (const std::size_t i : members)
+      made.cells.push_back(cell(report.series[i]));
+    if (std::ranges::any_of(made.cells, [](const std::string& text) { return !text.empty(); }))
+      columns.push_back(std::move(made));
+  };
+  column("p50", [](const Series& s) { return time_text(s.time_us.p50); });
+  column("busbw GB/s", [](const Series& s) { return fixed(s.busbw_gb_s, 2); });
+  if (const auto& link = report.figures.interconnect;
+      link && link->target_gb_s > 0 && link->ceiling_gb_s > 0) {
+    column("of target", [&](const Series& s) { return percent_text(s.busbw_gb_s / link->target_gb_s); });
+    column("of MTU ceiling",
+           [&](const Series& s) { return percent_text(s.busbw_gb_s / link->ceiling_gb_s); });
+  }
+  column("policy", [](const Series& s) { return s.threshold ? threshold_text(*s.threshold) : ""; });
+  column("correct", [](const Series& s) {
+    return !s.wrong ? "not checked" : *s.wrong == 0 ? "yes" : std::to_string(*s.wrong) + " wrong";
+  });
+  column("slowest", [](const Series& s) { return s.slowest ? slowest_text(*s.slowest) : ""; });
+  column("95 % interval",
+         [](const Series& s) { return time_text(s.ci_us[0]) + " – " + time_text(s.ci_us[1]); });
+  column("p95", [](const Series& s) { return time_text(s.time_us.p95); });
+  column("p99", [](const Series& s) { return time_text(s.time_us.p99); });
+  column("algbw GB/s", [](const Series& s) { return fixed(s.algbw_gb_s, 2); });
+  column("samples", samples_text);
+  return columns;
 }
 
 void write_sweep_table(HtmlWriter& html, const Report& report, const std::vector<std::size_t>& members) {
-  const auto& link = report.figures.interconnect;
-  const bool shares = link && link->target_gb_s > 0 && link->ceiling_gb_s > 0;
-  const std::string caption = title_of(report.series[members.front()]);
-  // What decides comes first, the rest of the distribution after it.
-  if (shares)
-    open_table(html, caption,
-               {"size", "p50", "busbw GB/s", "of target", "of MTU ceiling", "policy", "correct", "slowest",
-                "95 % interval", "p95", "p99", "algbw GB/s", "samples", "notes"});
-  else
-    open_table(html, caption,
-               {"size", "p50", "busbw GB/s", "policy", "correct", "slowest", "95 % interval", "p95", "p99",
-                "algbw GB/s", "samples", "notes"});
-  const auto words = [&](const std::string& text) {
-    html.leaf("td", text, {{text.empty() ? "" : "class", "text"}});
-  };
-  for (const std::size_t i : members) {
-    const Series& series = report.series[i];
-    html.open("tr", {{"id", "series-" + std::to_string(i)}, {is_open(series) ? "class" : "", "fail"}});
+  const auto columns = sweep_columns(report, members);
+  std::vector<std::string_view> heads{"size"};
+  for (const auto& column : columns)
+    heads.push_back(column.head);
+  open_table(html, title_of(report.series[members.front()]), heads);
+  for (std::size_t row = 0; row < members.size(); ++row) {
+    const Series& series = report.series[members[row]];
+    const auto notes = notes_of(series);
+    const std::string fail = is_open(series) ? "fail" : "", noted = notes.empty() ? "" : "noted";
+    const std::string both = fail + (fail.empty() || noted.empty() ? "" : " ") + noted;
+    html.open("tr", {{"id", "series-" + std::to_string(members[row])}, {both.empty() ? "" : "class", both}});
     html.leaf("th", bytes_text(series.bytes), {{"scope", "row"}});
-    html.leaf("td", time_text(series.time_us.p50)).leaf("td", fixed(series.busbw_gb_s, 2));
-    if (shares) {
-      html.leaf("td", percent_text(series.busbw_gb_s / link->target_gb_s));
-      html.leaf("td", percent_text(series.busbw_gb_s / link->ceiling_gb_s));
-    }
-    words(series.threshold ? threshold_text(*series.threshold) : "");
-    if (series.wrong.value_or(0) > 0)
-      words(correct_text(series));
-    else
-      html.leaf("td", correct_text(series));
-    html.leaf("td", series.slowest ? slowest_text(*series.slowest) : "");
-    html.leaf("td", time_text(series.ci_us[0]) + " – " + time_text(series.ci_us[1]));
-    html.leaf("td", time_text(series.time_us.p95)).leaf("td", time_text(series.time_us.p99));
-    html.leaf("td", fixed(series.algbw_gb_s, 2)).leaf("td", samples_text(series));
-    std::vector<std::string> notes = series.warnings;
-    if (series.of_launches > 1)
-      notes.push_back("launch " + std::to_string(series.launch) + " of " +
-                      std::to_string(series.of_launches));
-    words(join(notes, "; "));
+    for (const auto& column : columns)
+      html.leaf("td", column.cells[row]);
     html.close();
+    if (!notes.empty())
+      html.open("tr", {{"class", fail.empty() ? "remark" : "remark fail"}})
+          .open("td", {{"colspan", std::to_string(heads.size())}})
+          .leaf("span", join(notes, "; "))
+          .close()
+          .close();
   }
   close_table(html);
 }

@@ -41,8 +41,8 @@ std::string done_text(std::size_t done, std::size_t of, double elapsed_s) {
   return text;
 }
 
-// Where the terminal was made narrower meanwhile, what stands there takes several of its lines. Each is erased
-// by itself: tmux puts what is erased to the end of the screen from its first line into its history.
+// Where the terminal was made narrower meanwhile, what stands there takes several of its lines. Each is
+// erased by itself: tmux puts what is erased to the end of the screen from its first line into its history.
 void Progress::rewind() const {
   std::fputs("\r\x1b[K", stderr);
   for (std::size_t above = shown_ == 0 ? 0 : (shown_ - 1) / terminal_width(); above > 0; --above)

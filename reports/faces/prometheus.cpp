@@ -126,12 +126,27 @@ class Samples {
         1);
     if (const auto started = parse_rfc3339(run.started)) {
       family("mlc_bench_run_end_timestamp_seconds", "when the last run ended, by the node's clock");
-      sample({}, static_cast<double>(*started) + run.duration_s);
+      const double ended = static_cast<double>(*started) + run.duration_s;
+      sample({}, ended);
+      add_expiry(ended);
     }
     family("mlc_bench_run_duration_seconds", "how long the last run took");
     sample({}, run.duration_s);
     family("mlc_bench_run_errors", "things that the tool could not do");
     sample({}, static_cast<double>(report_.errors.size()));
+  }
+
+  // Of a pass that a policy's plan ran for, by this run alone.
+  void add_expiry(double ended) {
+    const auto& policy = report_.figures.policy;
+    if (!policy || report_.run.plan.empty() || report_.verdict.decision != Decision::pass) return;
+    family("mlc_bench_verdict_expiry_timestamp_seconds",
+           "until when this pass holds, unless another extends it");
+    if (policy->valid_for_s > 0) sample({}, ended + policy->valid_for_s);
+    family("mlc_bench_verdict_extension_limit_timestamp_seconds",
+           "until when passive looks may extend this pass, which was made under load");
+    if (policy->extended_for_s > 0 && report_.run.plan != "passive")
+      sample({}, ended + policy->extended_for_s);
   }
 
   void add_series() {

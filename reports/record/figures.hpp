@@ -28,6 +28,9 @@ struct Interconnect {
 // The policy as it was applied, so that a report still explains itself when the file has changed.
 struct PolicyText {
   std::string name, about, source, text;
+  // How long a pass of a node holds from the end of the run, and how long at most where passive looks extend
+  // it; 0: of a report that did not keep it.
+  double valid_for_s = 0, extended_for_s = 0;
   bool operator==(const PolicyText&) const = default;
 };
 

@@ -39,14 +39,19 @@ Interconnect read_interconnect(const Json& json) {
 }
 
 Json to(const PolicyText& value) {
-  return {{"name", value.name}, {"about", value.about}, {"source", value.source}, {"text", value.text}};
+  Json json{{"name", value.name}, {"about", value.about}, {"source", value.source}, {"text", value.text}};
+  if (value.valid_for_s > 0) json["valid_for_s"] = value.valid_for_s;
+  if (value.extended_for_s > 0) json["extended_for_s"] = value.extended_for_s;
+  return json;
 }
 
 PolicyText read_policy_text(const Json& json) {
   return {.name = json.at("name").get<std::string>(),
           .about = json.at("about").get<std::string>(),
           .source = json.at("source").get<std::string>(),
-          .text = json.at("text").get<std::string>()};
+          .text = json.at("text").get<std::string>(),
+          .valid_for_s = json.value("valid_for_s", 0.0),
+          .extended_for_s = json.value("extended_for_s", 0.0)};
 }
 
 Json to(const RailResult& value) {

@@ -2,7 +2,9 @@
 
 Needs Debian's chromium, chromium-driver and python3-selenium, and the wheel of requirements.txt next to this file.
 """
+import itertools
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -268,6 +270,54 @@ class Pages(unittest.TestCase):
                     result = self.driver.execute_async_script("const done = arguments[arguments.length - 1]; axe.run(document, {resultTypes: ['violations']}).then(done, e => done({violations: [{id: String(e), nodes: []}]}))")
                     self.assertEqual([(v["id"], [n["html"][:160] for n in v["nodes"][:3]]) for v in result["violations"]], [])
                     self.assertGreater(len(result.get("passes", [])), 5)
+
+    def test_a_table_has_no_empty_column_and_its_remarks_do_not_blow_up_rows(self):
+        for name in ("sick.html", "healthy.html"):
+            with self.subTest(page=name):
+                self.open(name)
+                empty = self.script("""
+                    return [...document.querySelectorAll('#series table')].flatMap(table => {
+                      const rows = [...table.tBodies[0].rows].filter(row => !row.classList.contains('remark'));
+                      return [...table.tHead.rows[0].cells].filter((head, i) => rows.every(row => !row.cells[i].textContent.trim()))
+                        .map(head => table.caption.textContent + ': ' + head.textContent);
+                    });""")
+                self.assertEqual(empty, [])
+                heights = self.script("""
+                    return [...document.querySelectorAll('#series details.sweep[open] figure > .scroll tbody tr:not(.remark)')].map(row => row.getBoundingClientRect().height);""")
+                self.assertGreater(len(heights), 3)
+                self.assertLess(max(heights), 2 * min(heights), "all rows have one line")
+
+    def test_colours_that_tell_something_differ_for_who_does_not_see_green(self):
+        """Deuteranopia after Machado, Oliveira and Fernandes (2009), severity 1, in linear RGB; distances are CIE 1976 Lab. A mark or a word
+        stands beside each colour all the same."""
+        matrix = ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))
+
+        def linear(colour):
+            parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+            return [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+
+        def seen(colour):
+            rgb = linear(colour)
+            return [min(1, max(0, sum(a * b for a, b in zip(row, rgb)))) for row in matrix]
+
+        def lab(rgb):
+            xyz = [sum(a * b for a, b in zip(row, rgb)) / white for row, white in zip(
+                ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505)), (0.95047, 1, 1.08883))]
+            x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in xyz)
+            return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+        for dark in (False, True):
+            self.open("sick.html", dark=dark)
+            names = ["good", "bad", "warn", "c0", "c1", "muted"]
+            values = self.script("const s = getComputedStyle(document.documentElement); return arguments[0].map(n => s.getPropertyValue('--' + n).trim())", names)
+            colours = dict(zip(names, values))
+            for first, second in itertools.combinations(names, 2):
+                apart = math.dist(lab(seen(colours[first])), lab(seen(colours[second])))
+                self.assertGreater(apart, 14, f"{first} and {second}, {'dark' if dark else 'light'}")
+            shades = self.script("const s = getComputedStyle(document.documentElement); return [0, 1, 2, 3, 4, 5].map(n => s.getPropertyValue('--s' + n).trim())")
+            lightness = [lab(seen(shade))[0] for shade in shades]
+            self.assertEqual(lightness, sorted(lightness, reverse=not dark), "shades of a grid are in order")
+            self.assertGreater(min(abs(a - b) for a, b in zip(lightness, lightness[1:])), 6)
 
     def test_nothing_sticks_out_on_a_phone(self):
         for name in self.PAGES:

@@ -55,7 +55,7 @@ TEST(Csv, EveryTableHasTheFieldsOfItsHeader) {
   for (const auto& report : samples())
     for (const auto& table : csv_tables()) {
       SCOPED_TRACE(std::string(table.name));
-      const auto lines = parsed(to_csv(report, table.name));
+      const auto lines = parsed(csv_table(report, table.name));
       ASSERT_FALSE(lines.empty());
       std::set<std::string> names(lines[0].begin(), lines[0].end());
       EXPECT_EQ(names.size(), lines[0].size()) << "a name is there twice";
@@ -70,7 +70,7 @@ TEST(Csv, NumbersAreNumbersAndFormulasAreText) {
   Report report;
   report.findings = {{.check = "c", .subject = "-1+2", .observed = "=1+1"}};
   report.figures.rails = {{.node = "n", .gbit_s = 1e-7, .peer_rail = -1}};
-  const auto findings = to_csv(report, "findings"), rails = to_csv(report, "rails");
+  const auto findings = csv_table(report, "findings"), rails = csv_table(report, "rails");
   EXPECT_THAT(findings, testing::HasSubstr("'=1+1"));
   EXPECT_THAT(rails, testing::HasSubstr(",-1,")) << rails;
   EXPECT_THAT(rails, testing::HasSubstr(",1e-07,")) << rails;
@@ -105,7 +105,7 @@ TEST(Csv, CarriesWhatJsonDoes) {
   for (const auto& report : {test::sick_report(), test::rails_in_launches(test::sick_report())}) {
     std::set<std::string> fields;
     for (const auto& table : csv_tables())
-      for (const auto& line : parsed(to_csv(report, table.name)))
+      for (const auto& line : parsed(csv_table(report, table.name)))
         fields.insert(line.begin(), line.end());
     std::vector<std::pair<std::string, std::string>> all;
     leaves(Json::parse(to_json(report)), "", all);
@@ -121,13 +121,13 @@ TEST(Csv, CarriesWhatJsonDoes) {
 
 TEST(Csv, ACampaignIsInItToo) {
   const Report report = test::campaign_report(true);
-  const auto standings = parsed(to_csv(report, "standings"));
+  const auto standings = parsed(csv_table(report, "standings"));
   EXPECT_EQ(standings.size(), report.figures.fleet->nodes.size() + 1);
   std::size_t flows = 0;
   for (const auto& test : report.figures.fleet->held)
     flows += test.ratios.size();
-  EXPECT_EQ(parsed(to_csv(report, "flows")).size(), flows + 1);
-  EXPECT_EQ(parsed(to_csv(report, "places")).size(), report.figures.fleet->places.size() + 1);
+  EXPECT_EQ(parsed(csv_table(report, "flows")).size(), flows + 1);
+  EXPECT_EQ(parsed(csv_table(report, "places")).size(), report.figures.fleet->places.size() + 1);
 }
 
 TEST(JsonLines, AreTheReportPutApart) {

@@ -47,8 +47,9 @@ Report base_report() {
   report.environment.variables = {{"NCCL_ALGO", "Ring"}, {"NCCL_IB_HCA", "mlx5"}};
   report.figures.interconnect = {4, 200, 4096, 100, 98.04};
   report.figures.policy =
-      PolicyText{"h100-4x200g", "8 x H100, four 200 Gbit/s RoCE rails", "built in",
-                 "policy: h100-4x200g\ntarget:\n  rails: 4\n  rail_gbit_s: 200\n  mtu: 4096\n"};
+      PolicyText{"h100-4x200g", "8 x H100, four 200 Gbit/s RoCE rails",
+                 "built in",    "policy: h100-4x200g\ntarget:\n  rails: 4\n  rail_gbit_s: 200\n  mtu: 4096\n",
+                 7 * 86400.0,   60 * 86400.0};
   return report;
 }
 
