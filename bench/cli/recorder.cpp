@@ -43,7 +43,12 @@ Report new_report(const Policy& policy, const std::vector<std::string>& argument
   report.run.backend = backend;
   report.run.policy = policy.name, report.run.policy_digest = policy.digest;
   report.run.fault = fault;
-  report.figures.policy = PolicyText{policy.name, policy.about, policy.source, policy.text};
+  report.figures.policy = PolicyText{policy.name,
+                                     policy.about,
+                                     policy.source,
+                                     policy.text,
+                                     policy.admit.valid_for_s,
+                                     policy.admit.extended_for_s};
   report.environment.variables = telling_variables();
   return report;
 }
