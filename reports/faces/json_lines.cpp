@@ -11,27 +11,27 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string line(const Json& value) { return value.dump() + "\n"; }
+std::string line(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 }  // namespace
 
 std::string json_lines_beginning(const Report& report) {
   Report bare;
   bare.tool = report.tool, bare.run = report.run;
-  const Json whole = Json::parse(to_json(bare));
+  const Json whole = json_of(bare);
   return line({{"schema", whole.at("schema")}, {"tool", whole.at("tool")}, {"run", whole.at("run")}});
 }
 
 std::string json_line(const Series& series) {
   Report only;
   only.series = {series};
-  return line({{"series", Json::parse(to_json(only)).at("series").at(0)}});
+  return line({{"series", json_of(only).at("series").at(0)}});
 }
 
 std::string json_lines_ending(const Report& report) {
   Report rest = report;
   rest.series.clear();
-  const Json whole = Json::parse(to_json(rest));
+  const Json whole = json_of(rest);
   std::string text = line({{"environment", whole.at("environment")}});
   for (const auto& [list, one] :
        {std::pair{"findings", "finding"}, std::pair{"stages", "stage"}, std::pair{"errors", "error"}})

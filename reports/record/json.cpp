@@ -303,7 +303,7 @@ ErrorEntry error_from(const Json& j) {
 
 }  // namespace
 
-std::string to_json(const Report& r) {
+nlohmann::ordered_json json_of(const Report& r) {
   Json j{{"schema", report_schema}};
   j["tool"] = {{"name", "mlc-bench"}, {"version", r.tool.version}, {"built", r.tool.built}};
   j["run"] = {{"id", r.run.id},           {"command", r.run.command},
@@ -322,7 +322,11 @@ std::string to_json(const Report& r) {
     j["verdict"]["about"].push_back(to_value(about));
   if (!r.verdict.unmeasured.empty()) j["verdict"]["unmeasured"] = r.verdict.unmeasured;
   j["errors"] = list_of(r.errors);
-  return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return j;
+}
+
+std::string to_json(const Report& r) {
+  return json_of(r).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Report report_from_json(std::string_view text) {

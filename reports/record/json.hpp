@@ -15,6 +15,7 @@ struct ReportError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+nlohmann::ordered_json json_of(const Report& report);
 std::string to_json(
     const Report& report);  // two-space indented, with a final newline; broken UTF-8 is replaced
 Report report_from_json(

@@ -8,6 +8,7 @@
 
 #include "reports/record/text.hpp"
 #include "validators/policy/policy.hpp"
+#include "validators/policy/yaml_document.hpp"
 
 namespace mlc {
 
@@ -82,7 +83,7 @@ std::vector<std::string> example_policies() {
     YAML::Node document(YAML::NodeType::Map);
     for (const auto& key : keys)
       if (!is_section(key) && (others ? !stands_back(key) : key.instead_of.empty()))
-        put(document, key.path, YAML::Load(std::string(key.example)));
+        put(document, key.path, yaml_document(std::string(key.example)));
     examples.push_back(YAML::Dump(document) + "\n");
   }
   return examples;
