@@ -4,13 +4,14 @@
 #include <cstddef>
 #include <vector>
 
+#include "bench/cli/wrapped.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
 
 namespace {
 
-constexpr std::size_t width = 80, name_column = 26;
+constexpr std::size_t name_column = 26;
 
 // "node.rails.count" -> "node.rails"; "thresholds[].collective" -> "thresholds"; "policy" -> "".
 std::string section_of(std::string_view path) {
@@ -49,20 +50,6 @@ std::string otherwise_of(const PolicyKey& key) {
   return key.otherwise.empty() ? "not asked for" : std::string(key.otherwise);
 }
 
-void wrapped(std::string& out, std::string_view text, std::size_t indent) {
-  std::size_t column = indent;
-  bool first = true;
-  for (const auto& word : split_words(text)) {
-    if (!first && column + 1 + columns(word) > width) {
-      out += "\n" + std::string(indent, ' ');
-      column = indent, first = true;
-    }
-    if (!first) out += ' ', ++column;
-    out += word, column += columns(word), first = false;
-  }
-  out += '\n';
-}
-
 }  // namespace
 
 std::string policy_keys_text(std::span<const PolicyKey> keys) {
@@ -71,17 +58,16 @@ std::string policy_keys_text(std::span<const PolicyKey> keys) {
     if (!out.empty()) out += '\n';
     if (section.about != nullptr) {
       out += section.path + (section.about->kind == AskedKey::Kind::mappings ? " (a list)" : "") + "\n  ";
-      wrapped(out, section.about->meaning, 2);
+      out += wrapped(section.about->meaning, 2);
     }
     for (const auto* key : section.keys) {
       out += pad_right("  " + name_of(key->path), name_column - 1) + " ";
-      wrapped(out, key->meaning, name_column);
+      out += wrapped(key->meaning, name_column);
       out += std::string(name_column, ' ');
       const auto other = otherwise_of(*key);
-      wrapped(out,
-              key->value() + "; " +
-                  (other == "required" || other == "not asked for" ? other : "default " + other),
-              name_column);
+      out += wrapped(key->value() + "; " +
+                         (other == "required" || other == "not asked for" ? other : "default " + other),
+                     name_column);
     }
   }
   return out;

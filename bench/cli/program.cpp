@@ -5,6 +5,7 @@
 
 #include "bench/backends/communicator.hpp"
 #include "bench/cli/commands.hpp"
+#include "bench/cli/help_text.hpp"
 #include "bench/engine/sweep.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "reports/faces/terminal.hpp"
@@ -49,7 +50,9 @@ void describe_program(CLI::App& program, Invocation& invocation) {
   program.name("mlc-bench");
   program.description("Measures collectives over the interconnect and says whether a node may train.");
   program.set_version_flag("--version", "mlc-bench " MLC_VERSION);
-  program.set_help_flag("-h,--help", "this text");
+  program.formatter(one_screen_help());
+  program.set_help_flag("-h,--help", "examples, and the options that most need");
+  program.set_help_all_flag("--help-all", "all options");
   program.require_subcommand(1);
   program.footer(
       "Exit codes: 0 pass, 1 the node or a threshold failed, 2 inconclusive, 3 the tool failed, 64 usage, "

@@ -1,5 +1,6 @@
 """Bad input: a clear error, exit 64, a suggestion, nothing on stdout. And what the program says of itself."""
 from program import *
+import re
 
 MISTAKES = [
     (["allreduec"], "did you mean 'allreduce'?"),
@@ -203,8 +204,26 @@ class Usage(Case):
                 self.assertNotEqual(done.out, "")
         self.assertEqual(run().code, 64)
 
+    def test_help_of_every_command_is_one_screen_with_examples_first(self):
+        commands = re.findall(r"^  ([a-z]+) ", run("--help-all").out, re.M)
+        self.assertGreater(len(commands), 20)
+        for command in [[], *([one] for one in commands), ["policy", "show"], ["history", "import"]]:
+            with self.subTest(command=command):
+                text = run(*command, "--help").out
+                lines = text.splitlines()
+                self.assertLessEqual(len(lines), 46, text)
+                self.assertLessEqual(max(map(len, lines)), 80, text)
+                if command and command[0] not in ("list", "capture") and len(command) == 1:
+                    self.assertRegex("\n".join(lines[1:5]), r"(?m)^  (mlc-bench|mpirun) ", text)
+                everything = run(*command, "--help-all").out
+                for option in re.findall(r"^  (?:-\w,)?(--[a-z-]+)", text, re.M):
+                    self.assertIn(option, everything)
+                for example in re.findall(r"^  mlc-bench (.*?)(?:  #.*)?$", text, re.M):
+                    for option in re.findall(r"(--[a-z-]+)", example):
+                        self.assertIn(option, run(example.split()[0], "--help-all").out, example)
+
     def test_help_names_the_nccl_tests_flags(self):
-        text = run("allreduce", "--help").out
+        text = run("allreduce", "--help-all").out
         for flag in ("-b,", "-e,", "-i,", "-f,", "-n,", "-w,", "-d,", "-o,", "-c,", "-T,"):
             self.assertIn(flag, text)
 

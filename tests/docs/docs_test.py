@@ -15,7 +15,7 @@ def anchor(heading):
 
 
 def help_of(*words):
-    return subprocess.run([BENCH, *words, "--help"], capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run([BENCH, *words, "--help-all"], capture_output=True, text=True, timeout=60).stdout
 
 
 class Docs(unittest.TestCase):

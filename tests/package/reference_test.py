@@ -153,9 +153,9 @@ class Reference(Case):
         return pages
 
     def test_every_command_and_option_of_the_help_has_its_place_in_a_page(self):
-        helps = {"mlc-bench": output(BENCH, "--help")}
+        helps = {"mlc-bench": output(BENCH, "--help-all")}
         for command in re.findall(r"^  ([a-z]+) ", helps["mlc-bench"], re.M):
-            helps[f"mlc-bench-{command}"] = output(BENCH, command, "--help")
+            helps[f"mlc-bench-{command}"] = output(BENCH, command, "--help-all")
         self.assertEqual(sorted(f"{name}.1.gz" for name in helps), sorted(self.pages()))
         for name, text in helps.items():
             with gzip.open(f"{REFERENCE}/{name}.1.gz", "rt") as f:
