@@ -234,8 +234,9 @@ class Burnin {
       command.insert(command.end(), {"--launches", "1"});
     const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch),
                                    [&](double seconds) { live(stage, launch, seconds); });
-    progress_.clear();
     interrupted_ = end.interrupted;
+    if (interrupted_) progress_.clear_after_interrupt();
+    progress_.clear();
     const std::string log = directory_.stage_log(stage, launch), complaint = complaint_in(log);
     outcome.remedy = "what it said is in " + log;
     LaunchRecord record{{end.code, end.seconds}, {}};

@@ -8,6 +8,7 @@
 #include "bench/cli/recorder.hpp"
 #include "bench/cli/typed_values.hpp"
 #include "bench/fleet/localisation/findings.hpp"
+#include "bench/fleet/localisation/quoted.hpp"
 #include "bench/fleet/measurement/campaign_record.hpp"
 #include "bench/fleet/measurement/coordinator.hpp"
 #include "bench/fleet/measurement/fleet_report.hpp"
@@ -146,6 +147,7 @@ class Leading {
   }
 
   ExitCode conclude(const Coordinator& coordinator, const CampaignEnd& end) {
+    if (end.interrupted) progress_.clear_after_interrupt();
     progress_.clear();
     const Campaign* campaign = coordinator.campaign();
     if (campaign == nullptr) {
@@ -189,6 +191,7 @@ class Leading {
     auto findings = findings_text(campaign, end.nodes, !rendezvous_.shared);
     findings.pop_back();
     text += findings + ", " + fixed(report_.run.duration_s, 1) + " s\n";
+    if (!rendezvous_.shared) text += fleet::simulated_text(static_cast<int>(end.nodes.size())) + "\n";
     if (format != "text") publish(question_.output, render(report_, format, question_.output.style()));
     if (format == "text")
       publish(question_.output, text);

@@ -180,6 +180,7 @@ class GpuRecord {
 
   ExitCode end(const Ending& ending) {
     const std::lock_guard lock(mutex_);
+    if (ending.code == ExitCode::interrupted) progress_.clear_after_interrupt();
     report_.errors.push_back(ending.error);
     (void)conclude();
     std::fputs(error_text(ending.error, output_.error_style()).c_str(), stderr);

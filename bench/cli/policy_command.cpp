@@ -26,11 +26,15 @@ bool is_under(std::string_view path, std::string_view section) {
 ExitCode show_keys(const PolicyArguments& arguments) {
   if (arguments.format != "text" && arguments.format != "markdown")
     throw UsageError("--format '" + printable(arguments.format) + "' is neither text nor markdown");
+  // All plans have the keys of one.
+  std::string section = arguments.section;
+  for (const std::string plan : {"fabric.", "health.", "passive."})
+    if (section.starts_with(plan)) section = "burnin." + section.substr(plan.size());
   std::vector<PolicyKey> keys;
   std::vector<std::string> known;
   for (const auto& key : policy_keys()) {
     known.emplace_back(key.path);
-    if (is_under(key.path, arguments.section) || arguments.section.empty()) keys.push_back(key);
+    if (section.empty() || is_under(key.path, section)) keys.push_back(key);
   }
   if (keys.empty()) {
     const auto near = nearest(arguments.section, known);

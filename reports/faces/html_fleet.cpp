@@ -329,6 +329,7 @@ void write_fleet(HtmlWriter& html, const Report& report) {
   html.open("section", {{"id", "fleet"}}).leaf("h2", "The fleet, round by round");
   html.leaf("p", held_text(fleet));
   if (!fleet.alarm.empty()) html.leaf("p", fleet.alarm, {{"class", "note"}});
+  if (!fleet.simulated.empty()) html.leaf("p", "How sure: " + fleet.simulated, {{"class", "counts"}});
   write_evidence(html, fleet);
   html.open("ul", {{"class", "shades"}});
   for (const auto& shade : shades)

@@ -75,6 +75,13 @@ void Progress::show(const std::string& text) {
   shown_ = used;
 }
 
+void Progress::clear_after_interrupt() {
+  if (as_ != ProgressAs::line) return;
+  rewind();
+  std::fflush(stderr);
+  shown_ = 0;
+}
+
 void Progress::clear() {
   if (shown_ == 0) return;
   rewind();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "reports/record/moment.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc {
@@ -60,8 +61,8 @@ std::vector<Repair> repairs_from_csv(std::string_view text) {
     const auto second = std::min(rest.find(','), rest.size());
     const std::string node(trimmed(line.substr(0, comma))), time(trimmed(rest.substr(0, second)));
     if (number == 1 && node == "node" && time == "time") continue;
-    auto when = parse_utc(time);
-    if (!when) when = parse_utc(time + "T00:00:00Z");
+    auto when = parse_rfc3339(time);
+    if (!when) when = parse_rfc3339(time + "T00:00:00Z");
     if (node.empty() || !when)
       throw RepairsError(
           "line " + std::to_string(number) + ": '" + printable(line, 80) +

@@ -77,6 +77,7 @@ struct FleetFigures {
   int groups = 0;                             // of nodes that share their leaves
   double coverage = 0;                        // share of the nodes that the topology has
   std::string alarm;                          // of the fleet as a whole; empty: none
+  std::string simulated;  // how often a campaign of about this size is right, by simulation; empty: not said
   std::vector<std::string> troubles;          // tests that came to nothing, and why; doubts of the whole
   std::vector<NodeStanding> nodes;
   std::vector<FleetPlace> places;

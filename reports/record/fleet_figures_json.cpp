@@ -174,6 +174,7 @@ Json fleet_figures_to_json(const FleetFigures& value) {
             {"alarm", value.alarm},
             {"troubles", value.troubles},
             {"nodes", Json::array()}};
+  if (!value.simulated.empty()) json["simulated"] = value.simulated;
   for (const auto& node : value.nodes)
     json["nodes"].push_back(to(node));
   for (const auto& place : value.places)
@@ -202,6 +203,7 @@ FleetFigures fleet_figures_from_json(const Json& json) {
                      .groups = topology.at("groups").get<int>(),
                      .coverage = read_number(topology.at("coverage")),
                      .alarm = json.at("alarm").get<std::string>(),
+                     .simulated = json.value("simulated", ""),
                      .troubles = json.at("troubles").get<std::vector<std::string>>(),
                      .nodes = {},
                      .places = {},

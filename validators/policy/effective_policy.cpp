@@ -43,7 +43,7 @@ class Writer {
  public:
   // The keys of the mapping at `prefix` ("", "node.rails.", "thresholds[].").
   void keys_of(const std::string& prefix, const YAML::Node& mapping, int depth) {
-    const std::string_view described = prefix.substr(0, prefix.find_first_of(".["));
+    const std::string described = prefix.substr(0, prefix.find_first_of(".["));
     const bool plan = described == "fabric" || described == "health" || described == "passive";
     const std::string as = plan ? "burnin" + prefix.substr(described.size()) : prefix;
     std::vector<std::string> unasked;

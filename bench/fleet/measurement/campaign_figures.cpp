@@ -7,6 +7,7 @@
 
 #include "bench/fleet/localisation/findings.hpp"
 #include "bench/fleet/localisation/normalised.hpp"
+#include "bench/fleet/localisation/quoted.hpp"
 #include "reports/record/text.hpp"
 
 namespace mlc::fleet {
@@ -168,6 +169,7 @@ FleetFigures campaign_figures(const Campaign& campaign, const CampaignEnd& end) 
                        .groups = campaign.topology().groups,
                        .coverage = campaign.topology().coverage,
                        .alarm = judgement.alarm,
+                       .simulated = simulated_text(static_cast<int>(judgement.nodes.size())),
                        .troubles = end.troubles,
                        .nodes = {},
                        .places = places_of(campaign, end),
