@@ -78,7 +78,7 @@ struct FleetFigures {
   double coverage = 0;                        // share of the nodes that the topology has
   std::string alarm;                          // of the fleet as a whole; empty: none
   std::string simulated;  // how often a campaign of about this size is right, by simulation; empty: not said
-  std::vector<std::string> troubles;          // tests that came to nothing, and why; doubts of the whole
+  std::vector<std::string> troubles;  // tests that came to nothing, and why; doubts of the whole
   std::vector<NodeStanding> nodes;
   std::vector<FleetPlace> places;
   std::vector<FleetTest> held;  // tests that came to something, by round

@@ -51,7 +51,7 @@ Taint read_taint(YamlMap& map, std::string_view key) {
 }
 
 std::string read_object_name(YamlMap& map, std::string_view key, const std::string& otherwise) {
-  const std::string text = map.text_if(key).value_or(otherwise);
+  std::string text = map.text_if(key).value_or(otherwise);
   if (!is_name(text) || std::ranges::any_of(text, [](char c) { return (c >= 'A' && c <= 'Z') || c == '_'; }))
     map.reject(key, "'" + std::string(key) + "' is no Kubernetes name: '" + printable(text) + "'");
   return text;
@@ -86,7 +86,7 @@ Tier read_tier(YamlMap map) {
 // An equality-based or set-based selector goes into a query, where it is escaped; here only its letters are
 // judged.
 std::string read_selector(YamlMap& map, std::string_view key) {
-  const std::string text = map.text_if(key).value_or("");
+  std::string text = map.text_if(key).value_or("");
   if (!std::ranges::all_of(text, [](char c) {
         return is_alphanumeric(c) || std::string_view("-_./=!, ()").find(c) != std::string_view::npos;
       }))

@@ -65,7 +65,7 @@ std::string kind_text(AskedKey::Kind kind) {
 
 std::string PolicyKey::value() const {
   std::string text = kind_text(kind);
-  const std::string what(unit);
+  std::string what(unit);
   if (kind == AskedKey::Kind::text && !what.empty()) return what;
   if (kind == AskedKey::Kind::texts) return what.empty() ? text : text + " of " + what;
   if (kind == AskedKey::Kind::whole_number || kind == AskedKey::Kind::number)

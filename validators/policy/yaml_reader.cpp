@@ -63,11 +63,10 @@ YamlMap parse_yaml(const std::string& content, const std::string& file, std::vec
   }
 }
 
-YamlMap::YamlMap(YAML::Node node, std::string file)
-    : YamlMap(std::move(node), std::move(file), nullptr, "") {}
+YamlMap::YamlMap(const YAML::Node& node, std::string file) : YamlMap(node, std::move(file), nullptr, "") {}
 
-YamlMap::YamlMap(YAML::Node node, std::string file, std::vector<AskedKey>* asked, std::string path)
-    : node_(std::move(node)), file_(std::move(file)), noted_(asked), path_(std::move(path)) {
+YamlMap::YamlMap(const YAML::Node& node, std::string file, std::vector<AskedKey>* asked, std::string path)
+    : node_(node), file_(std::move(file)), noted_(asked), path_(std::move(path)) {
   if (!node_.IsMap()) reject_at(file_, node_, "expected a mapping of keys to values");
 }
 

@@ -33,9 +33,9 @@ struct AskedKey {
 // nearest known key.
 class YamlMap {
  public:
-  YamlMap(YAML::Node node, std::string file);
+  YamlMap(const YAML::Node& node, std::string file);
   // Writes down in `asked`, which has to outlive it, what it is asked for; `path` ends in '.', or is empty.
-  YamlMap(YAML::Node node, std::string file, std::vector<AskedKey>* asked, std::string path);
+  YamlMap(const YAML::Node& node, std::string file, std::vector<AskedKey>* asked, std::string path);
 
   bool has(std::string_view key);
   std::string text(std::string_view key);  // required
