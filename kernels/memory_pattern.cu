@@ -36,7 +36,7 @@ __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t
     if constexpr (step != memory::Step::write) pair = data[i];
     std::uint64_t low = pair.x, high = pair.y;
     const auto visit = [&](std::uint64_t* at, std::uint64_t index) {
-      memory::visit(sweep, at, index, [&](std::uint64_t expected, std::uint64_t got) {
+      return memory::visit(sweep, at, index, [&](std::uint64_t expected, std::uint64_t got) {
         return note_error(log, {.index = index,
                                 .expected = expected,
                                 .got = got,
@@ -46,8 +46,16 @@ __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t
                                 .down = sweep.down});
       });
     };
-    visit(&low, first + 2 * i), visit(&high, first + 2 * i + 1);
-    if constexpr (step != memory::Step::check) data[i] = {low, high};
+    const bool write_low = visit(&low, first + 2 * i), write_high = visit(&high, first + 2 * i + 1);
+    // What is left is not written: a flip on the way here would become one of the cell.
+    if constexpr (step != memory::Step::check) {
+      if (write_low && write_high)
+        data[i] = {low, high};
+      else if (write_low)
+        data[i].x = low;
+      else if (write_high)
+        data[i].y = high;
+    }
   }
 }
 

@@ -101,28 +101,31 @@ struct ErrorLog {
 // What a sweep does to one word. `note` is called with what was read where it is wrong, and says whether that
 // was kept: then the word is left as it was found, to be read again. Else it is gone on with as if it had
 // been right: left behind, it would be wrong in all of its bits from then on, whichever one of them is at
-// fault.
+// fault. Says whether the word is to be written: what is left is not, for what was read need not be what is
+// there.
 template <class Note>
-MLC_HD constexpr void visit(const Sweep& sweep, std::uint64_t* at, std::uint64_t index, Note&& note) {
+MLC_HD constexpr bool visit(const Sweep& sweep, std::uint64_t* at, std::uint64_t index, Note&& note) {
   const std::uint64_t value = word(sweep.spec, index);
   switch (sweep.step) {
     case Step::write:
       *at = value;
-      return;
+      return true;
     case Step::write_marked:
-      if (marked(sweep.spec, index)) *at = value;
-      return;
-    case Step::write_unmarked:
-      if (!marked(sweep.spec, index)) *at = value;
-      return;
+    case Step::write_unmarked: {
+      const bool mine = marked(sweep.spec, index) == (sweep.step == Step::write_marked);
+      if (mine) *at = value;
+      return mine;
+    }
     case Step::check:
     case Step::check_and_invert: {
       const std::uint64_t got = *at;
       const bool left = got != value && note(value, got);
-      if (sweep.step == Step::check_and_invert && !left) *at = ~value;
-      return;
+      const bool goes_on = sweep.step == Step::check_and_invert && !left;
+      if (goes_on) *at = ~value;
+      return goes_on;
     }
   }
+  return false;
 }
 
 // As the kernel counts, for one thread: whether the error was kept.

@@ -235,7 +235,7 @@ class Burnin {
     const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch),
                                    [&](double seconds) { live(stage, launch, seconds); });
     interrupted_ = end.interrupted;
-    if (interrupted_) progress_.clear_after_interrupt();
+    if (interrupted_) progress_.end();
     progress_.clear();
     const std::string log = directory_.stage_log(stage, launch), complaint = complaint_in(log);
     outcome.remedy = "what it said is in " + log;

@@ -147,7 +147,7 @@ class Leading {
   }
 
   ExitCode conclude(const Coordinator& coordinator, const CampaignEnd& end) {
-    if (end.interrupted) progress_.clear_after_interrupt();
+    if (end.interrupted) progress_.end();
     progress_.clear();
     const Campaign* campaign = coordinator.campaign();
     if (campaign == nullptr) {

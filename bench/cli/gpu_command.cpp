@@ -103,17 +103,26 @@ GpuRequest request_of(const GpuOptions& options) {
   return request;
 }
 
+// "00000000:C1:00.0", as NVIDIA's tools write it, is "0000:c1:00.0".
+bool same_pci(std::string name, const std::string& pci) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto domain = name.find(':');
+  if (domain == 8 && name.starts_with("0000")) name.erase(0, 4);
+  return name == pci;
+}
+
 std::vector<GpuIdentity> chosen_gpus(const GpuInventory& inventory, const std::vector<std::string>& names) {
   if (names.empty()) return inventory.gpus;
   std::vector<GpuIdentity> chosen;
   for (const auto& name : names) {
     const auto found = std::ranges::find_if(inventory.gpus, [&](const GpuIdentity& gpu) {
-      return name == std::to_string(gpu.index) || name == gpu.uuid || name == gpu.pci;
+      return name == std::to_string(gpu.index) || name == gpu.uuid || same_pci(name, gpu.pci);
     });
     if (found == inventory.gpus.end())
       throw UsageError("there is no GPU '" + printable(name) + "' here; there are " +
                            std::to_string(inventory.gpus.size()) + ", from 0 on",
-                       "--gpus takes CUDA's numbers, UUIDs or PCI addresses, comma-separated: nvidia-smi -L");
+                       "--gpus takes CUDA's numbers, UUIDs or PCI addresses, comma-separated: nvidia-smi "
+                       "--query-gpu=index,uuid,pci.bus_id --format=csv");
     if (std::ranges::find(chosen, found->index, &GpuIdentity::index) == chosen.end())
       chosen.push_back(*found);
   }
@@ -180,7 +189,7 @@ class GpuRecord {
 
   ExitCode end(const Ending& ending) {
     const std::lock_guard lock(mutex_);
-    if (ending.code == ExitCode::interrupted) progress_.clear_after_interrupt();
+    progress_.end();
     report_.errors.push_back(ending.error);
     (void)conclude();
     std::fputs(error_text(ending.error, output_.error_style()).c_str(), stderr);

@@ -250,7 +250,7 @@ ExitCode Recorder::end(const Ending& ending) {
     ::nanosleep(&tick, nullptr);
   }
   if (!lock.owns_lock()) return ending.code;
-  if (ending.code == ExitCode::interrupted) progress_.clear_after_interrupt();
+  progress_.end();
   report_.errors.push_back(ending.error);
   try {
     conclude();

@@ -138,6 +138,9 @@ void Burnin::say(const std::string& what) {
 void Burnin::add(std::vector<Finding> findings) {
   outcome_.findings.insert(outcome_.findings.end(), std::make_move_iterator(findings.begin()),
                            std::make_move_iterator(findings.end()));
+  // What is found is told at once: a test may last a minute and a half, and be ended by Ctrl-C or a driver
+  // that does not return.
+  if (on_test_) on_test_(outcome_);
 }
 
 void Burnin::judge(const RateRule& rule, const std::string& test, const std::string& metric,

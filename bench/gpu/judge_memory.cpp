@@ -155,7 +155,8 @@ std::vector<Finding> judge_memory(std::span<const MemoryOutcome> outcomes, doubl
                   .subject = outcome.subject,
                   .expected = "every word as it was written",
                   .source = "own kernels: patterns marched up, inverted, down"};
-    if (outcome.log == nullptr || outcome.rounds == 0 || (outcome.lost && outcome.log->wrong == 0)) {
+    // A word that was wrong is wrong, whatever became of the round.
+    if (outcome.log == nullptr || (outcome.log->wrong == 0 && (outcome.rounds == 0 || outcome.lost))) {
       words.observed = outcome.rounds == 0
                            ? "not one round was finished"
                            : "lost after " + std::to_string(outcome.rounds) + " rounds without a wrong word";

@@ -160,4 +160,49 @@ PairJudgement judge_pairs(const RateRule& rule, const PairRates& rates) {
   return Blame(rule, rates, by_pair).take();
 }
 
+std::vector<Finding> judge_pair_data(const std::vector<std::string>& subjects,
+                                     const std::vector<std::optional<std::uint64_t>>& wrong) {
+  const std::size_t n = subjects.size();
+  const auto all_wrong = [&](std::size_t gpu, bool sends) {
+    std::size_t pairs = 0, bad = 0;
+    for (std::size_t other = 0; other < n; ++other)
+      if (const auto& pair = sends ? wrong[gpu * n + other] : wrong[other * n + gpu])
+        ++pairs, bad += *pair > 0;
+    return pairs > 1 && bad == pairs;
+  };
+  std::vector<Finding> findings;
+  const auto add = [&](const std::string& subject, const std::string& observed) {
+    findings.push_back({.check = "burnin.nvlink-data",
+                        .subject = subject,
+                        .status = Status::fail,
+                        .observed = observed,
+                        .expected = "every byte as it was sent",
+                        .source = "generated on one GPU, verified on the other",
+                        .remedy = "nvidia-smi nvlink -e on this GPU and its peers; open an RMA"});
+  };
+  std::vector<bool> sender(n), receiver(n);
+  for (std::size_t gpu = 0; gpu < n; ++gpu) {
+    // Where all that it sends to receive wrongly from everybody, it is they.
+    bool to_others = false;
+    for (std::size_t other = 0; other < n; ++other)
+      to_others = to_others || (wrong[gpu * n + other].value_or(0) > 0 && !all_wrong(other, false));
+    sender[gpu] = to_others && all_wrong(gpu, true);
+  }
+  for (std::size_t gpu = 0; gpu < n; ++gpu) {
+    // What comes wrong from those that send nothing else says nothing of the receiver.
+    bool from_others = false;
+    for (std::size_t other = 0; other < n; ++other)
+      from_others = from_others || (wrong[other * n + gpu].value_or(0) > 0 && !sender[other]);
+    receiver[gpu] = from_others && all_wrong(gpu, false);
+    if (sender[gpu] || receiver[gpu])
+      add(subjects[gpu], std::string("wrong bytes in all that it ") + (sender[gpu] ? "sends" : "receives"));
+  }
+  for (std::size_t from = 0; from < n; ++from)
+    for (std::size_t to = 0; to < n; ++to)
+      if (wrong[from * n + to].value_or(0) > 0 && !sender[from] && !receiver[to])
+        add(subjects[from] + " to " + subjects[to],
+            std::to_string(*wrong[from * n + to]) + " wrong bytes arrived");
+  return findings;
+}
+
 }  // namespace mlc

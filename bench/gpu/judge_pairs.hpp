@@ -2,6 +2,7 @@
 // themselves. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,5 +30,11 @@ struct PairJudgement {
 // not held against the others; then one all of whose pairs are slow one way; then each slow pair that is
 // left. Where all pairs are slow, all GPUs are. Empty where no pair was asked.
 PairJudgement judge_pairs(const RateRule& rule, const PairRates& rates);
+
+// Wrong bytes from GPU i to GPU j at [i * gpus + j]; empty: that pair moved none. A GPU all of whose pairs
+// are wrong one way is the cause of them; one whose peers all receive wrongly from others too is none. Then
+// each wrong pair that is left.
+std::vector<Finding> judge_pair_data(const std::vector<std::string>& subjects,
+                                     const std::vector<std::optional<std::uint64_t>>& wrong);
 
 }  // namespace mlc

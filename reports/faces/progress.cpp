@@ -75,11 +75,10 @@ void Progress::show(const std::string& text) {
   shown_ = used;
 }
 
-void Progress::clear_after_interrupt() {
-  if (as_ != ProgressAs::line) return;
-  rewind();
+void Progress::end() {
+  if (as_ == ProgressAs::line) rewind();
   std::fflush(stderr);
-  shown_ = 0;
+  shown_ = 0, as_ = ProgressAs::nothing;
 }
 
 void Progress::clear() {

@@ -23,9 +23,10 @@ class Progress {
   // seconds, with the time since the beginning.
   void show(const std::string& text);
   void clear();
-  // Where somebody typed Ctrl-C the terminal drops what it was not shown yet, be it the end of a line that
-  // stood there: erases what the cursor is on, whatever is thought to stand there.
-  void clear_after_interrupt();
+  // Erases what the cursor is on, whatever is thought to stand there, and shows nothing more: where somebody
+  // typed Ctrl-C the terminal drops what it was not shown yet, be it the end of a line, and who works on does
+  // not know.
+  void end();
 
  private:
   void rewind() const;

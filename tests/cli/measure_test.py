@@ -1,32 +1,10 @@
 """Ordinary runs: what is printed, what is left on disk, what the exit code says."""
-import csv, io, pty, select
+import csv, io
 
 from program import *
 
 BACKENDS = ["loopback"] + (["mpi"] if HAS_MPI else [])
 COLLECTIVES = "allreduce allgather reducescatter alltoall alltoallv broadcast reduce gather scatter sendrecv".split()
-
-
-def through_terminal(*args, send=None, env=None):
-    """Runs on a pseudo-terminal, as typed; returns (exit code, everything shown)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execvpe(BENCH, [BENCH] + list(args), env or clean_environment())
-    shown, sent = b"", False
-    while True:
-        ready, _, _ = select.select([fd], [], [], 60)
-        try:
-            chunk = os.read(fd, 65536) if ready else b""
-        except OSError:
-            chunk = b""
-        if not chunk:
-            break
-        shown += chunk
-        if send and not sent and send[0] in shown:
-            os.write(fd, send[1])
-            sent = True
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status), shown.decode("utf-8", "replace")
 
 
 class Measure(Case):

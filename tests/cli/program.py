@@ -1,5 +1,5 @@
 """Runs the built mlc-bench as a user would, and breaks it on purpose. MLC_BENCH names the binary, MLC_SOURCE the tree."""
-import json, os, signal, subprocess, sys, tempfile, time, unittest
+import json, os, pty, select, signal, subprocess, sys, tempfile, time, unittest
 
 BENCH = os.environ["MLC_BENCH"]
 SOURCE = os.environ["MLC_SOURCE"]
@@ -44,6 +44,29 @@ def start(*args, env=None, program=None):
 def finish(process, began, timeout=60):
     out, err = process.communicate(timeout=timeout)
     return Result(process.returncode, out.decode(), err.decode(), time.monotonic() - began)
+
+
+def through_terminal(*args, send=None, env=None, program=None):
+    """Runs on a pseudo-terminal, as typed; returns (exit code, everything shown). `send`: what is typed once something is shown."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        words = (program or [BENCH]) + list(args)
+        os.execvpe(words[0], words, env or clean_environment())
+    shown, sent = b"", False
+    while True:
+        ready, _, _ = select.select([fd], [], [], 60)
+        try:
+            chunk = os.read(fd, 65536) if ready else b""
+        except OSError:
+            chunk = b""
+        if not chunk:
+            break
+        shown += chunk
+        if send and not sent and send[0] in shown:
+            os.write(fd, send[1])
+            sent = True
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), shown.decode("utf-8", "replace")
 
 
 def descendants(pid):

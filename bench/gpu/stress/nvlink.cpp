@@ -90,47 +90,6 @@ void blame(Burnin& node, Burnin::Card& card, Burnin::Card& other, const GpuError
   if (error.trouble == GpuTrouble::hung) set_aside(healthy, gone, Known::beside_eliminated);
 }
 
-// Wrong bytes by the pair that they went between. A GPU all of whose pairs are wrong one way is the cause of
-// them.
-void judge_data(Burnin& node, const std::vector<std::optional<std::uint64_t>>& wrong) {
-  auto& cards = node.cards();
-  const std::size_t n = cards.size();
-  const auto all_wrong = [&](std::size_t gpu, bool sends) {
-    std::size_t pairs = 0, bad = 0;
-    for (std::size_t other = 0; other < n; ++other)
-      if (const auto& pair = sends ? wrong[gpu * n + other] : wrong[other * n + gpu])
-        ++pairs, bad += *pair > 0;
-    return pairs > 1 && bad == pairs;
-  };
-  const auto add = [&](const std::string& subject, const std::string& observed) {
-    node.add(Finding{.check = "burnin.nvlink-data",
-                     .subject = subject,
-                     .status = Status::fail,
-                     .observed = observed,
-                     .expected = "every byte as it was sent",
-                     .source = "generated on one GPU, verified on the other",
-                     .remedy = "nvidia-smi nvlink -e on this GPU and its peers; open an RMA"});
-  };
-  std::vector<bool> sender(n), receiver(n);
-  for (std::size_t gpu = 0; gpu < n; ++gpu)
-    sender[gpu] = all_wrong(gpu, true);
-  for (std::size_t gpu = 0; gpu < n; ++gpu) {
-    // What comes wrong from those that send nothing else says nothing of the receiver.
-    bool from_others = false;
-    for (std::size_t other = 0; other < n; ++other)
-      from_others = from_others || (wrong[other * n + gpu].value_or(0) > 0 && !sender[other]);
-    receiver[gpu] = from_others && all_wrong(gpu, false);
-    if (sender[gpu] || receiver[gpu])
-      add(cards[gpu].subject,
-          std::string("wrong bytes in all that it ") + (sender[gpu] ? "sends" : "receives"));
-  }
-  for (std::size_t from = 0; from < n; ++from)
-    for (std::size_t to = 0; to < n; ++to)
-      if (wrong[from * n + to].value_or(0) > 0 && !sender[from] && !receiver[to])
-        add(cards[from].subject + " to " + cards[to].subject,
-            std::to_string(*wrong[from * n + to]) + " wrong bytes arrived");
-}
-
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   const std::size_t n = cards.size();
@@ -205,7 +164,10 @@ void run(Burnin& node, double seconds) {
           kind == PeerKind::copy_engine ? node.expected().nvlink_gb_s : std::nullopt);
     if (node.now() > until) break;
   }
-  judge_data(node, wrong);
+  std::vector<std::string> subjects;
+  for (const auto& card : cards)
+    subjects.push_back(card.subject);
+  node.add(judge_pair_data(subjects, wrong));
 }
 
 }  // namespace

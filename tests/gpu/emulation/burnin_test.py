@@ -244,6 +244,28 @@ class Burnin(Case):
         self.assertIn("does not return", done.err)
         self.assertNotIn("transport", done.out + done.err)
 
+    def test_what_was_found_stands_though_its_test_is_interrupted(self):
+        path = self.path("interrupted.json")
+        env = clean_environment(MLC_EMULATED_GPUS="3", MLC_EMULATED_FAULT="gemm:gpu=0,every=1")
+        code, shown = through_terminal("gpu", "gemm", "--full", "--policy", POLICY, "--output", path, send=(b"fp8, ", b"\x03"), env=env, program=PROGRAM)
+        self.assertEqual(code, 130, shown)
+        loaded = report(path)
+        self.assertEqual(loaded["verdict"]["decision"], "fail", shown)
+        named = [one for one in loaded["findings"] if one["status"] == "fail"]
+        self.assertEqual([one["check"] for one in named], ["burnin.gemm-bf16-repeats"])
+        self.assertIn("GPU 0", named[0]["subject"])
+        self.assertNotIn("fp8, ", shown.split("interrupted")[-1], "nothing is shown after the end")
+
+    def test_a_wrong_word_is_told_though_its_gpu_fails_before_the_round_is_over(self):
+        loaded = self.findings("memory", code=1, gpus=1, fault="stuck:gpu=0,byte=80003,bit=5;ecc:gpu=0,after=100")
+        words = [one for one in loaded["findings"] if one["check"] == "burnin.memory"]
+        self.assertEqual([one["status"] for one in words], ["fail"], loaded["findings"])
+        self.assertIn("bit 29", words[0]["observed"])
+
+    def test_a_gpu_is_named_as_nvidia_s_tools_write_its_address(self):
+        self.assertEqual(gpu("launch", "--gpus", "00000000:C2:00.0", gpus=2).code, 0)
+        self.assertEqual(gpu("launch", "--gpus", "00010000:C2:00.0", gpus=2).code, 64)
+
     def test_a_copy_that_is_not_its_source_is_found(self):
         # A stuck bit in the half that is written.
         loaded = self.findings("hbm", code=1, fault="stuck:gpu=0,byte=1100003,bit=5")

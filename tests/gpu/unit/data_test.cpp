@@ -100,6 +100,23 @@ class Sweeps : public ::testing::TestWithParam<memory::Pattern> {
   memory::ErrorLog log;
 };
 
+// What is kept to be read again is not written: what was read of it may not be what is there.
+TEST_P(Sweeps, WhatIsLeftIsNotWritten) {
+  const memory::Spec spec{GetParam(), 5, false};
+  const auto visited = [&](memory::Step step, std::uint64_t value, bool kept) {
+    return memory::visit({spec, step}, &value, 3, [&](std::uint64_t, std::uint64_t) { return kept; });
+  };
+  const std::uint64_t right = memory::word(spec, 3);
+  EXPECT_TRUE(visited(memory::Step::write, 0, false));
+  EXPECT_FALSE(visited(memory::Step::check, right, false));
+  EXPECT_TRUE(visited(memory::Step::check_and_invert, right, false));
+  EXPECT_TRUE(visited(memory::Step::check_and_invert, right ^ 4, false))
+      << "the log is full: it is gone on with";
+  EXPECT_FALSE(visited(memory::Step::check_and_invert, right ^ 4, true));
+  EXPECT_NE(visited(memory::Step::write_marked, right, false),
+            visited(memory::Step::write_unmarked, right, false));
+}
+
 TEST_P(Sweeps, MarchFindsNothingInGoodMemory) {
   const memory::Spec spec{GetParam(), 5, false};
   sweep({spec, memory::Step::write});

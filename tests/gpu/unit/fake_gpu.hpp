@@ -93,7 +93,7 @@ class FakeGpu final : public GpuDevice {
     for (std::uint64_t n = 0; n < words_.size(); ++n) {
       const std::uint64_t i = sweep.down ? words_.size() - 1 - n : n;
       std::uint64_t value = read(i);
-      memory::visit(sweep, &value, i, [&](std::uint64_t expected, std::uint64_t got) {
+      const bool changed = memory::visit(sweep, &value, i, [&](std::uint64_t expected, std::uint64_t got) {
         return memory::add(log_, {.index = i,
                                   .expected = expected,
                                   .got = got,
@@ -102,7 +102,7 @@ class FakeGpu final : public GpuDevice {
                                   .spec = sweep.spec,
                                   .down = sweep.down});
       });
-      words_[cell(i)] = value;
+      if (changed) words_[cell(i)] = value;
     }
     const double passes = sweep.step == memory::Step::write || sweep.step == memory::Step::check ? 1 : 2;
     return static_cast<double>(words_.size() * 8) * passes / (2.8e12 * faults_.speed);

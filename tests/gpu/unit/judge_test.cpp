@@ -210,6 +210,37 @@ memory::Error error_at(std::uint64_t index, std::uint64_t flipped, std::uint32_t
   return {.index = index, .expected = expected, .got = expected ^ flipped, .sm = sm, .spec = spec};
 }
 
+// Who is named where bytes arrive wrong: bad[i][j] of what GPU i sent to GPU j; -1: nothing was sent.
+std::vector<std::string> named_for(const std::vector<std::vector<int>>& bad) {
+  std::vector<std::string> subjects;
+  std::vector<std::optional<std::uint64_t>> wrong;
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    subjects.push_back("GPU " + std::to_string(i));
+    for (const int bytes : bad[i])
+      wrong.push_back(bytes < 0 ? std::nullopt : std::optional<std::uint64_t>(bytes));
+  }
+  std::vector<std::string> named;
+  for (const auto& finding : judge_pair_data(subjects, wrong))
+    named.push_back(finding.subject + (finding.observed.ends_with("sends")      ? " sends"
+                                       : finding.observed.ends_with("receives") ? " receives"
+                                                                                : ""));
+  return named;
+}
+
+TEST(JudgePairData, NamesWhoTheWrongPairsHaveInCommon) {
+  using testing::ElementsAre;
+  EXPECT_THAT(named_for({{-1, 0, 0}, {0, -1, 0}, {0, 0, -1}}), testing::IsEmpty());
+  EXPECT_THAT(named_for({{-1, 9, 9}, {0, -1, 0}, {0, 0, -1}}), ElementsAre("GPU 0 sends"));
+  EXPECT_THAT(named_for({{-1, 0, 9}, {0, -1, 9}, {0, 0, -1}}), ElementsAre("GPU 2 receives"));
+  EXPECT_THAT(named_for({{-1, 9, 0}, {0, -1, 0}, {0, 0, -1}}), ElementsAre("GPU 0 to GPU 1"));
+  // Two that receive wrongly: all that the healthy third sends arrives wrong.
+  EXPECT_THAT(named_for({{-1, 9, 0}, {9, -1, 0}, {9, 9, -1}}),
+              ElementsAre("GPU 0 receives", "GPU 1 receives"));
+  // Two that send wrongly: all that the healthy third receives is wrong.
+  EXPECT_THAT(named_for({{-1, 9, 9}, {9, -1, 9}, {0, 0, -1}}), ElementsAre("GPU 0 sends", "GPU 1 sends"));
+  EXPECT_THAT(named_for({{-1, 9}, {0, -1}}), ElementsAre("GPU 0 to GPU 1"));
+}
+
 TEST(Localise, ManyWordsReadByOneSmBlameTheSm) {
   memory::ErrorLog log;
   for (std::uint64_t i = 0; i < 50; ++i)
@@ -320,6 +351,15 @@ TEST(Localise, MixedRereadsAreCounted) {
     memory::add(log, error);
   }
   EXPECT_THAT(localise(log), HasSubstr("3 of 4 the same"));
+}
+
+TEST(JudgeMemory, AWrongWordIsToldThoughItsRoundWasNeverFinished) {
+  memory::ErrorLog log;
+  memory::add(log, {.index = 7, .expected = 0, .got = 8, .again = {8, 8, 8}, .reread = true});
+  const std::vector<MemoryOutcome> lost{{.subject = "GPU 0", .rounds = 0, .lost = true, .log = &log}};
+  const auto findings = judge_memory(lost, 0.9);
+  EXPECT_EQ(findings[0].status, Status::fail);
+  EXPECT_THAT(findings[0].observed, testing::HasSubstr("bit 3"));
 }
 
 TEST(JudgeMemory, NoRoundIsNoPass) {
