@@ -227,7 +227,7 @@ class Burnin(Case):
     def test_what_was_found_is_told_though_the_report_cannot_be_written(self):
         done = gpu("memory", "--output", "/dev/full", fault="stuck:gpu=1,byte=80003,bit=5", gpus=2)
         self.assertEqual(done.code, 1, done)
-        self.assertIn("stuck at 1", done.out)
+        self.assertIn("bit 29", done.out)
         self.assertIn("/dev/full", done.err)
         self.assertEqual(gpu("memory", "--output", "/dev/full").code, 3)
         with open("/dev/full", "w") as full:
