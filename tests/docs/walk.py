@@ -64,13 +64,13 @@ class Walk:
         env = clean_environment(KUBECONFIG=self.api.kubeconfig())
         return subprocess.run([BENCH, *words], capture_output=True, text=True, cwd=self.directory, env=env, timeout=120)
 
-    def block(self, shown, *words, merged=False):
+    def block(self, shown, *words, merged=False, most=MOST_LINES):
         """`shown` is what a person types; what is run differs only in where the captured node is."""
         done = self.run(*(words or shlex.split(shown)[1:]))
         text = done.stdout + (done.stderr if merged or not done.stdout else "")
         lines = [line.rstrip() for line in text.rstrip("\n").split("\n")]
-        if len(lines) > MOST_LINES:
-            lines = lines[:MOST_LINES - 2] + ["..."] + lines[-1:]
+        if len(lines) > most:
+            lines = lines[:most - 2] + ["..."] + lines[-1:]
         return "\n".join([f"$ {shown}", *lines, f"(exit code {done.returncode})"])
 
     def blocks(self):
@@ -82,7 +82,7 @@ class Walk:
             "explain": self.block("mlc-bench explain pci.link"),
             "waiting": self.block("mlc-bench dispatch --policy my-site.yaml", merged=True),
             "report": self.block("mlc-bench report gpu-2.json"),
-            "admit": self.block("mlc-bench admit --node gpu-2 --report gpu-2.json --policy my-site.yaml", merged=True),
+            "admit": self.block("mlc-bench admit --node gpu-2 --report gpu-2.json --policy my-site.yaml", merged=True, most=28),
             "simulate": self.block("mlc-bench fleet --simulate --nodes 64 --trials 50 --seed 1 --inject node=7,rail=2,slow=20%"),
         }
 
