@@ -1,4 +1,5 @@
 #include <array>
+#include <memory>
 
 #include "bench/gpu/burnin.hpp"
 #include "bench/gpu/judge_memory.hpp"
@@ -18,16 +19,21 @@ struct Tally {
   std::uint64_t rounds = 0;
   double seconds = 0, bytes = 0;  // of sweeps that found nothing, and what they moved
   std::vector<double> rates;      // GB/s of each such sweep
+  // What the last whole sweep had found: of a GPU that is lost another may still be under way.
+  std::unique_ptr<memory::ErrorLog> found;
 };
 
 void timed_sweep(GpuDevice& device, const Sweep& sweep, std::uint32_t round, std::uint64_t bytes,
                  double passes, Tally& tally) {
   const auto before = device.errors().wrong;
   const double seconds = device.sweep(sweep, round);
-  if (device.errors().wrong != before)
+  if (device.errors().wrong != before) {
+    tally.found = std::make_unique<memory::ErrorLog>(device.errors());
     device.look_again();
-  else if (seconds > 0)
+    *tally.found = device.errors();
+  } else if (seconds > 0) {
     tally.rates.push_back(static_cast<double>(bytes) * passes / seconds / 1e9);
+  }
 }
 
 // March: write up, check and invert up, check the inverse down. Modulo 20 writes the neighbours of the marked
@@ -108,6 +114,7 @@ void run(Burnin& node, double seconds) {
     if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
   }
   if (held) hold(node, round, tallies);
+  static const memory::ErrorLog nothing;
   std::vector<MemoryOutcome> outcomes;
   std::vector<std::vector<double>> rates(cards.size());
   std::optional<double> slowest_copy;
@@ -118,7 +125,9 @@ void run(Burnin& node, double seconds) {
                         .total = card.device->identity().memory_bytes,
                         .rounds = tallies[i].rounds,
                         .lost = card.lost,
-                        .log = &card.device->errors()});
+                        .log = !card.lost                    ? &card.device->errors()
+                               : tallies[i].found != nullptr ? tallies[i].found.get()
+                                                             : &nothing});
     rates[i] = std::move(tallies[i].rates);
     if (card.copy_bytes_s > 0 && (!slowest_copy || card.copy_bytes_s < *slowest_copy))
       slowest_copy = card.copy_bytes_s;
