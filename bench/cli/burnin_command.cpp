@@ -84,6 +84,9 @@ class Burnin {
         progress_(options.output.progress_as()) {
     report_.run.started = directory_.started();
     report_.run.plan = to_string(options.kind());
+    // Local stages alone open no node where others come after them.
+    if (options.kind() == RunKind::burnin && policy.fabric)
+      report_.figures.policy->valid_for_s = report_.figures.policy->extended_for_s = 0;
     if (!directory_.begun_anew().empty())
       say("run " + report_.run.id + " was begun before, " + directory_.begun_anew() + ": it starts anew");
     report_.run.id = directory_.id();

@@ -151,7 +151,7 @@ class OneScreen final : public CLI::Formatter {
         ++more;
     }
     if (more > 0) text += row("  --help-all", std::to_string(more) + " more options", 30);
-    if (!app->get_footer().empty()) text += "\n" + wrapped(app->get_footer(), 0);
+    if (!app->get_footer().empty()) text += "\n" + footer_of(*app);
     return text;
   }
 
@@ -184,7 +184,9 @@ class OneScreen final : public CLI::Formatter {
 
   // "FILE|POLICY" and not "INT:INT in [1 - 1024]"; a long list of words is in --help-all.
   static std::string short_type(const std::string& type) {
-    const std::string word = type.substr(0, type.find(':'));
+    std::string word = type;
+    for (const char* validator : {":INT", ":UINT", ":FLOAT", ":TEXT", ":{"})
+      word = word.substr(0, word.find(validator));
     return word.size() <= 24 ? word : "WORD";
   }
 
@@ -193,6 +195,19 @@ class OneScreen final : public CLI::Formatter {
     for (const CLI::Option* option : app.get_options())
       if (!option->nonpositional())
         text += option->get_required() ? " " + option->get_name(true) : " [" + option->get_name(true) + "]";
+    return text;
+  }
+
+  // Its lines are its own: there may be commands among them.
+  static std::string footer_of(const CLI::App& app) {
+    std::string text;
+    const std::string footer = app.get_footer();
+    for (std::size_t at = 0; at < footer.size();) {
+      const auto end = std::min(footer.find('\n', at), footer.size());
+      const std::string line = footer.substr(at, end - at);
+      text += columns(line) <= terminal_columns ? line + "\n" : wrapped(line, 0);
+      at = end + 1;
+    }
     return text;
   }
 

@@ -61,6 +61,14 @@ ExitCode run_history(const HistoryArguments& arguments) {
       if (!history.add(run)) left_out.push_back("run " + run.id + ": read twice, counted once");
   });
   history.sort();
+  for (const auto& repair : options.repairs)
+    if (std::ranges::none_of(history.groups(), [&](const History::Group& group) {
+          return std::ranges::any_of(group.tracks, [&](const History::Track& track) {
+            return track.node == repair.node || track.node.starts_with(repair.node + "+") ||
+                   track.node.ends_with("+" + repair.node);
+          });
+        }))
+      left_out.push_back("repair of " + repair.node + ": no run of that node");
   HistoryResult result = analyse(history, options);
   result.left_out = std::move(left_out);
   const auto format = arguments.output.chosen();

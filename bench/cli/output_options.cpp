@@ -61,7 +61,7 @@ void OutputOptions::add_to(CLI::App& command) {
     command
         .add_option("--table", table,
                     "of csv: " + join(table_names(), ", ") +
-                        " (default: series, or rails where there are only those)")
+                        " (default: series, or where there are none rails or findings)")
         ->group("Output")
         ->type_name(join(table_names(), "|"));
   command

@@ -133,7 +133,11 @@ std::string csv_header() { return csv_names(series_row({}, {})); }
 std::string csv_line(const Run& run, const Series& series) { return csv_values(series_row(run, series)); }
 
 std::string csv_table(const Report& report, std::string_view name) {
-  if (name.empty()) name = report.series.empty() && !report.figures.rails.empty() ? "rails" : "series";
+  if (name.empty())
+    name = !report.series.empty()          ? "series"
+           : !report.figures.rails.empty() ? "rails"
+           : report.findings.empty()       ? "series"
+                                           : "findings";
   const CsvTable* found = find_csv_table(name);
   return found == nullptr ? "" : found->render(report);
 }

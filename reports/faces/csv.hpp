@@ -22,7 +22,7 @@ const CsvTable* find_csv_table(std::string_view name);
 
 std::string csv_header();
 std::string csv_line(const Run& run, const Series& series);
-// The named table (csv_tables()); "": the series, or of a report that has none its rails.
+// The named table (csv_tables()); "": the series, or of a report that has none its rails, or its findings.
 std::string csv_table(const Report& report, std::string_view name);
 std::string to_csv(const Report& report);  // that one
 

@@ -19,6 +19,12 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r\"") - first + 1);
 }
 
+std::string in_lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 // The nodes of a track: "gpu-a", or of a run over two "gpu-a+gpu-b".
 bool is_of(const History::Track& track, std::string_view node) {
   if (track.node == node) return true;
@@ -48,6 +54,7 @@ std::vector<std::string> new_ones(const Versions& versions, const History::Track
 }  // namespace
 
 std::vector<Repair> repairs_from_csv(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // as spreadsheets write it
   std::vector<Repair> repairs;
   int number = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -60,7 +67,7 @@ std::vector<Repair> repairs_from_csv(std::string_view text) {
     const auto rest = line.substr(std::min(comma + 1, line.size()));
     const auto second = std::min(rest.find(','), rest.size());
     const std::string node(trimmed(line.substr(0, comma))), time(trimmed(rest.substr(0, second)));
-    if (number == 1 && node == "node" && time == "time") continue;
+    if (number == 1 && in_lower_case(node) == "node" && in_lower_case(time) == "time") continue;
     const std::string moment =
         time.size() == std::string_view("2026-01-05").size() ? time + "T00:00:00Z" : time;
     auto when = parse_rfc3339(moment);

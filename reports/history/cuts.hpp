@@ -18,8 +18,8 @@ struct RepairsError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Lines "NODE,TIME[,WHAT]", the time as 2026-01-05T03:00:00Z or as a day; a first line "node,time,..." and
-// lines that are empty or begin with '#' are none. Throws RepairsError.
+// Lines "NODE,TIME[,WHAT]", the time as 2026-01-05T03:00:00Z or as a day; a first line "NODE,TIME,..." in any
+// case and lines that are empty or begin with '#' are none. Throws RepairsError.
 std::vector<Repair> repairs_from_csv(std::string_view text);
 
 // What `versions` of a run keep of a node's hardware: the ends of its GPUs' UUIDs, in their order.

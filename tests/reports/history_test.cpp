@@ -178,6 +178,9 @@ TEST(History, RepairsAreReadOrRefused) {
   for (const char* bad : {"gpu-1\n", "gpu-1,yesterday\n", ",2026-01-01\n", "gpu-1,2026-02-30\n", "a,b,c"})
     EXPECT_THROW(repairs_from_csv(bad), RepairsError) << bad;
   EXPECT_TRUE(repairs_from_csv("").empty());
+  EXPECT_EQ(repairs_from_csv("\xef\xbb\xbfNODE,TIME,WHAT\r\nn,2026-01-01\r\n").size(), 1u)
+      << "as a spreadsheet writes it";
+  EXPECT_EQ(repairs_from_csv("\xef\xbb\xbfn,2026-01-01\n").at(0).node, "n");
 }
 
 TEST(History, SteadyIsSteady) {

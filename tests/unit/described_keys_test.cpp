@@ -159,6 +159,16 @@ TEST(EffectivePolicy, SaysTheSame) {
   }
 }
 
+// Of two keys one follows the other.
+TEST(EffectivePolicy, DefaultsThatFollowAnotherKeyDo) {
+  for (const char* text :
+       {"dispatch: {partners: 10}", "dispatch: {retry_first: 48 h}", "admit: {valid_for: 2000 h}"}) {
+    const Policy policy = read_policy("policy: p\n" + std::string(text) + "\n", "p");
+    EXPECT_TRUE(asked_by(read_policy(effective_policy(policy), "shown")) == asked_by(policy))
+        << effective_policy(policy);
+  }
+}
+
 TEST(EffectivePolicy, SaysWhereEachValueComesFrom) {
   const std::string shown =
       effective_policy(read_policy("policy: mine\n"

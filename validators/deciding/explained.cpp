@@ -6,8 +6,8 @@ const char* verdict_explained() {
   return R"(verdict: what a pass promises, and what it does not
 
 pass          Every element of every verified iteration was right. Every threshold of the policy that
-              applies was met: a node whose true median is below the bound passes at most once in
-              1000 (the policy's false_admit), one at the bound fails at most once in 100.
+              applies was met: a node two standard deviations below the bound passes at most once
+              in 1000 (the policy's false_admit), one as far above it fails at most once in 100.
               Every finding is pass, warn or skip; unknown ones too only where the policy lets them
               (unknown_blocks: false).
 fail          Wrong data, a threshold or a finding failed. The first reason is the worst.

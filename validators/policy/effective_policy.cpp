@@ -41,6 +41,8 @@ std::string flow(const YAML::Node& node, bool inside = false) {
 
 class Writer {
  public:
+  explicit Writer(const Policy& policy) : policy_(policy) {}
+
   // The keys of the mapping at `prefix` ("", "node.rails.", "thresholds[].").
   void keys_of(const std::string& prefix, const YAML::Node& mapping, int depth) {
     const std::string described = prefix.substr(0, prefix.find_first_of(".["));
@@ -59,7 +61,7 @@ class Writer {
       else if (key.otherwise.empty())
         unasked.push_back(name);
       else if (key.otherwise != required_key)
-        line(depth, name + ": " + std::string(key.otherwise), "default");
+        line(depth, name + ": " + otherwise_of(key), "default");
     }
     if (!unasked.empty()) text_ += indent(depth) + "# not asked for: " + join(unasked, ", ") + "\n";
   }
@@ -107,6 +109,19 @@ class Writer {
     return false;
   }
 
+  // Some defaults follow another key where that is more.
+  std::string otherwise_of(const PolicyKey& key) const {
+    const DispatchPolicy dispatch;
+    const AdmitPolicy admit;
+    const auto seconds = [](double s) { return shortest(s) + " s"; };
+    if (key.path == "dispatch.fabric_nodes") return std::to_string(policy_.dispatch.fabric_nodes);
+    if (key.path == "dispatch.retry_most" && policy_.dispatch.retry_most_s != dispatch.retry_most_s)
+      return seconds(policy_.dispatch.retry_most_s);
+    if (key.path == "admit.extended_for" && policy_.admit.extended_for_s != admit.extended_for_s)
+      return seconds(policy_.admit.extended_for_s);
+    return std::string(key.otherwise);
+  }
+
   static std::string indent(int depth) { return std::string(static_cast<std::size_t>(depth) * 2, ' '); }
 
   void line(int depth, const std::string& text, const std::string& origin) {
@@ -115,6 +130,7 @@ class Writer {
     text_ += pad_right(indent(depth) + text, origin_column) + "  # " + origin + "\n";
   }
 
+  const Policy& policy_;
   std::string text_;
   bool in_section_ = false;  // the last line was of one
 };
@@ -122,7 +138,7 @@ class Writer {
 }  // namespace
 
 std::string effective_policy(const Policy& policy) {
-  Writer writer;
+  Writer writer(policy);
   writer.keys_of("", yaml_document(policy.text), 0);
   return "# " + printable(policy.name) + " (" + printable(policy.source) + "), " + policy.digest + "\n" +
          writer.take();

@@ -18,9 +18,9 @@ std::span<const DescribedKey> measuring_keys() {
 
       {"confidence", "", "{}", "", "how sure a verdict about a bandwidth has to be (docs/error_rates.md)"},
       {"confidence.false_admit", "a probability", "0.001", "0.001",
-       "that a node below a threshold passes, at most"},
+       "that a node two standard deviations below a threshold passes, at most"},
       {"confidence.false_reject", "a probability", "0.01", "0.01",
-       "that a node at or above a threshold fails, at most"},
+       "that a node two standard deviations above a threshold fails, at most"},
       {"confidence.max_batches", "", "60", "60",
        "batches after which a quick look ends without a conclusion"},
       {"confidence.batch", "a time", "20 ms", "20 ms", "length of one scored batch, at least"},
