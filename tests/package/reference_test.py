@@ -21,6 +21,7 @@ OFFERS = [
     (["mlc-bench", "allreduce", "-d", ""], ["float", "half", "bfloat16"]),
     (["mlc-bench", "allreduce", "-d", "half,bf"], ["half,bfloat16"]),
     (["mlc-bench", "allreduce", "-o", ""], ["sum", "avg"]),
+    (["mlc-bench", "report", "--table", "find"], ["findings"]),
     (["mlc-bench", "allreduce", "--color", ""], ["auto", "always", "never"]),
     (["mlc-bench", "list", ""], ["collectives", "checks", "gpu-tests", "backends", "policies", "dtypes"]),
     (["mlc-bench", "explain", ""], [*COLLECTIVES, "rdma", "net.rail-routes"]),
@@ -113,7 +114,7 @@ class Reference(Case):
 
     def test_bash_offers_what_there_is(self):
         self.check_offers(offered_by_bash)
-        self.assertEqual(sorted(offered_by_bash(["mlc-bench", "allreduce", "--format", "=", "j"], "")), ["", "json", "junit"])
+        self.assertEqual(sorted(offered_by_bash(["mlc-bench", "allreduce", "--format", "=", "j"], "")), ["", "json", "jsonl", "junit"])
 
     @unittest.skipUnless(shutil.which("fish"), "there is no fish")
     def test_fish_offers_what_there_is(self):

@@ -18,6 +18,8 @@ std::string roff(const std::string& text) {
       out += "\\e";
     else if (c == '-')
       out += "\\-";
+    else if (c == '|')
+      out += "|\\:";  // a long list of words may be broken here
     else if ((c == '.' || c == '\'') && out.empty())
       out += std::string("\\&") + c;
     else
@@ -100,6 +102,7 @@ std::string man_page(const CommandOf& program, const CommandOf& command, const s
   const bool whole = command.name.empty();
   std::string page = ".TH \"" + roff(page_of(command)) + "\" 1 \"\" \"mlc\\-bench " + roff(version) +
                      "\" \"User Commands\"\n";
+  page += ".ad l\n";  // a list of words without a blank cannot be adjusted
   page += ".SH NAME\n" + roff(page_of(command)) + " \\- " + roff(command.about) + "\n";
   page += ".SH SYNOPSIS\n" + synopsis("mlc-bench", command) + "\n";
   page += ".SH DESCRIPTION\n" + roff(command.about) + "\n";
