@@ -1,5 +1,6 @@
 // Each kernel against the host's own functions, on sizes with tails and grids that do not fit them.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <cstring>
@@ -244,6 +245,36 @@ TEST_F(Kernels, SweepsReadAndWriteEveryWordBothWays) {
         ASSERT_EQ(inverted[i], ~memory::word(spec, first + i)) << name << i;
     }
   check_cuda(cudaFreeHost(shared));
+}
+
+// What is kept to be read again is not stored: a page that cannot be written would end this.
+TEST_F(Kernels, SweepsStoreNoWordThatIsKept) {
+  // Not whole pages, which the emulation protects as it sees fit.
+  constexpr std::size_t page = 4096, in_page = page / sizeof(std::uint64_t), before = in_page - 2;
+  constexpr std::size_t words = before + in_page + before;
+  void* const pages = ::mmap(nullptr, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  auto* const data = static_cast<std::uint64_t*>(pages) + (in_page - before);
+  void* shared = nullptr;
+  check_cuda(cudaHostAlloc(&shared, sizeof(memory::ErrorLog), 0));
+  auto* const log = new (shared) memory::ErrorLog{};
+  const memory::Spec spec{memory::Pattern::random, 11, false};
+  for (std::uint64_t i = 0; i < words; ++i) {
+    const bool wrong = (i >= before && i < before + in_page) || i == 7;  // a page, and one of a pair
+    data[i] = memory::word(spec, i) ^ (wrong ? 4 : 0);
+  }
+  check_cuda(cudaHostRegister(data, words * sizeof(std::uint64_t), 0));
+  ASSERT_EQ(::mprotect(data + before, page, PROT_READ), 0);
+  check_cuda(
+      launch_sweep({spec, memory::Step::check_and_invert, false}, data, words, 0, 2, log, stream.get()));
+  check_cuda(cudaStreamSynchronize(stream.get()));
+  EXPECT_EQ(log->kept, in_page + 1);
+  EXPECT_EQ(data[7], memory::word(spec, 7) ^ 4);
+  for (const std::uint64_t i : {std::size_t{0}, std::size_t{6}, before - 1, before + in_page, words - 1})
+    EXPECT_EQ(data[i], ~memory::word(spec, i)) << i;
+  check_cuda(cudaHostUnregister(data));
+  check_cuda(cudaFreeHost(shared));
+  ::munmap(pages, 3 * page);
 }
 
 }  // namespace
