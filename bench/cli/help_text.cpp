@@ -117,6 +117,7 @@ const std::vector<ShortHelp>& short_helps() {
 const ShortHelp& help_of(const CLI::App& app) {
   static const ShortHelp without{"", {}, {}};
   const auto& helps = short_helps();
+  if (app.get_parent() != nullptr && app.get_parent()->get_parent() != nullptr) return without;
   const std::string_view name = app.get_parent() != nullptr && find_collective(app.get_name()) != nullptr
                                     ? "collective"
                                     : std::string_view(app.get_name());
@@ -131,9 +132,10 @@ class OneScreen final : public CLI::Formatter {
       return CLI::Formatter::make_help(app, name, CLI::AppFormatMode::Normal);
     const ShortHelp& help = help_of(*app);
     std::string text = wrapped(app->get_description(), 0) + "\n";
-    for (const auto& [line, what] : help.examples)
-      text += what.empty() ? "  " + std::string(line) + "\n"
-                           : row("  " + std::string(line), "# " + std::string(what), 45);
+    for (const auto& [line, what] : help.examples) {
+      const std::string typed = "  " + of_command(std::string(line), *app);
+      text += what.empty() ? typed + "\n" : row(typed, "# " + std::string(what), 45);
+    }
     if (app->get_parent() == nullptr) return text + commands(*app) + "\n" + wrapped(app->get_footer(), 0);
     text += (help.examples.empty() ? "" : "\n") + ("Usage: " + path_of(*app) + " [OPTIONS]") +
             positionals(*app) + "\n";
@@ -161,6 +163,15 @@ class OneScreen final : public CLI::Formatter {
     if (columns(left) + 2 <= column) return pad_right(left, column) + wrapped(right, column);
     if (right.starts_with('#')) return left + "  " + right + "\n";
     return left + "\n" + std::string(column, ' ') + wrapped(right, column);
+  }
+
+  // The examples of collectives are of one of them.
+  static std::string of_command(std::string line, const CLI::App& app) {
+    constexpr std::string_view one = "allreduce";
+    const auto at = line.find(one);
+    if (at != line.npos && find_collective(app.get_name()) != nullptr)
+      line.replace(at, one.size(), app.get_name());
+    return line;
   }
 
   // "-b,--minbytes SIZE"

@@ -6,6 +6,7 @@
 #include "bench/engine/sweep.hpp"
 #include "bench/gpu/stress/all.hpp"
 #include "bench/ranks/launched_as.hpp"
+#include "reports/faces/csv.hpp"
 #include "reports/record/text.hpp"
 #include "validators/checks/all.hpp"
 #include "validators/host/verbs.hpp"
@@ -53,9 +54,12 @@ ExitCode list(const std::string& what) {
     for (const auto& dtype : dtype_names)
       line(dtype.name, std::to_string(dtype.width) + (dtype.width == 1 ? " byte, also " : " bytes, also ") +
                            std::string(dtype.alias));
+  } else if (what == "tables") {
+    for (const auto& table : csv_tables())
+      line(table.name, "a line is " + std::string(table.about));
   } else {
-    const std::vector<std::string> known{"collectives", "checks",   "gpu-tests",
-                                         "backends",    "policies", "dtypes"};
+    const std::vector<std::string> known{"collectives", "checks", "gpu-tests", "backends",
+                                         "policies",    "dtypes", "tables"};
     const auto near = nearest(what, known);
     throw UsageError("there is no list of '" + printable(what) + "' (" + join(known, ", ") + ")",
                      near ? "did you mean '" + *near + "'?" : "");
@@ -67,11 +71,13 @@ ExitCode list(const std::string& what) {
 
 void add_list_command(CLI::App& program, Invocation& invocation) {
   auto* command = program.add_subcommand(
-      "list", "what there is: collectives, checks, gpu-tests, backends, policies, dtypes");
+      "list", "what there is: collectives, checks, gpu-tests, backends, policies, dtypes, tables");
   auto what = std::make_shared<std::string>();
-  command->add_option("what", *what, "collectives, checks, gpu-tests, backends, policies or dtypes")
+  command
+      ->add_option("what", *what,
+                   "collectives, checks, gpu-tests, backends, policies, dtypes or tables (of csv)")
       ->required()
-      ->type_name("collectives|checks|gpu-tests|backends|policies|dtypes");
+      ->type_name("collectives|checks|gpu-tests|backends|policies|dtypes|tables");
   command->callback([&invocation, what] { invocation.run = [what] { return list(*what); }; });
 }
 

@@ -59,9 +59,9 @@ void OutputOptions::add_to(CLI::App& command) {
       ->type_name(join(formats, "|"));
   if (has_tables())
     command
-        .add_option("--table", table,
-                    "of csv: " + join(table_names(), ", ") +
-                        " (default: series, or where there are none rails or findings)")
+        .add_option(
+            "--table", table,
+            "of csv (default: series, or where there are none rails or findings; mlc-bench list tables)")
         ->group("Output")
         ->type_name(join(table_names(), "|"));
   command

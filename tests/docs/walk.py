@@ -96,7 +96,8 @@ def steady(text):
 
 def with_blocks(page, blocks):
     def one(match):
-        return f"<!-- walk: {match[1]} -->\n```\n{blocks[match[1]]}\n```\n<!-- end -->"
+        made = f"<!-- walk: {match[1]} -->\n```\n{blocks[match[1]]}\n```\n<!-- end -->"
+        return match[0] if steady(made) == steady(match[0]) else made
     return re.sub(r"<!-- walk: (\w+) -->\n.*?<!-- end -->", one, page, flags=re.S)
 
 
