@@ -1,5 +1,7 @@
 #include "bench/cli/named_policy.hpp"
 
+#include <algorithm>
+
 #include "bench/backends/backends.hpp"
 #include "bench/collectives/collective.hpp"
 #include "bench/engine/sweep.hpp"
@@ -24,12 +26,21 @@ void require_collective(const Policy& policy, const std::string& who, const std:
   unknown(policy, who, "collective", name, known);
 }
 
+void require_backend(const Policy& policy, const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& one : all_backends())
+    known.push_back(one.name);
+  if (!name.empty() && std::ranges::find(known, name) == known.end())
+    unknown(policy, "a threshold", "backend", name, known);
+}
+
 }  // namespace
 
 Policy named_policy(const std::string& name_or_path) {
   Policy policy = load_policy(name_or_path);
   for (const auto& threshold : policy.thresholds) {
     require_collective(policy, "a threshold", threshold.collective);
+    require_backend(policy, threshold.backend);
     if (threshold.placement == to_string(Placement::out_of_place) &&
         one_buffer_only(threshold.backend, threshold.collective))
       throw PolicyError(policy.name + ": a threshold asks for " + threshold.collective +

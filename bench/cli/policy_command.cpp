@@ -7,6 +7,8 @@
 #include "bench/cli/stage_commands.hpp"
 #include "bench/engine/sweep.hpp"
 #include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
 #include "validators/policy/effective_policy.hpp"
 
 namespace mlc {
@@ -26,10 +28,7 @@ bool is_under(std::string_view path, std::string_view section) {
 ExitCode show_keys(const PolicyArguments& arguments) {
   if (arguments.format != "text" && arguments.format != "markdown")
     throw UsageError("--format '" + printable(arguments.format) + "' is neither text nor markdown");
-  // All plans have the keys of one.
-  std::string section = arguments.section;
-  for (const std::string plan : {"fabric.", "health.", "passive."})
-    if (section.starts_with(plan)) section = "burnin." + section.substr(plan.size());
+  const std::string section = described_path(arguments.section);
   std::vector<PolicyKey> keys;
   std::vector<std::string> known;
   for (const auto& key : policy_keys()) {
@@ -54,6 +53,7 @@ std::string counted(std::size_t count, std::string_view one) {
 // What it asks for, in one line.
 ExitCode check(const PolicyArguments& arguments) {
   const Policy policy = policy_with_plans(arguments.file);
+  require_known_checks(policy, all_checks());
   std::vector<std::string> has;
   if (policy.target)
     has.push_back("target " + std::to_string(policy.target->rails) + " x " +
@@ -95,7 +95,8 @@ void add_policy_command(CLI::App& program, Invocation& invocation) {
   checked->add_option("file", arguments->file, "a file, or a built-in policy")
       ->required()
       ->type_name("FILE|POLICY");
-  command->footer("Exits 64 where the policy cannot be used, and says which line is at fault.");
+  command->footer(
+      "Exits 64 where the policy cannot be used, and says what is at fault: with its line, or its stage.");
   command->callback([&invocation, arguments, show, keys] {
     if (show->parsed())
       invocation.run = [arguments] {

@@ -7,6 +7,8 @@
 #include "bench/cli/named_policy.hpp"
 #include "bench/collectives/collective.hpp"
 #include "reports/record/text.hpp"
+#include "validators/checks/all.hpp"
+#include "validators/checks/validate.hpp"
 
 namespace mlc {
 
@@ -71,6 +73,9 @@ std::string why_not(const BurninStage& stage, bool in_fabric) {
     program.parse(std::vector<std::string>(stage.command.rbegin(), stage.command.rend()));
   } catch (const CLI::Success&) {
     return "'" + join(stage.command, " ") + "' measures nothing";
+  } catch (const CLI::ExtrasError&) {
+    const auto extras = program.get_subcommands().front()->remaining(true);
+    return "'" + printable(extras.empty() ? name : extras.front()) + "' is not understood by " + name;
   } catch (const CLI::ParseError& error) {
     return std::string(error.what());
   }
@@ -80,6 +85,13 @@ std::string why_not(const BurninStage& stage, bool in_fabric) {
       if (is_given(command, option)) return std::string(option) + " " + why;
     return {};
   };
+  if (checks) {
+    try {
+      (void)select_checks(command.get_option("check")->results(), all_checks());
+    } catch (const UnknownCheck& error) {
+      return error.what();
+    }
+  }
   if (auto why = given(of_any); !why.empty()) return why;
   if (is_unverified(command)) return "-c 0 verifies nothing, with which nothing passes";
   if (in_fabric && is_given(command, "--one-way"))

@@ -64,6 +64,7 @@ MISTAKES = [
     (["policy", "keys", "--format", "html"], "neither text nor markdown"),
     (["policy", "check", "/no/such.yaml"], "no such file"),
     (["policy"], "subcommand"),
+    (["list", "tabels"], "did you mean 'tables'?"),
 ]
 
 FLEET_MISTAKES = [
@@ -221,6 +222,24 @@ class Usage(Case):
                 for example in re.findall(r"^  mlc-bench (.*?)(?:  #.*)?$", text, re.M):
                     for option in re.findall(r"(--[a-z-]+)", example):
                         self.assertIn(option, run(example.split()[0], "--help-all").out, example)
+
+    def test_a_policy_is_refused_by_check_as_by_whoever_runs_it(self):
+        stage = "burnin: {stages: [{stage: a, command: %s}]}"
+        for text, says in (("node: {skip: [host.limit], host: {nofile: 9}}", "did you mean 'host.limits'?"),
+                           ("node: {host: {nofile: 9}, deadlines: {host.limt: 5 s}}", "did you mean 'host.limits'?"),
+                           (stage % "[validate, no.such]", "stage a: 'no.such' is no check and no room"),
+                           (stage % "[allreduce, --sizs, 4K]", "stage a: '--sizs' is not understood by allreduce"),
+                           ("thresholds: [{collective: allreduce, backend: lopback, time_at_most: 1 s}]", "did you mean 'loopback'?"),
+                           ("target: {rails: 4}", "p.yaml:2: 'rail_gbit_s' is missing")):
+            with self.subTest(policy=text):
+                done = run("policy", "check", self.write("p.yaml", f"policy: p\n{text}\n"))
+                self.assertEqual((done.code, done.out), (64, ""), done)
+                self.assertIn(says, done.err)
+
+    def test_help_of_another_collective_shows_that_one(self):
+        self.assertIn("  mlc-bench alltoall --hosts gpu-a,gpu-b ", run("alltoall", "--help").out)
+        self.assertNotIn("mlc-bench allreduce", run("alltoall", "--help").out)
+        self.assertNotIn("  mlc-bench fleet --hosts", run("manifest", "fleet", "--help").out.split("Usage:")[0])
 
     def test_help_names_the_nccl_tests_flags(self):
         text = run("allreduce", "--help-all").out

@@ -45,9 +45,7 @@ class Writer {
 
   // The keys of the mapping at `prefix` ("", "node.rails.", "thresholds[].").
   void keys_of(const std::string& prefix, const YAML::Node& mapping, int depth) {
-    const std::string described = prefix.substr(0, prefix.find_first_of(".["));
-    const bool plan = described == "fabric" || described == "health" || described == "passive";
-    const std::string as = plan ? "burnin" + prefix.substr(described.size()) : prefix;
+    const std::string as = described_path(prefix);
     std::vector<std::string> unasked;
     for (const auto& key : policy_keys()) {
       if (!key.path.starts_with(as)) continue;

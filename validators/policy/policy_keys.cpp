@@ -105,11 +105,15 @@ const std::vector<PolicyKey>& policy_keys() {
   return keys;
 }
 
-const PolicyKey* find_policy_key(std::string_view path) {
+std::string described_path(std::string_view path) {
   for (const std::string_view plan : {"fabric.", "health.", "passive."})
-    if (path.starts_with(plan)) return find_policy_key("burnin." + std::string(path.substr(plan.size())));
+    if (path.starts_with(plan)) return "burnin." + std::string(path.substr(plan.size()));
+  return std::string(path);
+}
+
+const PolicyKey* find_policy_key(std::string_view path) {
   const auto& keys = policy_keys();
-  const auto found = std::ranges::find(keys, path, &PolicyKey::path);
+  const auto found = std::ranges::find(keys, described_path(path), &PolicyKey::path);
   return found == keys.end() ? nullptr : &*found;
 }
 

@@ -47,7 +47,10 @@ const std::vector<PolicyKey>& policy_keys();
 // Policies in which every key is given with its example; of keys that exclude each other one in each.
 std::vector<std::string> example_policies();
 
-// nullptr: there is none. "health.budget" is found as "burnin.budget": all plans have the same keys.
+// Under which path a key is described: all plans have the same keys, so that "health.budget" is
+// "burnin.budget".
+std::string described_path(std::string_view path);
+// nullptr: there is none.
 const PolicyKey* find_policy_key(std::string_view path);
 
 }  // namespace mlc
