@@ -64,6 +64,16 @@ std::string headline_text(const HistoryResult& result) {
   return text;
 }
 
+std::string compared_text(const HistoryResult& result) {
+  if (result.without_peers == 0) return "nothing is worse than before or than its peers";
+  const std::string peers = std::to_string(least_peers) + " peers";
+  if (result.without_peers < result.groups)
+    return "nothing is worse than before or, where there are " + peers +
+           ", than these: " + std::to_string(result.without_peers) + " of " + std::to_string(result.groups) +
+           " kinds of series have fewer";
+  return "nothing is worse than before; with fewer than " + peers + " nobody was compared with them";
+}
+
 bool concerns(const HistoryEvent& event, const Trend& trend) {
   if (event.stratum != trend.stratum) return false;
   const auto metric = [&] {
@@ -134,15 +144,14 @@ std::string to_text(const HistoryResult& result, const HistoryTextOptions& optio
     out += "  " + printable(result.left_out[i], 400) + "\n";
   out += more(result.left_out.size());
   const Decision decision = decide(result);
-  out +=
-      "\n" +
-      (decision == Decision::pass ? style.green("PASS") + "  nothing is worse than before or than its peers"
-       : decision == Decision::fail
-           ? style.red("FAIL") + "  suspicions only: mlc-bench burnin decides about a node"
-           : style.yellow("INCONCLUSIVE") + (result.runs == 0
-                                                 ? "  no run could be read"
-                                                 : "  one run, and nothing to compare it with")) +
-      "\n";
+  out += "\n" +
+         (decision == Decision::pass ? style.green("PASS") + "  " + compared_text(result)
+          : decision == Decision::fail
+              ? style.red("FAIL") + "  suspicions only: mlc-bench burnin decides about a node"
+              : style.yellow("INCONCLUSIVE") + (result.runs == 0
+                                                    ? "  no run could be read"
+                                                    : "  one run, and nothing to compare it with")) +
+         "\n";
   return out;
 }
 
@@ -156,6 +165,8 @@ std::string to_json(const HistoryResult& result) {
             {"alarms", Json::array()},
             {"outliers", Json::array()},
             {"events", Json::array()},
+            {"groups", result.groups},
+            {"without_peers", result.without_peers},
             {"cuts", Json::array()},
             {"trends", Json::array()},
             {"left_out", result.left_out},

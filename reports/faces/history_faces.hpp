@@ -21,6 +21,8 @@ std::string subject_of(const HistoryEvent& event);  // "gpu-7 rail 2", "the flee
 std::string change_text(const HistoryEvent& event);  // "allreduce 1 GiB -12.1 %, worse (and 7 other metrics)"
 std::string versions_text(const std::vector<VersionChange>& versions);
 std::string outlier_text(const Outlier& outlier);  // "write 1 MiB 50.1 % under its 4000 peers (z -160)"
+// Of a pass: with what was compared. "nothing is worse than before or than its peers"
+std::string compared_text(const HistoryResult& result);
 std::string headline_text(
     const HistoryResult& result);  // "365000 runs, 5000 series, 2026-01-01 to 2026-12-31"
 

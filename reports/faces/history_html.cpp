@@ -162,6 +162,7 @@ std::string to_html(const HistoryResult& result, const PageAssets& assets) {
                                                : "? nothing to judge");
   html.leaf("p", headline_text(result), {{"class", "subtitle"}});
   html.leaf("p", "A line here is a suspicion. mlc-bench burnin decides about a node.", {{"class", "counts"}});
+  if (decision == Decision::pass) html.leaf("p", compared_text(result), {{"class", "counts"}});
   if (decision == Decision::fail) write_reasons(html, result);
   html.close();
 

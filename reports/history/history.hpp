@@ -17,6 +17,9 @@
 
 namespace mlc {
 
+// Fewer have no median to be held against: each is compared with its own past alone.
+inline constexpr std::size_t least_peers = 12;
+
 inline constexpr std::string_view history_schema = "mlc-bench/history/v1";
 
 using Versions =
@@ -164,6 +167,8 @@ struct Trend {
 struct HistoryResult {
   std::size_t runs = 0, tracks = 0;
   std::int64_t first_s = 0, last_s = 0;
+  // Kinds of series that are open, and of these such as have too few peers to compare anybody with.
+  std::size_t groups = 0, without_peers = 0;
   std::vector<FleetAlarm> alarms;
   std::vector<HistoryEvent> events;   // worse and recent first
   std::vector<Outlier> outliers;      // worst first

@@ -14,7 +14,6 @@ namespace {
 constexpr double suspect_z = -5;
 constexpr double suspect_ratio = 0.98;
 constexpr double least_spread = 0.003;   // of the ratios: below this all peers are alike
-constexpr std::size_t least_peers = 12;  // fewer: the absolute thresholds judge alone
 constexpr double mass = 0.1;             // more than this share at once is the fleet's doing
 constexpr double median_jump = 0.03;     // of the fleet's median from one slot to the next
 constexpr double mad_to_sigma = 1.4826;  // of a normal distribution
@@ -263,7 +262,10 @@ class GroupAnalysis {
 
   void last_slot() {
     const std::size_t last = table_.slots.size() - 1;
-    if (!fleet_ || !recent(last)) return;
+    if (!recent(last)) return;
+    ++result_.groups;
+    if (table_.peers[last] < least_peers) ++result_.without_peers;
+    if (!fleet_) return;
     const auto alarm = [&](const std::string& why) {
       result_.alarms.push_back({group_.metric, group_.unit, group_.stratum, why, {}, time_of(last)});
     };

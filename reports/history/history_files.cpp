@@ -64,8 +64,6 @@ std::string read_report_file(const fs::path& path) {
 
 namespace {
 
-// A batch bounds the memory that texts and reports take on their way to a few readings.
-
 struct FileResult {
   std::optional<HistoryRun> run;
   std::string why;

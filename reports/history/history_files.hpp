@@ -20,8 +20,10 @@ inline constexpr std::size_t largest_report_bytes = 64u << 20;
 std::vector<std::filesystem::path> report_files(const std::vector<std::filesystem::path>& paths,
                                                 std::vector<std::string>& left_out);
 
-// Reads `files` with a few threads and hands the runs over in the files' order, so many at a time.
+// Bounds the memory that texts and reports take on their way to a few readings.
 inline constexpr std::size_t runs_at_once = 512;
+
+// Reads `files` with a few threads and hands the runs over in the files' order, so many at a time.
 void read_runs(const std::vector<std::filesystem::path>& files, std::vector<std::string>& left_out,
                const std::function<void(std::vector<HistoryRun>&&)>& take);
 

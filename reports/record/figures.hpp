@@ -29,7 +29,7 @@ struct Interconnect {
 struct PolicyText {
   std::string name, about, source, text;
   // How long a pass of a node holds from the end of the run, and how long at most where passive looks extend
-  // it; 0: of a report that did not keep it.
+  // it; 0: of a report that did not keep it, or whose pass alone opens no node.
   double valid_for_s = 0, extended_for_s = 0;
   bool operator==(const PolicyText&) const = default;
 };

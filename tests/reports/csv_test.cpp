@@ -155,8 +155,9 @@ TEST(JsonLines, AreTheReportPutApart) {
     }
     EXPECT_EQ(Json::parse(last).at("verdict"), whole.at("verdict"))
         << "whoever reads to the end has the verdict";
-    for (const char* list : {"series", "findings", "errors", "stages", "figures"})
-      EXPECT_EQ(again.value(list, Json()), whole.value(list, again.value(list, Json()))) << list;
+    for (const char* list : {"series", "findings", "errors", "stages"})
+      EXPECT_EQ(again.at(list), whole.value(list, Json::array())) << list;
+    EXPECT_EQ(again.value("figures", Json::object()), whole.value("figures", Json::object()));
   }
 }
 

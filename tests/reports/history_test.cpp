@@ -183,6 +183,18 @@ TEST(History, RepairsAreReadOrRefused) {
   EXPECT_EQ(repairs_from_csv("\xef\xbb\xbfn,2026-01-01\n").at(0).node, "n");
 }
 
+// A node that was slow from the first day on is steady: only peers would tell, and there are too few.
+TEST(History, WhoHadNoPeersIsNotSaidToBeLikeThem) {
+  const auto words = [](int nodes) {
+    FleetPlan plan{.nodes = nodes, .days = 30, .rails = 0};
+    plan.factor = [](int node, int, int) { return node == 1 ? 0.7 : 1; };
+    const HistoryResult result = analyse(test::fleet_history(plan));
+    return std::string(to_string(decide(result))) + ": " + to_text(result);
+  };
+  EXPECT_THAT(words(11), HasSubstr("with fewer than 12 peers nobody was compared with them"));
+  EXPECT_THAT(words(12), testing::StartsWith("fail"));
+}
+
 TEST(History, SteadyIsSteady) {
   const HistoryResult result = analyse(test::fleet_history({.nodes = 100, .days = 120}));
   EXPECT_TRUE(result.events.empty());
