@@ -13,87 +13,18 @@ constexpr int shipped_from = 64;  // smaller ones are simulated with one fault e
 }  // namespace
 
 std::span<const QuotedFigures> quoted_figures() {
+  // nodes, trials, seed, missed, silent, of faults, accused, of healthy nodes
   static constexpr std::array<QuotedFigures, 10> lines{{
-      {.nodes = 2,
-       .trials = 1000,
-       .seed = 200,
-       .missed = 1000,
-       .silent = 0,
-       .faults = 1000,
-       .accused = 0,
-       .node_campaigns = 2000},
-      {.nodes = 3,
-       .trials = 1000,
-       .seed = 200,
-       .missed = 2,
-       .silent = 0,
-       .faults = 1000,
-       .accused = 0,
-       .node_campaigns = 3000},
-      {.nodes = 4,
-       .trials = 1000,
-       .seed = 200,
-       .missed = 3,
-       .silent = 0,
-       .faults = 1000,
-       .accused = 0,
-       .node_campaigns = 4000},
-      {.nodes = 5,
-       .trials = 1000,
-       .seed = 200,
-       .missed = 1,
-       .silent = 0,
-       .faults = 1000,
-       .accused = 0,
-       .node_campaigns = 5000},
-      {.nodes = 8,
-       .trials = 1000,
-       .seed = 200,
-       .missed = 0,
-       .silent = 0,
-       .faults = 1000,
-       .accused = 0,
-       .node_campaigns = 8000},
-      {.nodes = 64,
-       .trials = 1000,
-       .seed = 301,
-       .missed = 0,
-       .silent = 0,
-       .faults = 441,
-       .accused = 0,
-       .node_campaigns = 64000},
-      {.nodes = 256,
-       .trials = 500,
-       .seed = 301,
-       .missed = 1,
-       .silent = 0,
-       .faults = 1139,
-       .accused = 1,
-       .node_campaigns = 128000},
-      {.nodes = 1024,
-       .trials = 100,
-       .seed = 302,
-       .missed = 8,
-       .silent = 0,
-       .faults = 944,
-       .accused = 0,
-       .node_campaigns = 102400},
-      {.nodes = 4096,
-       .trials = 10,
-       .seed = 303,
-       .missed = 6,
-       .silent = 0,
-       .faults = 355,
-       .accused = 0,
-       .node_campaigns = 40960},
-      {.nodes = 16384,
-       .trials = 2,
-       .seed = 304,
-       .missed = 21,
-       .silent = 0,
-       .faults = 293,
-       .accused = 0,
-       .node_campaigns = 32768},
+      {2, 1000, 200, 1000, 0, 1000, 0, 2000},
+      {3, 1000, 200, 2, 0, 1000, 0, 3000},
+      {4, 1000, 200, 3, 0, 1000, 0, 4000},
+      {5, 1000, 200, 1, 0, 1000, 0, 5000},
+      {8, 1000, 200, 0, 0, 1000, 0, 8000},
+      {64, 1000, 301, 0, 0, 441, 0, 64000},
+      {256, 500, 301, 1, 0, 1139, 1, 128000},
+      {1024, 100, 302, 8, 0, 944, 0, 102400},
+      {4096, 10, 303, 6, 0, 355, 0, 40960},
+      {16384, 2, 304, 21, 0, 293, 0, 32768},
   }};
   return lines;
 }
@@ -108,9 +39,10 @@ std::string simulated_text(int nodes) {
     return std::to_string(count) + " of " + std::to_string(all);
   };
   return "by simulation of " + std::to_string(line.nodes) + " nodes, " +
-         (line.nodes < shipped_from ? "one fault each" : "2 % of them at fault") + ": missed " +
-         of(line.missed, line.faults) + " faults, " + std::to_string(line.silent) + " on no list, accused " +
-         of(line.accused, line.node_campaigns) + " healthy nodes (docs/fleet.md)" +
+         (line.nodes < shipped_from ? "one fault each, no leaf known"
+                                    : "2 % of them at fault, every uplink known") +
+         ": missed " + of(line.missed, line.faults) + " faults, " + std::to_string(line.silent) +
+         " on no list, accused " + of(line.accused, line.node_campaigns) + " healthy nodes (docs/fleet.md)" +
          (line.nodes == nodes ? ""
                               : "; of " + std::to_string(nodes) + ": mlc-bench fleet --simulate --nodes " +
                                     std::to_string(nodes));

@@ -18,8 +18,9 @@ struct QuotedFigures {
 
 std::span<const QuotedFigures> quoted_figures();
 
-// Of the simulated size that is nearest: "by simulation of 64 nodes, 2 % of them at fault: missed 0 of 441
-// faults, 0 on no list, accused 0 of 64000 healthy nodes (docs/fleet.md); of 48: mlc-bench fleet --simulate
+// Of the simulated size that is nearest: "by simulation of 64 nodes, 2 % of them at fault, every uplink
+// known: missed 0 of 441 faults, 0 on no list, accused 0 of 64000 healthy nodes (docs/fleet.md); of 48:
+// mlc-bench fleet --simulate
 // --nodes 48".
 std::string simulated_text(int nodes);
 

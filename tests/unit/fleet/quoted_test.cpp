@@ -52,12 +52,13 @@ TEST(Quoted, FiguresAreThoseOfThePage) {
 }
 
 TEST(Quoted, TheNearestSizeIsQuotedAndOnesOwnIsNamed) {
-  EXPECT_THAT(simulated_text(64),
-              HasSubstr("by simulation of 64 nodes, 2 % of them at fault: missed 0 of 441"));
+  EXPECT_THAT(
+      simulated_text(64),
+      HasSubstr("by simulation of 64 nodes, 2 % of them at fault, every uplink known: missed 0 of 441"));
   EXPECT_THAT(simulated_text(64), testing::Not(HasSubstr("--simulate")));
   EXPECT_THAT(simulated_text(700), HasSubstr("simulation of 1024 nodes"));
   EXPECT_THAT(simulated_text(700), HasSubstr("of 700: mlc-bench fleet --simulate --nodes 700"));
-  EXPECT_THAT(simulated_text(2), HasSubstr("2 nodes, one fault each: missed 1000 of 1000"));
+  EXPECT_THAT(simulated_text(2), HasSubstr("2 nodes, one fault each, no leaf known: missed 1000 of 1000"));
   EXPECT_THAT(simulated_text(0), HasSubstr("simulation of 2 nodes"));
   EXPECT_THAT(simulated_text(60000), HasSubstr("simulation of 16384 nodes"));
 }
