@@ -33,7 +33,7 @@ __global__ void sweep_words(memory::Sweep sweep, ulonglong2* data, std::uint64_t
        n += stride) {
     const std::uint64_t i = sweep.down ? pairs - 1 - n : n;
     ulonglong2 pair{};
-    if constexpr (step != memory::Step::write) pair = data[i];
+    if constexpr (step == memory::Step::check || step == memory::Step::check_and_invert) pair = data[i];
     std::uint64_t low = pair.x, high = pair.y;
     const auto visit = [&](std::uint64_t* at, std::uint64_t index) {
       return memory::visit(sweep, at, index, [&](std::uint64_t expected, std::uint64_t got) {

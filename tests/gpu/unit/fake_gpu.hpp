@@ -104,7 +104,7 @@ class FakeGpu final : public GpuDevice {
       });
       if (changed) words_[cell(i)] = value;
     }
-    const double passes = sweep.step == memory::Step::write || sweep.step == memory::Step::check ? 1 : 2;
+    const double passes = sweep.step == memory::Step::check_and_invert ? 2 : 1;
     return static_cast<double>(words_.size() * 8) * passes / (2.8e12 * faults_.speed);
   }
 
