@@ -380,6 +380,7 @@ void add_collective_commands(CLI::App& program, Invocation& invocation) {
     command->group("Collectives");
     command->callback([&invocation, options] {
       invocation.run = [&invocation, options] { return run_collective(*options, invocation.arguments); };
+      invocation.check = [options] { (void)request_of(in_our_words(*options)); };
     });
   }
 }

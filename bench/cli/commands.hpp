@@ -13,6 +13,8 @@ namespace mlc {
 struct Invocation {
   std::vector<std::string> arguments;  // as typed, without the program
   std::function<ExitCode()> run;       // set by the subcommand that was parsed
+  // Throws UsageError where `run` would, of the words alone; empty: the subcommand has nothing to add.
+  std::function<void()> check = [] {};
 };
 
 void add_collective_commands(CLI::App& program, Invocation& invocation);

@@ -354,6 +354,7 @@ void add_gpu_command(CLI::App& program, Invocation& invocation) {
   options->output.add_to(*command);
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_gpu(*options, invocation.arguments); };
+    invocation.check = [options] { (void)request_of(*options); };
   });
 }
 

@@ -228,6 +228,7 @@ void add_rdma_command(CLI::App& program, Invocation& invocation) {
       "rail with itself. One run is one launch: 'mlc-bench compare' wants a folder of several on each side.");
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_rdma(*options, invocation.arguments); };
+    invocation.check = [options] { (void)rdma_request_of(*options); };
   });
 }
 

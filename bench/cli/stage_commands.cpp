@@ -7,8 +7,7 @@
 #include "bench/cli/named_policy.hpp"
 #include "bench/collectives/collective.hpp"
 #include "reports/record/text.hpp"
-#include "validators/checks/all.hpp"
-#include "validators/checks/validate.hpp"
+#include "reports/record/usage_error.hpp"
 
 namespace mlc {
 
@@ -85,18 +84,17 @@ std::string why_not(const BurninStage& stage, bool in_fabric) {
       if (is_given(command, option)) return std::string(option) + " " + why;
     return {};
   };
-  if (checks) {
-    try {
-      (void)select_checks(command.get_option("check")->results(), all_checks());
-    } catch (const UnknownCheck& error) {
-      return error.what();
-    }
-  }
   if (auto why = given(of_any); !why.empty()) return why;
   if (is_unverified(command)) return "-c 0 verifies nothing, with which nothing passes";
   if (in_fabric && is_given(command, "--one-way"))
     return "--one-way measures one way, and each node of a fabric stage is judged by both";
-  return checks ? given(of_validate) : campaign ? given(of_fleet) : "";
+  if (auto why = checks ? given(of_validate) : campaign ? given(of_fleet) : ""; !why.empty()) return why;
+  try {
+    invocation.check();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return {};
 }
 
 }  // namespace

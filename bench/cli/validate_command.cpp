@@ -102,15 +102,18 @@ std::string face_of(const Report& report, const OutputOptions& output) {
                           : render(report, chosen, output.file_style());
 }
 
-ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& arguments) {
-  options.output.check();
-  const Policy policy = read_policy_of(options);
-  std::vector<const Check*> checks;
+std::vector<const Check*> checks_of(const ValidateOptions& options) {
   try {
-    checks = select_checks(options.checks, all_checks());
+    return select_checks(options.checks, all_checks());
   } catch (const UnknownCheck& error) {
     throw UsageError(error.what(), "mlc-bench list checks");
   }
+}
+
+ExitCode run_validate(ValidateOptions options, const std::vector<std::string>& arguments) {
+  options.output.check();
+  const Policy policy = read_policy_of(options);
+  const auto checks = checks_of(options);
   const bool live = options.root == "/" && options.node_file.empty();
   const auto host = host_of(options);
   if (!options.write_lock.empty()) return write_lock_file(options, *host);
@@ -183,6 +186,7 @@ void add_validate_command(CLI::App& program, Invocation& invocation) {
   options->output.add_to(*command);
   command->callback([&invocation, options] {
     invocation.run = [&invocation, options] { return run_validate(*options, invocation.arguments); };
+    invocation.check = [options] { (void)checks_of(*options); };
   });
 }
 

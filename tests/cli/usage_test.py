@@ -228,6 +228,9 @@ class Usage(Case):
         for text, says in (("node: {skip: [host.limit], host: {nofile: 9}}", "did you mean 'host.limits'?"),
                            ("node: {host: {nofile: 9}, deadlines: {host.limt: 5 s}}", "did you mean 'host.limits'?"),
                            (stage % "[validate, no.such]", "stage a: 'no.such' is no check and no room"),
+                           (stage % "[allreduce, --backend, lopback]", "stage a: --backend 'lopback' is none of"),
+                           (stage % "[gpu, hbn]", "stage a: there is no GPU test 'hbn'"),
+                           (stage % "[rdma, wirte]", "stage a: 'wirte' is none of write"),
                            (stage % "[allreduce, --sizs, 4K]", "stage a: '--sizs' is not understood by allreduce"),
                            ("thresholds: [{collective: allreduce, backend: lopback, time_at_most: 1 s}]", "did you mean 'loopback'?"),
                            ("target: {rails: 4}", "p.yaml:2: 'rail_gbit_s' is missing")):

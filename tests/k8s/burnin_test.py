@@ -49,8 +49,8 @@ class Stages(BurninCase):
         self.assertFalse([n for n in os.listdir(self.path("state/r")) if n.startswith("late")])
         self.assertIn("wrong elements", self.result()["verdict"]["because"][0])
 
-    def test_a_command_that_is_not_there_is_unknown_with_its_reason(self):
-        for stage, said in (("command: [allreduce, --backend, nosuch]", "nosuch"), ("command: [validate, nosuch]", "nosuch")):
+    def test_what_this_machine_has_not_is_unknown_with_its_reason(self):
+        for stage, said in (("command: [rdma]", "no RDMA device"), ("command: [gpu]", "GPU")):
             ran = self.burnin(policy(f"stage: odd, {stage}", f"stage: good, command: {QUICK}"), run_id=str(abs(hash(stage))))
             self.assertEqual(ran.code, 2, ran)
             self.assertEqual(self.stages()["odd"]["status"], "unknown")
@@ -58,7 +58,7 @@ class Stages(BurninCase):
             self.assertEqual(self.stages()["good"]["status"], "pass")
 
     def test_what_is_not_required_does_not_keep_a_node_out(self):
-        ran = self.burnin(policy("stage: odd, command: [validate, nosuch], required: false", CHECKS, f"stage: good, command: {QUICK}"))
+        ran = self.burnin(policy("stage: odd, command: [rdma], required: false", CHECKS, f"stage: good, command: {QUICK}"))
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["odd"]["status"], "unknown")
 
@@ -81,12 +81,12 @@ class Stages(BurninCase):
         self.assertIn("not measured: allreduce 64 KiB", ran.out)
 
     def test_nothing_but_the_unknown_is_no_pass(self):
-        ran = self.burnin(policy("stage: odd, command: [validate, nosuch], required: false"))
+        ran = self.burnin(policy("stage: odd, command: [rdma], required: false"))
         self.assertEqual(ran.code, 2, ran)
 
     def test_peers(self):
         text = policy(f"stage: good, command: {QUICK}", 'stage: far, command: [validate, host, --peer, "{peer}"], required: false',
-                      'stage: all, command: [validate, nosuch, --peer, "{nodes}"], required: false', CHECKS)
+                      'stage: all, command: [rdma, --connect, "{nodes}"], required: false', CHECKS)
         ran = self.burnin(text)
         self.assertEqual(ran.code, 0, ran)
         self.assertEqual(self.stages()["far"]["status"], "skip")
@@ -162,8 +162,9 @@ class Stages(BurninCase):
 
     def test_no_shell_sees_a_word(self):
         touched = self.path("touched")
-        ran = self.burnin(policy(f'stage: evil, command: [validate, "host; touch {touched}"]', f'stage: more, command: [validate, "$(touch {touched})"]'))
+        ran = self.burnin(policy(f'stage: evil, command: [rdma, --connect, "host; touch {touched}"]', f'stage: more, command: [rdma, --connect, "$(touch {touched})"]'))
         self.assertEqual(ran.code, 2, ran)
+        self.assertIn(f"rdma --connect $(touch {touched})", self.stages()["more"]["source"])
         self.assertFalse(os.path.exists(touched))
 
     def test_wrong_words_are_usage(self):
@@ -173,7 +174,9 @@ class Stages(BurninCase):
             self.assertEqual(ran.code, 64, ran)
         for text in ("policy: x\n", policy("stage: A, command: [validate]"), policy("stage: a, command: [burnin]"), policy("stage: a, command: []"),
                      policy("stage: a, command: [validate], limits: 3"), policy(f"stage: a, command: {QUICK}", f"stage: a, command: {QUICK}"),
-                     policy("stage: a, command: [validate], limit: 0 s"), policy("stage: a, command: [validate], limit: 3 min", budget="2 min"), policy("stage: a, command: [--version]"),
+                     policy("stage: a, command: [validate], limit: 0 s"),
+                     policy("stage: a, command: [validate, nosuch]"), policy("stage: a, command: [allreduce, --backend, nosuch]"),
+                     policy("stage: a, command: [gpu, nosuch]"), policy("stage: a, command: [rdma, nosuch]"), policy("stage: a, command: [validate], limit: 3 min", budget="2 min"), policy("stage: a, command: [--version]"),
                      good + 'admit: {startup_taint: "a b:NoSchedule"}\n', good + "admit: {quarantine: {share_per_hour: 2}}\n", good + "admit: {valid_for: 1 s}\n",
                      good + 'admit: {fleet: "a=b&limit=1"}\n', good + 'admit: {condition: "a b"}\n'):
             ran = self.burnin(text)
