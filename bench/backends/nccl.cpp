@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -109,6 +110,8 @@ Gpu describe_gpu(int device) {
   check_cuda(cudaGetDeviceProperties(&properties, device));
   std::array<char, 32> pci{};
   check_cuda(cudaDeviceGetPCIBusId(pci.data(), pci.size(), device));
+  std::ranges::transform(pci, pci.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   int driver = 0;
   check_cuda(cudaDriverGetVersion(&driver));
   return {.index = device,

@@ -88,8 +88,13 @@ class NcclComm {
         (last != nullptr && *last != '\0' ? std::string("; ") + last : "");
     if (!aborted() && last_words_) last_words_(what + " (and ncclCommAbort does not come back)");
     if (!drained() && last_words_) last_words_(what + " (and the GPU does not come to the end of its work)");
-    throw BackendError(what);
+    // What NCCL could not do, the GPU may have refused it.
+    if (const cudaError_t state = work_ == nullptr ? cudaGetLastError() : cudaStreamQuery(work_);
+        result == ncclUnhandledCudaError && state != cudaSuccess && state != cudaErrorNotReady)
+      throw CudaError(cudaGetErrorName(state), what + ": " + cudaGetErrorString(state));
+    throw BackendError(what, result == ncclInProgress ? not_answered : "");
   }
+
   // Whether nothing works on the buffers any more.
   bool drained() const {
     const auto start = std::chrono::steady_clock::now();
@@ -104,6 +109,10 @@ class NcclComm {
     return std::chrono::duration<double>(std::min(longest_abort_s, timeout_s_ / 4));
   }
   static constexpr double longest_abort_s = 5;
+  static constexpr auto not_answered =
+      "all ranks wait here for each other, so that any of them, or the way to it, may be what does not "
+      "answer: "
+      "mlc-bench validate on each node; NCCL_DEBUG=INFO says how far each came";
   double timeout_s_;
   std::function<void(const std::string&)> last_words_;
   cudaStream_t work_ = nullptr;

@@ -42,7 +42,7 @@ std::optional<std::vector<std::string>> words_of(const BurninStage& stage, const
 }
 
 StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log,
-                   const std::function<void(double)>& alive) {
+                   const std::function<void(double)>& alive, const std::function<void()>& stopping) {
   const FileDescriptor output(::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!output) throw std::system_error(errno, std::generic_category(), "cannot write " + printable(log));
   const auto start = std::chrono::steady_clock::now();
@@ -55,12 +55,15 @@ StageEnd run_stage(const std::vector<std::string>& command, double limit_s, cons
   child.start(command, {}, output.get());
   std::optional<ChildEnd> ended;
   while (!(ended = child.ended())) {
-    const bool told = child.wait(0.05) > 0;
-    if (alive) alive(seconds());
-    if (kill_at < 0 && (told || seconds() > limit_s)) {
-      end.interrupted = told, end.timed_out = !told;
-      child.signal(SIGTERM);
+    const int told = child.wait(0.05);
+    if (alive && !end.interrupted) alive(seconds());
+    if (kill_at < 0 && (told > 0 || seconds() > limit_s)) {
+      end.interrupted = told > 0, end.timed_out = told <= 0;
+      if (end.interrupted && stopping) stopping();
+      child.signal(end.interrupted ? told : SIGTERM);
       kill_at = seconds() + grace_s;
+    } else if (told > 0) {
+      kill_at = 0;  // told again: now
     }
     if (kill_at >= 0 && seconds() > kill_at) child.signal(SIGKILL);
   }

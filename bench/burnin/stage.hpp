@@ -24,9 +24,10 @@ struct StageEnd {
 
 // Runs `command` until it ends, its limit is over, or this process is told to stop; then nothing of it is
 // left running. What it says goes to the file `log`. Signals must be blocked (ranks/watch.hpp). Throws
-// std::system_error if it cannot be started. `alive` hears all the while for how many seconds it has run.
+// std::system_error if it cannot be started. `alive` hears all the while for how many seconds it has run;
+// `stopping` that this process was told to stop. Told again, what is left is killed.
 StageEnd run_stage(const std::vector<std::string>& command, double limit_s, const std::string& log,
-                   const std::function<void(double)>& alive = {});
+                   const std::function<void(double)>& alive = {}, const std::function<void()>& stopping = {});
 
 // The last thing a command said was wrong: what follows "error:", else its last line. Empty if it said
 // nothing.

@@ -235,10 +235,15 @@ class Burnin {
     // The stage's launches are counted here.
     if (find_collective(outcome.command.front()) != nullptr)
       command.insert(command.end(), {"--launches", "1"});
-    const StageEnd end = run_stage(command, stage.limit_s, directory_.stage_log(stage, launch),
-                                   [&](double seconds) { live(stage, launch, seconds); });
+    const StageEnd end = run_stage(
+        command, stage.limit_s, directory_.stage_log(stage, launch),
+        [&](double seconds) { live(stage, launch, seconds); },
+        [&] {
+          progress_.end();
+          say("interrupted: ending stage " + stage.name + "; --run-id " + directory_.id() +
+              " goes on with it");
+        });
     interrupted_ = end.interrupted;
-    if (interrupted_) progress_.end();
     progress_.clear();
     const std::string log = directory_.stage_log(stage, launch), complaint = complaint_in(log);
     outcome.remedy = "what it said is in " + log;

@@ -18,6 +18,8 @@
 #include "bench/cli/node_facts.hpp"
 #include "bench/cli/recorder.hpp"
 #include "bench/cli/typed_values.hpp"
+#include "bench/gpu/device.hpp"
+#include "bench/handles/error.hpp"
 #include "bench/ranks/blame.hpp"
 #include "bench/ranks/launched_as.hpp"
 #include "bench/ranks/launcher.hpp"
@@ -188,6 +190,19 @@ std::unique_ptr<Communicator> communicator_of(Session& session, std::unique_ptr<
                                         .last_words = last_words});
 }
 
+// The rank's own GPU refused to work: which, and who can judge it. That is no verdict: a context that is
+// broken may be NCCL's or this program's doing.
+void fail_gpu(Watch& watch, int rank, const CudaError& error) {
+  const auto gpus = nccl_gpus();
+  const Gpu gpu = gpus.empty() ? Gpu{} : gpus.front();
+  const auto [proves, what, remedy] = text_of(trouble_of(error.name));
+  const std::string judge = gpu.pci.empty() ? "mlc-bench gpu" : "mlc-bench gpu --gpus " + gpu.pci;
+  fail_rank(watch, rank,
+            gpu_text({.index = gpu.index, .pci = gpu.pci}) + ": " + what + (what.empty() ? "" : ": ") +
+                error.what(),
+            "on that node: " + judge + "; " + remedy);
+}
+
 // Those of the launches that are this process's to go through: one, where each has processes of its own.
 ExitCode measure_launches(Session& session, std::unique_ptr<Control> control, Watch& watch,
                           const LaunchPlace& place, Recorder& recorder, const CollectiveRequest& request,
@@ -199,8 +214,13 @@ ExitCode measure_launches(Session& session, std::unique_ptr<Control> control, Wa
     watch.pulse().enter("communicator initialisation");
     if (launch > 1) control = session.make_control();
     if (launch > 1 && leader) recorder.next_launch();
-    const auto communicator = communicator_of(session, std::move(control), watch, request, options);
-    code = measure_all(*communicator, watch.pulse(), recorder, request);
+    const int rank = control->rank();
+    try {
+      const auto communicator = communicator_of(session, std::move(control), watch, request, options);
+      code = measure_all(*communicator, watch.pulse(), recorder, request);
+    } catch (const CudaError& error) {
+      fail_gpu(watch, rank, error);
+    }
   }
   return code;
 }
@@ -230,6 +250,7 @@ ExitCode run_as_rank(const LaunchedAs& as, const CollectiveRequest& request, con
   LaunchPlace place = launch_place(request.launches);
   if (as.rank == 0 && place.renewed != Renewed::processes) say_launches(options, request, place.renewed);
   if (as.rank != 0) place.directory.clear();
+  if (as.rank == 0) adopt_terminal();
   Recorder recorder(options.output, request.policy,
                     new_report(request.policy, arguments, request.backend, options.fault),
                     as.rank == 0 ? launch_directory() : "", place);

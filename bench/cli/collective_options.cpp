@@ -80,7 +80,7 @@ void refuse_unused(const CollectiveOptions& o, const std::string& backend) {
         std::pair{o.share_gpu, "--share-gpu"}, std::pair{o.nccl_tests.aggregate > 1, "-m"},
         std::pair{o.nccl_tests.cta_policy > 0, "-x"}})
     if (given && backend != "nccl")
-      throw UsageError(std::string(flag) + " is of the nccl backend, and this run takes " + backend,
+      throw UsageError(std::string(flag) + " is for the nccl backend, and this run takes " + backend,
                        "take --backend nccl, or leave " + std::string(flag) + " away");
 }
 

@@ -194,7 +194,7 @@ std::vector<std::string> hosts_from(const std::string& list) {
 Topology topology_for(const FleetOptions& options, std::vector<std::string>& names) {
   const WorldKnobs knobs = knobs_from(options);
   if (options.hosts.empty() && !options.campaign.topology.empty())
-    throw UsageError("--topology is about hosts: --hosts is missing", "write --hosts 'gpu-[1-64]' beside it");
+    throw UsageError("--topology needs --hosts", "write --hosts 'gpu-[1-64]' beside it");
   if (options.hosts.empty())
     return regular_topology(knobs.nodes, knobs.rails, knobs.leaf_size, knobs.uplinks);
   names = hosts_from(options.hosts);
@@ -308,7 +308,7 @@ ExitCode run_plan(const FleetOptions& options) {
   const PlannedRounds rounds = rounds_for(topology, options);
   const auto format = options.output.chosen();
   if (format == "markdown")
-    throw UsageError("--format markdown is of --simulate", "write --format text or json");
+    throw UsageError("--format markdown belongs to --simulate", "write --format text or json");
   publish(options.output, format == "json" ? plan_json(topology, rounds, names).dump(2) + "\n"
                                            : plan_text(topology, rounds, rail_gbit));
   return ExitCode::pass;
@@ -317,7 +317,7 @@ ExitCode run_plan(const FleetOptions& options) {
 ExitCode run_campaign(const FleetOptions& options, const std::vector<std::string>& arguments) {
   for (const auto* option : options.of_no_nodes)
     if (option->count() > 0)
-      throw UsageError(option->get_name() + " is of --simulate and --plan",
+      throw UsageError(option->get_name() + " belongs to --simulate and --plan",
                        "leave it away: nodes that are there have what they have");
   FleetQuestion question{.seed = options.campaign.seed_number(),
                          .rules = options.campaign.rules(),

@@ -69,22 +69,23 @@ ExitCode run_fleet_manifest(const ManifestOptions& options, const FleetManifest&
   if (request.nodes < 2) throw UsageError("a campaign needs two nodes", "write --nodes 64");
   if (options.kind == "sbatch") {
     if (options.launcher == "mpirun")
-      throw UsageError("mpirun says 0 whatever came of a campaign", "leave --launcher away: srun says it");
+      throw UsageError("mpirun ends with 0 whatever a campaign found",
+                       "leave --launcher away: srun ends with its code");
     if (command.count("--gather") > 0)
-      throw UsageError("--gather is of Pods: Slurm starts all at the same time");
+      throw UsageError("--gather is for Pods: Slurm starts all at the same time");
     if (options.given("--gpus"))
-      throw UsageError("--gpus is of Pods: a script has its nodes to itself, one agent on each");
+      throw UsageError("--gpus is for Pods: a script has its nodes to itself, one agent on each");
     return print_batch_script(options, request, true);
   }
   if (options.kind == "mpijob")
     throw UsageError("a campaign is no MPIJob: with a launcher a node that dies would end the others",
                      "leave --kind away: an Indexed Job, one Pod a node");
   if (options.given("--interface"))
-    throw UsageError("--interface is of ssh and MPI, which a campaign of Pods has not",
+    throw UsageError("--interface is for ssh and MPI, which a campaign of Pods has not",
                      "rails over TCP are --interfaces net1,net2, after 'fleet'");
   for (const char* kept : {"--keep", "--resume", "--output"})
     if (command.count(kept) > 0)
-      throw UsageError(std::string(kept) + " is of a machine that stays, and a Pod's files go with it",
+      throw UsageError(std::string(kept) + " is for a machine that stays, and a Pod's files go with it",
                        "--format json, and read the log of index 0");
   (void)seconds_from("--gather", fleet.gather);
   std::erase(request.command, "--gather=" + fleet.gather);  // each Pod is given one

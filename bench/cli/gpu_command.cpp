@@ -307,8 +307,10 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     burnin.take_progress([&](const BurninOutcome& outcome) { record.take(outcome); });
     try {
       burnin.run(request.tests, !options.full);
-    } catch (const UsageError&) {
-      throw;
+    } catch (const UsageError& error) {
+      // A fault that has no place here; what was found by then stands.
+      if (before.empty() && burnin.outcome().findings.empty()) throw;
+      record.trouble(error.what(), "the tests");
     } catch (const std::exception& error) {
       record.trouble(error.what(), "the tests");
     }

@@ -58,11 +58,11 @@ void answer_launcher(ExitCode code) {
     write_whole(launch_directory() + "/exit", std::to_string(static_cast<int>(code)));
 }
 
-void fail_rank(Watch& watch, int rank, const std::string& what) {
+void fail_rank(Watch& watch, int rank, const std::string& what, const std::string& hint) {
   watch.failed({.what = what,
                 .where = rank_on_node(rank, node_name()),
                 .phase = watch.pulse().state().phase,
-                .hint = {}});
+                .hint = hint});
 }
 
 ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOptions& output,
@@ -107,6 +107,8 @@ ExitCode as_launched_rank(const LaunchedAs& as, double timeout_s, const OutputOp
                   .where = rank_on_node(as.rank, node_name()),
                   .phase = watch.pulse().state().phase,
                   .hint = "take a smaller largest size (-e) or fewer ranks"});
+  } catch (const BackendError& error) {
+    fail_rank(watch, as.rank, error.what(), error.hint);
   } catch (const std::exception& error) {
     fail_rank(watch, as.rank, error.what());
   }

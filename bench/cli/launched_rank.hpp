@@ -12,7 +12,7 @@
 namespace mlc {
 
 // This rank cannot go on: what is wrong is told with where it was. Ends the process.
-void fail_rank(Watch& watch, int rank, const std::string& what);
+void fail_rank(Watch& watch, int rank, const std::string& what, const std::string& hint = {});
 
 // Runs `body` on this rank and returns its exit code. A UsageError is the same on all ranks and is thrown on;
 // any other error ends all ranks with rank 0's report. Throws BackendError where MPI started it and there is

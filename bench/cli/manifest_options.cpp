@@ -85,7 +85,7 @@ std::vector<std::string> words_of(const CLI::App& command) {
 ExitCode print_batch_script(const ManifestOptions& options, const ManifestRequest& request, bool apart) {
   for (const char* of_pods : {"--image", "--namespace", "--rails"})
     if (options.given(of_pods))
-      throw UsageError(std::string(of_pods) + " is of Pods, and a batch script has none");
+      throw UsageError(std::string(of_pods) + " is for Pods, and a batch script has none");
   // Slurm reads up to the first blank of such a line.
   for (const auto* name : {&request.queue, &request.interface})
     if (std::ranges::any_of(*name, [](unsigned char c) { return c <= ' ' || c == 127; }))

@@ -1,9 +1,13 @@
 #include "bench/cli/output_options.hpp"
 
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -25,6 +29,8 @@ void one_of(const std::string& option, const std::string& value, const std::vect
   throw UsageError(option + " '" + printable(value) + "' is none of " + join(words, ", "),
                    near ? "did you mean '" + *near + "'?" : "");
 }
+
+const std::string columns_word = "columns=";  // the last word of terminal()
 
 bool is_terminal(int fd, std::string_view word) {
   if (const auto launcher = from_environment(terminal_variable))
@@ -84,7 +90,7 @@ void OutputOptions::check() const {
   if (!format.empty()) one_of("--format", format, formats);
   if (!table.empty()) {
     one_of("--table", table, table_names());
-    if (chosen() != "csv") throw UsageError("--table is of --format csv, not of " + chosen());
+    if (chosen() != "csv") throw UsageError("--table belongs to --format csv, not to " + chosen());
   }
   one_of("--progress", progress, {"auto", "plain", "never"});
   one_of("--color", color, {"auto", "always", "never"});
@@ -124,8 +130,27 @@ ProgressAs OutputOptions::progress_as() const {
 }
 
 std::string OutputOptions::terminal() const {
+  struct stat out {
+  }, error{};
+  const bool together = ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1 &&
+                        ::fstat(STDOUT_FILENO, &out) == 0 && ::fstat(STDERR_FILENO, &error) == 0 &&
+                        out.st_rdev == error.st_rdev;
+  winsize size{};
+  const bool sized = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
   return std::string("terminal") + (style().colour ? ",out-colour" : "") +
-         (error_style().colour ? ",error-colour" : "") + (progress_as() == ProgressAs::line ? ",live" : "");
+         (error_style().colour ? ",error-colour" : "") + (progress_as() == ProgressAs::line ? ",live" : "") +
+         (together ? ",together" : "") + (sized ? "," + columns_word + std::to_string(size.ws_col) : "");
+}
+
+void adopt_terminal() {
+  const auto launcher = from_environment(terminal_variable);
+  if (!launcher) return;
+  if (const auto at = launcher->find(columns_word); at != std::string::npos)
+    ::setenv("COLUMNS", launcher->substr(at + columns_word.size()).c_str(), 1);
+  if (launcher->find("together") != std::string::npos) {
+    std::fflush(stdout);
+    ::dup2(STDOUT_FILENO, STDERR_FILENO);
+  }
 }
 
 std::string render(const Report& report, std::string_view format, const Style& style) {

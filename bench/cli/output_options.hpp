@@ -40,6 +40,11 @@ struct OutputOptions {
   bool coloured(int fd, std::string_view word) const;
 };
 
+// In a rank that says what the run has to say, started by a process of this program: the launcher's terminal
+// is as wide as it is, and where it shows both stdout and stderr, both go one way, so that none overtakes the
+// other.
+void adopt_terminal();
+
 std::string render(const Report& report, std::string_view format, const Style& style);
 
 // The whole result of a command that does not print as it goes: to --output, or to stdout.

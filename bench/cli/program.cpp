@@ -38,10 +38,33 @@ std::vector<std::string> known_words(const CLI::App& command) {
   return words;
 }
 
+// The subcommand of a subcommand that was typed last.
+const CLI::App& deepest(const CLI::App& program) {
+  const CLI::App* command = &program;
+  while (!command->get_subcommands().empty())
+    command = command->get_subcommands().front();
+  return *command;
+}
+
 std::string suggestion(const CLI::App& command, const std::string& word) {
-  const auto near = nearest(word.substr(0, word.find('=')), known_words(command));
-  const std::string name = command.get_parent() == nullptr ? "" : command.get_name() + " ";
+  auto words = known_words(command);
+  std::string name;
+  // What is above it is understood behind it, too.
+  for (const CLI::App* above = &command; above->get_parent() != nullptr; above = above->get_parent()) {
+    name = above->get_name() + " " + name;
+    if (above != &command) std::ranges::move(known_words(*above), std::back_inserter(words));
+  }
+  const auto near = nearest(word.substr(0, word.find('=')), words);
   return near ? "did you mean '" + *near + "'?" : "mlc-bench " + name + "--help lists what there is";
+}
+
+// A word that nobody understands is why one is missing that is required.
+int complain_of_word(const CLI::App& program, const char* otherwise) {
+  const auto extras = program.remaining(true);
+  const CLI::App& command = deepest(program);
+  if (extras.empty()) return complain(ExitCode::usage, otherwise, suggestion(command, ""));
+  return complain(ExitCode::usage, "'" + printable(extras.front()) + "' is not understood here",
+                  suggestion(command, extras.front()));
 }
 
 }  // namespace
@@ -96,13 +119,9 @@ int run_program(int argc, char** argv) {
     program.exit(request);  // --help, --version
     return 0;
   } catch (const CLI::ExtrasError& error) {
-    const CLI::App* command =
-        program.get_subcommands().empty() ? &program : program.get_subcommands().front();
-    const auto extras = command->remaining(true);
-    const std::string word = extras.empty() ? "" : extras.front();
-    return complain(ExitCode::usage,
-                    word.empty() ? error.what() : "'" + printable(word) + "' is not understood here",
-                    suggestion(*command, word));
+    return complain_of_word(program, error.what());
+  } catch (const CLI::RequiredError& error) {
+    return complain_of_word(program, error.what());
   } catch (const CLI::ParseError& error) {
     const std::string command =
         program.get_subcommands().empty() ? "" : " " + program.get_subcommands().front()->get_name();
@@ -115,7 +134,7 @@ int run_program(int argc, char** argv) {
   } catch (const PolicyError& error) {
     return complain(ExitCode::usage, std::string("policy: ") + error.what());
   } catch (const BackendError& error) {
-    return complain(ExitCode::tool, error.what());
+    return complain(ExitCode::tool, error.what(), error.hint);
   } catch (const std::bad_alloc&) {
     return complain(ExitCode::tool, "out of memory", "take a smaller largest size (-e)");
   } catch (const std::exception& error) {

@@ -31,50 +31,14 @@ Burnin::Burnin(std::vector<std::unique_ptr<GpuDevice>> devices, const GpuExpecta
 }
 
 Finding trouble_finding(const std::string& subject, const GpuError& error, const std::string& phase) {
-  Finding finding{.check = "burnin.device",
-                  .subject = subject,
-                  .status = Status::fail,
-                  .observed = std::string(error.what()) + " (while: " + phase + ")",
-                  .expected = "the GPU works from the first test to the last",
-                  .source = "CUDA runtime",
-                  .remedy = "dmesg | grep -i -e xid -e nvrm; "};
-  switch (error.trouble) {
-    case GpuTrouble::lost:
-      finding.observed = "fell off the bus or stopped to answer: " + finding.observed;
-      finding.remedy += "power-cycle (AC) the node; reseat the GPU; open an RMA if it comes back";
-      break;
-    case GpuTrouble::uncorrectable:
-      finding.observed = "uncorrectable ECC error: " + finding.observed;
-      finding.remedy += "reset the GPU so that the row is remapped, run again; open an RMA if it comes back";
-      break;
-    case GpuTrouble::fabric:
-      finding.observed = "NVLink or NVSwitch failed: " + finding.observed;
-      finding.remedy += "systemctl status nvidia-fabricmanager; nvidia-smi nvlink -s; power-cycle the node";
-      break;
-    case GpuTrouble::hung:
-      finding.observed = "hung: " + finding.observed;
-      finding.remedy += "power-cycle (AC) the node, run again; open an RMA if it comes back";
-      break;
-    case GpuTrouble::held:
-      finding.status = Status::unknown;
-      finding.observed = "waits for another GPU that hangs, and is not tested further: " + finding.observed;
-      finding.remedy = "see what is said of the other GPU; run it again without that one";
-      break;
-    case GpuTrouble::memory:
-      finding.status = Status::unknown;
-      finding.observed = "not enough free memory: " + finding.observed;
-      finding.remedy = "nvidia-smi shows who holds it; drain the node and run again";
-      break;
-    case GpuTrouble::taken:
-      finding.status = Status::unknown;
-      finding.observed = "another process holds it: " + finding.observed;
-      finding.remedy = "nvidia-smi shows it; end it, or set compute mode Default, and run again";
-      break;
-    case GpuTrouble::other:
-      finding.remedy += "run it again; if it comes back, take the GPU out of service";
-      break;
-  }
-  return finding;
+  const auto [proves, what, remedy] = text_of(error.trouble);
+  return {.check = "burnin.device",
+          .subject = subject,
+          .status = proves ? Status::fail : Status::unknown,
+          .observed = what + (what.empty() ? "" : ": ") + error.what() + " (while: " + phase + ")",
+          .expected = "the GPU works from the first test to the last",
+          .source = "CUDA runtime",
+          .remedy = remedy};
 }
 
 void Burnin::each(const std::function<void(Card&)>& work) {

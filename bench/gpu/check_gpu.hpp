@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bench/gpu/device.hpp"
+#include "bench/handles/error.hpp"
 
 namespace mlc {
 
@@ -14,8 +15,7 @@ inline void check_gpu(cudaError_t code, std::source_location at = std::source_lo
   if (code == cudaSuccess) return;
   (void)cudaGetLastError();  // else the next launch, perhaps on another GPU, is told of this error
   throw GpuError(trouble_of(cudaGetErrorName(code)), std::string("cuda: ") + cudaGetErrorString(code) + " (" +
-                                                         cudaGetErrorName(code) + ", " + at.file_name() +
-                                                         ":" + std::to_string(at.line()) + ")");
+                                                         cudaGetErrorName(code) + ", " + place_of(at) + ")");
 }
 
 }  // namespace mlc

@@ -41,6 +41,13 @@ struct GpuError : std::runtime_error {
 // By the name of CUDA's error code ("cudaErrorECCUncorrectable").
 GpuTrouble trouble_of(std::string_view cuda_error_name);
 
+struct TroubleText {
+  bool proves = true;  // that the GPU is at fault, and not who uses it
+  std::string what;    // "uncorrectable ECC error"; empty: nothing is known but the driver's words
+  std::string remedy;  // what to do next
+};
+TroubleText text_of(GpuTrouble trouble);
+
 struct GpuIdentity {
   int index = 0;                // CUDA's, of this process
   std::string name, uuid, pci;  // pci as in sysfs: "0000:1b:00.0"

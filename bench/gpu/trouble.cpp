@@ -38,4 +38,39 @@ GpuTrouble trouble_of(std::string_view cuda_error_name) {
   return found == known.end() ? GpuTrouble::other : found->second;
 }
 
+TroubleText text_of(GpuTrouble trouble) {
+  const std::string log = "dmesg | grep -i -e xid -e nvrm; ";
+  switch (trouble) {
+    case GpuTrouble::lost:
+      return {.what = "fell off the bus or stopped answering",
+              .remedy = log + "power-cycle (AC) the node; reseat the GPU; open an RMA if it comes back"};
+    case GpuTrouble::uncorrectable:
+      return {.what = "uncorrectable ECC error",
+              .remedy =
+                  log + "reset the GPU so that the row is remapped, run again; open an RMA if it comes back"};
+    case GpuTrouble::fabric:
+      return {.what = "NVLink or NVSwitch failed",
+              .remedy =
+                  log + "systemctl status nvidia-fabricmanager; nvidia-smi nvlink -s; power-cycle the node"};
+    case GpuTrouble::hung:
+      return {.what = "hung",
+              .remedy = log + "power-cycle (AC) the node, run again; open an RMA if it comes back"};
+    case GpuTrouble::held:
+      return {.proves = false,
+              .what = "waits for another GPU that hangs, and is not tested further",
+              .remedy = log + "see what is said of the other GPU; run it again without that one"};
+    case GpuTrouble::memory:
+      return {.proves = false,
+              .what = "not enough free memory",
+              .remedy = "nvidia-smi shows who holds it; drain the node and run again"};
+    case GpuTrouble::taken:
+      return {.proves = false,
+              .what = "another process holds it",
+              .remedy = "nvidia-smi shows it; end it, or set compute mode Default, and run again"};
+    case GpuTrouble::other:
+      break;
+  }
+  return {.what = {}, .remedy = log + "run it again; if it comes back, take the GPU out of service"};
+}
+
 }  // namespace mlc

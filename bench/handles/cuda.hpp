@@ -32,8 +32,8 @@ using GraphExecution = Handle<std::remove_pointer_t<cudaGraphExec_t>, &cudaGraph
 
 inline void check_cuda(cudaError_t code, std::source_location at = std::source_location::current()) {
   if (code == cudaSuccess) return;
-  throw BackendError(std::string("cuda: ") + cudaGetErrorString(code) + " (" + cudaGetErrorName(code) + ", " +
-                     at.file_name() + ":" + std::to_string(at.line()) + ")");
+  throw CudaError(cudaGetErrorName(code), std::string("cuda: ") + cudaGetErrorString(code) + " (" +
+                                              cudaGetErrorName(code) + ", " + place_of(at) + ")");
 }
 
 inline Stream make_stream() {

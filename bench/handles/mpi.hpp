@@ -17,7 +17,7 @@ inline void check_mpi(int code, std::source_location at = std::source_location::
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
   throw BackendError("mpi: " + std::string(text.data(), static_cast<std::size_t>(length)) + " (" +
-                     at.file_name() + ":" + std::to_string(at.line()) + ")");
+                     place_of(at) + ")");
 }
 
 }  // namespace mlc

@@ -60,7 +60,7 @@ ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s, do
       if (rank->sequence == slowest->sequence) last.push_back(rank);
     error.where = name_all(last);
     error.what = error.where + (last.size() == 1 ? " has" : " have") +
-                 " not come to the operation that the others wait in, for " + seconds(slowest->unchanged_s);
+                 " not reached the operation that the others wait in, for " + seconds(slowest->unchanged_s);
     error.phase = slowest->phase;
     if (ahead != nullptr && ahead->phase != slowest->phase) error.phase += "; the others: " + ahead->phase;
     error.hint =
@@ -70,7 +70,7 @@ ErrorEntry blame_for_hang(std::span<const RankState> ranks, double timeout_s, do
     for (const auto& rank : ranks)
       all.push_back(&rank);
     error.where = name_all(all);
-    error.what = ranks.size() == 1 ? "what it is at has not come to an end for " + seconds(timeout_s)
+    error.what = ranks.size() == 1 ? "what it is doing has not ended for " + seconds(timeout_s)
                                    : "all ranks are inside the same operation and none has finished it for " +
                                          seconds(timeout_s);
     error.phase = ranks.empty() ? "" : ranks.front().phase;

@@ -132,13 +132,14 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   while (!(end = mpirun.ended())) {
     // While ranks measure, nothing is to be seen to often: the end of mpirun and signals wake us.
     if (const int signal = mpirun.wait(started && !said && !told_to_stop ? 0.5 : 0.05); signal > 0) {
+      if (told_to_stop) break;  // told again: at once, whatever mpirun has still to tidy
       // mpirun tells its ranks seconds later, and passes on nothing of what they say then. Rank 0 is told,
       // says what was measured, and the others end with it.
       // Before it has its MPI, mpirun is the one that clears away what MPI_Init leaves in /dev/shm.
-      told_rank = !told_to_stop && local && is_there(scratch, initialised_file) &&
+      told_rank = local && is_there(scratch, initialised_file) &&
                   mpirun.signal_below(signal, "OMPI_COMM_WORLD_RANK=0");
       // Where rank 0 has said all, mpirun is at its end, and dumps its stack if it is told to hurry.
-      if (!told_rank && (!said || told_to_stop)) mpirun.signal(signal);
+      if (!told_rank && !said) mpirun.signal(signal);
       told_to_stop = std::chrono::steady_clock::now();
     }
     (void)started_call.serve();
@@ -162,8 +163,9 @@ LaunchResult launch(const LaunchRequest& request, const std::string& terminal) {
   result.interrupted = told_to_stop.has_value();
   (void)started_call.serve();
   if (const auto last = said_code(scratch, started_call)) result.finished = true, result.code = *last;
-  result.what =
-      gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s" : how_it_ended(*end);
+  result.what = gave_up ? "mpirun started no rank within " + shortest(request.timeout_s) + " s"
+                : end   ? how_it_ended(*end)
+                        : "interrupted twice";
   result.checkpoint = read_file(scratch.path() / "report.json");
   return result;
 }

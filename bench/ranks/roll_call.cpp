@@ -190,11 +190,16 @@ std::optional<Lost> RollCallServer::take(Connection& connection, const std::stri
     if (sequence == member.state.sequence) return std::nullopt;
     member.state.sequence = sequence, member.moved = member.heard;
     member.state.phase = printable(rest.substr(std::min<std::size_t>(rest.size(), 1)));
+  } else if (what == "next") {
+    member.hint = printable(rest.substr(std::min<std::size_t>(rest.size(), 1)), 1000);
   } else if (what == "bye") {
     member.done = true;
   } else if ((what == "failed" || what == "died") && !std::exchange(member.done, true)) {
-    return Lost{rank,
-                what == "failed" ? printable(rest.substr(std::min<std::size_t>(rest.size(), 1)), 1000) : ""};
+    return Lost{.rank = rank,
+                .message = what == "failed"
+                               ? printable(rest.substr(std::min<std::size_t>(rest.size(), 1)), 1000)
+                               : "",
+                .hint = member.hint};
   }
   return std::nullopt;
 }
@@ -224,7 +229,7 @@ std::optional<Lost> RollCallServer::serve() {
     connection.ended = true;
     const auto own = members_.find(connection.rank);
     if (own != members_.end() && !std::exchange(own->second.done, true) && !first)
-      first = Lost{own->first, ""};
+      first = Lost{.rank = own->first};
     return connection.rank < 0;
   });
   return first;
@@ -327,7 +332,8 @@ void RollCallClient::bye(const std::vector<int>& ranks) {
 }
 
 void RollCallClient::lost(const Lost& lost) {
-  socket_.send_last(std::to_string(lost.rank) +
+  const std::string rank = std::to_string(lost.rank);
+  socket_.send_last((lost.hint.empty() ? "" : rank + " next " + printable(lost.hint, 1000) + "\n") + rank +
                     (lost.message.empty() ? " died" : " failed " + printable(lost.message, 1000)) + "\n");
 }
 

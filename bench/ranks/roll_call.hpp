@@ -73,6 +73,7 @@ struct Expected {
 struct Lost {
   int rank = 0;
   std::string message;  // its own last words; empty: it died without
+  std::string hint;     // what it said to do next; may be empty
 };
 
 class RollCallServer {
@@ -97,6 +98,7 @@ class RollCallServer {
   using Time = std::chrono::steady_clock::time_point;
   struct Member {
     RankState state;
+    std::string hint;
     int via = 0;
     Time moved{}, heard{};
     bool news = false, done = false;  // done: said bye, or known to be lost

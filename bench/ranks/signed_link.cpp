@@ -155,18 +155,18 @@ std::optional<nlohmann::json> SignedLink::receive() {
       payload = frame();
     }
     if (!payload) return std::nullopt;
-    if (payload->size() < code_size) throw LinkError(peer_ + " has not the key of this group");
+    if (payload->size() < code_size) throw LinkError(peer_ + " does not have the key of this group");
     const std::string text = payload->substr(code_size);
     if (payload->compare(0, code_size, code_of(!leads_, received_, text)) != 0)
-      throw LinkError(peer_ + " has not the key of this group");
+      throw LinkError(peer_ + " does not have the key of this group");
     ++received_;
     auto message = read_json(text);
-    if (!message.is_object()) throw LinkError(peer_ + " said what is no message");
+    if (!message.is_object()) throw LinkError(peer_ + " sent something that is no message");
     return message;
   } catch (const rdma::FrameError& error) {
     throw LinkError(peer_ + ": " + error.what());
   } catch (const JsonError& error) {
-    throw LinkError(peer_ + " said what cannot be read: " + error.what());
+    throw LinkError(peer_ + " sent what cannot be read: " + error.what());
   }
 }
 

@@ -155,10 +155,18 @@ struct Watch::State {
                                                 : ErrorEntry{.what = lost.message,
                                                              .where = rank_on_node(state.rank, state.node),
                                                              .phase = state.phase,
-                                                             .hint = {}}},
+                                                             .hint = lost.hint}},
           true);
     client->heartbeat(std::vector{state});
     client->lost(lost);
+  }
+
+  // That this rank will not go on, and what it was at: later than the last beat.
+  void tell(const ErrorEntry& error) {
+    if (!client) return;
+    client->heartbeat(std::vector{own_state(0, std::chrono::steady_clock::now())});
+    client->lost(
+        {.rank = options.rank, .message = error.what.empty() ? "failed" : error.what, .hint = error.hint});
   }
 
   void take_messages() {
@@ -218,7 +226,7 @@ struct Watch::State {
             "dmesg | grep -i clocksource; cat "
             "/sys/devices/system/clocksource/clocksource0/current_clocksource"};
     const std::lock_guard lock(mutex);
-    if (client) client->lost({options.rank, error.what});  // rank 0 speaks
+    tell(error);  // rank 0 speaks
     end({ExitCode::inconclusive, error}, !client);
   }
 
@@ -344,7 +352,7 @@ void Watch::failed(const ErrorEntry& error) {
   State& s = *state_;
   {
     const std::lock_guard lock(s.mutex);
-    if (s.client) s.client->lost({s.options.rank, error.what.empty() ? "failed" : error.what});
+    s.tell(error);
   }
   if (s.client) {
     // Rank 0 writes the report and ends us all; if it cannot, we end ourselves.

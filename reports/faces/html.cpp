@@ -130,8 +130,8 @@ void write_cause(HtmlWriter& html, const Report& report, const Cause& cause) {
   pair("expected", finding.expected, "");
   pair("from", finding.source, "source");
   html.close();
-  if (!cause.waiting.empty())
-    write_folded(html, report, waiting_text(report.findings, cause.waiting), cause.waiting);
+  if (const auto more = waiting_text(report.findings, cause.waiting); !cause.waiting.empty())
+    write_folded(html, report, more.empty() ? "the stage that it ended" : more, cause.waiting);
   html.close();
 }
 

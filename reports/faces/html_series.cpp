@@ -12,20 +12,27 @@ namespace mlc {
 namespace {
 
 // A chart shows one of these over the sizes.
-using SweepKey = std::tuple<std::string, std::string, std::string, std::string, int, int>;
+using SweepKey = std::tuple<std::string, std::string, std::string, std::string, std::string, std::string,
+                            std::string, int, int, int>;
 
 SweepKey sweep_of(const Series& series) {
-  return {series.collective,        series.dtype, series.redop, series.placement,
-          series.root.value_or(-1), series.ranks};
+  return {series.stage, series.backend,   series.timing, series.collective,        series.dtype,
+          series.redop, series.placement, series.launch, series.root.value_or(-1), series.ranks};
 }
 
-std::string title_of(const Series& series) {
-  std::string text = series.collective;
+std::string title_of(const Report& report, const Series& series) {
+  std::string text = (series.stage.empty() ? "" : series.stage + ": ") + series.collective;
+  const auto differs = [&](const Series& other) { return other.backend != series.backend; };
+  if (std::ranges::any_of(report.series, differs)) text += " · " + series.backend;
   for (const auto& part : {series.dtype, series.redop})
     if (!part.empty()) text += " · " + part;
   text += series.placement == "in_place" ? " · in place" : " · out of place";
   if (series.root) text += " · root " + std::to_string(*series.root);
-  return text + " · " + std::to_string(series.ranks) + (series.ranks == 1 ? " rank" : " ranks");
+  text += " · " + std::to_string(series.ranks) + (series.ranks == 1 ? " rank" : " ranks");
+  if (!series.timing.empty()) text += " · timed as " + series.timing;
+  if (series.of_launches > 1)
+    text += " · launch " + std::to_string(series.launch) + " of " + std::to_string(series.of_launches);
+  return text;
 }
 
 bool is_open(const Series& series) {
@@ -64,8 +71,6 @@ std::vector<std::string> notes_of(const Series& series) {
   if (series.threshold && series.threshold->status != Status::pass && !series.threshold->why.empty())
     notes.push_back(series.threshold->why);
   notes.insert(notes.end(), series.warnings.begin(), series.warnings.end());
-  if (series.of_launches > 1)
-    notes.push_back("launch " + std::to_string(series.launch) + " of " + std::to_string(series.of_launches));
   return notes;
 }
 
@@ -112,7 +117,7 @@ void write_sweep_table(HtmlWriter& html, const Report& report, const std::vector
   std::vector<std::string_view> heads{"size"};
   for (const auto& column : columns)
     heads.push_back(column.head);
-  open_table(html, title_of(report.series[members.front()]), heads);
+  open_table(html, title_of(report, report.series[members.front()]), heads);
   for (std::size_t row = 0; row < members.size(); ++row) {
     const Series& series = report.series[members[row]];
     const auto notes = notes_of(series);
@@ -212,7 +217,7 @@ void write_series(HtmlWriter& html, const Report& report) {
     std::stable_sort(members.begin(), members.end(), [&](std::size_t a, std::size_t b) {
       return report.series[a].bytes < report.series[b].bytes;
     });
-    const std::string title = title_of(report.series[members.front()]);
+    const std::string title = title_of(report, report.series[members.front()]);
     // The first few and whatever failed are open; a sweep of everything does not bury its reader.
     const bool open = s < 4 || failed(members);
     html.open("details", {{"class", "sweep"}, {open ? "open" : "", ""}});

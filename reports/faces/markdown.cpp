@@ -108,7 +108,7 @@ std::string to_markdown(const Report& report) {
   if (report.environment.nodes.size() > 1)
     out += " and " + std::to_string(report.environment.nodes.size() - 1) + " more";
   out += "\n\n";
-  out += std::to_string(report.run.ranks) + " ranks";
+  out += std::to_string(report.run.ranks) + (report.run.ranks == 1 ? " rank" : " ranks");
   if (!report.run.backend.empty()) out += " · " + markdown_text(report.run.backend);
   if (!report.run.policy.empty()) out += " · policy " + markdown_code(report.run.policy);
   if (!report.run.started.empty()) out += " · " + markdown_text(report.run.started);
@@ -134,11 +134,11 @@ std::string to_markdown(const Report& report) {
       const Finding& finding = report.findings[index];
       if (++open > most_rows) continue;
       ++written;
+      const std::string more = waiting_text(report.findings, waiting);
       rows += "| " + std::string(to_string(finding.status)) + " | " + markdown_code(finding.check) + " | " +
               markdown_code(finding.subject) + " | " + markdown_code(finding.observed) + " | " +
               markdown_code(finding.expected) + " | " + markdown_text(finding.remedy) +
-              (waiting.empty() ? "" : "<br>" + markdown_text(waiting_text(report.findings, waiting))) +
-              " |\n";
+              (more.empty() ? "" : "<br>" + markdown_text(more)) + " |\n";
     }
     std::vector<std::string> parts;
     for (const auto& [status, count] : counts)
@@ -156,10 +156,13 @@ std::string to_markdown(const Report& report) {
         "|\n|---|--:|--:|--:|--:|--:|---|\n";
     for (std::size_t i = 0; i < report.series.size() && i < most_rows; ++i) {
       const Series& series = report.series[i];
-      out += "| " + markdown_code(series_name(series)) + " | " + time_text(series.time_us.p50) + " | " +
-             time_text(series.ci_us[0]) + " – " + time_text(series.ci_us[1]) + " | " +
-             time_text(series.time_us.p99) + " | " + fixed(series.algbw_gb_s, 2) + " | " +
-             fixed(series.busbw_gb_s, 2) + " | " + verdict_of(series) + " |\n";
+      const std::string stage = series.stage.empty() ? "" : series.stage + ": ";
+      const std::string launch = series.of_launches > 1 ? ", launch " + std::to_string(series.launch) : "";
+      out += "| " + markdown_code(stage + series_name(series) + launch) + " | " +
+             time_text(series.time_us.p50) + " | " + time_text(series.ci_us[0]) + " – " +
+             time_text(series.ci_us[1]) + " | " + time_text(series.time_us.p99) + " | " +
+             fixed(series.algbw_gb_s, 2) + " | " + fixed(series.busbw_gb_s, 2) + " | " + verdict_of(series) +
+             " |\n";
     }
     if (report.series.size() > most_rows)
       out += "\n" + std::to_string(report.series.size() - most_rows) + " more series are in the JSON.\n";

@@ -50,8 +50,13 @@
   // Titles become part of expressions: no text of the record may be one.
   const unitText = unit => ({gbit_s: 'Gbit/s', gb_s: 'GB/s', us: 'µs'}[unit] || 'value');
   const palette = [0, 1, 2, 3, 4, 5, 6, 7].map(i => `var(--c${i})`);
-  const sizeAxis = {field: 'bytes', type: 'quantitative', scale: {type: 'log', base: 2}, title: 'message size',
-    axis: {labelExpr: binary, labelOverlap: true, tickCount: 12}};
+  // Ticks stand at sizes that were measured, at `most` of them, evenly by their order.
+  const sizeAxis = (rows, most = 12) => {
+    const sizes = [...new Set(rows.map(row => row.bytes))].sort((a, b) => a - b);
+    const step = Math.max(1, Math.ceil((sizes.length - 1) / Math.max(1, most - 1)));
+    return {field: 'bytes', type: 'quantitative', scale: {type: 'log', base: 2}, title: 'message size',
+      axis: {labelExpr: binary, labelOverlap: true, values: sizes.filter((unused, i) => i % step === 0)}};
+  };
   const rule = (value, text, colour, where = 'y') => ({
     data: {values: [{value, text}]},
     layer: [
@@ -79,12 +84,13 @@
         bound: s.threshold && s.threshold.metric === 'busbw_gb_s' ? s.threshold.bound : null,
         status: s.threshold ? s.threshold.status : 'not judged'};
     });
+    const x = sizeAxis(rows);
     const y = {field: 'p50', type: 'quantitative', title: 'bus bandwidth, GB/s', scale: {zero: true, nice: true}};
     const layer = [
-      {mark: {type: 'area', color: 'var(--c0)', opacity: 0.14}, encoding: {x: sizeAxis, y: {field: 'p99', type: 'quantitative'}, y2: {field: 'fastest'}}},
-      {mark: {type: 'area', color: 'var(--c0)', opacity: 0.22}, encoding: {x: sizeAxis, y: {field: 'p95', type: 'quantitative'}, y2: {field: 'p50'}}},
-      {mark: {type: 'line', color: 'var(--c0)', strokeWidth: 2}, encoding: {x: sizeAxis, y}},
-      {mark: {type: 'point', filled: true, size: 55, opacity: 1}, encoding: {x: sizeAxis, y,
+      {mark: {type: 'area', color: 'var(--c0)', opacity: 0.14}, encoding: {x, y: {field: 'p99', type: 'quantitative'}, y2: {field: 'fastest'}}},
+      {mark: {type: 'area', color: 'var(--c0)', opacity: 0.22}, encoding: {x, y: {field: 'p95', type: 'quantitative'}, y2: {field: 'p50'}}},
+      {mark: {type: 'line', color: 'var(--c0)', strokeWidth: 2}, encoding: {x, y}},
+      {mark: {type: 'point', filled: true, size: 55, opacity: 1}, encoding: {x, y,
         color: {condition: {test: "datum.status === 'fail' || datum.wrong > 0", value: 'var(--bad)'}, value: 'var(--c0)'},
         shape: {condition: {test: "datum.status === 'fail' || datum.wrong > 0", value: 'cross'}, value: 'circle'},
         tooltip: [{field: 'size', title: 'size'}, {field: 'p50', title: 'busbw GB/s, median', format: '.2f'},
@@ -94,7 +100,7 @@
     if (rows.some(row => row.bound !== null))
       layer.push({transform: [{filter: 'datum.bound !== null'}],
         mark: {type: 'tick', orient: 'horizontal', color: 'var(--bad)', thickness: 3, size: 26},
-        encoding: {x: sizeAxis, y: {field: 'bound', type: 'quantitative'}, tooltip: [{field: 'bound', title: 'policy asks, GB/s', format: '.2f'}]}});
+        encoding: {x, y: {field: 'bound', type: 'quantitative'}, tooltip: [{field: 'bound', title: 'policy asks, GB/s', format: '.2f'}]}});
     const link = figures.interconnect;
     if (link) {
       layer.push(rule(link.target_gb_s, `target ${link.rails} × ${link.rail_gbit_s} Gbit/s = ${link.target_gb_s.toFixed(2)} GB/s`, 'var(--muted)'));
@@ -121,7 +127,7 @@
             slowest: Boolean(series.slowest && series.slowest.rank === rank)});
     }
     const count = columns(figure, 190);
-    const x = {...sizeAxis, title: null, axis: {...sizeAxis.axis, tickCount: 3}};
+    const x = {...sizeAxis(rows, 3), title: null};
     return {rows, spec: {columns: count, facet: {field: 'rank', type: 'nominal', sort: selection.ranks,
       header: {title: null, labelExpr: "'rank ' + datum.value"}},
     spec: {width: cellWidth(figure, count), height: 90, layer: [
@@ -154,7 +160,7 @@
   drawings.rail_sizes = (figure, selection) => {
     const rows = selection.rails.map(i => figures.rails[i]).map(r => ({...r, name: `${r.node} rail ${r.rail}`, size: bytesText(r.bytes)}));
     const count = columns(figure, 240);
-    const x = {...sizeAxis, title: null, axis: {...sizeAxis.axis, tickCount: 3}};
+    const x = {...sizeAxis(rows, 3), title: null};
     const layer = [
       {mark: {type: 'line', point: {filled: true, size: 24}}, encoding: {x, y: {field: 'gbit_s', type: 'quantitative', title: null, axis: {tickCount: 4}},
         color: {field: 'operation', type: 'nominal', scale: {range: palette}, legend: {title: null, orient: 'top'}},

@@ -25,6 +25,9 @@ class Roots {
   explicit Roots(const std::vector<Finding>& findings) : findings_(findings) {
     for (std::size_t i = 0; i < findings.size(); ++i) {
       if (!is_bad(findings[i].status)) continue;
+      if (const auto [worst, first] = of_stage_.try_emplace(findings[i].stage, i);
+          !first && severity(findings[i].status) > severity(findings[worst->second].status))
+        worst->second = i;
       const auto [found, first] = worst_.try_emplace(place(findings[i], findings[i].check), i);
       if (!first && severity(findings[i].status) > severity(findings[found->second].status))
         found->second = i;
@@ -47,28 +50,42 @@ class Roots {
   }
   std::optional<std::size_t> above(std::size_t index) const {
     const Finding& finding = findings_[index];
+    if (const auto stage = stage_of(finding); !stage.empty()) {
+      const auto worst = of_stage_.find(stage);
+      return worst == of_stage_.end() ? std::nullopt : follows(index, worst->second);
+    }
     if (finding.depends_on.empty()) return std::nullopt;
     const auto found = worst_.find(place(finding, finding.depends_on));
-    // What is worse than its cause does not follow from it alone.
-    if (found == worst_.end() || found->second == index ||
-        severity(finding.status) > severity(findings_[found->second].status))
+    return found == worst_.end() ? std::nullopt : follows(index, found->second);
+  }
+  // What is worse than its cause does not follow from it alone.
+  std::optional<std::size_t> follows(std::size_t index, std::size_t cause) const {
+    if (cause == index || severity(findings_[index].status) > severity(findings_[cause].status))
       return std::nullopt;
-    return found->second;
+    return cause;
   }
 
   const std::vector<Finding>& findings_;
   std::map<Place, std::size_t> worst_;
+  std::map<std::string, std::size_t> of_stage_;  // the worst of each
 };
 
 std::vector<std::string> checks_of(const std::vector<Finding>& findings,
                                    const std::vector<std::size_t>& all) {
   std::vector<std::string> names;
   for (const std::size_t i : all)
-    if (std::ranges::find(names, findings[i].check) == names.end()) names.push_back(findings[i].check);
+    if (stage_of(findings[i]).empty() && std::ranges::find(names, findings[i].check) == names.end())
+      names.push_back(findings[i].check);
   return names;
 }
 
 }  // namespace
+
+std::string stage_of(const Finding& finding) {
+  constexpr std::string_view room = "burnin.";
+  return finding.subject == "stage" && finding.check.starts_with(room) ? finding.check.substr(room.size())
+                                                                       : std::string();
+}
 
 std::vector<Cause> causes(const std::vector<Finding>& findings) {
   const Roots roots(findings);
@@ -84,7 +101,9 @@ std::vector<Cause> causes(const std::vector<Finding>& findings) {
     list.push_back(std::move(cause));
   std::ranges::stable_sort(list, [&](const Cause& a, const Cause& b) {
     const auto rank = [&](const Cause& cause) {
-      return std::pair(severity(findings[cause.index].status), checks_of(findings, cause.waiting).size());
+      // That a stage failed says less than what failed in it, of whichever stage.
+      return std::tuple(severity(findings[cause.index].status), stage_of(findings[cause.index]).empty(),
+                        checks_of(findings, cause.waiting).size());
     };
     return rank(a) > rank(b);
   });

@@ -19,8 +19,12 @@ struct Cause {
 
 // All findings that are neither passed nor skipped, each once: as a cause, or as what waits for one. The
 // worst first; of equally bad ones that for which more checks wait; else in the list's order. A finding whose
-// cause is not in the list (its check was not run, or passed) is one itself.
+// cause is not in the list (its check was not run, or passed) is one itself. That a stage failed follows from
+// what failed in it.
 std::vector<Cause> causes(const std::vector<Finding>& findings);
+
+// The stage of a burn-in whose own finding this is, "allreduce" of burnin.allreduce; empty: of none.
+std::string stage_of(const Finding& finding);
 
 // Of whom, and what was seen: "mlx5_3/1: 1: DOWN"; of the node or all of its rails, what was seen alone.
 std::string observed_of(const Finding& finding);

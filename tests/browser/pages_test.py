@@ -167,6 +167,11 @@ class Pages(unittest.TestCase):
         text = self.script("return document.querySelector('#bandwidth-0 svg').textContent")
         self.assertIn("target 4 × 200 Gbit/s = 100.00 GB/s", text)
         self.assertIn("ceiling at MTU 4096 = 98.04 GB/s", text)
+        for chart in ("bandwidth-0", "ranks-0"):
+            labels = self.script(f"return [...document.querySelectorAll('#{chart} .role-axis-label text')].map(t => t.textContent)")
+            labels = {label for label in labels if label.endswith("B")}
+            self.assertGreaterEqual(len(labels), 2)
+            self.assertLessEqual(labels, {r["size"] for r in self.script(f"return mlcViews['{chart}'].rows")}, "sizes that were measured")
         rails = self.script("return mlcViews['rail-bars'].rows")
         self.assertEqual((rails[0]["name"], rails[0]["verdict"]), ("gpu-b rail 2 write → gpu-a", "fail"))
         self.assertEqual(len(self.script("return mlcViews['matrix-0'].rows")), 16)

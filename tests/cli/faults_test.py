@@ -78,7 +78,7 @@ class Faults(RunningRanks):
                 done = run("allreduce", "--backend", backend, "--ranks", "3", "--sizes", "4K", "-n", "100", "--inject", "hang:rank=1,after=30", "-T", "2")
                 self.assertEqual(done.code, 3, done)
                 self.assertIn("rank 1 on", done.err)
-                self.assertIn("not come to the operation", done.err)
+                self.assertIn("not reached the operation", done.err)
                 self.assertIn("allreduce 4 KiB", done.err)
 
     def test_a_rank_that_never_comes_is_named(self):

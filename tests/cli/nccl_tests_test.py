@@ -3,7 +3,7 @@ from program import *
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QUICK = ["--backend", "loopback", "--ranks", "2", "--sizes", "4K", "-n", "3", "-w", "1", "--launches", "1", "-q"]
-NCCL_ONLY = "is of the nccl backend, and this run takes loopback"
+NCCL_ONLY = "is for the nccl backend, and this run takes loopback"
 
 # What each value gives over host memory: None where it is done, else what the sentence says. {} stands for the test's folder.
 ANSWERS = {

@@ -54,9 +54,9 @@ LIVE = re.compile(r"\d+ of \d+ done")
 
 
 class ALiveLine(Case):
-    def check(self, width):
+    def check(self, width, command=LONG):
         terminal = Terminal(self, width)
-        terminal.type(BENCH, *LONG)
+        terminal.type(BENCH, *command)
         screens, code = terminal.until_it_ended()
         self.assertEqual(code, 0)
         live = [[line for line in screen if LIVE.search(line)] for screen in screens]
@@ -76,6 +76,25 @@ class ALiveLine(Case):
 
     def test_is_one_line_at_160_columns(self):
         self.check(160)
+
+    @unittest.skipUnless(HAS_MPI, "MPI is not built in")
+    def test_is_one_line_of_ranks_behind_the_pipes_of_mpirun(self):
+        for width in (60, 80):
+            self.check(width, ["allreduce", "--backend", "mpi", "--ranks", "2", "--sizes", "1K,2K,4K", "--launches", "2", *PRECISELY])
+
+    @unittest.skipUnless(HAS_MPI, "MPI is not built in")
+    def test_a_second_interrupt_ends_at_once(self):
+        for wait in (.1, .4):
+            terminal = Terminal(self, 80)
+            terminal.type(BENCH, "allreduce", "--backend", "mpi", "--ranks", "2", "--sizes", "1M", "--precision", "0.0001", "--max-time", "60s")
+            terminal.until(lambda now: any("iterations" in line or LIVE.search(line) for line in now))
+            terminal.tmux("send-keys", "C-c")
+            time.sleep(wait)
+            terminal.tmux("send-keys", "C-c")
+            began = time.monotonic()
+            screens = terminal.until(lambda now: any("ended 130" in line for line in now))  # behind a ^C
+            self.assertLess(time.monotonic() - began, 4)  # it was eight
+            self.assertNotIn("abort is already in progress", "\n".join(screens[-1]))
 
     def test_a_table_of_80_columns_fits(self):
         terminal = Terminal(self, 80, height=60)

@@ -5,6 +5,10 @@ import re
 MISTAKES = [
     (["allreduec"], "did you mean 'allreduce'?"),
     (["allreduce", "--itres", "5"], "did you mean '--iters'?"),
+    (["--verion"], "did you mean '--version'?"),
+    (["policy", "shw"], "did you mean 'show'?"),
+    (["manifest", "allredcue"], "did you mean 'allreduce'?"),
+    (["manifest", "allreduce", "--imgae", "x"], "did you mean '--image'?"),
     (["allreduce", "stray"], "'stray' is not understood"),
     (["allreduce", "-b", "1Q"], "is no size"),
     (["allreduce", "-b", "1M", "-e", "1K"], "swap -b and -e"),
@@ -48,9 +52,9 @@ MISTAKES = [
     (["allreduce", "--inject", "flip:rank=1,index=1024,bit=3", "--sizes", "4K"], "index 1024 is not below 1024"),
     (["allreduce", "--inject", ""], "names no fault"),
     (["allreduce", "--inject", "delay:rank=1,us=0"], "us must be a number from 1"),
-    (["allreduce", "-G"], "-G is of the nccl backend, and this run takes loopback"),
-    (["allreduce", "--register"], "--register is of the nccl backend"),
-    (["allreduce", "--share-gpu"], "--share-gpu is of the nccl backend"),
+    (["allreduce", "-G"], "-G is for the nccl backend, and this run takes loopback"),
+    (["allreduce", "--register"], "--register is for the nccl backend"),
+    (["allreduce", "--share-gpu"], "--share-gpu is for the nccl backend"),
     (["allreduce", "-T", "1e9s"], "write digits and a unit, up to 168h"),
     (["allreduce", "-T", "1000000000s"], "is longer than 168h"),
     (["allreduce", "--ranks", "0"], "--ranks"),
@@ -58,7 +62,7 @@ MISTAKES = [
     (["explain", "allreduc"], "did you mean 'allreduce'?"),
     (["list"], "what is required"),
     (["allreduce", "--format", "csv", "--table", "serie"], "did you mean 'series'?"),
-    (["allreduce", "--format", "json", "--table", "series"], "--table is of --format csv, not of json"),
+    (["allreduce", "--format", "json", "--table", "series"], "--table belongs to --format csv, not to json"),
     (["policy", "show", "h100"], "no built-in policy of that name"),
     (["policy", "keys", "node.rail"], "did you mean 'node.rails'?"),
     (["policy", "keys", "--format", "html"], "neither text nor markdown"),
@@ -69,8 +73,8 @@ MISTAKES = [
 
 FLEET_MISTAKES = [
     ([], "which nodes?"),
-    (["--nodes", "64"], "--nodes is of --simulate and --plan"),
-    (["--hosts", "a,b", "--uplinks", "4"], "--uplinks is of --simulate and --plan"),
+    (["--nodes", "64"], "--nodes belongs to --simulate and --plan"),
+    (["--hosts", "a,b", "--uplinks", "4"], "--uplinks belongs to --simulate and --plan"),
     (["--hosts", "a"], "2 to 65536 nodes"),
     (["--hosts", "a,a"], "a twice"),
     (["--hosts", "a,b", "--test-time", "0"], "--test-time"),
@@ -101,7 +105,7 @@ FLEET_MISTAKES = [
     (["--simulate", "--inject", ""], "names no fault"),
     (["--simulat"], "did you mean '--simulate'?"),
     (["--simulate", "--format", "csv"], "none of text, json, markdown"),
-    (["--plan", "--topology", "/dev/null"], "--hosts is missing"),
+    (["--plan", "--topology", "/dev/null"], "--topology needs --hosts"),
     (["--simulate", "--hosts", "a,b"], "--simulate"),
     (["--plan", "--trials", "5"], "--simulate"),
     (["--plan", "--inject", "node=1,slow=10%"], "--simulate"),
@@ -111,7 +115,7 @@ FLEET_MISTAKES = [
     (["--plan", "--hosts", "a,b,a"], "a twice"),
     (["--plan", "--hosts", "a,b", "--topology", "/no/such/file"], "/no/such/file"),
     (["--plan", "--hosts", "a,b", "--topology", "/dev/zero"], "/dev/zero"),
-    (["--plan", "--format", "markdown"], "is of --simulate"),
+    (["--plan", "--format", "markdown"], "belongs to --simulate"),
 ]
 
 

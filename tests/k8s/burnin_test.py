@@ -147,10 +147,22 @@ class Stages(BurninCase):
             wait_for(lambda: len(self.running()) >= 2)
             time.sleep(0.2)
             one.send_signal(number)
-            one.communicate(timeout=30)
+            said = one.communicate(timeout=30)[1].decode()
             self.assertEqual(one.returncode, 130)
+            self.assertIn("interrupted: ending stage slow; --run-id r goes on with it", said)
+            self.assertNotIn("ended by signal 2", said)
             self.assertEqual(self.running(), [])
             self.assertEqual(self.result()["verdict"]["decision"], "inconclusive")
+
+    def test_what_is_wrong_with_the_node_is_told_before_what_is_slow(self):
+        text = policy(f"stage: slow, command: {QUICK}", "stage: checks, command: [validate, host.limits]").replace("nofile: 1}", "nofile: 100000000}")
+        ran = self.burnin(text + "thresholds:\n  - {collective: allreduce, sizes: [4K], busbw_at_least: 100000 GB/s}\n")
+        self.assertEqual(ran.code, 1, ran)
+        because = self.result()["verdict"]["because"]
+        self.assertTrue(because[0].startswith("host.limits: nofile"), because)
+        self.assertTrue(because[1].startswith("allreduce 4 KiB"), because)
+        self.assertFalse([one for one in because if "burnin." in one], "that a stage failed adds nothing")
+        self.assertIn(": host.limits nofile", run("report", self.path("out.json"), "--format", "line").out)
 
     def test_killed_it_takes_its_stages_along(self):
         path = self.write("policy.yaml", policy(f"stage: slow, command: {SLOW}"))

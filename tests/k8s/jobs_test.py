@@ -177,7 +177,7 @@ class Campaign(Pods):
     def test_another_key_takes_no_part(self):
         codes, _ = self.controller(self.begin("--gather=8s", keys={1: "x" * 44}))
         self.assertIn(codes[0], self.FOUND, self.told())
-        self.assertIn("has not the key of this group", self.log("mlc-fleet-0"))
+        self.assertIn("does not have the key of this group", self.log("mlc-fleet-0"))
         self.assertIn("1 lost", self.log("mlc-fleet-0"))
         self.assertEqual(codes[1], 3)
 

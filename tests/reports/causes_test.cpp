@@ -45,6 +45,22 @@ TEST(Causes, WithoutItsCauseAFindingIsOneItself) {
   EXPECT_THAT(causes({waits, other}), ElementsAre(Cause{1, {}}, Cause{0, {}}));
 }
 
+TEST(Causes, ThatAStageFailedFollowsFromWhatFailedInIt) {
+  auto of = [](const std::string& stage, Finding one) {
+    one.stage = stage;
+    return one;
+  };
+  const std::vector<Finding> findings{
+      finding("burnin.allreduce", Status::fail, "", "stage"),  // by its bandwidth, which is no finding
+      finding("burnin.active", Status::fail, "", "stage"),
+      of("active", finding("host.shm", Status::warn)),
+      of("active", finding("host.limits", Status::fail)),
+      finding("burnin.hbm", Status::fail, "", "GPU 0"),  // a GPU's, and no stage's
+  };
+  EXPECT_THAT(causes(findings), ElementsAre(Cause{3, {1}}, Cause{4, {}}, Cause{0, {}}, Cause{2, {}}));
+  EXPECT_EQ(waiting_text(findings, {1}), "");
+}
+
 TEST(Causes, WhatIsWorseThanItsCauseIsNotFoldedUnderIt) {
   EXPECT_THAT(
       causes({finding("pci.affinity", Status::fail, "gpu.count"), finding("gpu.count", Status::unknown)}),

@@ -21,7 +21,7 @@ TEST(Blame, TheRankBehindTheOthers) {
   const std::vector<RankState> ranks{rank(0, "a", 58), rank(1, "a", 58), rank(2, "b", 57), rank(3, "b", 58)};
   const auto error = blame_for_hang(ranks, 60);
   EXPECT_EQ(error.where, "rank 2 on b");
-  EXPECT_THAT(error.what, HasSubstr("has not come to the operation"));
+  EXPECT_THAT(error.what, HasSubstr("has not reached the operation"));
   EXPECT_EQ(error.phase, "allreduce 1 MiB");
 }
 
@@ -38,7 +38,7 @@ TEST(Blame, NobodyWhenAllAreInside) {
 
 TEST(Blame, OneAloneHasNoTransport) {
   const auto error = blame_for_hang(std::vector<RankState>{rank(0, "a", 58)}, 60);
-  EXPECT_THAT(error.what, HasSubstr("has not come to an end"));
+  EXPECT_THAT(error.what, HasSubstr("what it is doing has not ended"));
   EXPECT_THAT(error.hint, AllOf(HasSubstr("driver"), Not(HasSubstr("links"))));
 }
 

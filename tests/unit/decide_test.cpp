@@ -79,6 +79,21 @@ TEST(Decide, AFailureOutweighsWhatIsUndecided) {
   EXPECT_EQ(of(r), Decision::fail);
 }
 
+TEST(Decide, WhatIsWrongWithTheNodeComesBeforeWhatIsSlow) {
+  Report r;
+  r.series = {fine()};
+  r.series[0].stage = "allreduce";
+  r.series[0].threshold = Judgement{.status = Status::fail, .why = "too slow"};
+  const auto failed = [](const char* check, const char* subject) {
+    return Finding{.check = check, .subject = subject, .status = Status::fail, .observed = "bad"};
+  };
+  r.findings = {failed("burnin.allreduce", "stage"), failed("burnin.copy", "stage"),
+                failed("rdma.port-state", "rail 2")};
+  EXPECT_THAT(decide(r, {}).because,
+              testing::ElementsAre("rdma.port-state: rail 2: bad", "allreduce 1 KiB: too slow",
+                                   "burnin.copy: stage: bad"));  // of which nothing else is told
+}
+
 TEST(Decide, UnknownFindingsBlockWhereThePolicySaysSo) {
   Report r;
   r.series = {fine()};

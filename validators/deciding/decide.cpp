@@ -88,6 +88,25 @@ struct Reasons {
   void fail(std::string text, About about = {}) { failed.push_back({std::move(text), about}); }
 };
 
+// What was found of the node may be why it is slow, and comes first; that a stage failed says less than what
+// failed in it, and comes last, or not at all where that is told.
+void causes_first(const Report& report, std::vector<Sentence>& failed) {
+  const auto finding_of = [&](const Sentence& one) -> const Finding* {
+    return one.about.list == About::List::findings ? &report.findings[one.about.index] : nullptr;
+  };
+  std::set<std::string> told;
+  for (const auto& one : failed)
+    if (one.about.list == About::List::series) told.insert(report.series[one.about.index].stage);
+  std::erase_if(failed, [&](const Sentence& one) {
+    const Finding* finding = finding_of(one);
+    return finding != nullptr && told.contains(stage_of(*finding)) && !stage_of(*finding).empty();
+  });
+  std::ranges::stable_sort(failed, std::less(), [&](const Sentence& one) {
+    const Finding* finding = finding_of(one);
+    return finding == nullptr ? 1 : stage_of(*finding).empty() ? 0 : 2;
+  });
+}
+
 std::string wrong_text(const Series& series) {
   std::string text = std::to_string(*series.wrong) + " wrong elements";
   if (series.mismatch)
@@ -253,6 +272,7 @@ Verdict decide(const Report& report, const Policy& policy, const Wanted& wanted)
       reasons.doubt(what);
   decide_whether_anything(report, policy, wanted, reasons);
 
+  causes_first(report, reasons.failed);
   const auto unproven = missing_provenance(report, policy, wanted);
   verdict.decision = !unproven.empty()            ? Decision::inconclusive
                      : !reasons.failed.empty()    ? Decision::fail

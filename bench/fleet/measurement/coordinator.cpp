@@ -243,7 +243,7 @@ class Coordinator::Held {
       if (type == "failed")
         test.failed = end_.nodes[at(node)] + ": " + printable(message.at("why").get<std::string>(), 300);
     } catch (const std::exception& error) {
-      test.failed = end_.nodes[at(node)] + " said what cannot be read: " + printable(error.what(), 200);
+      test.failed = end_.nodes[at(node)] + " sent what cannot be read: " + printable(error.what(), 200);
     }
   }
 

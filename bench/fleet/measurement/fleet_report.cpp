@@ -100,7 +100,9 @@ void add_campaign(Report& report, const Campaign& campaign, const CampaignEnd& e
     add(report, "fleet.node", "node " + printable(end.nodes[node], 64), status_of(standing),
         observed_of(standing), remedy_of(standing));
   }
-  if (clean > 0) add(report, "fleet.node", std::to_string(clean) + " nodes", Status::pass, clean_text, "");
+  if (clean > 0)
+    add(report, "fleet.node", std::to_string(clean) + (clean == 1 ? " node" : " nodes"), Status::pass,
+        clean_text, "");
   report.figures.fleet = campaign_figures(campaign, end);
 }
 

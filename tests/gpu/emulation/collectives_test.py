@@ -152,10 +152,20 @@ class Trouble(Case):
         self.assertEqual(done.code, 3, done)
         self.assertRegex(done.err, re.compile("memory", re.I))
 
-    def test_a_gpu_that_is_lost_is_an_error_of_cuda(self):
-        done = nccl("allreduce", "--sizes", "4K", "-n", "5", "-T", "20s", fault="lost:gpu=1,after=12")
-        self.assertEqual(done.code, 3, done)
-        self.assertIn("cudaErrorUnknown", done.err)
+    def test_a_gpu_that_fails_is_named_with_what_it_was_at_and_who_judges_it(self):
+        for fault, words in (("lost", "fell off the bus or stopped answering: cuda: unknown error (cudaErrorUnknown"), ("ecc", "uncorrectable ECC error: cuda: ")):
+            for rank in (0, 2):
+                with self.subTest(fault=fault, rank=rank):
+                    path = self.path("report.json")
+                    done = nccl("allreduce", "--sizes", "4K", "-n", "5", "-T", "20s", "--launches", "1", "--output", path, ranks=3, fault=f"{fault}:gpu={rank},after=20")
+                    self.assertEqual(done.code, 3, done)
+                    error = report(path)["errors"][0]
+                    self.assertRegex(error["what"], rf"^GPU {rank} \(0000:[0-9a-f]+:00.0\): {re.escape(words)}")
+                    self.assertNotIn("/", error["what"].replace("GPU", ""))
+                    self.assertRegex(error["where"], rf"^rank {rank} on ")
+                    self.assertRegex(error["phase"], "^4 KiB|^allreduce|warm-up|timed|allocating")
+                    pci = re.search(r"\((.*?)\)", error["what"])[1]
+                    self.assertIn(f"mlc-bench gpu --gpus {pci}; dmesg", error["hint"])
 
     def test_more_ranks_than_gpus_are_refused(self):
         done = nccl("allreduce", "--sizes", "4K", ranks=3, gpus=2)
