@@ -4,12 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cctype>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <memory>
+#include <optional>
 #include <sstream>
+#include <thread>
 
 #include "bench/backends/cuda_memory.hpp"
 #include "bench/backends/nccl_comm.hpp"
@@ -23,14 +29,43 @@ namespace mlc {
 
 namespace {
 
-int devices_or_error(std::string* why) {
+// The first call into the driver, which may never return: of a GPU that hangs. With eight GPUs and without
+// persistence mode it takes up to half a minute.
+constexpr std::chrono::seconds driver_may_take{90};
+
+struct DeviceCount {
+  cudaError_t error = cudaSuccess;
   int count = 0;
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess && why != nullptr)
-    *why = std::string("no usable GPU: ") + cudaGetErrorString(error);
-  else if (count == 0 && why != nullptr)
-    *why = "no GPU is visible to this process";
-  return error == cudaSuccess ? count : 0;
+};
+
+// Nothing: the driver does not answer.
+std::optional<DeviceCount> count_devices() {
+  static std::atomic<bool> hangs = false;
+  if (hangs) return std::nullopt;
+  const auto told = std::make_shared<std::promise<DeviceCount>>();
+  auto answer = told->get_future();
+  std::thread([told] {
+    DeviceCount found;
+    found.error = cudaGetDeviceCount(&found.count);
+    told->set_value(found);
+  }).detach();
+  if (answer.wait_for(driver_may_take) == std::future_status::ready) return answer.get();
+  hangs = true;
+  return std::nullopt;
+}
+
+int devices_or_error(std::string* why) {
+  const auto found = count_devices();
+  std::string lacks;
+  if (!found)
+    lacks =
+        "the driver does not answer (cudaGetDeviceCount, " + std::to_string(driver_may_take.count()) + " s)";
+  else if (found->error != cudaSuccess)
+    lacks = std::string("no usable GPU: ") + cudaGetErrorString(found->error);
+  else if (found->count == 0)
+    lacks = "no GPU is visible to this process";
+  if (why != nullptr) *why = lacks;
+  return lacks.empty() ? found->count : 0;
 }
 
 }  // namespace

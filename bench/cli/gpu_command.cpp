@@ -187,12 +187,20 @@ class GpuRecord {
     return (told && report_.errors.empty()) || code == ExitCode::fail ? code : ExitCode::tool;
   }
 
+  // While `gpus` may be asked which of them a run waits for.
+  void waits_for(std::function<std::vector<std::string>()> gpus) {
+    const std::lock_guard lock(mutex_);
+    waits_for_ = std::move(gpus);
+  }
+
   ExitCode end(const Ending& ending) {
     const std::lock_guard lock(mutex_);
     progress_.end();
     report_.errors.push_back(ending.error);
+    report_.errors.back().where = node().name;
+    if (ending.code != ExitCode::interrupted && waits_for_) name_those_that_hang(ending.error.phase);
     (void)conclude();
-    std::fputs(error_text(ending.error, output_.error_style()).c_str(), stderr);
+    std::fputs(error_text(report_.errors.back(), output_.error_style()).c_str(), stderr);
     // What was found of a GPU stands, whatever became of the tool behind it.
     const bool failed = report_.verdict.decision == Decision::fail;
     return failed && ending.code != ExitCode::interrupted ? ExitCode::fail : ending.code;
@@ -200,6 +208,17 @@ class GpuRecord {
 
  private:
   Node& node() { return report_.environment.nodes.front(); }
+
+  // One alone hangs itself; of several each may wait for another, or all for the driver.
+  void name_those_that_hang(const std::string& phase) {
+    const auto names = waits_for_();
+    for (const auto& name : names) {
+      Finding finding =
+          trouble_finding(name, GpuError(GpuTrouble::hung, "a call into its driver does not return"), phase);
+      if (names.size() > 1) finding.status = Status::unknown;
+      report_.findings.push_back(std::move(finding));
+    }
+  }
 
   // Whether all of it could be written. What cannot be keeps nothing else from being told.
   bool conclude() {
@@ -244,6 +263,7 @@ class GpuRecord {
   double started_ = clock_.now();
   Report report_;
   std::vector<Finding> before_;
+  std::function<std::vector<std::string>()> waits_for_;
 };
 
 ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& arguments) {
@@ -305,6 +325,7 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     Burnin burnin(std::move(devices), request.expected, request.burnin, *telemetry, clock, pulse,
                   [&](const std::string& text) { record.live(text); });
     burnin.take_progress([&](const BurninOutcome& outcome) { record.take(outcome); });
+    record.waits_for([&] { return burnin.at_work(); });
     try {
       burnin.run(request.tests, !options.full);
     } catch (const UsageError& error) {
@@ -314,6 +335,7 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
     } catch (const std::exception& error) {
       record.trouble(error.what(), "the tests");
     }
+    record.waits_for({});
     record.take(burnin.outcome());
     try {
       if (!options.write_telemetry.empty())

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "bench/ranks/launched_as.hpp"
 #include "reports/record/text.hpp"
@@ -94,6 +95,10 @@ void check_no_groups() {
             "be one group, and the figures others than those asked for",
         "unset it, and start one mlc-bench for each group");
   }
+  if (const auto least = from_environment("NCCL_TESTS_MIN_BW"); least && std::atof(least->c_str()) > 0)
+    throw UsageError(
+        "NCCL_TESTS_MIN_BW='" + printable(*least) + "' asks for a bandwidth, which is a policy's here",
+        "unset it, and write a threshold: mlc-bench policy keys thresholds");
 }
 
 }  // namespace

@@ -252,17 +252,19 @@ ExitCode Recorder::end(const Ending& ending) {
   if (!lock.owns_lock()) return ending.code;
   progress_.end();
   report_.errors.push_back(ending.error);
+  // What failed by then stands, whatever became of the tool after it.
+  ExitCode code = ending.code;
   try {
-    conclude();
+    if (conclude() == ExitCode::fail && code != ExitCode::interrupted) code = ExitCode::fail;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }
   std::fputs(error_text(ending.error, options_.error_style()).c_str(), stderr);
   try {
-    if (!directory_.empty()) write_whole(directory_ + "/exit", std::to_string(static_cast<int>(ending.code)));
+    if (!directory_.empty()) write_whole(directory_ + "/exit", std::to_string(static_cast<int>(code)));
   } catch (const std::exception&) {
   }  // the launcher then takes mpirun's status
-  return ending.code;
+  return code;
 }
 
 }  // namespace mlc

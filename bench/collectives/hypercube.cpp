@@ -34,7 +34,8 @@ extern const Collective hypercube{
     .chunked = true,
     .refuses =
         [](int ranks) {
-          return std::string(std::has_single_bit(static_cast<unsigned>(ranks)) ? "" : "needs a power of two");
+          const bool fits = ranks > 1 && std::has_single_bit(static_cast<unsigned>(ranks));
+          return std::string(fits ? "" : "needs a power of two above one");
         },
     .bus_factor = share_of_others,
     .layout =

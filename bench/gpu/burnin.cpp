@@ -47,6 +47,10 @@ void Burnin::each(const std::function<void(Card&)>& work) {
     std::vector<std::jthread> threads;
     for (auto& card : cards_) {
       if (card.lost) continue;
+      {
+        const std::lock_guard lock(working_);
+        at_work_.push_back(card.subject);
+      }
       threads.emplace_back([&, card = &card] {
         try {
           work(*card);
@@ -56,6 +60,8 @@ void Burnin::each(const std::function<void(Card&)>& work) {
           const std::lock_guard lock(failing_);
           broken = std::current_exception();
         }
+        const std::lock_guard lock(working_);
+        std::erase(at_work_, card->subject);
       });
     }
   }
@@ -71,6 +77,24 @@ void Burnin::each(const std::function<void(Card&)>& work) {
 void Burnin::lose(Card& card, const GpuError& error, Known known) {
   const std::lock_guard lock(failing_);
   failed_.push_back({&card, error, known});
+  // Another GPU's driver may never return.
+  std::vector<Finding> shown;
+  for (const auto& one : failed_)
+    if (one.known == Known::by_itself && !one.card->lost)
+      shown.push_back(trouble_finding(one.card->subject, one.error, test_));
+  tell(shown);
+}
+
+void Burnin::tell(const std::vector<Finding>& so_far) {
+  if (!on_test_ || so_far.empty()) return;
+  BurninOutcome told = outcome_;
+  told.findings.insert(told.findings.end(), so_far.begin(), so_far.end());
+  on_test_(told);
+}
+
+std::vector<std::string> Burnin::at_work() {
+  const std::lock_guard lock(working_);
+  return at_work_;
 }
 
 TelemetrySample Burnin::latest(const Card& card) {

@@ -70,6 +70,9 @@ class Burnin {
   // Throws UsageError where a fault is to be planted that has no place here.
   void run(std::span<const GpuTest* const> tests, bool quick);
   BurninOutcome outcome();  // so far; after run(), with what the telemetry says
+  // The GPUs that an each() waits for, by any thread: where the run ends while they are at work, a call into
+  // their driver does not return.
+  std::vector<std::string> at_work();
   void take_progress(const std::function<void(const BurninOutcome&)>& on_test) { on_test_ = on_test; }
 
   // For the tests.
@@ -91,6 +94,8 @@ class Burnin {
   enum class Known : std::uint8_t { by_itself, beside_it, by_elimination, beside_eliminated };
   // From within each(), of any GPU: a finding of its own.
   void lose(Card& card, const GpuError& error, Known known = Known::by_itself);
+  // What is known by now and will be told by add() in the end, should the run end before.
+  void tell(const std::vector<Finding>& so_far);
   void say(const std::string& what);  // the live line, with clocks and power
   void tick() { pulse_.tick(); }
 
@@ -124,6 +129,8 @@ class Burnin {
     Known known;
   };
   std::vector<Failed> failed_;  // in this each()
+  std::mutex working_;
+  std::vector<std::string> at_work_;  // guarded by working_
   std::string test_;
   bool quick_ = true;
   BurninOutcome outcome_;

@@ -64,6 +64,13 @@ class Docs(unittest.TestCase):
         done = subprocess.run([sys.executable, f"{SOURCE}/tests/docs/walk.py"], capture_output=True, text=True, timeout=200)
         self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr[-2000:])
 
+    def test_the_page_of_messages_is_what_the_source_says(self):
+        done = subprocess.run([sys.executable, f"{SOURCE}/tests/docs/messages.py"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, "tests/docs/messages.py --write makes it anew" + done.stderr)
+        page = open(f"{SOURCE}/docs/messages.md", encoding="utf-8").read()
+        for said in ("swap -b and -e", "reboot first", "power-cycle (AC)"):
+            self.assertIn(said, page)
+
     def test_the_readme_is_read_in_five_minutes(self):
         """Of 238 words a minute, but for its tables of what was run."""
         text = text_of(f"{SOURCE}/README.md").split("## What has been run")[0]

@@ -89,7 +89,7 @@ def messages_of(source):
         elif kind == "word" and text in JUDGED and following == "(" and at and stream[at - 1][1] == ".":
             said = arguments(stream, at + 2)
             first = 1 + (text == "judge")
-            if len(said) == first + 4:
+            if len(said) == first + 4:  # subject, observed, expected, source, remedy; of judge the status before
                 yield "finding", said[first], said[-1]
         elif kind == "word" and text in ("what", "hint", "observed", "remedy") and following == "=" and at and stream[at - 1][1] == ".":
             said = prose(until_end(stream, at + 2, ",;")[0])

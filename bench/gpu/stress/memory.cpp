@@ -91,6 +91,22 @@ void hold(Burnin& node, std::uint32_t round, std::vector<Tally>& tallies) {
     if (!cards[i].lost) ++tallies[i].rounds;
 }
 
+std::vector<MemoryOutcome> outcomes_of(const std::vector<Burnin::Card>& cards,
+                                       const std::vector<Tally>& tallies) {
+  static const memory::ErrorLog nothing;
+  std::vector<MemoryOutcome> outcomes;
+  for (std::size_t i = 0; i < cards.size(); ++i)
+    outcomes.push_back({.subject = cards[i].subject,
+                        .tested = tested_bytes(*cards[i].device),
+                        .total = cards[i].device->identity().memory_bytes,
+                        .rounds = tallies[i].rounds,
+                        .lost = cards[i].lost,
+                        .log = !cards[i].lost                ? &cards[i].device->errors()
+                               : tallies[i].found != nullptr ? tallies[i].found.get()
+                                                             : &nothing});
+  return outcomes;
+}
+
 void run(Burnin& node, double seconds) {
   auto& cards = node.cards();
   const bool held = !node.quick();
@@ -114,27 +130,19 @@ void run(Burnin& node, double seconds) {
           tallies[at]);
     });
     if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
+    auto wrong = judge_memory(outcomes_of(cards, tallies), node.expected().memory_tested);
+    std::erase_if(wrong, [](const Finding& finding) { return finding.status != Status::fail; });
+    node.tell(wrong);
   }
   if (held) hold(node, round, tallies);
-  static const memory::ErrorLog nothing;
-  std::vector<MemoryOutcome> outcomes;
   std::vector<std::vector<double>> rates(cards.size());
   std::optional<double> slowest_copy;
   for (std::size_t i = 0; i < cards.size(); ++i) {
-    auto& card = cards[i];
-    outcomes.push_back({.subject = card.subject,
-                        .tested = tested_bytes(*card.device),
-                        .total = card.device->identity().memory_bytes,
-                        .rounds = tallies[i].rounds,
-                        .lost = card.lost,
-                        .log = !card.lost                    ? &card.device->errors()
-                               : tallies[i].found != nullptr ? tallies[i].found.get()
-                                                             : &nothing});
     rates[i] = std::move(tallies[i].rates);
-    if (card.copy_bytes_s > 0 && (!slowest_copy || card.copy_bytes_s < *slowest_copy))
-      slowest_copy = card.copy_bytes_s;
+    if (cards[i].copy_bytes_s > 0 && (!slowest_copy || cards[i].copy_bytes_s < *slowest_copy))
+      slowest_copy = cards[i].copy_bytes_s;
   }
-  node.add(judge_memory(outcomes, node.expected().memory_tested));
+  node.add(judge_memory(outcomes_of(cards, tallies), node.expected().memory_tested));
   const auto& share = node.expected().memory_rate_of_copy;
   node.judge({.check = "burnin.memory-rate",
               .unit = "GB/s",

@@ -105,6 +105,21 @@ class Burnin(Case):
                 self.assertEqual(done.code, 1, done)
                 self.assertIn("hung", json.dumps(report(path)["findings"]))
 
+    def test_a_driver_that_does_not_return_hides_nothing_of_other_gpus_and_is_named_by_its_own(self):
+        path = self.path("report.json")
+        for fault, of_0 in (("lost:gpu=0,after=3;", "fell off the bus"), ("ecc:gpu=0,after=3;", "uncorrectable ECC error"), ("", "")):
+            with self.subTest(fault=fault):
+                done = gpu("memory", "-T", "3s", "--output", path, fault=fault + "blocks:gpu=1,after=30", gpus=3)
+                self.assertEqual(done.code, 1, done)
+                told = {one["subject"][:5]: one["observed"] for one in report(path)["findings"] if one["check"] == "burnin.device"}
+                self.assertEqual(set(told), {"GPU 0", "GPU 1"} if of_0 else {"GPU 1"}, done)
+                self.assertIn("a call into its driver does not return", told["GPU 1"])
+                self.assertIn(of_0, told.get("GPU 0", ""))
+        # Wrong words of earlier rounds stand as well.
+        done = gpu("memory", "-T", "3s", "--output", path, fault="stuck:gpu=0,byte=1000,bit=3;blocks:gpu=1,after=400", gpus=2)
+        self.assertEqual(done.code, 1, done)
+        self.assertIn("burnin.memory", {one["check"] for one in report(path)["findings"] if one["status"] == "fail"}, done)
+
     def test_of_two_that_copy_the_one_that_hangs_is_named_within_its_deadline(self):
         path = self.path("report.json")
         done = gpu("nvlink", "--full", "-T", "12s", "--output", path, fault="hang:gpu=1,after=5", gpus=2)

@@ -131,6 +131,13 @@ class Trouble(Case):
                 self.assertNotIn("emulation:", done.err)
                 self.assertLess(done.seconds, 40, done)
 
+    def test_wrong_data_that_was_seen_is_a_failure_whatever_hangs_after_it(self):
+        path = self.path("report.json")
+        done = nccl("allreduce", "--sizes", "4K,64K", "-n", "5", "-T", "3s", "--launches", "1", "--output", path, ranks=3, fault="wrong:rank=0;hangs:rank=1,after=300")
+        self.assertEqual((done.code, report(path)["verdict"]["decision"]), (1, "fail"), done)
+        self.assertIn("wrong elements", done.out)
+        self.assertTrue(report(path)["errors"])
+
     def test_an_abort_that_hangs_does_not_keep_the_run(self):
         done = nccl("allreduce", "--sizes", "4K", "-n", "5", "-T", "2s", ranks=2, fault="abort-hangs:rank=0;dies:rank=1,after=3")
         self.assertEqual(done.code, 3, done)

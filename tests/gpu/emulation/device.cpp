@@ -50,6 +50,7 @@ void hold_stuck_bit(int device) {
 int current_device() { return current; }
 
 cudaError_t device_error(int device) { return state_of(device).error; }
+bool driver_blocks(int device) { return due(state_of(device), "blocks", device); }
 bool device_hangs(int device) { return state_of(device).hangs; }
 bool sms_hang(int device) { return state_of(device).sms_hang; }
 bool peer_enabled(int device, int peer) { return state_of(device).peers.contains(peer); }

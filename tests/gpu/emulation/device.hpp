@@ -10,6 +10,7 @@ namespace emulation {
 int current_device();                  // of this thread
 cudaError_t device_error(int device);  // once it is broken
 bool device_hangs(int device);
+bool driver_blocks(int device);    // a call for it never returns
 bool sms_hang(int device);         // while its copy engines go on
 void after_operation(int device);  // counts, breaks what a fault says is due
 bool peer_enabled(int device, int peer);

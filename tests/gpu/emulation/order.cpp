@@ -1,5 +1,6 @@
 // The CUDA runtime's streams, events and graphs.
 #include <cuda_runtime_api.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <mutex>
@@ -28,8 +29,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 // The first look always finds it at work.
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  const std::lock_guard lock(runtime_lock());
+  std::unique_lock lock(runtime_lock());
   CUstream_st& on = stream_of(stream);
+  if (driver_blocks(on.device)) {
+    lock.unlock();  // of the other GPUs' calls those go on
+    for (;;)
+      ::pause();
+  }
   if (const auto error = device_error(on.device); error != cudaSuccess) return noted(error);
   if (!on.queue.empty() && on.looks++ == 0) return cudaErrorNotReady;
   const bool empty = drain(on);
