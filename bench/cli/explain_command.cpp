@@ -1,4 +1,7 @@
+#include <array>
 #include <cstdio>
+#include <string_view>
+#include <utility>
 
 #include "bench/backends/nccl.hpp"
 #include "bench/backends/nccl_features.hpp"
@@ -31,17 +34,51 @@ ExitCode explain_check(const Check& check) {
   return ExitCode::pass;
 }
 
+ExitCode explain_gpu_test(const GpuTest& test) {
+  std::printf("%s: %s\n\nlimit  %s\ntime   about %.0f s with --full%s\n", std::string(test.name).c_str(),
+              std::string(test.summary).c_str(), std::string(test.limit).c_str(), test.full_s,
+              test.quick_s > 0 ? "" : "; no part of --quick");
+  return ExitCode::pass;
+}
+
+// Findings of `gpu` that are of no test, or of all.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> of_all_gpu_tests{{
+    {"burnin.device",
+     "the GPU answers its driver from the first test to the last: CUDA's own errors, and hangs"},
+    {"burnin.state",
+     "what NVML says before the first test: ECC, pending row remaps, MIG; such a GPU is not tested"},
+    {"burnin.telemetry", "NVML is there to read clocks, power, heat and error counters while the tests run"},
+    {"burnin.throttle",
+     "no clock was held down meanwhile by heat, a power brake or the hardware; a power cap is usual"},
+    {"burnin.counters", "ECC errors, row remaps, XIDs, NVLink and PCIe errors that were counted meanwhile"},
+    {"burnin.pcie-link",
+     "generation and width that the link had while data went over it, against the policy"},
+}};
+
+// "burnin.gemm-bf16-clock" is of the test gemm, "burnin.allreduce" of a stage.
+bool explain_finding(std::string_view name) {
+  for (const auto& [finding, text] : of_all_gpu_tests)
+    if (finding == name) {
+      std::printf(
+          "%s: %s\n\nsee    mlc-bench gpu --help; the policy's section `gpu`: mlc-bench policy keys gpu\n",
+          std::string(name).c_str(), std::string(text).c_str());
+      return true;
+    }
+  constexpr std::string_view room = "burnin.";
+  if (!name.starts_with(room)) return false;
+  name.remove_prefix(room.size());
+  const GpuTest* test = find_gpu_test(name.substr(0, name.find('-')));
+  if (test != nullptr) (void)explain_gpu_test(*test);
+  return test != nullptr;
+}
+
 ExitCode explain(const std::string& name) {
   for (const auto* check : all_checks())
     if (check->name == name) return explain_check(*check);
   for (const auto& check : ipam::fleet_checks())
     if (check.name == name) return explain_check(check);
-  if (const GpuTest* test = find_gpu_test(name)) {
-    std::printf("%s: %s\n\nlimit  %s\ntime   about %.0f s with --full%s\n", name.c_str(),
-                std::string(test->summary).c_str(), std::string(test->limit).c_str(), test->full_s,
-                test->quick_s > 0 ? "" : "; no part of --quick");
-    return ExitCode::pass;
-  }
+  if (const GpuTest* test = find_gpu_test(name)) return explain_gpu_test(*test);
+  if (explain_finding(name)) return ExitCode::pass;
   if (name == "rdma") {
     std::fputs(rdma_explained(), stdout);
     return ExitCode::pass;

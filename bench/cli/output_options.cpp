@@ -58,9 +58,11 @@ bool OutputOptions::has_tables() const { return std::ranges::find(formats, "csv"
 
 void OutputOptions::add_to(CLI::App& command) {
   command
-      .add_option("--format", format,
-                  join(formats, ", ") +
-                      " (default: by the ending of --output, else text; line: for node-problem-detector)")
+      .add_option(
+          "--format", format,
+          join(formats, ", ") + " (default: by the ending of --output; text on the terminal" +
+              (std::ranges::find(formats, "line") == formats.end() ? ")"
+                                                                   : "; line: for node-problem-detector)"))
       ->group("Output")
       ->type_name(join(formats, "|"));
   if (has_tables())
@@ -102,7 +104,7 @@ void OutputOptions::check() const {
     throw UsageError("cannot write " + printable(output) + ": it is a directory");
   if (const std::string why = why_not_writable(output); !why.empty())
     throw UsageError("cannot write " + printable(output) + ": " + why,
-                     "choose another --output; nothing has been measured yet");
+                     "choose another --output; nothing has been done yet");
 }
 
 std::string OutputOptions::chosen() const {

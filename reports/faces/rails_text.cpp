@@ -152,8 +152,9 @@ std::string rails_text(const Report& report, const Style& style) {
             bytes_text(first.bytes) + (first.both_directions ? " · both ways at once" : "") +
             (first.memory.empty() ? "" : " · " + printable(first.memory, 60) + " memory") + "\n" +
             style.dim(heading(latency, messages, device_width)) + "\n";
-    const bool crossed =
-        std::ranges::any_of(rows, [](const auto& entry) { return entry.first.first != entry.first.second; });
+    const bool crossed = std::ranges::any_of(rows, [](const auto& entry) {
+      return entry.first.second >= 0 && entry.first.first != entry.first.second;
+    });
     for (const auto& [key, row] : rows) {
       if (crossed) text += style.dim("        to rail " + std::to_string(key.second)) + "\n";
       text += row_text(row, latency, messages, device_width, style);

@@ -31,7 +31,7 @@ MISTAKES = [
     (["--inject", "flip:rail=1,index=65536,bit=3"], "index 65536 is not below 65536"),
     (["--inject", ""], "names no fault"),
     (["--policy", "locale"], "did you mean 'local'?"),
-    (["--output", "/no/such/place.json"], "nothing has been measured yet"),
+    (["--output", "/no/such/place.json"], "nothing has been done yet"),
 ]
 
 HAS_RDMA = os.path.isdir("/sys/class/infiniband") and bool(os.listdir("/sys/class/infiniband"))

@@ -31,7 +31,7 @@ MISTAKES = [
     (["allreduce", "--backend", "mpii"], "did you mean 'mpi'?"),
     (["allreduce", "--policy", "locale"], "did you mean 'local'?"),
     (["allreduce", "--policy", "/"], "not a regular file"),
-    (["allreduce", "--output", "/no/such/place.json"], "nothing has been measured yet"),
+    (["allreduce", "--output", "/no/such/place.json"], "nothing has been done yet"),
     (["allreduce", "--output", "/"], "it is a directory"),
     (["allreduce", "--format", "jsno"], "did you mean 'json'?"),
     (["allreduce", "--color", "maybe"], "--color"),
@@ -242,6 +242,14 @@ class Usage(Case):
                 done = run("policy", "check", self.write("p.yaml", f"policy: p\n{text}\n"))
                 self.assertEqual((done.code, done.out), (64, ""), done)
                 self.assertIn(says, done.err)
+
+    def test_findings_of_gpu_tests_are_explained_by_the_names_they_have_on_the_screen(self):
+        for name, says in (("burnin.memory", "memory: "), ("burnin.gemm-bf16-clock", "gemm: "), ("burnin.hbm-read", "hbm: "), ("burnin.device", "answers its driver"),
+                           ("burnin.pcie-link", "generation and width"), ("burnin.pcie-data", "pcie: ")):
+            done = run("explain", name)
+            self.assertEqual(done.code, 0, done)
+            self.assertIn(says, done.out)
+        self.assertEqual(run("explain", "burnin.nosuch").code, 64)
 
     def test_help_of_another_collective_shows_that_one(self):
         self.assertIn("  mlc-bench alltoall --hosts gpu-a,gpu-b ", run("alltoall", "--help").out)
