@@ -8,7 +8,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 PROGRAMS = {"kernels": "tests/gpu/emulation/emulated_kernels_test", "device": "tests/gpu/emulation/emulated_device_test",
-            "bench": "tests/gpu/emulation/mlc-bench-emulated"}
+            "bench": "tests/gpu/emulation/mlc-bench-emulated", "gpu": "tests/gpu/gpu_test"}
 USED_BY = {"bench/backends/nccl_comm.hpp": "bench/backends/nccl.cpp", "kernels/tile.cuh": "kernels/tile.cu"}
 
 
@@ -72,8 +72,11 @@ class Build:
         line = next(one for one in reversed(asked.stdout.splitlines()) if f"-o {PROGRAMS[program]} " in one)
         words = shlex.split(line.split("&&")[1])
         words[words.index("-o") + 1] = target
-        unnamed = [new for old, new in replaced.items() if old not in words]
-        words = [replaced.get(word, word) for word in words]
+        # A file that several programs compile for themselves has the same tail in each of their folders.
+        tail = lambda word: word.partition(".dir/")[2]
+        by_tail = {tail(old): new for old, new in replaced.items()}
+        unnamed = [new for old, new in replaced.items() if tail(old) not in map(tail, words)]
+        words = [by_tail.get(tail(word), word) if tail(word) else word for word in words]
         at = words.index("-o")
         words[at:at] = unnamed
         run(words + list(more), self.directory)
@@ -89,7 +92,7 @@ def tests(build, programs, suites, **variables):
                PYTHONPATH=os.path.join(SOURCE, "tests/cli"))
     if "bench" in programs:
         env["MLC_EMULATED_PROGRAM"] = programs["bench"]
-    for name in [one for one in ("kernels", "device") if one in programs]:
+    for name in [one for one in ("gpu", "kernels", "device") if one in programs]:
         try:
             done = subprocess.run([programs[name], "--gtest_brief=1"], env=env, capture_output=True, text=True, timeout=200, check=False)
         except subprocess.TimeoutExpired:
@@ -97,13 +100,23 @@ def tests(build, programs, suites, **variables):
         if done.returncode != 0:
             said = [line for line in (done.stdout + done.stderr).splitlines() if "FAILED" in line or "emulation:" in line]
             return f"{name}_test: {said[0] if said else done.returncode}"
-    for name in suites:
+    def failing(name):
+        """The test, by the name that unittest takes, and what to call it; None: all pass."""
         try:
             done = subprocess.run([sys.executable, "-B", "-m", "unittest", "-f", name], cwd=HERE, env=env, capture_output=True, text=True,
                                   timeout=600, check=False)
         except subprocess.TimeoutExpired:
-            return name + ": takes too long"
-        if done.returncode != 0:
-            said = [line.split()[1] for line in done.stderr.splitlines() if line.startswith(("FAIL:", "ERROR:"))]
-            return f"{name}: {said[0] if said else done.returncode}"
+            return name, "takes too long"
+        said = [line.split() for line in done.stderr.splitlines() if line.startswith(("FAIL:", "ERROR:"))]
+        if done.returncode == 0:
+            return None
+        return (said[0][2].strip("()"), said[0][1]) if said and len(said[0]) > 2 else (name, str(done.returncode))
+
+    for name in suites:
+        # A machine that others load fails one in thousands: what counts fails by itself too.
+        found = failing(name)
+        if found and found[0] != name and not failing(found[0]):
+            found = failing(name)
+        if found:
+            return f"{name}: {found[1]}"
     return None

@@ -205,6 +205,16 @@ TEST_F(GpuBurnin, ACellThatLeaksIsFoundByTheFullFormAlone) {
   EXPECT_THAT(failed[0].observed, AllOf(HasSubstr("word 777"), HasSubstr("bit 5")));
 }
 
+TEST_F(GpuBurnin, BothTheWordsAndTheirInverseAreHeld) {
+  quick_ = false;
+  for (int rest : {3, 13}) {
+    run(2, {{1, {.flipped_word = 777, .flips_in_rest = rest}}}, {"memory"});
+    const auto failed = with(Status::fail);
+    ASSERT_EQ(failed.size(), 1u) << "in rest " << rest << ": " << all_bad();
+    EXPECT_THAT(failed[0].observed, AllOf(HasSubstr("word 777"), HasSubstr("bit 5")));
+  }
+}
+
 TEST_F(GpuBurnin, AColdGpuIsWarmedUpBeforeItIsMeasured) {
   run(1, {{0, {.cold_passes = 300}}}, {"hbm"});
   EXPECT_EQ(all_bad(), "");
@@ -238,6 +248,26 @@ TEST_F(GpuBurnin, OneProductThatDiffersIsSilentDataCorruption) {
   }
 }
 
+TEST_F(GpuBurnin, AProductOfAnEarlierBurstIsJudgedToo) {
+  run(2, {{0, {.bad_product = 1, .bad_burst = 0}}}, {"gemm"});
+  ASSERT_FALSE(with(Status::fail).empty()) << all_bad();
+  EXPECT_THAT(with(Status::fail)[0].subject, HasSubstr("GPU 0"));
+}
+
+TEST_F(GpuBurnin, WrongBytesBetweenGpusAreThoseOfTheOneThatSendsOrReceivesThem) {
+  for (const bool sends : {true, false}) {
+    FakeFaults faults;
+    (sends ? faults.wrong_bytes_sent : faults.wrong_bytes_received) = 16;
+    run(4, {{2, faults}}, {"nvlink"});
+    ASSERT_FALSE(with(Status::fail).empty());
+    for (const auto& finding : with(Status::fail)) {
+      EXPECT_EQ(finding.check, "burnin.nvlink-data") << all_bad();
+      EXPECT_THAT(finding.subject, HasSubstr("GPU 2")) << all_bad();
+      EXPECT_THAT(finding.subject + finding.observed, HasSubstr(sends ? "sen" : "recei")) << all_bad();
+    }
+  }
+}
+
 TEST_F(GpuBurnin, WrongBytesOverPcieFail) {
   run(2, {{1, {.corrupted_copies = 8}}}, {"pcie"});
   ASSERT_EQ(with(Status::fail).size(), 1u) << all_bad();
@@ -248,6 +278,15 @@ TEST_F(GpuBurnin, WrongBytesOfOneCopyOfManyFail) {
   run(1, {{0, {.corrupted_copies = 8, .corrupted_times = 1}}}, {"pcie"});
   ASSERT_EQ(with(Status::fail).size(), 1u) << all_bad();
   EXPECT_THAT(with(Status::fail)[0].observed, HasSubstr("8"));
+}
+
+TEST_F(GpuBurnin, LaunchesAreInMicroseconds) {
+  run(1, {}, {"launch"});
+  std::map<std::string, double> values;
+  for (const auto& result : outcome_.results)
+    if (result.test == "launch") values[result.metric] = result.value;
+  EXPECT_NEAR(values["latency"], 9, 0.01);
+  EXPECT_NEAR(values["throughput"], 2, 0.01);
 }
 
 TEST_F(GpuBurnin, ALostAdditionFails) {

@@ -18,26 +18,30 @@
 namespace mlc {
 
 struct FakeFaults {
-  double speed = 1;                         // of every rate
-  std::optional<std::uint64_t> stuck_word;  // its bit 3 always reads 1
-  bool many_stuck_bits = false;             // then it is another bit below 40 in each of them
-  std::optional<int> stuck_bit;             // of every eighth word: always reads 1
-  bool path_fault = false;                  // the first wrong read is correct when read again
-  std::optional<int> dead_address_bit;      // words that differ in it are one cell
-  std::optional<std::uint64_t> leaky_word;  // its bit 5 is gone when it was left alone
-  std::optional<std::uint32_t> bad_sm;      // flips a bit of its results
-  bool bad_input = false;                   // a row of tiles of the matrix product is wrong
-  int cold_passes = 0;                      // the memory comes to its speed from 0.8 of it in so many
-  std::optional<int> bad_product;           // this product of a run differs
-  std::optional<std::string> fails_in;      // a call of this name throws `failure`
+  double speed = 1;                           // of every rate
+  std::optional<std::uint64_t> stuck_word;    // its bit 3 always reads 1
+  bool many_stuck_bits = false;               // then it is another bit below 40 in each of them
+  std::optional<int> stuck_bit;               // of every eighth word: always reads 1
+  bool path_fault = false;                    // the first wrong read is correct when read again
+  std::optional<int> dead_address_bit;        // words that differ in it are one cell
+  std::optional<std::uint64_t> leaky_word;    // its bit 5 is gone when it was left alone
+  std::optional<std::uint64_t> flipped_word;  // its bit 5 flips once, while it is left alone
+  int flips_in_rest = 0;                      // so many rests later
+  std::optional<std::uint32_t> bad_sm;        // flips a bit of its results
+  bool bad_input = false;                     // a row of tiles of the matrix product is wrong
+  int cold_passes = 0;                        // the memory comes to its speed from 0.8 of it in so many
+  std::optional<int> bad_product;             // this product of a run differs
+  std::optional<int> bad_burst;               // of this run alone; else of all
+  std::optional<std::string> fails_in;        // a call of this name throws `failure`
   GpuTrouble failure = GpuTrouble::lost;
   std::uint64_t corrupted_copies = 0;  // bytes
   int corrupted_times = 1 << 30;       // of the first copies alone
   bool loses_an_addition = false;
   std::optional<int> slow_link_to;  // the GPU of this index, at half speed both ways
   std::vector<int> slow_bytes_to;   // GPUs of these indices, at half speed in this direction alone
-  std::optional<int> cannot_reach;  // the GPU of this index
-  double memory_given = 1;          // share of memory_bytes that can be allocated
+  std::uint64_t wrong_bytes_sent = 0, wrong_bytes_received = 0;  // of each copy with a peer
+  std::optional<int> cannot_reach;                               // the GPU of this index
+  double memory_given = 1;  // share of memory_bytes that can be allocated
   std::function<void()> while_multiplying;
   std::optional<std::uint64_t> slow_window;  // first word of a piece of memory at half speed
 };
@@ -122,6 +126,7 @@ class FakeGpu final : public GpuDevice {
   void probe(double) override { fail_in("probe"); }
   void rest(double) override {
     fail_in("rest");
+    if (faults_.flipped_word && rests_++ == faults_.flips_in_rest) words_.at(*faults_.flipped_word) ^= 32;
     if (faults_.leaky_word) words_.at(*faults_.leaky_word) &= ~std::uint64_t{32};
   }
 
@@ -156,7 +161,9 @@ class FakeGpu final : public GpuDevice {
     const double rate = type == GemmType::bf16 ? 730e12 : 1450e12;
     run.seconds = steady(gemm::operations(gemm_size, gemm_size, gemm_size) / rate, repeats);
     run.digests.assign(run.seconds.size(), {seed * 31 + (type == GemmType::bf16 ? 0 : 1), seed});
-    if (faults_.bad_product && *faults_.bad_product < repeats)
+    const bool bad = !faults_.bad_burst || *faults_.bad_burst == bursts_;
+    ++bursts_;
+    if (bad && faults_.bad_product && *faults_.bad_product < repeats)
       run.digests[static_cast<std::size_t>(*faults_.bad_product)].sum ^= 1;
     return run;
   }
@@ -179,7 +186,7 @@ class FakeGpu final : public GpuDevice {
     const double speed = std::min(faults_.speed, other.faults_.speed) * (slow ? 0.5 : 1);
     return {
         std::vector<double>(static_cast<std::size_t>(repeats), static_cast<double>(bytes) / (375e9 * speed)),
-        0};
+        from.faults_.wrong_bytes_sent + to.faults_.wrong_bytes_received};
   }
 
   std::vector<double> launches(LaunchKind kind, int repeats) override {
@@ -230,7 +237,7 @@ class FakeGpu final : public GpuDevice {
   memory::ErrorLog log_;
   memory::Sweep last_;
   unsigned looked_ = 0;
-  int passed_ = 0, copied_ = 0;
+  int passed_ = 0, copied_ = 0, rests_ = 0, bursts_ = 0;
   std::uint32_t dealt_ = 0;
 };
 
