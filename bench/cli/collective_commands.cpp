@@ -208,13 +208,13 @@ ExitCode measure_launches(Session& session, std::unique_ptr<Control> control, Wa
                           const LaunchPlace& place, Recorder& recorder, const CollectiveRequest& request,
                           const CollectiveOptions& options) {
   const int here = place.renewed == Renewed::processes ? 1 : request.launches;
-  const bool leader = control->rank() == 0;
+  const int rank = control->rank();
+  const bool leader = rank == 0;
   ExitCode code = ExitCode::tool;
   for (int launch = 1; launch <= here; ++launch) {
     watch.pulse().enter("communicator initialisation");
     if (launch > 1) control = session.make_control();
     if (launch > 1 && leader) recorder.next_launch();
-    const int rank = control->rank();
     try {
       const auto communicator = communicator_of(session, std::move(control), watch, request, options);
       code = measure_all(*communicator, watch.pulse(), recorder, request);

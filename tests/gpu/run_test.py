@@ -112,7 +112,7 @@ class Run(unittest.TestCase):
         return [] if not os.path.isdir(folder) else [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json")]
 
     def record(self):
-        (path,) = self.records()
+        path = max(self.records(), key=os.path.getmtime)  # of the last run: those of earlier ones stay
         with open(path) as file:
             text = file.read()
         with open(os.path.join(self.out, "gpu-run.json")) as file:
@@ -200,6 +200,7 @@ class Run(unittest.TestCase):
                 self.assertEqual(done.returncode, 1, done.err)
                 self.assertEqual(self.with_status("fail"), steps)
                 self.assertIn("unit-tests", self.with_status("pass"))
+        self.assertEqual(len(self.records()), 3, "one of each run")
         self.assertEqual(self.record()["steps"][-2]["said"].split("\\")[0], 'a "quoted" back')
         # A failure that was recorded by an earlier call is one still.
         self.assertEqual(self.go("--steps", "memory-fault,nccl-*-alltoall,unit-tests", "--resume").returncode, 1)
