@@ -8,6 +8,7 @@
 #include <chrono>
 #include <fstream>
 #include <system_error>
+#include <utility>
 
 #include "reports/record/text.hpp"
 #include "validators/host/child_process.hpp"
@@ -63,7 +64,8 @@ StageEnd run_stage(const std::vector<std::string>& command, double limit_s, cons
       child.signal(end.interrupted ? told : SIGTERM);
       kill_at = seconds() + grace_s;
     } else if (told > 0) {
-      kill_at = 0;  // told again: now
+      if (!std::exchange(end.interrupted, true) && stopping) stopping();
+      kill_at = 0;  // told again, or while it was given time to end: now
     }
     if (kill_at >= 0 && seconds() > kill_at) child.signal(SIGKILL);
   }

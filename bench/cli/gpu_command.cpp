@@ -330,7 +330,10 @@ ExitCode run_gpu(const GpuOptions& options, const std::vector<std::string>& argu
       burnin.run(request.tests, !options.full);
     } catch (const UsageError& error) {
       // A fault that has no place here; what was found by then stands.
-      if (before.empty() && burnin.outcome().findings.empty()) throw;
+      if (before.empty() && burnin.outcome().findings.empty()) {
+        record.waits_for({});
+        throw;
+      }
       record.trouble(error.what(), "the tests");
     } catch (const std::exception& error) {
       record.trouble(error.what(), "the tests");

@@ -252,10 +252,10 @@ ExitCode Recorder::end(const Ending& ending) {
   if (!lock.owns_lock()) return ending.code;
   progress_.end();
   report_.errors.push_back(ending.error);
-  // What failed by then stands, whatever became of the tool after it.
+  // What failed by then stands, whatever became of the tool after it; of a clock that lies nothing does.
   ExitCode code = ending.code;
   try {
-    if (conclude() == ExitCode::fail && code != ExitCode::interrupted) code = ExitCode::fail;
+    if (conclude() == ExitCode::fail && code == ExitCode::tool) code = ExitCode::fail;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }

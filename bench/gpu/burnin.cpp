@@ -77,18 +77,22 @@ void Burnin::each(const std::function<void(Card&)>& work) {
 void Burnin::lose(Card& card, const GpuError& error, Known known) {
   const std::lock_guard lock(failing_);
   failed_.push_back({&card, error, known});
-  // Another GPU's driver may never return.
-  std::vector<Finding> shown;
-  for (const auto& one : failed_)
-    if (one.known == Known::by_itself && !one.card->lost)
-      shown.push_back(trouble_finding(one.card->subject, one.error, test_));
-  tell(shown);
+  tell_all();  // another GPU's driver may never return
 }
 
-void Burnin::tell(const std::vector<Finding>& so_far) {
-  if (!on_test_ || so_far.empty()) return;
+void Burnin::tell(std::vector<Finding> so_far) {
+  const std::lock_guard lock(failing_);
+  so_far_ = std::move(so_far);
+  tell_all();
+}
+
+void Burnin::tell_all() {
+  if (!on_test_) return;
   BurninOutcome told = outcome_;
-  told.findings.insert(told.findings.end(), so_far.begin(), so_far.end());
+  told.findings.insert(told.findings.end(), so_far_.begin(), so_far_.end());
+  for (const auto& one : failed_)
+    if (one.known == Known::by_itself && !one.card->lost)
+      told.findings.push_back(trouble_finding(one.card->subject, one.error, test_));
   on_test_(told);
 }
 

@@ -94,8 +94,8 @@ class Burnin {
   enum class Known : std::uint8_t { by_itself, beside_it, by_elimination, beside_eliminated };
   // From within each(), of any GPU: a finding of its own.
   void lose(Card& card, const GpuError& error, Known known = Known::by_itself);
-  // What is known by now and will be told by add() in the end, should the run end before.
-  void tell(const std::vector<Finding>& so_far);
+  // What this test knows by now and will add() in the end, should the run end before; until another is told.
+  void tell(std::vector<Finding> so_far);
   void say(const std::string& what);  // the live line, with clocks and power
   void tick() { pulse_.tick(); }
 
@@ -112,6 +112,7 @@ class Burnin {
 
  private:
   void check_planted(const Fault& fault) const;
+  void tell_all();  // with failing_ held
 
   std::vector<Card> cards_;
   const GpuExpectation& expected_;
@@ -128,7 +129,8 @@ class Burnin {
     GpuError error;
     Known known;
   };
-  std::vector<Failed> failed_;  // in this each()
+  std::vector<Failed> failed_;   // in this each()
+  std::vector<Finding> so_far_;  // of this test, not added yet
   std::mutex working_;
   std::vector<std::string> at_work_;  // guarded by working_
   std::string test_;

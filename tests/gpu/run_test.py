@@ -205,6 +205,19 @@ class Run(unittest.TestCase):
         # A failure that was recorded by an earlier call is one still.
         self.assertEqual(self.go("--steps", "memory-fault,nccl-*-alltoall,unit-tests", "--resume").returncode, 1)
 
+    def test_a_run_that_is_gone_on_with_leaves_the_record_of_an_earlier_one(self):
+        self.a_tree()
+        self.assertEqual(self.go("--steps", "hbm,gemm").returncode, 0)
+        (first,) = self.records()
+        with open(first) as file:
+            was = file.read()
+        self.assertEqual(self.go("--steps", "hbm").returncode, 0)
+        self.assertEqual(self.go("--steps", "hbm,gemm", "--resume").returncode, 0)
+        self.assertEqual(len(self.records()), 2)
+        with open(first) as file:
+            self.assertEqual(file.read(), was)
+        self.assertEqual(self.go("--steps", ",").returncode, 64)
+
     def test_without_nccl_its_steps_are_left_out_and_say_why(self):
         self.a_tree()
         done = self.go("--steps", "kernels,nccl-2-allreduce,nccl-graph,nccl-tests", NCCL_IS="not here: libnccl.so.2 not found")

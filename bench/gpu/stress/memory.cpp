@@ -132,7 +132,7 @@ void run(Burnin& node, double seconds) {
     if (std::ranges::all_of(cards, &Burnin::Card::lost)) break;
     auto wrong = judge_memory(outcomes_of(cards, tallies), node.expected().memory_tested);
     std::erase_if(wrong, [](const Finding& finding) { return finding.status != Status::fail; });
-    node.tell(wrong);
+    node.tell(std::move(wrong));
   }
   if (held) hold(node, round, tallies);
   std::vector<std::vector<double>> rates(cards.size());
@@ -142,6 +142,7 @@ void run(Burnin& node, double seconds) {
     if (cards[i].copy_bytes_s > 0 && (!slowest_copy || cards[i].copy_bytes_s < *slowest_copy))
       slowest_copy = cards[i].copy_bytes_s;
   }
+  node.tell({});
   node.add(judge_memory(outcomes_of(cards, tallies), node.expected().memory_tested));
   const auto& share = node.expected().memory_rate_of_copy;
   node.judge({.check = "burnin.memory-rate",
